@@ -1,0 +1,178 @@
+//! The bodies of `/api/v1`: one struct per question and per answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Envelope,
+    id::{PersonId, RoomId},
+    view::RoomView,
+};
+
+/// `GET /api/v1/house`: anybody may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HouseInfo {
+    /// Fingerprint of the house's certificate: SHA-256, base64url without padding, 43 characters.
+    pub pin: String,
+    /// The house's name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// How many rooms are open.
+    pub rooms: u32,
+}
+
+/// What can be seen of a room before joining it (`GET /api/v1/rooms`, `GET /api/v1/rooms/{room}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RoomCard {
+    /// Which room.
+    pub id: RoomId,
+    /// Its title; empty: shown as "{host}'s room".
+    pub title: String,
+    /// The host's display name.
+    pub host: String,
+    /// Those on stage, in stage order.
+    pub stage: Vec<CardPerson>,
+    /// How many listen.
+    pub listeners: u32,
+}
+
+/// A face on a room card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardPerson {
+    /// Who: gives the face its colour.
+    pub id: PersonId,
+    /// Their display name.
+    pub name: String,
+}
+
+/// `POST /api/v1/challenge`: the first half of signing in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChallengeAsked {
+    /// Who wants to sign in.
+    pub person: PersonId,
+}
+
+/// Something to sign, once, soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Challenge {
+    /// 32 random bytes, base64url without padding.
+    pub challenge: String,
+    /// The house's fingerprint as the house knows it. A client signs the one it has *checked*.
+    pub pin: String,
+}
+
+/// `POST /api/v1/session`: the second half.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignIn {
+    /// Who.
+    pub person: PersonId,
+    /// The challenge being answered.
+    pub challenge: String,
+    /// Ed25519 over [`crate::sign_in::bytes_to_sign`], base64url without padding.
+    pub signature: String,
+    /// The display name to use from now on.
+    pub name: String,
+}
+
+/// A session: its key goes into `Authorization: Bearer` of everything that follows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// A secret.
+    pub session: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session(…)")
+    }
+}
+
+/// `POST /api/v1/rooms`: start a room and be its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StartRoom {
+    /// May be empty.
+    #[serde(default)]
+    pub title: String,
+    /// Leave another room in which you are on stage.
+    #[serde(default)]
+    pub leave_other: bool,
+}
+
+/// `POST /api/v1/rooms/{room}/join`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JoinRoom {
+    /// Leave another room in which you are on stage.
+    #[serde(default)]
+    pub leave_other: bool,
+}
+
+/// Where to send and get the sound. Given with each join, and again after a loss.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MediaGrant {
+    /// Base address of a LiveKit server (`ws://` or `wss://`); nothing: the house itself, same host and port.
+    pub url: Option<String>,
+    /// A LiveKit access token. A secret.
+    pub token: String,
+}
+
+impl std::fmt::Debug for MediaGrant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaGrant").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// The answer to starting and to joining.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Joined {
+    /// The room as you see it.
+    pub view: RoomView,
+    /// Events after this number are news.
+    pub seq: u64,
+    /// Where the sound is.
+    pub media: MediaGrant,
+}
+
+/// What a client may send on its channel: only that it is alive (the house answers with the same).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ChannelSay {
+    /// Still here.
+    Ping,
+}
+
+/// What a house sends on a client's channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ChannelTell {
+    /// Answer to [`ChannelSay::Ping`].
+    Pong,
+    /// News.
+    Event(Envelope),
+}

@@ -1,0 +1,171 @@
+//! The stable error codes: what a program may match on and what the translations explain.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:literal;)+) => {
+        /// Why something was refused or failed. The text form is stable; sentences live in the translations.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "types", derive(specta::Type))]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum Code {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// The stable text form, as it stands in JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text),+ }
+            }
+
+            /// The HTTP status a house answers with (RFC 9110 section 15).
+            pub const fn status(self) -> u16 {
+                match self { $(Code::$name => $status),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request could not be understood.
+    BadRequest = "bad_request", 400;
+    /// The name is empty.
+    NameEmpty = "name_empty", 400;
+    /// The name has more than [`crate::limits::NAME_CHARACTERS`] characters.
+    NameTooLong = "name_too_long", 400;
+    /// The name has control or direction-changing characters.
+    NameUnreadable = "name_unreadable", 400;
+    /// The title is too long.
+    TitleTooLong = "title_too_long", 400;
+    /// The title has control or direction-changing characters.
+    TitleUnreadable = "title_unreadable", 400;
+    /// The sign-in challenge is unknown or too old.
+    ChallengeExpired = "challenge_expired", 401;
+    /// The signature does not fit the key.
+    SignatureWrong = "signature_wrong", 401;
+    /// No session, or one that has ended: sign in again.
+    SessionExpired = "session_expired", 401;
+    /// This person may not do that.
+    NotAllowed = "not_allowed", 403;
+    /// Blocked from this room.
+    Blocked = "blocked", 403;
+    /// There is no such room here.
+    RoomNotFound = "room_not_found", 404;
+    /// The room has ended.
+    RoomEnded = "room_ended", 410;
+    /// The other person is not in the room.
+    PersonNotHere = "person_not_here", 404;
+    /// You are not in that room.
+    NotInRoom = "not_in_room", 409;
+    /// You are on stage in another room: leave it first.
+    OnStageElsewhere = "on_stage_elsewhere", 409;
+    /// Only somebody on stage can do that.
+    NotOnStage = "not_on_stage", 409;
+    /// Already on stage.
+    AlreadyOnStage = "already_on_stage", 409;
+    /// Hands are off right now.
+    HandsOff = "hands_off", 409;
+    /// Only people the speakers follow can raise a hand.
+    HandsFollowedOnly = "hands_followed_only", 409;
+    /// The hand was lowered by a moderator a moment ago.
+    HandTooSoon = "hand_too_soon", 409;
+    /// That hand is not up.
+    HandNotUp = "hand_not_up", 409;
+    /// There is no open invitation (it was cancelled, used or ran out).
+    InvitationGone = "invitation_gone", 409;
+    /// That person already has an invitation.
+    AlreadyInvited = "already_invited", 409;
+    /// That person said "maybe later" a moment ago.
+    InviteTooSoon = "invite_too_soon", 409;
+    /// The stage is full.
+    StageFull = "stage_full", 409;
+    /// The last one who can invite must hand over or end the room.
+    LastModerator = "last_moderator", 409;
+    /// Too many requests.
+    RateLimited = "rate_limited", 429;
+    /// The house does not answer.
+    HouseUnreachable = "house_unreachable", 503;
+    /// The house at that address has another certificate than the link says.
+    HouseNotTheOne = "house_not_the_one", 495;
+    /// The connection to the house was lost for good.
+    ConnectionLost = "connection_lost", 503;
+    /// The media connection could not be made.
+    MediaFailed = "media_failed", 503;
+    /// The media token is not for this room.
+    TokenWrongRoom = "token_wrong_room", 401;
+    /// That is not a Serambi link.
+    LinkWrong = "link_wrong", 400;
+    /// No microphone on this computer.
+    NoMicrophone = "no_microphone", 424;
+    /// The system does not let this app use the microphone.
+    MicrophoneRefused = "microphone_refused", 424;
+    /// Another program holds the microphone.
+    MicrophoneBusy = "microphone_busy", 424;
+    /// The microphone failed for another reason.
+    MicrophoneFailed = "microphone_failed", 424;
+    /// No loudspeaker on this computer.
+    NoLoudspeaker = "no_loudspeaker", 424;
+    /// The loudspeaker failed for another reason.
+    LoudspeakerFailed = "loudspeaker_failed", 424;
+    /// Every port tried is taken.
+    PortTaken = "port_taken", 500;
+    /// This profile is already open in another window.
+    ProfileInUse = "profile_in_use", 409;
+    /// The profile folder cannot be read or written.
+    ProfileBroken = "profile_broken", 500;
+    /// Not joined to any room.
+    NoCall = "no_call", 409;
+    /// Something that should not happen; the log has more.
+    Internal = "internal", 500;
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A code with a detail for whoever reads the log; what crosses HTTP and IPC when something is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {detail}")]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Refusal {
+    /// What to match on and translate.
+    pub code: Code,
+    /// In English, for a log; never shown as the explanation, never holds a secret.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal with a detail for the log.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, detail: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_code_reads_in_json_as_it_reads_in_text_and_no_two_are_alike() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{code}\""));
+            assert!(seen.insert(code.as_str()), "{code} twice");
+            assert!((400..600).contains(&code.status()));
+        }
+    }
+}

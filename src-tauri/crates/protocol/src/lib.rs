@@ -1,0 +1,23 @@
+//! What a house and a client say to each other: ids, links, sign-in, commands, views, events, error codes and limits.
+//!
+//! Everything here is data. A house answers commands and queries over HTTP with the shapes of [`api`], and tells what
+//! changed over one WebSocket per client with the numbered [`event::Envelope`]s. A client keeps a [`view::RoomView`]
+//! and folds [`event::RoomEvent`]s into it.
+
+pub mod api;
+pub mod code;
+pub mod command;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod link;
+pub mod name;
+pub mod sign_in;
+pub mod view;
+
+pub use code::{Code, Refusal};
+pub use command::Command;
+pub use event::{Envelope, Notice, RoomEvent};
+pub use id::{PersonId, RoomId};
+pub use link::Link;
+pub use view::RoomView;

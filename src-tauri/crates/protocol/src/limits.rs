@@ -1,0 +1,38 @@
+//! Every number a house and a client must agree on, with its unit in its name.
+
+/// A display name, in characters (room-wide lists stay readable; LiveKit itself allows 256).
+pub const NAME_CHARACTERS: usize = 64;
+/// A room title, in characters; empty is allowed.
+pub const TITLE_CHARACTERS: usize = 100;
+/// People on stage at once, host included.
+pub const STAGE_PEOPLE: usize = 12;
+/// Listeners listed by name in a view; the rest are only counted.
+pub const AUDIENCE_LISTED: usize = 200;
+/// How long an invitation that answers a raised hand stays open.
+pub const TURN_INVITATION_MS: u64 = 60_000;
+/// How long an unasked invitation stays open.
+pub const INVITATION_MS: u64 = 5 * 60_000;
+/// After "Maybe later" the same person cannot be invited again for this long.
+pub const INVITE_AGAIN_MS: u64 = 60_000;
+/// After a dismissal the hand cannot be raised again for this long.
+pub const HAND_AGAIN_MS: u64 = 30_000;
+/// A lost connection keeps seat, role and hand for this long.
+pub const SEAT_KEPT_MS: u64 = 60_000;
+/// A host who dropped out or left without handing over is host again within this long.
+pub const HOST_RETURN_MS: u64 = 10 * 60_000;
+/// With nobody on stage a room waits this long for somebody to come back.
+pub const EMPTY_STAGE_MS: u64 = 5 * 60_000;
+/// With nobody in it at all a room ends after this long.
+pub const EMPTY_ROOM_MS: u64 = 60_000;
+/// A sign-in challenge is good for this long.
+pub const CHALLENGE_MS: u64 = 30_000;
+/// Events kept per client for a resume of its channel.
+pub const EVENTS_KEPT: usize = 256;
+/// The largest request body a house reads, in bytes.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// The TCP port a house tries first (API, signalling); the next free one of twenty is used if it is taken.
+pub const HOUSE_PORT: u16 = 7410;
+/// The UDP port a house tries first (all media); the next free one of twenty is used if it is taken.
+pub const MEDIA_PORT: u16 = 7411;
+/// The service name on the local network (RFC 6763).
+pub const MDNS_SERVICE: &str = "_serambi._tcp.local.";

@@ -1,0 +1,55 @@
+//! Signing in: a person proves to hold the key behind their id, to this house and no other.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+
+use crate::{
+    code::{Code, Refusal},
+    id::PersonId,
+};
+
+/// What is signed. The fingerprint of the house stands in it, so that a house cannot pass a challenge of another
+/// house on to a visitor and sign in there as that visitor.
+pub fn bytes_to_sign(pin: &str, challenge: &str) -> Vec<u8> {
+    format!("serambi sign-in 1\n{pin}\n{challenge}\n").into_bytes()
+}
+
+/// The signature for [`crate::api::SignIn::signature`].
+pub fn sign(key: &SigningKey, pin: &str, challenge: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key.sign(&bytes_to_sign(pin, challenge)).to_bytes())
+}
+
+/// Checks a signature.
+///
+/// # Errors
+/// `signature_wrong`.
+pub fn verify(person: &PersonId, pin: &str, challenge: &str, signature: &str) -> Result<(), Refusal> {
+    let wrong = |detail: &str| Refusal::new(Code::SignatureWrong, detail);
+    let key = VerifyingKey::from_bytes(&person.key()).map_err(|_| wrong("not a key"))?;
+    let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong("not base64url"))?;
+    let signature = Signature::from_slice(&bytes).map_err(|_| wrong("not a signature"))?;
+    key.verify(&bytes_to_sign(pin, challenge), &signature).map_err(|_| wrong("does not fit"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> (SigningKey, PersonId) {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let id = PersonId::from_key(key.verifying_key().as_bytes());
+        (key, id)
+    }
+
+    #[test]
+    fn a_signature_is_good_for_one_person_one_house_and_one_challenge() {
+        let (key, id) = person();
+        let signature = sign(&key, "house-a", "challenge");
+        assert_eq!(verify(&id, "house-a", "challenge", &signature), Ok(()));
+        assert!(verify(&id, "house-b", "challenge", &signature).is_err());
+        assert!(verify(&id, "house-a", "another", &signature).is_err());
+        let other = PersonId::from_key(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes());
+        assert!(verify(&other, "house-a", "challenge", &signature).is_err());
+        assert!(verify(&id, "house-a", "challenge", "rubbish").is_err());
+    }
+}
