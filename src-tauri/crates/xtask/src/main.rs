@@ -1,0 +1,120 @@
+//! `cargo xtask`: the project's own commands, in plain Rust without dependencies, so that they work wherever Cargo does.
+
+mod bundle;
+mod check;
+mod deb;
+mod dev;
+mod failure;
+mod lock_file;
+mod machine;
+mod machine_path;
+mod measure;
+mod npm;
+mod packages;
+mod run;
+mod setup;
+mod staleness;
+mod step;
+mod system_test;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+use packages::Purpose;
+use setup::Consent;
+use step::Steps;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup [--yes] [--tests]  find out what this machine lacks, and install it (Debian, Ubuntu) or say what to install
+  run [-- ARGUMENTS]       build what changed and open the window; ARGUMENTS go to the app
+  dev [-- ARGUMENTS]       the same with pages that reload while you edit them
+  check                    formatting, lints, generated files, lock files
+  test [--quick]           everything that proves the project works; --quick leaves out windows, browsers and SDKs
+  bundle                   make a package to install
+  measure                  measure delay, quality, start and load in release builds, and print a table
+
+Exit codes: 0 done, 1 a step failed, 2 the command was not understood, 3 something must be installed by hand first.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut steps = Steps::default();
+    let outcome = obey(&arguments, &mut steps);
+    steps.print_summary();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\n{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
+    let (own, for_app) = split_at_dashes(arguments);
+    let (command, flags) = own.split_first().map_or(("help", own), |(command, flags)| (command.as_str(), flags));
+    let allow = |known: &[&str]| only_these(flags, known);
+    match command {
+        "setup" => {
+            let flags = allow(&["--yes", "--tests"])?;
+            let purpose = if flags.contains(&"--tests") { Purpose::Test } else { Purpose::Run };
+            setup::run(steps, purpose, Consent::given(flags.contains(&"--yes")))
+        }
+        "run" => allow(&[]).and_then(|_| run::run(steps, for_app)),
+        "dev" => allow(&[]).and_then(|_| dev::run(steps, for_app)),
+        "check" => allow(&[]).and_then(|_| check::run(steps)),
+        "test" => {
+            let flags = allow(&["--quick", "--e2e"])?;
+            test::run(steps, !flags.contains(&"--quick"))
+        }
+        "bundle" => allow(&[]).and_then(|_| bundle::run(steps)),
+        "measure" => allow(&[]).and_then(|_| measure::run(steps)),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(Failure::usage(format!("There is no command {other:?}.\n\n{USAGE}"))),
+    }
+}
+
+fn split_at_dashes(arguments: &[String]) -> (&[String], &[String]) {
+    match arguments.iter().position(|argument| argument == "--") {
+        Some(at) => (&arguments[..at], &arguments[at + 1..]),
+        None => (arguments, &[]),
+    }
+}
+
+fn only_these<'a>(flags: &'a [String], known: &[&str]) -> Result<Vec<&'a str>, Failure> {
+    match flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        Some(unknown) => Err(Failure::usage(format!("{unknown:?} means nothing here.\n\n{USAGE}"))),
+        None => Ok(flags.iter().map(String::as_str).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_for_the_app() {
+        let arguments = words("run -- --profile second");
+        assert_eq!(split_at_dashes(&arguments), (&arguments[..1], &arguments[2..]));
+        assert_eq!(split_at_dashes(&arguments[..1]), (&arguments[..1], &[][..]));
+    }
+
+    #[test]
+    fn an_unknown_command_or_flag_is_refused_before_anything_happens() {
+        for wrong in ["fly", "test --fast", "run --profile second", "setup yes"] {
+            let failure = obey(&words(wrong), &mut Steps::default());
+            assert!(matches!(failure, Err(Failure::Usage(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which packages the project needs on which system, and which of them are not there.
+
+use std::process::{Command, Stdio};
+
+use crate::machine::System;
+
+/// What somebody wants to do here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Build the app and run it.
+    Run,
+    /// Also run every test and measurement.
+    Test,
+}
+
+/// To compile and open the window. The web view's development package brings GTK, libsoup and pkg-config along;
+/// Opus is built from source by its crate, which takes cmake and a C compiler.
+const DEBIAN_RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libwebkit2gtk-4.1-dev", "libasound2-dev"];
+
+/// To drive windows and browsers, to have sound cards that are not there, and to make and hear speech.
+const DEBIAN_TEST: &[&str] = &[
+    "webkit2gtk-driver",
+    "xvfb",
+    "dbus-x11",
+    "openbox",
+    "imagemagick",
+    "xdotool",
+    "pulseaudio",
+    "pulseaudio-utils",
+    "espeak-ng",
+    "sox",
+    "python3-venv",
+    "chromium",
+    "fonts-noto-cjk",
+];
+
+const FEDORA_RUN: &[&str] =
+    &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "webkit2gtk4.1-devel", "alsa-lib-devel"];
+const FEDORA_TEST: &[&str] = &[
+    "webkit2gtk-driver",
+    "xorg-x11-server-Xvfb",
+    "dbus-x11",
+    "openbox",
+    "ImageMagick",
+    "xdotool",
+    "pulseaudio",
+    "pulseaudio-utils",
+    "espeak-ng",
+    "sox",
+    "python3",
+    "chromium",
+    "google-noto-sans-cjk-fonts",
+];
+
+const ARCH_RUN: &[&str] = &["base-devel", "cmake", "webkit2gtk-4.1", "alsa-lib"];
+const ARCH_TEST: &[&str] = &[
+    "xorg-server-xvfb",
+    "openbox",
+    "imagemagick",
+    "xdotool",
+    "pulseaudio",
+    "libpulse",
+    "espeak-ng",
+    "sox",
+    "python",
+    "chromium",
+    "noto-fonts-cjk",
+];
+
+/// The packages for a purpose on a system; on macOS and Windows these are programs, looked for on the path.
+pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {
+    let (run, test): (&[&str], &[&str]) = match system {
+        System::Debian => (DEBIAN_RUN, DEBIAN_TEST),
+        System::Fedora => (FEDORA_RUN, FEDORA_TEST),
+        System::Arch => (ARCH_RUN, ARCH_TEST),
+        System::OtherLinux => (&["cc", "cmake", "pkg-config"], &[]),
+        System::MacOs => (&["cc", "cmake"], &[]),
+        System::Windows => (&["cmake"], &[]),
+    };
+    match purpose {
+        Purpose::Run => run.to_vec(),
+        Purpose::Test => [run, test].concat(),
+    }
+}
+
+/// Those of `needed` that `installed` does not know.
+pub fn missing<'a>(needed: &[&'a str], installed: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    needed.iter().copied().filter(|package| !installed(package)).collect()
+}
+
+/// Asks the system whether a package is there.
+pub fn is_installed(system: System, package: &str) -> bool {
+    match system {
+        System::Debian => dpkg_says_installed(package),
+        System::Fedora => succeeds("rpm", &["-q", "--whatprovides", package]),
+        System::Arch => succeeds("pacman", &["-Qg", package]) || succeeds("pacman", &["-Q", package]),
+        System::OtherLinux | System::MacOs | System::Windows => succeeds(package, &["--version"]),
+    }
+}
+
+fn dpkg_says_installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.stdout == b"installed")
+}
+
+/// Does this program run and end well? What it prints is not shown.
+pub fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// What to type, or to do, to get these packages.
+pub fn how_to_install(system: System, packages: &[&str]) -> String {
+    let list = packages.join(" ");
+    match system {
+        System::Debian => format!("  sudo apt-get update && sudo apt-get install {list}"),
+        System::Fedora => format!("  sudo dnf install {list}"),
+        System::Arch => format!("  sudo pacman -S --needed {list}"),
+        System::OtherLinux => format!(
+            "  Install, under the names your system has for them: a C and C++ compiler, cmake, pkg-config, and the\n  \
+             development files of WebKitGTK 4.1 and ALSA. Not found here: {list}"
+        ),
+        System::MacOs => "  xcode-select --install\n  brew install cmake node".to_owned(),
+        System::Windows => "  winget install Microsoft.VisualStudio.2022.BuildTools --override \"--add \
+             Microsoft.VisualStudio.Workload.VCTools --includeRecommended\"\n  winget install Kitware.CMake \
+             OpenJS.NodeJS.LTS\n  WebView2 is part of Windows 11; on Windows 10: winget install Microsoft.EdgeWebView2Runtime"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_there_is_missing_and_the_order_stays() {
+        let there = |package: &str| package == "cmake" || package == "libasound2-dev";
+        assert_eq!(missing(DEBIAN_RUN, there), ["build-essential", "pkg-config", "libwebkit2gtk-4.1-dev"]);
+        assert!(missing(DEBIAN_RUN, |_| true).is_empty());
+    }
+
+    #[test]
+    fn testing_needs_what_running_needs_and_more() {
+        for system in [System::Debian, System::Fedora, System::Arch] {
+            let run = needed(system, Purpose::Run);
+            let test = needed(system, Purpose::Test);
+            assert!(test.starts_with(&run) && test.len() > run.len(), "{system:?}");
+            assert!(!run.contains(&"chromium"), "somebody who only wants to run the app needs no second browser");
+        }
+    }
+
+    #[test]
+    fn every_system_gets_instructions_that_name_what_is_missing() {
+        for (system, word) in [
+            (System::Debian, "apt-get install cmake"),
+            (System::Fedora, "dnf install cmake"),
+            (System::Arch, "pacman -S --needed cmake"),
+            (System::OtherLinux, "Not found here: cmake"),
+            (System::MacOs, "xcode-select"),
+            (System::Windows, "Kitware.CMake"),
+        ] {
+            assert!(how_to_install(system, &["cmake"]).contains(word), "{system:?}");
+        }
+    }
+}

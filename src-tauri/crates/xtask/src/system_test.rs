@@ -1,0 +1,28 @@
+//! The whole-system tests of `tests/`: which there are and how they are switched on.
+
+/// Without this feature they are not built, so that plain `cargo test` needs no window, sound server or SDK.
+pub const FEATURE: &str = "serambi-tests/system";
+
+/// Each is one file in `tests/tests/`, the cheapest first.
+pub const NAMES: &[&str] = &["two_peers", "python_listener", "two_windows"];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::workspace;
+
+    #[test]
+    fn every_system_test_is_named_here_and_every_name_is_a_file() {
+        let folder = workspace::root().join("tests/tests");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        let mut names = super::NAMES.to_vec();
+        files.sort();
+        names.sort_unstable();
+        assert_eq!(names, files);
+    }
+}

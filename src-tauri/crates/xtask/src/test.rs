@@ -1,0 +1,51 @@
+//! `cargo xtask test`: everything that proves the project works, from the cheapest to the dearest.
+
+use crate::{
+    check,
+    failure::Failure,
+    npm,
+    packages::Purpose,
+    run::cargo,
+    setup::{self, Consent},
+    step::Steps,
+    system_test, workspace,
+};
+
+/// All tests; without `whole_system` those that need no window, no browser and no foreign SDK.
+pub fn run(steps: &mut Steps, whole_system: bool) -> Result<(), Failure> {
+    let purpose = if whole_system { Purpose::Test } else { Purpose::Run };
+    setup::run(steps, purpose, Consent::given(false))?;
+    npm::build_pages(steps)?;
+    check::sources(steps)?;
+    // Programs and tests in one go, with the features of both: building them apart would build the shared parts twice.
+    steps.command("build", &mut workspace_cargo("build", &["--bins", "--tests"]))?;
+    steps.command("Rust tests", &mut workspace_cargo("test", &["--lib", "--bins", "--tests", "--no-fail-fast"]))?;
+    // Examples in documentation are compiled apart, and few.
+    steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))?;
+    if !whole_system {
+        steps.skip("windows, browsers and SDKs", "--quick");
+        return Ok(());
+    }
+    steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
+    for name in system_test::NAMES {
+        steps.command(&format!("system test {name}"), &mut system_test_cargo(name))?;
+    }
+    Ok(())
+}
+
+/// One set of packages and features for every call, so that nothing is built twice.
+fn workspace_cargo(verb: &str, arguments: &[&str]) -> std::process::Command {
+    let mut command = cargo(&[verb, "--workspace"]);
+    if workspace::unattended() {
+        command.arg("--quiet");
+    }
+    command.args(arguments);
+    command
+}
+
+fn system_test_cargo(name: &str) -> std::process::Command {
+    let mut command =
+        workspace_cargo("test", &["--features", system_test::FEATURE, "--test", name, "--", "--nocapture"]);
+    command.args(["--test-threads", "1"]);
+    command
+}
