@@ -22,10 +22,10 @@ impl PersonId {
     pub fn key(&self) -> [u8; 32] {
         let mut key = [0; 32];
         // The constructor admits nothing else, so a failure cannot happen; zeros verify no signature.
-        if let Ok(bytes) = URL_SAFE_NO_PAD.decode(&self.0) {
-            if bytes.len() == 32 {
-                key.copy_from_slice(&bytes);
-            }
+        if let Ok(bytes) = URL_SAFE_NO_PAD.decode(&self.0)
+            && bytes.len() == 32
+        {
+            key.copy_from_slice(&bytes);
         }
         key
     }

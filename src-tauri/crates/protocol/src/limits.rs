@@ -16,6 +16,8 @@ pub const INVITATION_MS: u64 = 5 * 60_000;
 pub const INVITE_AGAIN_MS: u64 = 60_000;
 /// After a dismissal the hand cannot be raised again for this long.
 pub const HAND_AGAIN_MS: u64 = 30_000;
+/// Moderators get at most one cue about raised hands in this long, however many go up.
+pub const HAND_CUE_MS: u64 = 3_000;
 /// A lost connection keeps seat, role and hand for this long.
 pub const SEAT_KEPT_MS: u64 = 60_000;
 /// A host who dropped out or left without handing over is host again within this long.

@@ -97,7 +97,7 @@ pub struct HandView {
 pub struct HandsView {
     /// Who may raise a hand.
     pub scope: HandScope,
-    /// How many are up.
+    /// How many are up; 0 for listeners, who see only their own place.
     pub count: u32,
     /// The whole queue for those on stage; empty for listeners.
     pub queue: Vec<HandView>,

@@ -1,0 +1,230 @@
+//! One room: what it consists of, and the door to its rules.
+
+mod arriving;
+mod hands;
+mod inviting;
+mod leaving;
+mod passing_time;
+mod running;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serambi_protocol::{
+    Code, Command, Notice, PersonId, Refusal, RoomId,
+    view::{Role, RoomTime},
+};
+
+use crate::{
+    hand_queue::HandQueue,
+    invitation::Invitations,
+    outcome::Outcome,
+    permission::{Action, may},
+    seat::Seat,
+    settings::Settings,
+    stage::Stage,
+    succession::HostClaims,
+};
+
+/// One room. Somebody who has a seat is on stage or in the audience, never both and never neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub(crate) id: RoomId,
+    pub(crate) title: String,
+    pub(crate) settings: Settings,
+    /// Everybody who is here or whose seat is kept.
+    pub(crate) seats: BTreeMap<PersonId, Seat>,
+    pub(crate) stage: Stage,
+    /// Listeners by when they came into the audience.
+    pub(crate) audience: Vec<PersonId>,
+    pub(crate) hands: HandQueue,
+    pub(crate) invitations: Invitations,
+    pub(crate) claims: HostClaims,
+    /// Everybody who was ever on this stage.
+    pub(crate) former_speakers: BTreeSet<PersonId>,
+    blocked: BTreeSet<PersonId>,
+    /// The display name of the last host, for when there is none.
+    pub(crate) last_host: String,
+    /// Since when nobody at all has a seat.
+    deserted_since: Option<RoomTime>,
+    over: bool,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// Who.
+    pub person: &'a PersonId,
+    /// Display name.
+    pub name: &'a str,
+    /// What they are here.
+    pub role: Role,
+    /// The connection is lost; the seat is kept for a while.
+    pub away: bool,
+}
+
+impl Room {
+    /// A new room at time zero: its host is alone on stage, muted.
+    pub fn start(id: RoomId, title: String, host: PersonId, name: String, settings: Settings) -> (Room, Outcome) {
+        let mut outcome = Outcome::default();
+        outcome.may_publish(&host, true);
+        let room = Room {
+            id,
+            title,
+            settings,
+            seats: BTreeMap::from([(host.clone(), Seat::taken_by(&name))]),
+            stage: Stage::held_by(host.clone()),
+            audience: Vec::new(),
+            hands: HandQueue::default(),
+            invitations: Invitations::default(),
+            claims: HostClaims::default(),
+            former_speakers: BTreeSet::from([host]),
+            blocked: BTreeSet::new(),
+            last_host: name,
+            deserted_since: None,
+            over: false,
+        };
+        (room, outcome)
+    }
+
+    /// Carries out what somebody in the room wants.
+    ///
+    /// # Errors
+    /// `room_ended`, `not_in_room`, `not_allowed`, `person_not_here`, and what stands at the single commands. A refusal
+    /// changes nothing, not even what time would have changed: if [`Room::next_deadline`] is due, it still is.
+    pub fn command(&mut self, now: RoomTime, actor: &PersonId, command: &Command) -> Result<Outcome, Refusal> {
+        self.when_time_has_passed(now, |room, out| room.carry_out(now, actor, command, out))
+    }
+
+    fn carry_out(
+        &mut self,
+        now: RoomTime,
+        actor: &PersonId,
+        command: &Command,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        self.refuse_if_over()?;
+        let role = self.role_of(actor).ok_or(Code::NotInRoom)?;
+        match command {
+            Command::RaiseHand => self.raise_hand(now, actor, out),
+            Command::LowerHand => self.lower_hand(actor),
+            Command::DismissHand { person } => self.dismiss_hand(now, actor, person, out),
+            Command::LowerAllHands => self.lower_all_hands(role, out),
+            Command::SetHandScope { scope } => self.set_hand_scope(role, *scope),
+            Command::Invite { person } => self.invite(now, actor, person, out),
+            Command::CancelInvitation { person } => self.cancel_invitation(actor, person, out),
+            Command::AcceptInvitation => self.accept_invitation(actor, out),
+            Command::DeclineInvitation => self.decline_invitation(now, actor, out),
+            Command::SetMuted { muted } => self.set_muted(actor, *muted),
+            Command::Mute { person } => self.mute(actor, person, out),
+            Command::MuteEveryone => self.mute_everyone(actor, role, out),
+            Command::MakeModerator { person } => self.make_moderator(actor, person, out),
+            Command::TakeModerator { person } => self.take_moderator(actor, person, out),
+            Command::HandOver { person } => self.hand_over(actor, person, out),
+            Command::MoveToAudience { person: Some(person) } if person != actor => {
+                self.move_to_audience(now, actor, person, out)
+            }
+            Command::MoveToAudience { .. } => self.step_down(now, actor, role, out),
+            Command::Leave => self.leave(now, actor, out),
+            Command::Remove { person, block } => self.remove(now, actor, person, *block, out),
+            Command::EndRoom => self.end_for_everyone(role, out),
+        }
+    }
+
+    /// The house says whether somebody on stage follows this person, which matters while only such hands may go up.
+    /// Forgotten when the person leaves.
+    pub fn set_followed(&mut self, person: &PersonId, followed: bool) {
+        if let Some(seat) = self.seats.get_mut(person) {
+            seat.followed = followed;
+        }
+    }
+
+    /// What somebody is here; none if they have no seat.
+    pub fn role_of(&self, person: &PersonId) -> Option<Role> {
+        self.seats.get(person)?;
+        Some(self.stage.role_of(person).unwrap_or(Role::Listener))
+    }
+
+    /// May this person send voice? Exactly those on stage may.
+    pub fn may_publish(&self, person: &PersonId) -> bool {
+        self.stage.place_of(person).is_some()
+    }
+
+    /// Everybody with a seat: the stage in its order, then the audience in its order.
+    pub fn people(&self) -> impl Iterator<Item = Member<'_>> {
+        self.everybody().filter_map(|person| {
+            let seat = self.seats.get(person)?;
+            let role = self.stage.role_of(person).unwrap_or(Role::Listener);
+            Some(Member { person, name: &seat.name, role, away: seat.is_away() })
+        })
+    }
+
+    /// Which room.
+    pub fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    /// Has it ended? Nothing can happen in it any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn refuse_if_over(&self) -> Result<(), Refusal> {
+        if self.over { Err(Code::RoomEnded.into()) } else { Ok(()) }
+    }
+
+    /// The role of somebody else in the room, if `actor` may do this to them.
+    fn target(&self, actor: &PersonId, person: &PersonId, action: Action) -> Result<Role, Refusal> {
+        let role = self.role_of(actor).ok_or(Code::NotInRoom)?;
+        let target = self.role_of(person).ok_or(Code::PersonNotHere)?;
+        if actor == person {
+            return Err(Refusal::new(Code::NotAllowed, format!("{action:?} is for other people")));
+        }
+        refuse_unless(role, target, action)?;
+        Ok(target)
+    }
+
+    /// The same for what only somebody on stage can have done to them.
+    fn target_on_stage(&self, actor: &PersonId, person: &PersonId, action: Action) -> Result<Role, Refusal> {
+        let target = self.target(actor, person, action)?;
+        if target.is_on_stage() { Ok(target) } else { Err(Code::NotOnStage.into()) }
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &PersonId> {
+        self.stage.places().map(|place| &place.person).chain(&self.audience)
+    }
+
+    fn everybody_but<'a>(&'a self, person: &'a PersonId) -> impl Iterator<Item = &'a PersonId> {
+        self.everybody().filter(move |other| *other != person)
+    }
+
+    /// Tells those who run the room. Somebody who is away has nothing from a cue that is over.
+    fn tell_moderators(&self, notice: &Notice, out: &mut Outcome) {
+        let moderators = self.people().filter(|member| member.role.may_moderate() && !member.away);
+        out.tell_each(moderators.map(|member| member.person), notice);
+    }
+
+    pub(crate) fn name_of(&self, person: &PersonId) -> String {
+        self.seats.get(person).map(|seat| seat.name.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_away(&self, person: &PersonId) -> bool {
+        self.seats.get(person).is_some_and(Seat::is_away)
+    }
+
+    /// Places on stage that can be taken: without those kept for hosts who may come back. The first place of an empty
+    /// stage is free whatever is kept, or nobody could bring the room back to life.
+    pub(crate) fn places(&self) -> usize {
+        self.settings.stage_limit.saturating_sub(self.claims.len()).max(1).max(self.stage.len())
+    }
+
+    fn stage_is_full(&self) -> bool {
+        self.stage.len() >= self.places()
+    }
+}
+
+fn refuse_unless(actor: Role, target: Role, action: Action) -> Result<(), Refusal> {
+    if may(actor, target, action) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::NotAllowed, format!("{action:?} by a {actor:?}")))
+}

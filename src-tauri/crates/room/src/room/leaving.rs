@@ -1,0 +1,158 @@
+//! Going to the audience, going away, and the end of the room.
+
+use serambi_protocol::{
+    Code, Notice, PersonId, Refusal,
+    event::ClosedReason,
+    view::{Role, RoomTime},
+};
+
+use super::{Room, refuse_unless};
+use crate::{
+    hand_queue::HandQueue,
+    invitation::Invitations,
+    outcome::Outcome,
+    permission::Action,
+    stage::{Place, Stage},
+    succession::HostClaims,
+};
+
+impl Room {
+    /// Oneself to the audience. A host who stays in the room must leave it to somebody who was trusted with it.
+    pub(super) fn step_down(
+        &mut self,
+        now: RoomTime,
+        actor: &PersonId,
+        role: Role,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        if !role.is_on_stage() {
+            return Err(Code::NotOnStage.into());
+        }
+        if role == Role::Host && !self.has_another_moderator() {
+            return Err(Code::LastModerator.into());
+        }
+        self.put_into_audience(now, actor, out);
+        Ok(())
+    }
+
+    fn has_another_moderator(&self) -> bool {
+        self.stage.others().iter().filter(|place| place.is_moderator()).any(|place| !self.is_away(&place.person))
+    }
+
+    pub(super) fn move_to_audience(
+        &mut self,
+        now: RoomTime,
+        actor: &PersonId,
+        person: &PersonId,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        self.target_on_stage(actor, person, Action::MoveToAudience)?;
+        self.put_into_audience(now, person, out);
+        out.tell(person, Notice::MovedToAudience);
+        Ok(())
+    }
+
+    fn put_into_audience(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
+        out.may_publish(person, false);
+        self.audience.push(person.clone());
+        self.take_off_stage(now, person, out);
+    }
+
+    /// The one way off the stage: whoever it is, somebody else is host afterwards or nobody is left.
+    fn take_off_stage(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
+        let new_host =
+            self.stage.step_down(now, person, |other| self.seats.get(other).is_none_or(crate::seat::Seat::is_away));
+        if let Some(host) = new_host {
+            self.announce_host(&host, out);
+        }
+    }
+
+    /// Quietly: nobody is told. A host may come back as host for a while.
+    pub(super) fn leave(&mut self, now: RoomTime, actor: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
+        self.keep_claim_of_host(actor, now);
+        self.take_seat_away(now, actor, ClosedReason::Left, out);
+        Ok(())
+    }
+
+    /// The seat was kept long enough. The claim of a host counts from the loss of the connection.
+    pub(super) fn give_up_seat(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
+        let lost_at = self.seats.get(person).and_then(|seat| seat.away_since).unwrap_or(now);
+        self.keep_claim_of_host(person, lost_at);
+        self.take_seat_away(now, person, ClosedReason::Lost, out);
+    }
+
+    fn keep_claim_of_host(&mut self, person: &PersonId, gone_at: RoomTime) {
+        if self.stage.host() == Some(person) {
+            self.claims.keep(person, gone_at.after(self.settings.host_return_ms));
+        }
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        now: RoomTime,
+        actor: &PersonId,
+        person: &PersonId,
+        block: bool,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        self.target(actor, person, Action::Remove)?;
+        if block {
+            self.blocked.insert(person.clone());
+        }
+        self.take_seat_away(now, person, ClosedReason::Removed, out);
+        Ok(())
+    }
+
+    fn take_seat_away(&mut self, now: RoomTime, person: &PersonId, reason: ClosedReason, out: &mut Outcome) {
+        if self.stage.host() == Some(person) {
+            self.last_host = self.name_of(person);
+        }
+        self.seats.remove(person);
+        self.audience.retain(|listener| listener != person);
+        self.hands.lower(person);
+        self.invitations.remove(person);
+        out.close(person, reason);
+        out.remove(person);
+        self.take_off_stage(now, person, out);
+        if self.seats.is_empty() {
+            self.deserted_since = Some(now);
+        }
+    }
+
+    pub(super) fn end_for_everyone(&mut self, role: Role, out: &mut Outcome) -> Result<(), Refusal> {
+        let host_is_here = self.stage.host().is_some_and(|host| !self.is_away(host));
+        let action = if host_is_here { Action::EndRoom } else { Action::EndRoomWithoutHost };
+        refuse_unless(role, role, action)?;
+        self.end(out);
+        Ok(())
+    }
+
+    /// Everybody is out and nothing is left to happen.
+    pub(super) fn end(&mut self, out: &mut Outcome) {
+        for person in self.everybody() {
+            out.close(person, ClosedReason::Ended);
+        }
+        if let Some(host) = self.stage.host() {
+            self.last_host = self.name_of(host);
+        }
+        self.seats.clear();
+        self.audience.clear();
+        self.stage = Stage::empty(RoomTime(0));
+        self.hands = HandQueue::default();
+        self.invitations = Invitations::default();
+        self.claims = HostClaims::default();
+        self.over = true;
+        out.over = true;
+    }
+
+    /// The seats whose time is up, so ordered that a host goes last: nobody is made host in the moment they are gone.
+    pub(super) fn seats_due(&self, now: RoomTime) -> Vec<PersonId> {
+        let is_due = |person: &&PersonId| {
+            let seat = self.seats.get(*person);
+            let until = seat.and_then(|seat| seat.kept_until(self.settings.seat_kept_ms));
+            until.is_some_and(|until| until <= now)
+        };
+        let from_the_back = self.stage.places().rev().map(|place: &Place| &place.person);
+        self.audience.iter().chain(from_the_back).filter(is_due).cloned().collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! What happens because nothing happened: expiries of invitations, seats, waiting times and the room.
+
+use serambi_protocol::{Notice, Refusal, view::RoomTime};
+
+use super::Room;
+use crate::outcome::Outcome;
+
+impl Room {
+    /// Everything that is due up to `now`, each thing at its own time: calling late or often makes no difference.
+    pub fn pass_time(&mut self, now: RoomTime) -> Outcome {
+        let mut out = Outcome::default();
+        while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
+            self.expire(due, &mut out);
+        }
+        out
+    }
+
+    /// When [`Room::pass_time`] has something to do next; none if nothing is waited for.
+    pub fn next_deadline(&self) -> Option<RoomTime> {
+        if self.over {
+            return None;
+        }
+        let seats = self.seats.values().filter_map(|seat| seat.kept_until(self.settings.seat_kept_ms));
+        let others = [self.hands.deadline(), self.invitations.deadline(), self.claims.deadline(), self.room_ends_at()];
+        seats.chain(others.into_iter().flatten()).min()
+    }
+
+    /// Nobody is on stage: when the room ends unless somebody comes back on it.
+    pub(crate) fn stage_ends_at(&self) -> Option<RoomTime> {
+        self.stage.empty_since().map(|since| since.after(self.settings.empty_stage_ms))
+    }
+
+    fn room_ends_at(&self) -> Option<RoomTime> {
+        let deserted = self.deserted_since.map(|since| since.after(self.settings.empty_room_ms));
+        [self.stage_ends_at(), deserted].into_iter().flatten().min()
+    }
+
+    fn expire(&mut self, now: RoomTime, out: &mut Outcome) {
+        self.hands.expire(now);
+        self.claims.expire(now);
+        self.expire_invitations(now, out);
+        for person in self.seats_due(now) {
+            self.give_up_seat(now, &person, out);
+        }
+        if self.room_ends_at().is_some_and(|end| end <= now) {
+            self.end(out);
+        }
+    }
+
+    fn expire_invitations(&mut self, now: RoomTime, out: &mut Outcome) {
+        for person in self.invitations.expire(now, self.settings.invite_again_ms) {
+            self.tell_moderators(&Notice::NoAnswer { name: self.name_of(&person) }, out);
+        }
+    }
+
+    /// Lets due time pass, then acts. If the act is refused the room stays as it was, time included, so that nothing
+    /// that time brought about is lost with the refusal.
+    pub(super) fn when_time_has_passed(
+        &mut self,
+        now: RoomTime,
+        act: impl FnOnce(&mut Room, &mut Outcome) -> Result<(), Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let is_due = self.next_deadline().is_some_and(|due| due <= now);
+        if !is_due {
+            let mut out = Outcome::default();
+            return act(self, &mut out).map(|()| out);
+        }
+        let mut later = self.clone();
+        let mut out = later.pass_time(now);
+        act(&mut later, &mut out)?;
+        *self = later;
+        Ok(out)
+    }
+}

@@ -1,0 +1,86 @@
+//! Running the stage: mute, roles, and handing the room over.
+
+use serambi_protocol::{Code, Notice, PersonId, Refusal, view::Role};
+
+use super::{Room, refuse_unless};
+use crate::{
+    outcome::Outcome,
+    permission::{Action, may},
+};
+
+impl Room {
+    /// One's own microphone. There is no command for anybody else's to open.
+    pub(super) fn set_muted(&mut self, actor: &PersonId, muted: bool) -> Result<(), Refusal> {
+        if !self.may_publish(actor) {
+            return Err(Code::NotOnStage.into());
+        }
+        self.stage.set_muted(actor, muted);
+        Ok(())
+    }
+
+    pub(super) fn mute(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
+        self.target_on_stage(actor, person, Action::Mute)?;
+        self.mute_now(actor, person, out);
+        Ok(())
+    }
+
+    /// Everybody on stage whom this person may mute.
+    pub(super) fn mute_everyone(&mut self, actor: &PersonId, role: Role, out: &mut Outcome) -> Result<(), Refusal> {
+        refuse_unless(role, Role::Speaker, Action::Mute)?;
+        let others: Vec<PersonId> = self
+            .people()
+            .filter(|member| member.role.is_on_stage() && member.person != actor)
+            .filter(|member| may(role, member.role, Action::Mute))
+            .map(|member| member.person.clone())
+            .collect();
+        for person in &others {
+            self.mute_now(actor, person, out);
+        }
+        Ok(())
+    }
+
+    /// The media server is told even if the person said to be muted: a program that says so and talks is not heard.
+    fn mute_now(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) {
+        out.mute(person);
+        if self.stage.set_muted(person, true) {
+            out.tell(person, Notice::MutedBy { by: self.name_of(actor) });
+        }
+    }
+
+    pub(super) fn make_moderator(
+        &mut self,
+        actor: &PersonId,
+        person: &PersonId,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        self.target_on_stage(actor, person, Action::MakeModerator)?;
+        if self.stage.make_moderator(person) {
+            out.tell(person, Notice::YouAreModerator);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_moderator(
+        &mut self,
+        actor: &PersonId,
+        person: &PersonId,
+        out: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        self.target_on_stage(actor, person, Action::TakeModerator)?;
+        if self.stage.take_moderator(person) {
+            out.tell(person, Notice::YouAreNotModerator);
+        }
+        Ok(())
+    }
+
+    /// Not to somebody who is away: the room would have a host who does not know it.
+    pub(super) fn hand_over(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
+        self.target_on_stage(actor, person, Action::HandOver)?;
+        if self.is_away(person) {
+            return Err(Code::PersonNotHere.into());
+        }
+        self.stage.hand_over(person);
+        self.announce_host(person, out);
+        Ok(())
+    }
+}
