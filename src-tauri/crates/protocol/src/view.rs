@@ -288,3 +288,145 @@ impl RoomView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
+    use super::*;
+
+    fn a_person() -> impl Strategy<Value = PersonId> {
+        (0..12u8).prop_map(|number| PersonId::from_key(&[number; 32]))
+    }
+
+    fn a_time() -> impl Strategy<Value = RoomTime> {
+        (0..4u64).prop_map(RoomTime)
+    }
+
+    fn a_name() -> impl Strategy<Value = String> {
+        "[AB]"
+    }
+
+    fn a_role() -> impl Strategy<Value = Role> {
+        prop_oneof![Just(Role::Host), Just(Role::Moderator), Just(Role::Speaker), Just(Role::Listener)]
+    }
+
+    /// In any order, but nobody twice: a person has one seat.
+    fn faces() -> impl Strategy<Value = Vec<PersonView>> {
+        let ids = Just((0..6u8).map(|number| PersonId::from_key(&[number; 32])).collect::<Vec<_>>());
+        let looks = vec((a_name(), a_role(), any::<[bool; 3]>()), 0..6);
+        (ids.prop_shuffle(), looks).prop_map(|(ids, looks)| {
+            let people = ids.into_iter().zip(looks);
+            people
+                .map(|(id, (name, role, [muted, away, hand]))| PersonView { id, name, role, muted, away, hand })
+                .collect()
+        })
+    }
+
+    fn a_you() -> impl Strategy<Value = YouView> {
+        let invitation = (a_name(), any::<bool>(), a_time()).prop_map(|(by, answers_hand, until)| InvitationView {
+            by,
+            answers_hand,
+            until,
+        });
+        let hand = (option::of(0..3u32), option::of(a_time()));
+        (a_person(), a_role(), any::<bool>(), hand, option::of(invitation), option::of(a_name())).prop_map(
+            |(id, role, muted, (place, hand_blocked_until), invitation, successor)| YouView {
+                id,
+                role,
+                muted,
+                place,
+                hand_blocked_until,
+                invitation,
+                successor,
+            },
+        )
+    }
+
+    fn some_hands() -> impl Strategy<Value = HandsView> {
+        let scope = prop_oneof![Just(HandScope::Off), Just(HandScope::Followed), Just(HandScope::Everyone)];
+        let hand = (a_person(), a_name(), a_time());
+        let queue = vec(hand.prop_map(|(person, name, raised_at)| HandView { person, name, raised_at }), 0..3);
+        (scope, 0..3u32, queue).prop_map(|(scope, count, queue)| HandsView { scope, count, queue })
+    }
+
+    fn some_invitations() -> impl Strategy<Value = Vec<InvitedView>> {
+        let state =
+            prop_oneof![Just(InvitationState::Open), Just(InvitationState::Later), Just(InvitationState::NoAnswer)];
+        vec((a_person(), a_name(), state).prop_map(|(person, name, state)| InvitedView { person, name, state }), 0..3)
+    }
+
+    /// What seldom changes is mostly alike, or every difference would be told as a whole new view.
+    fn a_view() -> impl Strategy<Value = RoomView> {
+        let seldom = (
+            0..2u8,
+            prop_oneof![9 => Just("A"), 1 => Just("B")],
+            prop_oneof![9 => Just(None), 1 => option::of(a_time())],
+        );
+        let people = (faces(), faces(), 0..3u32);
+        (seldom, a_time(), a_you(), people, some_hands(), some_invitations()).prop_map(
+            |((limit, title, ends_at), now, you, (stage, audience, listeners), hands, invitations)| RoomView {
+                id: RoomId::from_random([0; 10]),
+                title: title.into(),
+                host: title.into(),
+                now,
+                you,
+                stage,
+                audience,
+                listeners,
+                stage_limit: if limit == 0 { 12 } else { 11 },
+                hands,
+                invitations,
+                ends_at,
+            },
+        )
+    }
+
+    /// The listed audience with some gone, some different, and some new at the end: what happens in a room.
+    fn next_audience(before: Vec<PersonView>) -> impl Strategy<Value = Vec<PersonView>> {
+        let count = before.len();
+        (Just(before), vec((any::<bool>(), any::<bool>()), count), faces()).prop_map(|(before, fates, arrivals)| {
+            let is_new = |face: &PersonView| before.iter().all(|old| old.id != face.id);
+            let arrivals: Vec<PersonView> = arrivals.into_iter().filter(is_new).collect();
+            let stay = before.into_iter().zip(fates).filter(|(_, (stays, _))| *stays);
+            let mut next: Vec<PersonView> = stay.map(|(face, (_, away))| PersonView { away, ..face }).collect();
+            next.extend(arrivals);
+            next
+        })
+    }
+
+    fn folded(from: &RoomView, to: &RoomView) -> RoomView {
+        let mut view = from.clone();
+        for event in from.changes_to(to) {
+            view.apply(&event);
+        }
+        view
+    }
+
+    proptest! {
+        #[test]
+        fn folding_the_changes_into_a_view_gives_the_next_view(from in a_view(), to in a_view()) {
+            let up_to_now = RoomView { now: to.now, ..folded(&from, &to) };
+            prop_assert_eq!(up_to_now, to);
+        }
+
+        #[test]
+        fn a_view_in_which_only_time_went_on_has_no_changes(view in a_view(), now in a_time()) {
+            prop_assert_eq!(view.changes_to(&RoomView { now, ..view.clone() }), []);
+        }
+
+        #[test]
+        fn an_audience_that_comes_and_goes_is_told_as_changes_and_not_as_a_list(
+            (from, audience) in a_view().prop_flat_map(|view| {
+                let audience = next_audience(view.audience.clone());
+                (Just(view), audience)
+            }),
+        ) {
+            let to = RoomView { audience, ..from.clone() };
+            let changes = from.changes_to(&to);
+            let listed = changes.iter().any(|event| matches!(event, RoomEvent::AudienceListed { .. }));
+            prop_assert!(!listed && changes.len() <= 1);
+            prop_assert_eq!(folded(&from, &to), to);
+        }
+    }
+}

@@ -39,6 +39,8 @@ impl Room {
         if self.blocked.contains(person) {
             return Err(Code::Blocked.into());
         }
+        // A seat that was given up a moment ago, unnoticed until now: whoever is in the room is not told to be out of it.
+        out.closed.retain(|(gone, _)| gone != person);
         if let Some(seat) = self.seats.get_mut(person) {
             seat.name = name.to_owned();
             self.return_to_seat(person, out);

@@ -1,0 +1,312 @@
+//! What holds always, whatever many people do in whatever order, and however time passes.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serambi_protocol::{
+    Command, PersonId, RoomView,
+    command::HandScope,
+    view::{Role, RoomTime},
+};
+use serambi_room::{Action, Outcome, Room, Settings, may};
+
+use crate::timetable::{MediaServer, room_id};
+
+const PEOPLE: u8 = 7;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    /// Time goes on, but nobody tells the room.
+    Dawdle(u64),
+    Join(PersonId),
+    Lose(PersonId),
+    Back(PersonId),
+    Do(PersonId, Command),
+}
+
+fn somebody() -> impl Strategy<Value = PersonId> {
+    (0..PEOPLE).prop_map(|number| PersonId::from_key(&[number; 32]))
+}
+
+fn a_while() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0..10_000u64, 3 => 10_000..70_000u64, 1 => 70_000..700_000u64]
+}
+
+fn a_scope() -> impl Strategy<Value = HandScope> {
+    prop_oneof![1 => Just(HandScope::Off), 1 => Just(HandScope::Followed), 4 => Just(HandScope::Everyone)]
+}
+
+fn a_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        6 => Just(Command::RaiseHand),
+        2 => Just(Command::LowerHand),
+        12 => Just(Command::AcceptInvitation),
+        2 => Just(Command::DeclineInvitation),
+        5 => any::<bool>().prop_map(|muted| Command::SetMuted { muted }),
+        3 => prop::option::of(somebody()).prop_map(|person| Command::MoveToAudience { person }),
+        14 => somebody().prop_map(|person| Command::Invite { person }),
+        1 => somebody().prop_map(|person| Command::CancelInvitation { person }),
+        2 => somebody().prop_map(|person| Command::DismissHand { person }),
+        1 => Just(Command::LowerAllHands),
+        1 => a_scope().prop_map(|scope| Command::SetHandScope { scope }),
+        2 => somebody().prop_map(|person| Command::Mute { person }),
+        1 => Just(Command::MuteEveryone),
+        4 => somebody().prop_map(|person| Command::MakeModerator { person }),
+        1 => somebody().prop_map(|person| Command::TakeModerator { person }),
+        2 => somebody().prop_map(|person| Command::HandOver { person }),
+        1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
+        4 => Just(Command::Leave),
+    ]
+}
+
+fn a_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => a_while().prop_map(Step::Wait),
+        2 => a_while().prop_map(Step::Dawdle),
+        8 => somebody().prop_map(Step::Join),
+        2 => somebody().prop_map(Step::Lose),
+        2 => somebody().prop_map(Step::Back),
+        40 => (somebody(), a_command()).prop_map(|(person, command)| Step::Do(person, command)),
+        // Rare on its own, or few rooms would live long enough.
+        1 => somebody().prop_map(|person| Step::Do(person, Command::EndRoom)),
+    ]
+}
+
+fn a_story() -> impl Strategy<Value = (usize, Vec<Step>)> {
+    (1..5usize, prop::collection::vec(a_step(), 1..160))
+}
+
+/// A room that is watched: after every step everything that must hold is looked at.
+struct Watched {
+    room: Room,
+    now: RoomTime,
+    stage_limit: usize,
+    media: MediaServer,
+    queue: Vec<PersonId>,
+}
+
+impl Watched {
+    fn start(stage_limit: usize) -> Self {
+        let settings = Settings { stage_limit, ..Settings::default() };
+        let (room, outcome) = Room::start(room_id(), "".into(), person(0), "0".into(), settings);
+        let mut media = MediaServer::default();
+        media.carry_out(&outcome);
+        Self { room, now: RoomTime(0), stage_limit, media, queue: Vec::new() }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let before = self.room.clone();
+        let is_refused = match self.carry_out(step) {
+            Some(outcome) => {
+                self.media.carry_out(&outcome);
+                self.look_at_outcome(&before, &outcome);
+                false
+            }
+            None => true,
+        };
+        if is_refused {
+            assert_eq!(self.room, before, "a refusal changes nothing");
+        }
+        self.look_at_step(&before, step);
+        self.look_at_room();
+    }
+
+    /// None: refused.
+    fn carry_out(&mut self, step: &Step) -> Option<Outcome> {
+        match step {
+            Step::Wait(ms) => {
+                self.now = self.now.after(*ms);
+                let outcome = self.room.pass_time(self.now);
+                assert!(self.room.next_deadline().is_none_or(|due| due > self.now), "a deadline in the past");
+                Some(outcome)
+            }
+            Step::Dawdle(ms) => {
+                self.now = self.now.after(*ms);
+                None
+            }
+            Step::Join(who) => self.room.join(self.now, who, who.short()).ok(),
+            Step::Lose(who) => Some(self.room.connection_lost(self.now, who)),
+            Step::Back(who) => Some(self.room.connection_back(self.now, who)),
+            Step::Do(who, command) => self.room.command(self.now, who, command).ok(),
+        }
+    }
+
+    fn look_at_outcome(&self, before: &Room, outcome: &Outcome) {
+        let known: BTreeSet<&PersonId> = before.people().chain(self.room.people()).map(|m| m.person).collect();
+        for (who, notice) in &outcome.notices {
+            assert!(known.contains(who), "{notice:?} to somebody who is not here");
+        }
+        for (who, _) in &outcome.closed {
+            assert!(self.room.role_of(who).is_none(), "closed, yet in the room");
+        }
+        assert_eq!(outcome.over, self.room.is_over() && !before.is_over(), "the end is said once");
+        for gone in before.people().filter(|member| self.room.role_of(member.person).is_none()) {
+            assert!(outcome.closed.iter().any(|(who, _)| who == gone.person), "gone without a word");
+        }
+    }
+
+    fn look_at_step(&mut self, before: &Room, step: &Step) {
+        let actor = match step {
+            Step::Join(who) | Step::Do(who, _) => Some(who),
+            _ => None,
+        };
+        for member in self.room.people() {
+            if Some(member.person) != actor {
+                self.nothing_was_opened_by_others(before, member.person);
+            }
+        }
+        self.queue_keeps_the_order_of_raising(step);
+        self.views_follow_from_their_changes(before);
+    }
+
+    fn nothing_was_opened_by_others(&self, before: &Room, who: &PersonId) {
+        let was_muted = before.view_for(self.now, who).is_none_or(|view| view.you.muted);
+        let is_muted = self.view(who).you.muted;
+        assert!(is_muted || !was_muted, "unmuted by somebody else");
+        assert!(before.may_publish(who) || !self.room.may_publish(who), "put on stage by somebody else");
+    }
+
+    fn queue_keeps_the_order_of_raising(&mut self, step: &Step) {
+        let queue = self.queue_by_everybodys_own_place();
+        self.queue.retain(|who| queue.contains(who));
+        if let Step::Do(who, Command::RaiseHand) = step
+            && queue.contains(who)
+            && !self.queue.contains(who)
+        {
+            self.queue.push(who.clone());
+        }
+        assert_eq!(queue, self.queue, "not the order of raising");
+        if let Some(host) = self.host() {
+            assert!(self.view(&host).hands.queue.iter().map(|hand| &hand.person).eq(&queue), "not what the host sees");
+        }
+    }
+
+    fn queue_by_everybodys_own_place(&self) -> Vec<PersonId> {
+        let people = self.room.people().map(|member| member.person);
+        let mut places: Vec<(u32, PersonId)> =
+            people.filter_map(|who| Some((self.view(who).you.place?, who.clone()))).collect();
+        places.sort();
+        assert!(places.iter().map(|(place, _)| *place).eq(1..=places.len() as u32), "a place twice or a gap");
+        places.into_iter().map(|(_, who)| who).collect()
+    }
+
+    fn views_follow_from_their_changes(&self, before: &Room) {
+        for member in self.room.people() {
+            let Some(mut view) = before.view_for(self.now, member.person) else { continue };
+            let next = self.view(member.person);
+            for event in view.changes_to(&next) {
+                view.apply(&event);
+            }
+            assert_eq!(view, next, "a client that follows the changes sees something else");
+        }
+    }
+
+    fn look_at_room(&self) {
+        let members: Vec<_> = self.room.people().collect();
+        let on_stage: BTreeSet<PersonId> =
+            members.iter().filter(|member| member.role.is_on_stage()).map(|member| member.person.clone()).collect();
+        let hosts = members.iter().filter(|member| member.role == Role::Host).count();
+        assert_eq!(hosts, usize::from(!on_stage.is_empty()), "exactly one host while anybody is on stage");
+        let inviters = members.iter().filter(|member| may(member.role, member.role, Action::Invite)).count();
+        assert!(on_stage.is_empty() || inviters > 0, "nobody can ever come on stage");
+        assert_eq!(self.media.speakers, on_stage, "a voice without the stage, or a stage without a voice");
+        assert!(on_stage.len() <= self.stage_limit, "more on stage than fit");
+        assert!(members.is_sorted_by_key(|member| member.role), "host, moderators, speakers, listeners");
+        let distinct: BTreeSet<&PersonId> = members.iter().map(|member| member.person).collect();
+        assert_eq!(distinct.len(), members.len(), "somebody has two seats");
+        for number in 0..PEOPLE {
+            self.look_at_view_of(&person(number));
+        }
+    }
+
+    fn look_at_view_of(&self, who: &PersonId) {
+        let Some(view) = self.room.view_for(self.now, who) else {
+            assert_eq!(self.room.role_of(who), None);
+            return;
+        };
+        assert_eq!(Some(view.you.role), self.room.role_of(who));
+        assert_eq!(self.room.may_publish(who), view.you.role.is_on_stage());
+        assert!(view.stage_limit as usize >= view.stage.len());
+        assert!(view.audience.iter().all(|face| face.muted), "listeners are muted");
+        if view.you.role == Role::Listener {
+            assert!(view.hands.queue.is_empty() && view.hands.count == 0, "the queue leaks to a listener");
+        } else {
+            assert_eq!((view.you.place, &view.you.invitation), (None, &None), "on stage nobody waits");
+            assert_eq!(view.hands.queue.len(), view.hands.count as usize);
+        }
+        if !view.you.role.may_moderate() {
+            assert!(view.invitations.is_empty(), "invitations leak");
+            let mut others = view.stage.iter().chain(&view.audience).filter(|face| face.id != *who);
+            assert!(!others.any(|face| face.hand), "somebody else's hand leaks");
+        }
+    }
+
+    fn host(&self) -> Option<PersonId> {
+        self.room.people().find(|member| member.role == Role::Host).map(|member| member.person.clone())
+    }
+
+    fn view(&self, who: &PersonId) -> RoomView {
+        self.room.view_for(self.now, who).unwrap()
+    }
+}
+
+fn person(number: u8) -> PersonId {
+    PersonId::from_key(&[number; 32])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_promises_of_a_room_hold_whatever_happens((stage_limit, steps) in a_story()) {
+        let mut watched = Watched::start(stage_limit);
+        for step in &steps {
+            watched.take(step);
+        }
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn time_may_pass_in_one_step_or_in_many(
+        (stage_limit, steps) in a_story(),
+        waits in prop::collection::vec(a_while(), 1..12),
+    ) {
+        let mut watched = Watched::start(stage_limit);
+        for step in &steps {
+            watched.take(step);
+        }
+        let mut at_once = watched.room.clone();
+        let end = watched.now.after(waits.iter().sum());
+        let outcome_at_once = at_once.pass_time(end);
+        let mut outcome_in_steps = Outcome::default();
+        for wait in waits {
+            watched.now = watched.now.after(wait);
+            let outcome = watched.room.pass_time(watched.now);
+            outcome_in_steps.notices.extend(outcome.notices);
+            outcome_in_steps.closed.extend(outcome.closed);
+            outcome_in_steps.media.extend(outcome.media);
+            outcome_in_steps.over |= outcome.over;
+        }
+        prop_assert_eq!(watched.room, at_once);
+        prop_assert_eq!(outcome_in_steps, outcome_at_once);
+    }
+
+    #[test]
+    fn a_room_left_alone_comes_to_an_end((stage_limit, steps) in a_story()) {
+        let mut watched = Watched::start(stage_limit);
+        for step in &steps {
+            watched.take(step);
+        }
+        for number in 0..PEOPLE {
+            let _ = watched.room.connection_lost(watched.now, &person(number));
+        }
+        let _ = watched.room.pass_time(watched.now.after(3_600_000));
+        prop_assert!(watched.room.is_over());
+        prop_assert_eq!(watched.room.next_deadline(), None);
+    }
+}
