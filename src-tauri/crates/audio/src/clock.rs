@@ -1,0 +1,118 @@
+//! Time as the sound path counts it: moments on the engine's own clock, and the 48 kHz clock of outgoing voice.
+
+use std::time::{Duration, Instant};
+
+use crate::format::SAMPLE_RATE_HZ;
+
+/// A moment on one clock, in microseconds since that clock's start; may be negative.
+///
+/// Everything that decides by time takes a `Moment` as an argument, so that a test can play hours in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// The moment this many microseconds after the clock's start.
+    #[cfg(test)]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// The moment this many milliseconds after the clock's start.
+    #[cfg(test)]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis * 1000)
+    }
+
+    /// Where `instant` lies on the clock that started at `start`.
+    pub fn of(instant: Instant, start: Instant) -> Self {
+        match instant.checked_duration_since(start) {
+            Some(after) => Self(micros_of(after)),
+            None => Self(-micros_of(start.saturating_duration_since(instant))),
+        }
+    }
+
+    /// Microseconds since the clock's start.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `micros` later (earlier if negative).
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this moment.
+    pub const fn micros_since(self, earlier: Moment) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+fn micros_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Microseconds that `samples` last at 48 kHz.
+pub const fn samples_to_micros(samples: i64) -> i64 {
+    samples.saturating_mul(1_000_000) / SAMPLE_RATE_HZ as i64
+}
+
+/// Samples at 48 kHz in `micros`.
+pub const fn micros_to_samples(micros: i64) -> i64 {
+    micros.saturating_mul(SAMPLE_RATE_HZ as i64) / 1_000_000
+}
+
+/// The RTP clock of the own voice.
+///
+/// Within a talkspurt it counts captured samples; over a mute, a closed microphone or a broken device it follows wall time,
+/// so that a listener's jitter buffer sees the pause as a pause and not as a delay (RFC 3550 section 5.1).
+#[derive(Clone, Debug, Default)]
+pub struct VoiceClock {
+    next_sample: i64,
+}
+
+impl VoiceClock {
+    /// Starts a talkspurt whose first sample was captured at `first_sample_at`. Never steps back.
+    pub fn start_talkspurt(&mut self, first_sample_at: Moment) {
+        self.next_sample = self.next_sample.max(micros_to_samples(first_sample_at.micros()));
+    }
+
+    /// Takes the timestamp of a frame of `samples` and moves past it.
+    pub fn stamp(&mut self, samples: usize) -> u32 {
+        // RTP timestamps wrap by design (RFC 3550 section 5.1).
+        let timestamp = self.next_sample as u32;
+        self.next_sample += samples as i64;
+        timestamp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_before_the_start_is_negative() {
+        let start = Instant::now();
+        let later = start + Duration::from_millis(5);
+        assert_eq!(Moment::of(later, start).micros(), 5_000);
+        assert_eq!(Moment::of(start, later).micros(), -5_000);
+    }
+
+    #[test]
+    fn the_voice_clock_counts_samples_in_a_talkspurt_and_wall_time_between_them() {
+        let mut clock = VoiceClock::default();
+        clock.start_talkspurt(Moment::from_millis(100));
+        assert_eq!(clock.stamp(960), 4_800);
+        assert_eq!(clock.stamp(960), 5_760);
+        clock.start_talkspurt(Moment::from_millis(1_100));
+        assert_eq!(clock.stamp(960), 52_800);
+    }
+
+    #[test]
+    fn the_voice_clock_never_steps_back() {
+        let mut clock = VoiceClock::default();
+        clock.start_talkspurt(Moment::from_millis(10));
+        let first = clock.stamp(960);
+        clock.start_talkspurt(Moment::from_millis(11));
+        assert_eq!(clock.stamp(960), first + 960);
+    }
+}

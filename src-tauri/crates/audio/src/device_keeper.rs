@@ -1,0 +1,400 @@
+//! Keeps one device open as long as it is wanted: opens and closes it on a thread of its own, follows the system's default,
+//! takes a chosen device up again when it returns, and rebuilds a stream that broke or stalled. The engine never waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::device::{DeviceChoice, Direction, FoundDevice, SoundSystem};
+use crate::error::AudioError;
+use crate::notice::AudioNotice;
+use crate::ring::Waker;
+use crate::sound_loop::{LoopCommand, LoopHandle};
+use crate::statistics::StreamCounters;
+use crate::stream::{OnBroken, OpenStream, open_capture, open_playback};
+use crate::wav_loudspeaker::WavLoudspeaker;
+use crate::wav_microphone::WavMicrophone;
+use crate::{wav_loudspeaker, wav_microphone};
+
+/// How often a running device is looked after.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A stream without a callback for this long is stalled.
+const STALL_LIMIT: Duration = Duration::from_secs(1);
+
+/// Waits between attempts to get a device back.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// The same where asking is slow and noisy (ALSA without a sound server).
+const LAST_COSTLY_RETRY: Duration = Duration::from_secs(5);
+
+/// How long the caller of a blocking request waits for the keeper: longer than a sound service may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where notices go.
+pub(crate) type NoticeSink = Arc<dyn Fn(AudioNotice) + Send + Sync>;
+
+enum Request {
+    Open(Sender<Result<(), AudioError>>),
+    Close(Sender<()>),
+    Choose(DeviceChoice),
+    Broken { build: u64, error: cpal::Error },
+    Stop,
+}
+
+/// The caller's end of a keeper. Dropping it closes the device.
+pub(crate) struct KeeperHandle {
+    requests: Sender<Request>,
+    counters: Arc<StreamCounters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KeeperHandle {
+    /// Opens the device; waits for the outcome.
+    pub(crate) fn open(&self) -> Result<(), AudioError> {
+        let (reply, answer) = channel();
+        self.requests.send(Request::Open(reply)).map_err(|_| AudioError::EngineStopped)?;
+        answer.recv_timeout(ANSWER_LIMIT).map_err(|_| AudioError::EngineStopped)?
+    }
+
+    /// Closes the device; its stream is gone when this returns.
+    pub(crate) fn close(&self) {
+        let (reply, answer) = channel();
+        if self.requests.send(Request::Close(reply)).is_ok() && answer.recv_timeout(ANSWER_LIMIT).is_err() {
+            tracing::warn!("the sound service does not let go of a device");
+        }
+    }
+
+    /// Takes another device; carries on with it if one is open.
+    pub(crate) fn choose(&self, choice: DeviceChoice) {
+        // A keeper that has stopped has nothing to change.
+        let _ = self.requests.send(Request::Choose(choice));
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<StreamCounters> {
+        &self.counters
+    }
+}
+
+impl Drop for KeeperHandle {
+    fn drop(&mut self) {
+        // A keeper that panicked has dropped its device as well.
+        let _ = self.requests.send(Request::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the keeper of one direction. Nothing is opened yet.
+pub(crate) fn keep(
+    direction: Direction, choice: DeviceChoice, sound_loop: LoopHandle, notices: NoticeSink,
+) -> Result<KeeperHandle, AudioError> {
+    let (requests, inbox) = channel();
+    let counters = Arc::new(StreamCounters::default());
+    let mut keeper = Keeper {
+        direction,
+        choice,
+        sound_loop,
+        notices,
+        counters: Arc::clone(&counters),
+        own_requests: requests.clone(),
+        system: SoundSystem::default(),
+        wanted: false,
+        running: None,
+        lost: false,
+        retry: FIRST_RETRY,
+    };
+    let thread = std::thread::Builder::new()
+        .name(match direction {
+            Direction::Microphone => "microphone".into(),
+            Direction::Loudspeaker => "loudspeaker".into(),
+        })
+        .spawn(move || keeper.run(&inbox))
+        .map_err(|_| AudioError::EngineStopped)?;
+    Ok(KeeperHandle { requests, counters, thread: Some(thread) })
+}
+
+/// What is open. Dropping it stops it.
+enum Source {
+    Stream { _stream: OpenStream },
+    WavMicrophone { _file: WavMicrophone },
+    WavLoudspeaker { _file: WavLoudspeaker },
+    Nothing,
+}
+
+struct Running {
+    source: Source,
+    /// The device's id; `None` for files and for no device.
+    id: Option<String>,
+    build: u64,
+    seen_callbacks: u64,
+    called_at: Instant,
+}
+
+struct Keeper {
+    direction: Direction,
+    choice: DeviceChoice,
+    sound_loop: LoopHandle,
+    notices: NoticeSink,
+    counters: Arc<StreamCounters>,
+    own_requests: Sender<Request>,
+    system: SoundSystem,
+    wanted: bool,
+    running: Option<Running>,
+    lost: bool,
+    retry: Duration,
+}
+
+impl Keeper {
+    fn run(&mut self, inbox: &Receiver<Request>) {
+        loop {
+            let request = match self.patience() {
+                Some(patience) => inbox.recv_timeout(patience),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match request {
+                Ok(Request::Open(reply)) => {
+                    // A caller that gave up does not need the answer.
+                    let _ = reply.send(self.open_on_request());
+                }
+                Ok(Request::Close(reply)) => {
+                    self.wanted = false;
+                    self.stop_stream();
+                    let _ = reply.send(());
+                }
+                Ok(Request::Choose(choice)) => self.change_choice(choice),
+                Ok(Request::Broken { build, error }) => self.stream_broke(build, &error),
+                Err(RecvTimeoutError::Timeout) => self.look_after(),
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.stop_stream();
+    }
+
+    /// How long nothing needs to be done without a request; `None` for ever.
+    fn patience(&self) -> Option<Duration> {
+        match (self.wanted, &self.running) {
+            (false, _) => None,
+            (true, Some(_)) => Some(LOOK_INTERVAL),
+            (true, None) => Some(self.retry),
+        }
+    }
+
+    fn open_on_request(&mut self) -> Result<(), AudioError> {
+        if self.wanted && self.running.is_some() {
+            return Ok(());
+        }
+        let outcome = self.start_stream();
+        // A loudspeaker is waited for; a microphone that could not be opened is the person's to try again.
+        self.wanted = outcome.is_ok() || self.direction == Direction::Loudspeaker;
+        self.lost = outcome.is_err();
+        outcome.map(drop)
+    }
+
+    fn change_choice(&mut self, choice: DeviceChoice) {
+        if choice == self.choice {
+            return;
+        }
+        self.choice = choice;
+        if self.wanted {
+            self.move_stream();
+        }
+    }
+
+    fn stream_broke(&mut self, build: u64, error: &cpal::Error) {
+        if self.running.as_ref().is_some_and(|running| running.build == build) {
+            tracing::info!(%error, direction = ?self.direction, "a sound device was lost");
+            self.lose(self.direction.error(error));
+        }
+    }
+
+    fn lose(&mut self, reason: AudioError) {
+        self.stop_stream();
+        self.retry = FIRST_RETRY;
+        if !std::mem::replace(&mut self.lost, true) {
+            self.tell_lost(reason);
+        }
+    }
+
+    /// The regular look: is the stream alive, and is it on the device it should be on?
+    fn look_after(&mut self) {
+        let Some(running) = &mut self.running else {
+            self.try_again();
+            return;
+        };
+        let Some(id) = running.id.clone() else { return };
+        let callbacks = self.counters.callbacks.load(Ordering::Relaxed);
+        if callbacks != running.seen_callbacks {
+            running.seen_callbacks = callbacks;
+            running.called_at = Instant::now();
+        } else if running.called_at.elapsed() > STALL_LIMIT {
+            self.counters.stalls.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(direction = ?self.direction, "a sound device stalled and is opened again");
+            self.lose(self.direction.none_there());
+            return;
+        }
+        if self.find().is_ok_and(|found| found.id != id) {
+            self.move_stream();
+        }
+    }
+
+    fn try_again(&mut self) {
+        match self.start_stream() {
+            Ok(device) => {
+                self.retry = FIRST_RETRY;
+                if std::mem::take(&mut self.lost) {
+                    self.tell_back(device);
+                }
+            }
+            Err(reason) => {
+                let last = if self.system.is_cheap_to_ask() { LAST_RETRY } else { LAST_COSTLY_RETRY };
+                self.retry = (self.retry * 2).min(last);
+                if !std::mem::replace(&mut self.lost, true) {
+                    self.tell_lost(reason);
+                }
+            }
+        }
+    }
+
+    fn move_stream(&mut self) {
+        self.stop_stream();
+        match self.start_stream() {
+            Ok(device) if std::mem::take(&mut self.lost) => self.tell_back(device),
+            Ok(device) => self.tell_moved(device),
+            Err(reason) => self.lose(reason),
+        }
+    }
+
+    fn find(&mut self) -> Result<FoundDevice, AudioError> {
+        let name = match &self.choice {
+            DeviceChoice::Named(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.system.find(name.as_deref(), self.direction)
+    }
+
+    /// Opens what is chosen and joins it to the engine; returns its name.
+    fn start_stream(&mut self) -> Result<String, AudioError> {
+        let build = self.counters.builds.fetch_add(1, Ordering::Relaxed) + 1;
+        let (source, id, name) = match self.choice.clone() {
+            DeviceChoice::File(path) => {
+                let name = path.display().to_string();
+                (self.start_file(&path, &name)?, None, name)
+            }
+            DeviceChoice::Absent => (self.start_nothing()?, None, String::new()),
+            DeviceChoice::System | DeviceChoice::Named(_) => {
+                let found = self.find()?;
+                (self.start_device(&found, build)?, Some(found.id), found.name)
+            }
+        };
+        let seen_callbacks = self.counters.callbacks.load(Ordering::Relaxed);
+        self.running = Some(Running { source, id, build, seen_callbacks, called_at: Instant::now() });
+        self.publish_open(true);
+        Ok(name)
+    }
+
+    fn start_device(&self, found: &FoundDevice, build: u64) -> Result<Source, AudioError> {
+        let waker = self.sound_loop.waker();
+        let stream = match self.direction {
+            Direction::Microphone => {
+                let (stream, tap) = open_capture(found, waker, &self.counters, self.on_broken(build))?;
+                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: found.name.clone() })?;
+                stream
+            }
+            Direction::Loudspeaker => {
+                let (stream, tap) = open_playback(found, waker, &self.counters, self.on_broken(build))?;
+                self.sound_loop.send(LoopCommand::AttachLoudspeaker { tap, device: found.name.clone() })?;
+                stream
+            }
+        };
+        if let Err(error) = stream.play(self.direction) {
+            self.detach();
+            return Err(error);
+        }
+        tracing::info!(device = %found.name, rate_hz = stream.rate_hz, direction = ?self.direction, "a sound device is open");
+        Ok(Source::Stream { _stream: stream })
+    }
+
+    fn start_file(&self, path: &std::path::Path, name: &str) -> Result<Source, AudioError> {
+        match self.direction {
+            Direction::Microphone => {
+                let waker: Waker = self.sound_loop.waker();
+                let (file, tap) = wav_microphone::open(path, waker, Arc::clone(&self.counters))?;
+                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: name.to_owned() })?;
+                Ok(Source::WavMicrophone { _file: file })
+            }
+            Direction::Loudspeaker => {
+                let (file, tap) = wav_loudspeaker::create(path)?;
+                self.sound_loop.send(LoopCommand::AttachRecorder { tap, device: name.to_owned() })?;
+                Ok(Source::WavLoudspeaker { _file: file })
+            }
+        }
+    }
+
+    fn start_nothing(&self) -> Result<Source, AudioError> {
+        match self.direction {
+            Direction::Microphone => Err(AudioError::NoMicrophone),
+            Direction::Loudspeaker => Ok(Source::Nothing),
+        }
+    }
+
+    fn on_broken(&self, build: u64) -> OnBroken {
+        let requests = self.own_requests.clone();
+        Box::new(move |error| {
+            // A keeper that has stopped needs no news.
+            let _ = requests.send(Request::Broken { build, error });
+        })
+    }
+
+    /// Takes the device from the engine and stops it. The order matters for a file, which ends when the engine lets go of it,
+    /// and not for a device, whose last samples stay in a ring nobody reads.
+    fn stop_stream(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.detach();
+            drop(running.source);
+            self.publish_open(false);
+        }
+    }
+
+    fn publish_open(&self, open: bool) {
+        if self.direction == Direction::Microphone {
+            self.sound_loop.state.microphone_is_open.store(open, Ordering::Relaxed);
+        }
+    }
+
+    fn detach(&self) {
+        let (done, answer) = channel();
+        let command = match self.direction {
+            Direction::Microphone => LoopCommand::DetachMicrophone(done),
+            Direction::Loudspeaker => LoopCommand::DetachLoudspeaker(done),
+        };
+        if self.sound_loop.send(command).is_ok() && answer.recv_timeout(ANSWER_LIMIT).is_err() {
+            tracing::warn!("the sound engine does not let go of a device");
+        }
+    }
+
+    fn tell_lost(&self, reason: AudioError) {
+        (self.notices)(match self.direction {
+            Direction::Microphone => AudioNotice::MicrophoneLost { reason },
+            Direction::Loudspeaker => AudioNotice::LoudspeakerLost { reason },
+        });
+    }
+
+    fn tell_back(&self, device: String) {
+        (self.notices)(match self.direction {
+            Direction::Microphone => AudioNotice::MicrophoneBack { device },
+            Direction::Loudspeaker => AudioNotice::LoudspeakerBack { device },
+        });
+    }
+
+    fn tell_moved(&self, device: String) {
+        (self.notices)(match self.direction {
+            Direction::Microphone => AudioNotice::MicrophoneMoved { device },
+            Direction::Loudspeaker => AudioNotice::LoudspeakerMoved { device },
+        });
+    }
+}

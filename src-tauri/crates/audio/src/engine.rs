@@ -1,0 +1,206 @@
+//! The engine as its owner sees it: devices, mute, speakers, levels, statistics.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
+
+use crate::cue::Cue;
+use crate::device::{DeviceChoice, Direction};
+use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
+use crate::error::AudioError;
+use crate::notice::AudioNotice;
+use crate::sound_loop::{self, LoopCommand, LoopHandle};
+use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
+use crate::statistics::{DeviceStatistics, EngineStatistics};
+use crate::voice::EncodedFrame;
+
+/// How long a change of mute may take before the engine counts as stuck.
+const MUTE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Loudest gain a speaker can be given: 200 %.
+const LOUDEST_VOLUME: f32 = 2.0;
+
+/// What the engine works with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// The microphone, opened later.
+    pub microphone: DeviceChoice,
+    /// The loudspeaker, opened at once.
+    pub loudspeaker: DeviceChoice,
+}
+
+/// How loud everybody is now, dBFS: 0 is a full-scale square wave, -127 is silence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Levels {
+    /// The own microphone, also while muted; `None` while it is closed.
+    pub microphone: Option<f32>,
+    /// Each speaker as decoded, before their volume.
+    pub speakers: Vec<(SpeakerId, f32)>,
+}
+
+/// The sound of one person in one room. Dropping it stops everything.
+pub struct Engine {
+    // Fields are dropped in this order: devices first, then the loop they feed.
+    microphone: KeeperHandle,
+    loudspeaker: KeeperHandle,
+    sound_loop: LoopHandle,
+    thread: LoopThread,
+}
+
+impl Engine {
+    /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the notice
+    /// says so and the engine keeps trying.
+    ///
+    /// `on_frame` is called on the engine thread and `on_notice` on the device threads; neither may block, and neither may
+    /// call the engine.
+    ///
+    /// # Errors
+    /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the computer is out of memory or threads.
+    pub fn start(
+        settings: EngineSettings,
+        on_frame: impl FnMut(EncodedFrame) + Send + 'static,
+        on_notice: impl FnMut(AudioNotice) + Send + 'static,
+    ) -> Result<Self, AudioError> {
+        let (sound_loop, thread) = sound_loop::start(on_frame)?;
+        let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
+        let notices = notice_sink(on_notice);
+        let microphone =
+            keep(Direction::Microphone, settings.microphone, sound_loop.clone(), NoticeSink::clone(&notices))?;
+        let loudspeaker =
+            keep(Direction::Loudspeaker, settings.loudspeaker, sound_loop.clone(), NoticeSink::clone(&notices))?;
+        if let Err(reason) = loudspeaker.open() {
+            notices(AudioNotice::LoudspeakerLost { reason });
+        }
+        Ok(Self { microphone, loudspeaker, sound_loop, thread })
+    }
+
+    /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it is open.
+    ///
+    /// # Errors
+    /// Why it did not open; it stays closed.
+    pub fn open_microphone(&self) -> Result<(), AudioError> {
+        if self.microphone_is_open() {
+            return Ok(());
+        }
+        self.set_muted(true);
+        self.microphone.open()
+    }
+
+    /// Closes the microphone: its stream is gone when this returns, and it is muted.
+    pub fn close_microphone(&self) {
+        self.set_muted(true);
+        self.microphone.close();
+    }
+
+    /// Whether a microphone is open and its sound reaches the engine.
+    pub fn microphone_is_open(&self) -> bool {
+        self.sound_loop.state.microphone_is_open.load(Ordering::Relaxed)
+    }
+
+    /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then leaves
+    /// before it returns.
+    pub fn set_muted(&self, muted: bool) {
+        let (done, answer) = channel();
+        if self.sound_loop.send(LoopCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
+            return;
+        }
+        if answer.recv_timeout(MUTE_LIMIT).is_err() {
+            tracing::error!(muted, "the sound engine does not answer");
+        }
+    }
+
+    /// Takes another microphone; if one is open, it is changed in place and mute stays as it is.
+    pub fn choose_microphone(&self, choice: DeviceChoice) {
+        self.microphone.choose(choice);
+    }
+
+    /// Takes another loudspeaker.
+    pub fn choose_loudspeaker(&self, choice: DeviceChoice) {
+        self.loudspeaker.choose(choice);
+    }
+
+    /// Makes a person heard whose packets are pushed into the returned inbox.
+    pub fn add_speaker(&self, id: SpeakerId) -> Result<SpeakerInbox, AudioError> {
+        let (speaker, inbox) = speaker(id, self.sound_loop.clock_start)?;
+        self.sound_loop.state.lock_speakers().push(std::sync::Arc::clone(speaker.shared()));
+        self.sound_loop.send(LoopCommand::AddSpeaker(Box::new(speaker)))?;
+        Ok(inbox)
+    }
+
+    /// How loud everybody is now.
+    pub fn levels(&self) -> Levels {
+        let state = &self.sound_loop.state;
+        Levels {
+            microphone: self
+                .microphone_is_open()
+                .then(|| f32::from_bits(state.microphone_level.load(Ordering::Relaxed))),
+            speakers: state.lock_speakers().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
+        }
+    }
+
+    /// What every part counted, at most 100 ms old.
+    pub fn statistics(&self) -> EngineStatistics {
+        let mut statistics = self.sound_loop.state.lock_statistics().clone();
+        statistics.microphone = with_counters(statistics.microphone, &self.microphone);
+        statistics.loudspeaker = with_counters(statistics.loudspeaker, &self.loudspeaker);
+        statistics
+    }
+
+    /// How loud a speaker is played here: 0 is silent, 1 as sent, 2 the loudest.
+    pub fn set_speaker_volume(&self, id: SpeakerId, gain: f32) {
+        let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
+        for shared in self.sound_loop.state.lock_speakers().iter().filter(|shared| shared.id == id) {
+            shared.set_volume(gain);
+        }
+    }
+
+    /// Plays a cue into the loudspeaker. It is never sent.
+    pub fn play_cue(&self, cue: Cue) {
+        // An engine that has stopped plays nothing.
+        let _ = self.sound_loop.send(LoopCommand::PlayCue(cue.sound()));
+    }
+}
+
+fn with_counters(named: DeviceStatistics, keeper: &KeeperHandle) -> DeviceStatistics {
+    DeviceStatistics {
+        device: named.device,
+        rate_hz: named.rate_hz,
+        ring_target_ms: named.ring_target_ms,
+        ..keeper.counters().snapshot()
+    }
+}
+
+fn notice_sink(on_notice: impl FnMut(AudioNotice) + Send + 'static) -> NoticeSink {
+    let on_notice = Mutex::new(on_notice);
+    NoticeSink::from(Box::new(move |notice| {
+        let mut on_notice = on_notice.lock().unwrap_or_else(PoisonError::into_inner);
+        on_notice(notice);
+    }) as Box<dyn Fn(AudioNotice) + Send + Sync>)
+}
+
+/// Ends the engine thread when dropped.
+struct LoopThread {
+    sound_loop: LoopHandle,
+    id: ThreadId,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LoopThread {
+    fn is_current(&self) -> bool {
+        std::thread::current().id() == self.id
+    }
+}
+
+impl Drop for LoopThread {
+    fn drop(&mut self) {
+        // A loop that panicked has stopped as well.
+        let _ = self.sound_loop.send(LoopCommand::Stop);
+        if let Some(thread) = self.thread.take()
+            && !self.is_current()
+        {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The one format inside the engine: mono, 32-bit float, 48 kHz, blocks of 10 ms, Opus frames of 20 ms.
+
+/// Sample rate of everything between the two device edges, Hz.
+pub const SAMPLE_RATE_HZ: u32 = 48_000;
+
+/// Samples in one engine block (10 ms).
+pub const BLOCK_SAMPLES: usize = 480;
+
+/// Length of one engine block, microseconds.
+pub const BLOCK_MICROS: i64 = 10_000;
+
+/// Samples in one Opus frame we send (20 ms): best quality per bit and delay of the lengths measured for speech.
+pub const FRAME_SAMPLES: usize = 960;
+
+/// Samples in the longest packet Opus allows (120 ms, RFC 6716 section 3.1).
+pub const LONGEST_PACKET_SAMPLES: usize = 5_760;
+
+/// One engine block of samples in -1.0 ..= 1.0.
+pub type Block = [f32; BLOCK_SAMPLES];
+
+/// A block without sound.
+pub const SILENT_BLOCK: Block = [0.0; BLOCK_SAMPLES];

@@ -1,0 +1,430 @@
+//! Decides which frame of one speaker is played when: the shortest wait that the network's jitter allows.
+//!
+//! A pure state machine: packets go in with [`JitterBuffer::insert`], frames come out with [`JitterBuffer::pull`], and time
+//! is an argument of both. It decodes nothing and sees no sound.
+//!
+//! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
+//! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
+//! late. The *target* is the offset that 97 % of the recent packets would have met; [`JitterBuffer::error_micros`] says how
+//! far the play-out is from it, and the caller stretches or shrinks the sound to get there.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::clock::{Moment, samples_to_micros};
+use crate::delay_histogram::DelayHistogram;
+use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
+use crate::packet_timeline::{PacketTimeline, Place, Placement};
+
+/// Share of the packets that the target lets arrive in time. Rarer ones are cheaper to conceal than to wait for.
+const QUANTILE: f32 = 0.97;
+
+/// Spare time on top of the quantile, ms: what the play-out thread's own wake-ups vary by.
+const MARGIN_MS: i64 = 3;
+
+/// Least target while fewer than [`LEARNING_PACKETS`] have been seen, ms.
+const LEARNING_TARGET_MS: i64 = 20;
+const LEARNING_PACKETS: u64 = 25;
+
+/// Longest target, ms: beyond this a conversation is over anyway.
+const LONGEST_TARGET_MS: i64 = 1_000;
+
+/// An offset this far above the target is not played off but skipped, microseconds.
+const LARGEST_EXCESS_MICROS: i64 = 500_000;
+
+/// Longest stretch of invented sound, samples (100 ms). libopus fades its concealment out over about this time.
+const LONGEST_CONCEALMENT_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 10;
+
+/// Packets held at most (4 s of 20 ms frames): a bound on memory, not on delay.
+const MOST_PACKETS: usize = 200;
+
+/// Pulls over which the offset's minimum is taken (160 ms of 20 ms frames): the earliest wake-up decides what is late.
+const OFFSET_PULLS: usize = 8;
+
+/// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up again.
+const LOSS_TO_WAIT_FOR_COPIES: f32 = 0.03;
+const LOSS_TO_STOP_WAITING: f32 = 0.01;
+
+/// Weight of one frame in the running loss share: a memory of 100 frames.
+const LOSS_WEIGHT: f32 = 0.01;
+
+/// One packet of one speaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, 48 kHz.
+    pub timestamp: u32,
+    /// Length of its sound in samples at 48 kHz, as its Opus header says.
+    pub samples: usize,
+    /// The Opus packet.
+    pub payload: Bytes,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Kept for play-out.
+    Kept,
+    /// It was there before.
+    Duplicate,
+    /// Its time has passed.
+    Late,
+    /// It cannot belong to this stream.
+    Refused,
+}
+
+/// So many missing frames at most are believed from one jump of the sequence numbers.
+const MOST_MISSING_AT_ONCE: i64 = 50;
+
+/// What to play next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Decode this packet and play it. `starts` says that silence went before.
+    Decode {
+        /// The packet.
+        packet: Packet,
+        /// Whether the sound begins here.
+        starts: bool,
+    },
+    /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
+    Skip(Packet),
+    /// The frame is missing: invent `samples` of sound.
+    Conceal {
+        /// Length of the gap to fill.
+        samples: usize,
+        /// The packet after the gap, which may carry a copy of it (RFC 6716 section 2.1.7).
+        recover_from: Option<Bytes>,
+        /// Whether silence follows, so that the sound must fade out here.
+        ends: bool,
+    },
+    /// Nobody speaks.
+    Idle,
+}
+
+/// What happened to a speaker's packets so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JitterCounters {
+    /// Packets that came in.
+    pub received: u64,
+    /// Packets that had been there before.
+    pub duplicate: u64,
+    /// Packets whose time had passed.
+    pub late: u64,
+    /// Packets that could not belong to the stream.
+    pub refused: u64,
+    /// Frames handed out for decoding.
+    pub decoded: u64,
+    /// Frames that had not come when a later one had: lost or very late.
+    pub missing: u64,
+    /// Samples that had to be invented while the speaker was talking.
+    pub concealed_samples: u64,
+    /// Frames skipped because the sound was far behind.
+    pub skipped: u64,
+    /// Times the stream began anew.
+    pub restarts: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Silence. Nothing before `floor` may be played any more; `dry_samples` were invented before the silence.
+    Idle { floor: Option<i64>, dry_samples: i64 },
+    /// Sound. `cursor` is the media time of the next frame.
+    Playing { cursor: i64, dry_samples: i64 },
+}
+
+const SILENT_FROM_THE_START: State = State::Idle { floor: None, dry_samples: 0 };
+
+/// The jitter buffer of one speaker.
+#[derive(Debug)]
+pub struct JitterBuffer {
+    timeline: PacketTimeline,
+    delays: DelayHistogram,
+    packets: BTreeMap<i64, (i64, Packet)>,
+    state: State,
+    last_played_sequence: Option<i64>,
+    frame_samples: usize,
+    offsets: VecDeque<i64>,
+    in_this_stream: u64,
+    loss: f32,
+    waits_for_copies: bool,
+    counters: JitterCounters,
+}
+
+impl Default for JitterBuffer {
+    fn default() -> Self {
+        Self {
+            timeline: PacketTimeline::default(),
+            delays: DelayHistogram::default(),
+            packets: BTreeMap::new(),
+            state: SILENT_FROM_THE_START,
+            last_played_sequence: None,
+            frame_samples: FRAME_SAMPLES,
+            offsets: VecDeque::with_capacity(OFFSET_PULLS),
+            in_this_stream: 0,
+            loss: 0.0,
+            waits_for_copies: false,
+            counters: JitterCounters::default(),
+        }
+    }
+}
+
+impl JitterBuffer {
+    /// Takes a packet that arrived at `arrival`.
+    pub fn insert(&mut self, packet: Packet, arrival: Moment) -> Arrival {
+        self.counters.received += 1;
+        let outcome = self.place(packet, arrival);
+        match outcome {
+            Arrival::Kept => {}
+            Arrival::Duplicate => self.counters.duplicate += 1,
+            Arrival::Late => self.counters.late += 1,
+            Arrival::Refused => self.counters.refused += 1,
+        }
+        outcome
+    }
+
+    /// Decides what is played from `now` on.
+    pub fn pull(&mut self, now: Moment) -> Decision {
+        match self.state {
+            State::Idle { floor, dry_samples } => self.try_to_start(floor, dry_samples, now),
+            State::Playing { cursor, dry_samples } => self.play_on(cursor, dry_samples, now),
+        }
+    }
+
+    /// The offset to head for, ms.
+    pub fn target_ms(&self) -> i64 {
+        let jitter = self.delays.quantile_ms(QUANTILE) as i64 + MARGIN_MS;
+        let copies = if self.waits_for_copies { samples_to_micros(self.frame_samples as i64) / 1_000 } else { 0 };
+        let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
+        (jitter + copies).max(learning).min(LONGEST_TARGET_MS)
+    }
+
+    /// How long the quickest packets wait here now, ms; `None` while nothing is played.
+    pub fn offset_ms(&self) -> Option<f32> {
+        self.lowest_offset().map(|micros| micros as f32 / 1_000.0)
+    }
+
+    /// How much later (positive) or earlier than the target the sound is played, microseconds. `None` until enough
+    /// frames have been pulled to tell.
+    pub fn error_micros(&self) -> Option<i64> {
+        if self.offsets.len() < OFFSET_PULLS {
+            return None;
+        }
+        Some(self.lowest_offset()? - self.target_ms() * 1_000)
+    }
+
+    /// Tells the buffer that the sound was made longer (positive) or shorter by `samples`.
+    pub fn note_stretch(&mut self, samples: i64) {
+        for offset in &mut self.offsets {
+            *offset += samples_to_micros(samples);
+        }
+    }
+
+    /// Sound waiting here, samples.
+    pub fn waiting_samples(&self) -> usize {
+        self.packets.values().map(|(_, packet)| packet.samples).sum()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> JitterCounters {
+        self.counters
+    }
+
+    fn place(&mut self, packet: Packet, arrival: Moment) -> Arrival {
+        if packet.samples == 0 || packet.samples > LONGEST_PACKET_SAMPLES {
+            return Arrival::Refused;
+        }
+        let place = match self.timeline.place(packet.sequence, packet.timestamp, arrival) {
+            Placement::Known(place) => place,
+            Placement::NewStream(place) => {
+                self.begin_stream();
+                place
+            }
+            Placement::Duplicate => return Arrival::Duplicate,
+            Placement::Stray => return Arrival::Refused,
+        };
+        self.in_this_stream += 1;
+        self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample));
+        if self.passed().is_some_and(|passed| place.sample < passed) {
+            return Arrival::Late;
+        }
+        self.keep(place, packet)
+    }
+
+    fn begin_stream(&mut self) {
+        if self.in_this_stream > 0 {
+            self.counters.restarts += 1;
+        }
+        self.delays = DelayHistogram::default();
+        self.packets.clear();
+        self.offsets.clear();
+        self.state = SILENT_FROM_THE_START;
+        self.last_played_sequence = None;
+        self.in_this_stream = 0;
+    }
+
+    fn keep(&mut self, place: Place, packet: Packet) -> Arrival {
+        if self.packets.contains_key(&place.sample) {
+            return Arrival::Duplicate;
+        }
+        self.frame_samples = packet.samples;
+        self.packets.insert(place.sample, (place.sequence, packet));
+        if self.packets.len() > MOST_PACKETS {
+            self.packets.pop_first();
+            self.counters.skipped += 1;
+        }
+        Arrival::Kept
+    }
+
+    /// The media time before which nothing can be played any more.
+    fn passed(&self) -> Option<i64> {
+        match self.state {
+            State::Idle { floor, .. } => floor,
+            State::Playing { cursor, .. } => Some(cursor),
+        }
+    }
+
+    fn try_to_start(&mut self, floor: Option<i64>, dry_samples: i64, now: Moment) -> Decision {
+        let Some((&first, _)) = self.packets.first_key_value() else {
+            return Decision::Idle;
+        };
+        if self.offset_of(first, now) < self.target_ms() * 1_000 {
+            return Decision::Idle;
+        }
+        if floor == Some(first) {
+            self.count_concealed(dry_samples);
+        }
+        self.offsets.clear();
+        self.take_first(now, true)
+    }
+
+    fn play_on(&mut self, cursor: i64, dry_samples: i64, now: Moment) -> Decision {
+        self.drop_passed(cursor);
+        let Some((&first, (sequence, next))) = self.packets.first_key_value() else {
+            return self.run_dry(cursor, dry_samples);
+        };
+        let gap = first - cursor;
+        let paused = gap > 0 && self.last_played_sequence.is_some_and(|last| last + 1 == *sequence);
+        if paused {
+            return self.pause(cursor, dry_samples, gap, now);
+        }
+        let copy = (gap == next.samples as i64).then(|| next.payload.clone());
+        self.bridge(cursor, dry_samples, gap, copy, now)
+    }
+
+    /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is still
+    /// played; the delay this costs is played off afterwards.
+    fn run_dry(&mut self, cursor: i64, dry_samples: i64) -> Decision {
+        if dry_samples >= LONGEST_CONCEALMENT_SAMPLES {
+            self.state = State::Idle { floor: Some(cursor), dry_samples };
+            return Decision::Idle;
+        }
+        let samples = self.frame_samples as i64;
+        let dry_samples = dry_samples + samples;
+        self.state = State::Playing { cursor, dry_samples };
+        self.conceal(samples, None, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+    }
+
+    /// The sender paused: nothing is missing before the next packet, and its time may not have come.
+    fn pause(&mut self, cursor: i64, dry_samples: i64, gap: i64, now: Moment) -> Decision {
+        if self.offset_of(cursor + gap, now) < self.target_ms() * 1_000 {
+            return self.run_dry(cursor, dry_samples);
+        }
+        self.offsets.clear();
+        self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+    }
+
+    /// The next packet follows after `gap` samples of missing sound, none in the best case.
+    fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, copy: Option<Bytes>, now: Moment) -> Decision {
+        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay.
+        self.count_concealed(dry_samples);
+        if dry_samples > gap {
+            self.offsets.clear();
+        }
+        let cursor = cursor + dry_samples.min(gap);
+        let gap = gap - dry_samples.min(gap);
+        if gap == 0 {
+            return self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES);
+        }
+        if gap > LONGEST_CONCEALMENT_SAMPLES {
+            self.state = State::Idle { floor: Some(cursor), dry_samples: 0 };
+            return self.conceal(self.frame_samples as i64, None, true);
+        }
+        let samples = gap.min(self.frame_samples as i64);
+        self.count_concealed(samples);
+        self.note_offset(cursor, now);
+        self.state = State::Playing { cursor: cursor + samples, dry_samples: 0 };
+        self.conceal(samples, copy, false)
+    }
+
+    fn conceal(&self, samples: i64, recover_from: Option<Bytes>, ends: bool) -> Decision {
+        let samples = usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES);
+        Decision::Conceal { samples, recover_from, ends }
+    }
+
+    fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
+        let Some((first, (sequence, packet))) = self.packets.pop_first() else {
+            return Decision::Idle;
+        };
+        self.note_missing_before(sequence);
+        self.state = State::Playing { cursor: first + packet.samples as i64, dry_samples: 0 };
+        let behind = self.offset_of(first, now) - self.target_ms() * 1_000;
+        if behind > LARGEST_EXCESS_MICROS && !self.packets.is_empty() {
+            self.counters.skipped += 1;
+            return Decision::Skip(packet);
+        }
+        self.note_offset(first, now);
+        self.counters.decoded += 1;
+        Decision::Decode { packet, starts }
+    }
+
+    fn count_concealed(&mut self, samples: i64) {
+        self.counters.concealed_samples += u64::try_from(samples).unwrap_or(0);
+    }
+
+    fn note_missing_before(&mut self, sequence: i64) {
+        let missing = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
+        for _ in 0..missing {
+            self.note_loss(true);
+            self.counters.missing += 1;
+        }
+        self.note_loss(false);
+        self.last_played_sequence = Some(sequence);
+    }
+
+    fn drop_passed(&mut self, cursor: i64) {
+        while self.packets.first_key_value().is_some_and(|(&first, _)| first < cursor) {
+            self.packets.pop_first();
+            self.counters.late += 1;
+        }
+    }
+
+    fn offset_of(&self, sample: i64, now: Moment) -> i64 {
+        let delay = now.micros() - samples_to_micros(sample);
+        delay - self.delays.quickest_micros().unwrap_or(delay)
+    }
+
+    fn note_offset(&mut self, sample: i64, now: Moment) {
+        if self.offsets.len() == OFFSET_PULLS {
+            self.offsets.pop_front();
+        }
+        let offset = self.offset_of(sample, now);
+        self.offsets.push_back(offset);
+    }
+
+    fn lowest_offset(&self) -> Option<i64> {
+        self.offsets.iter().copied().min()
+    }
+
+    fn note_loss(&mut self, lost: bool) {
+        self.loss += (f32::from(u8::from(lost)) - self.loss) * LOSS_WEIGHT;
+        if self.loss > LOSS_TO_WAIT_FOR_COPIES {
+            self.waits_for_copies = true;
+        } else if self.loss < LOSS_TO_STOP_WAITING {
+            self.waits_for_copies = false;
+        }
+    }
+}

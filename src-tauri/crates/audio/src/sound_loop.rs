@@ -1,0 +1,286 @@
+//! The engine thread: every 10 ms of captured sound towards the network, every 10 ms of the mix towards the loudspeaker.
+//!
+//! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes a file,
+//! and never waits for anybody.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::clock::Moment;
+use crate::error::AudioError;
+use crate::level_meter::SILENCE_DBFS;
+use crate::mixer::Mixer;
+use crate::output::{ClockOutput, DeviceOutput, Output};
+use crate::ring::{CaptureTap, PlaybackTap, Waker};
+use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
+use crate::statistics::EngineStatistics;
+use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::wav_loudspeaker::WavTap;
+
+/// Blocks rendered in a row at most before the microphone and the commands get their turn.
+const MOST_BLOCKS_AT_ONCE: u32 = 16;
+
+/// Time between two updates of the published statistics, microseconds.
+const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
+
+/// What the loop can be told.
+pub(crate) enum LoopCommand {
+    AttachMicrophone { tap: CaptureTap, device: String },
+    DetachMicrophone(Sender<()>),
+    AttachLoudspeaker { tap: PlaybackTap, device: String },
+    AttachRecorder { tap: WavTap, device: String },
+    DetachLoudspeaker(Sender<()>),
+    SetMuted { muted: bool, done: Sender<()> },
+    AddSpeaker(Box<Speaker>),
+    PlayCue(Vec<f32>),
+    Stop,
+}
+
+/// What the loop publishes.
+pub(crate) struct LoopState {
+    pub(crate) microphone_level: AtomicU32,
+    /// Set by the microphone's keeper.
+    pub(crate) microphone_is_open: AtomicBool,
+    pub(crate) speakers: Mutex<Vec<Arc<SpeakerShared>>>,
+    pub(crate) statistics: Mutex<EngineStatistics>,
+}
+
+impl LoopState {
+    pub(crate) fn lock_speakers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<SpeakerShared>>> {
+        self.speakers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn lock_statistics(&self) -> std::sync::MutexGuard<'_, EngineStatistics> {
+        self.statistics.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A way to reach the loop, for everybody who may.
+#[derive(Clone)]
+pub(crate) struct LoopHandle {
+    commands: Sender<LoopCommand>,
+    waker: Waker,
+    pub(crate) state: Arc<LoopState>,
+    pub(crate) clock_start: Instant,
+}
+
+impl LoopHandle {
+    pub(crate) fn send(&self, command: LoopCommand) -> Result<(), AudioError> {
+        self.commands.send(command).map_err(|_| AudioError::EngineStopped)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+/// Starts the loop.
+///
+/// # Errors
+/// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the encoder or the thread cannot be made.
+pub(crate) fn start(
+    on_frame: impl FnMut(EncodedFrame) + Send + 'static,
+) -> Result<(LoopHandle, JoinHandle<()>), AudioError> {
+    let (commands, inbox) = channel();
+    let state = Arc::new(LoopState {
+        microphone_level: AtomicU32::new(SILENCE_DBFS.to_bits()),
+        microphone_is_open: AtomicBool::new(false),
+        speakers: Mutex::default(),
+        statistics: Mutex::default(),
+    });
+    let clock_start = Instant::now();
+    let mut sound_loop = SoundLoop {
+        inbox,
+        state: Arc::clone(&state),
+        clock_start,
+        capture: None,
+        microphone: None,
+        voice: Voice::new()?,
+        on_frame: Box::new(on_frame),
+        mixer: Mixer::default(),
+        output: Output::silent(Moment::default()),
+        loudspeaker: None,
+        published_at: Moment::default(),
+    };
+    let thread = std::thread::Builder::new()
+        .name("sound-engine".into())
+        .spawn(move || sound_loop.run())
+        .map_err(|_| AudioError::EngineStopped)?;
+    let waker = Waker::of(thread.thread().clone());
+    Ok((LoopHandle { commands, waker, state, clock_start }, thread))
+}
+
+struct SoundLoop {
+    inbox: Receiver<LoopCommand>,
+    state: Arc<LoopState>,
+    clock_start: Instant,
+    capture: Option<Capture>,
+    microphone: Option<(String, u32)>,
+    voice: Voice,
+    on_frame: Box<dyn FnMut(EncodedFrame) + Send>,
+    mixer: Mixer,
+    output: Output,
+    loudspeaker: Option<(String, u32)>,
+    published_at: Moment,
+}
+
+impl SoundLoop {
+    fn run(&mut self) {
+        while self.obey() {
+            self.capture();
+            self.render();
+            self.publish();
+            let now = self.now();
+            let wait = u64::try_from(self.output.micros_to_next(now)).unwrap_or(0);
+            if wait > 0 {
+                std::thread::park_timeout(Duration::from_micros(wait));
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment::of(Instant::now(), self.clock_start)
+    }
+
+    /// Carries out the commands that came in; false once the loop must end.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(LoopCommand::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.carry_out(command),
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: LoopCommand) {
+        match command {
+            LoopCommand::AttachMicrophone { tap, device } => self.attach_microphone(tap, device),
+            LoopCommand::DetachMicrophone(done) => {
+                self.detach_microphone();
+                acknowledge(&done);
+            }
+            LoopCommand::AttachLoudspeaker { tap, device } => self.attach_loudspeaker(tap, device),
+            LoopCommand::AttachRecorder { tap, device } => {
+                self.output = Output::Clock(ClockOutput::recording(self.now(), tap));
+                self.loudspeaker = Some((device, crate::format::SAMPLE_RATE_HZ));
+            }
+            LoopCommand::DetachLoudspeaker(done) => {
+                self.output = Output::silent(self.now());
+                self.loudspeaker = None;
+                acknowledge(&done);
+            }
+            LoopCommand::SetMuted { muted, done } => {
+                self.set_muted(muted);
+                acknowledge(&done);
+            }
+            LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
+            LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
+            LoopCommand::Stop => {}
+        }
+    }
+
+    fn attach_microphone(&mut self, tap: CaptureTap, device: String) {
+        let rate_hz = tap.rate_hz;
+        self.capture = Capture::new(tap);
+        self.microphone = Some((device, rate_hz));
+    }
+
+    fn detach_microphone(&mut self) {
+        self.capture = None;
+        self.microphone = None;
+        self.state.microphone_level.store(SILENCE_DBFS.to_bits(), Ordering::Relaxed);
+        let last = self.voice.microphone_gone();
+        self.hand_out(last);
+    }
+
+    fn attach_loudspeaker(&mut self, tap: PlaybackTap, device: String) {
+        let rate_hz = tap.rate_hz;
+        if let Some(output) = DeviceOutput::new(tap) {
+            self.output = Output::Device(output);
+            self.loudspeaker = Some((device, rate_hz));
+            // The ring must not be empty when the first callback comes.
+            self.render();
+        }
+    }
+
+    fn set_muted(&mut self, muted: bool) {
+        // Sound captured up to here was said before the change: it belongs to the old state.
+        self.capture();
+        if muted {
+            let last = self.voice.mute();
+            self.hand_out(last);
+        } else if self.voice.is_muted() {
+            if let Some(capture) = &mut self.capture {
+                capture.discard_waiting();
+            }
+            self.voice.unmute();
+        }
+    }
+
+    fn capture(&mut self) {
+        let now = self.now();
+        let Some(capture) = &mut self.capture else { return };
+        capture.drain_ring();
+        while let Some((block, age_micros)) = capture.next_block() {
+            if let Some(frame) = self.voice.push_block(block, now.plus_micros(-age_micros)) {
+                (self.on_frame)(frame);
+            }
+        }
+        self.state.microphone_level.store(self.voice.level_dbfs().to_bits(), Ordering::Relaxed);
+    }
+
+    fn hand_out(&mut self, frame: Option<EncodedFrame>) {
+        if let Some(frame) = frame {
+            (self.on_frame)(frame);
+        }
+    }
+
+    fn render(&mut self) {
+        for _ in 0..MOST_BLOCKS_AT_ONCE {
+            let now = self.now();
+            if !self.output.wants_block(now) {
+                break;
+            }
+            let state = &self.state;
+            let block = self.mixer.render(now, |gone| forget(state, gone));
+            self.output.accept(&block);
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = self.now();
+        if now.micros_since(self.published_at) < PUBLISH_INTERVAL_MICROS {
+            return;
+        }
+        // Whoever reads them now gets the next ones: the loop does not wait.
+        let Ok(mut statistics) = self.state.statistics.try_lock() else { return };
+        self.published_at = now;
+        statistics.voice = self.voice.statistics();
+        statistics.voice.level_dbfs = self.microphone.as_ref().map(|_| self.voice.level_dbfs());
+        statistics.speakers = self.mixer.statistics();
+        statistics.mixed_blocks = self.mixer.mixed_blocks();
+        statistics.microphone.device = self.microphone.as_ref().map(|(name, _)| name.clone());
+        statistics.microphone.rate_hz = self.microphone.as_ref().map_or(0, |(_, rate)| *rate);
+        statistics.loudspeaker.device = self.loudspeaker.as_ref().map(|(name, _)| name.clone());
+        statistics.loudspeaker.rate_hz = self.loudspeaker.as_ref().map_or(0, |(_, rate)| *rate);
+        statistics.loudspeaker.ring_target_ms = self.output.ring_target_ms();
+    }
+}
+
+fn acknowledge(done: &Sender<()>) {
+    // Whoever asked may have stopped waiting.
+    let _ = done.send(());
+}
+
+fn forget(state: &LoopState, id: SpeakerId) {
+    let mut speakers = state.lock_speakers();
+    if let Some(index) = speakers.iter().position(|shared| shared.id == id) {
+        speakers.remove(index);
+    }
+}

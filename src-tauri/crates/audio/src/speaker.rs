@@ -1,0 +1,294 @@
+//! One person who can be heard: packets from the network to blocks of sound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::clock::{Moment, micros_to_samples};
+use crate::decoder::{VoiceDecoder, packet_samples};
+use crate::error::AudioError;
+use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
+use crate::format::{BLOCK_SAMPLES, Block, SILENT_BLOCK};
+use crate::jitter_buffer::{Decision, JitterBuffer, Packet};
+use crate::level_meter::{LevelMeter, SILENCE_DBFS};
+use crate::statistics::SpeakerStatistics;
+use crate::time_stretch::{lengthen, shorten};
+
+/// Packets that may wait between the network and the engine: 5 s of one speaker.
+const INBOX_PACKETS: usize = 256;
+
+/// The play-out is this much later than the target before it is shortened, and earlier before it is lengthened,
+/// microseconds: about the shortest period that can be cut out.
+const LATE_MICROS: i64 = 4_000;
+const EARLY_MICROS: i64 = 2_000;
+
+/// From here on every frame is shortened, not only one of three, microseconds.
+const FAR_BEHIND_MICROS: i64 = 40_000;
+
+/// Frames between two changes of length when the play-out is nearly right.
+const FRAMES_BETWEEN_STRETCHES: u32 = 3;
+
+/// The caller's name for a speaker; unique within one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct SpeakerId(pub u64);
+
+/// One RTP packet as it came from the network.
+#[derive(Clone, Debug)]
+pub struct ReceivedPacket {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, 48 kHz.
+    pub timestamp: u32,
+    /// The Opus packet.
+    pub payload: Bytes,
+    /// When it came in.
+    pub arrival: Instant,
+}
+
+/// Where a speaker's packets go. Dropping it ends the speaker with a fade.
+#[derive(Debug)]
+pub struct SpeakerInbox {
+    packets: SyncSender<ReceivedPacket>,
+    shared: Arc<SpeakerShared>,
+}
+
+impl SpeakerInbox {
+    /// Hands over a packet. Never blocks; if the engine has not emptied the inbox for seconds, the packet is dropped and
+    /// counted.
+    pub fn push(&self, packet: ReceivedPacket) {
+        if self.packets.try_send(packet).is_err() {
+            self.shared.overflow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whose inbox it is.
+    pub fn id(&self) -> SpeakerId {
+        self.shared.id
+    }
+}
+
+/// What the engine thread and everybody else know about a speaker without a lock.
+#[derive(Debug)]
+pub(crate) struct SpeakerShared {
+    pub(crate) id: SpeakerId,
+    level: AtomicU32,
+    volume: AtomicU32,
+    overflow: AtomicU64,
+}
+
+impl SpeakerShared {
+    pub(crate) fn level_dbfs(&self) -> f32 {
+        f32::from_bits(self.level.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_volume(&self, gain: f32) {
+        self.volume.store(gain.to_bits(), Ordering::Relaxed);
+    }
+
+    fn volume(&self) -> f32 {
+        f32::from_bits(self.volume.load(Ordering::Relaxed))
+    }
+}
+
+/// The engine's side of a speaker.
+pub(crate) struct Speaker {
+    shared: Arc<SpeakerShared>,
+    inbox: Receiver<ReceivedPacket>,
+    clock_start: Instant,
+    jitter: JitterBuffer,
+    decoder: VoiceDecoder,
+    /// Decoded and not yet played.
+    queue: Vec<f32>,
+    frame: Vec<f32>,
+    /// How the sound would have gone on where frames were skipped.
+    skipped_from: Option<Vec<f32>>,
+    frames_since_stretch: u32,
+    meter: LevelMeter,
+    volume: GainRamp,
+    leaving: bool,
+    statistics: SpeakerStatistics,
+}
+
+/// A new speaker and the inbox that feeds it. `clock_start` is where the engine's clock began.
+pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, SpeakerInbox), AudioError> {
+    let (packets, inbox) = sync_channel(INBOX_PACKETS);
+    let shared = Arc::new(SpeakerShared {
+        id,
+        level: AtomicU32::new(SILENCE_DBFS.to_bits()),
+        volume: AtomicU32::new(1.0_f32.to_bits()),
+        overflow: AtomicU64::new(0),
+    });
+    let speaker = Speaker {
+        shared: Arc::clone(&shared),
+        inbox,
+        clock_start,
+        jitter: JitterBuffer::default(),
+        decoder: VoiceDecoder::new()?,
+        queue: Vec::new(),
+        frame: Vec::new(),
+        skipped_from: None,
+        frames_since_stretch: 0,
+        meter: LevelMeter::default(),
+        volume: GainRamp::resting_at(1.0),
+        leaving: false,
+        statistics: SpeakerStatistics::of(id),
+    };
+    Ok((speaker, SpeakerInbox { packets, shared }))
+}
+
+impl Speaker {
+    pub(crate) fn shared(&self) -> &Arc<SpeakerShared> {
+        &self.shared
+    }
+
+    /// Whether the inbox is gone and the last fade has been played.
+    pub(crate) fn has_left(&self) -> bool {
+        self.leaving
+    }
+
+    /// The next block of this speaker's sound, played from `now` on.
+    pub(crate) fn render(&mut self, now: Moment) -> Block {
+        let inbox_is_open = self.take_packets(now);
+        while self.queue.len() < BLOCK_SAMPLES {
+            if !self.decode_more(now) {
+                self.queue.resize(BLOCK_SAMPLES, 0.0);
+            }
+        }
+        let mut block = SILENT_BLOCK;
+        block.copy_from_slice(&self.queue[..BLOCK_SAMPLES]);
+        self.queue.drain(..BLOCK_SAMPLES);
+        self.measure(&block);
+        self.volume.head_for(self.shared.volume(), BLOCK_SAMPLES);
+        self.volume.apply(&mut block);
+        if !inbox_is_open {
+            self.leaving = true;
+            fade_out(&mut block);
+        }
+        block
+    }
+
+    pub(crate) fn statistics(&self) -> SpeakerStatistics {
+        SpeakerStatistics {
+            packets: self.jitter.counters(),
+            inbox_overflow: self.shared.overflow.load(Ordering::Relaxed),
+            jitter_target_ms: self.jitter.target_ms(),
+            playout_offset_ms: self.jitter.offset_ms(),
+            buffered_ms: (self.jitter.waiting_samples() + self.queue.len()) as f32 / 48.0,
+            level_dbfs: self.meter.dbfs(),
+            ..self.statistics.clone()
+        }
+    }
+
+    /// Moves packets from the inbox to the jitter buffer; false once the inbox is gone.
+    fn take_packets(&mut self, now: Moment) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(packet) => self.take_packet(packet, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn take_packet(&mut self, packet: ReceivedPacket, now: Moment) {
+        let Some(samples) = packet_samples(&packet.payload) else {
+            self.statistics.undecodable += 1;
+            return;
+        };
+        let arrival = Moment::of(packet.arrival, self.clock_start).min(now);
+        let ReceivedPacket { sequence, timestamp, payload, .. } = packet;
+        self.jitter.insert(Packet { sequence, timestamp, samples, payload }, arrival);
+    }
+
+    /// Appends the next frame to the queue; false if there is silence.
+    fn decode_more(&mut self, now: Moment) -> bool {
+        match self.jitter.pull(now) {
+            Decision::Decode { packet, starts } => self.play(&packet, starts),
+            Decision::Skip(packet) => self.skip(&packet),
+            Decision::Conceal { samples, recover_from, ends } => self.fill_gap(samples, recover_from, ends),
+            Decision::Idle => return false,
+        }
+        true
+    }
+
+    fn play(&mut self, packet: &Packet, starts: bool) {
+        self.decode(packet);
+        if let Some(old) = self.skipped_from.take() {
+            cross_fade(&old, &mut self.frame);
+        }
+        if starts {
+            fade_in(&mut self.frame);
+            self.statistics.talkspurts += 1;
+        } else {
+            self.correct_playout();
+        }
+        self.queue.append(&mut self.frame);
+    }
+
+    fn skip(&mut self, packet: &Packet) {
+        self.decode(packet);
+        if self.skipped_from.is_none() {
+            self.frame.truncate(FADE_SAMPLES);
+            self.skipped_from = Some(std::mem::take(&mut self.frame));
+        }
+    }
+
+    fn decode(&mut self, packet: &Packet) {
+        self.frame.clear();
+        match self.decoder.decode(&packet.payload) {
+            Some(sound) => self.frame.extend_from_slice(sound),
+            None => {
+                self.statistics.undecodable += 1;
+                self.frame.extend_from_slice(self.decoder.conceal(packet.samples));
+            }
+        }
+    }
+
+    fn fill_gap(&mut self, samples: usize, recover_from: Option<Bytes>, ends: bool) {
+        let sound = match recover_from {
+            Some(next) => {
+                self.statistics.recovered += 1;
+                self.decoder.recover(samples, &next)
+            }
+            None => self.decoder.conceal(samples),
+        };
+        if ends {
+            fade_out(sound);
+        }
+        self.queue.extend_from_slice(sound);
+    }
+
+    /// Makes the frame longer or shorter where the play-out is off its target.
+    fn correct_playout(&mut self) {
+        self.frames_since_stretch = self.frames_since_stretch.saturating_add(1);
+        let Some(error) = self.jitter.error_micros() else { return };
+        if self.frames_since_stretch < FRAMES_BETWEEN_STRETCHES && error < FAR_BEHIND_MICROS {
+            return;
+        }
+        let samples = usize::try_from(micros_to_samples(error.abs())).unwrap_or(0);
+        let change = if error > LATE_MICROS {
+            let gone = shorten(&mut self.frame, samples) as i64;
+            self.statistics.shortened_samples += gone as u64;
+            -gone
+        } else if error < -EARLY_MICROS {
+            let added = lengthen(&mut self.frame, samples) as i64;
+            self.statistics.lengthened_samples += added as u64;
+            added
+        } else {
+            0
+        };
+        if change != 0 {
+            self.frames_since_stretch = 0;
+            self.jitter.note_stretch(change);
+        }
+    }
+
+    fn measure(&mut self, block: &Block) {
+        self.meter.feed(block);
+        self.shared.level.store(self.meter.dbfs().to_bits(), Ordering::Relaxed);
+    }
+}

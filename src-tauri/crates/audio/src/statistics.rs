@@ -1,0 +1,202 @@
+//! What every part of the sound path counted: enters, leaves, and what went wrong between.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::jitter_buffer::JitterCounters;
+use crate::speaker::SpeakerId;
+
+/// The whole sound path of one engine.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineStatistics {
+    /// The microphone's stream.
+    pub microphone: DeviceStatistics,
+    /// The own voice after the microphone.
+    pub voice: VoiceStatistics,
+    /// The loudspeaker's stream.
+    pub loudspeaker: DeviceStatistics,
+    /// Everybody who can be heard.
+    pub speakers: Vec<SpeakerStatistics>,
+    /// Blocks of 10 ms mixed.
+    pub mixed_blocks: u64,
+}
+
+/// One device stream.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatistics {
+    /// The device in use; `None` while there is none.
+    pub device: Option<String>,
+    /// Its rate, Hz.
+    pub rate_hz: u32,
+    /// Callbacks so far.
+    pub callbacks: u64,
+    /// Frames in the smallest and the largest callback, and in the last one.
+    pub smallest_callback: u64,
+    /// See `smallest_callback`.
+    pub largest_callback: u64,
+    /// See `smallest_callback`.
+    pub last_callback: u64,
+    /// Frames that passed the callbacks.
+    pub frames: u64,
+    /// Callbacks that found the ring full (microphone) or empty (loudspeaker).
+    pub starved: u64,
+    /// Frames lost or replaced by silence in those.
+    pub starved_frames: u64,
+    /// Under- and overruns the system reported.
+    pub xruns: u64,
+    /// Other errors the system reported.
+    pub errors: u64,
+    /// Streams built so far; the first one counts.
+    pub builds: u64,
+    /// Streams rebuilt because no callback came for a second.
+    pub stalls: u64,
+    /// Sound the ring is kept filled with (loudspeaker), ms.
+    pub ring_target_ms: f32,
+}
+
+/// The own voice.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoiceStatistics {
+    /// Whether frames are held back.
+    pub muted: bool,
+    /// Blocks of 10 ms captured.
+    pub captured_blocks: u64,
+    /// Blocks that were captured while muted and went nowhere.
+    pub muted_blocks: u64,
+    /// Frames of 20 ms encoded and handed out.
+    pub sent_frames: u64,
+    /// Bytes of those.
+    pub sent_bytes: u64,
+    /// Frames the encoder failed on.
+    pub failed_frames: u64,
+    /// Level of the microphone, dBFS.
+    pub level_dbfs: Option<f32>,
+}
+
+/// One person who can be heard.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpeakerStatistics {
+    /// Who.
+    pub id: SpeakerId,
+    /// What became of the packets.
+    pub packets: JitterCounters,
+    /// Packets dropped because the engine did not empty the inbox.
+    pub inbox_overflow: u64,
+    /// Packets that were not Opus.
+    pub undecodable: u64,
+    /// Missing frames for which the following packet was there in time to look for a copy.
+    pub recovered: u64,
+    /// Times the sound began after silence.
+    pub talkspurts: u64,
+    /// Samples left out to catch up.
+    pub shortened_samples: u64,
+    /// Samples added to wait longer.
+    pub lengthened_samples: u64,
+    /// Wait that the recent jitter calls for, ms.
+    pub jitter_target_ms: i64,
+    /// Wait of the quickest recent packets, ms.
+    pub playout_offset_ms: Option<f32>,
+    /// Sound waiting, encoded and decoded, ms.
+    pub buffered_ms: f32,
+    /// Level before the volume, dBFS.
+    pub level_dbfs: f32,
+}
+
+impl SpeakerStatistics {
+    pub(crate) fn of(id: SpeakerId) -> Self {
+        Self {
+            id,
+            packets: JitterCounters::default(),
+            inbox_overflow: 0,
+            undecodable: 0,
+            recovered: 0,
+            talkspurts: 0,
+            shortened_samples: 0,
+            lengthened_samples: 0,
+            jitter_target_ms: 0,
+            playout_offset_ms: None,
+            buffered_ms: 0.0,
+            level_dbfs: crate::level_meter::SILENCE_DBFS,
+        }
+    }
+}
+
+/// Counters of one device that its callbacks write: atomics only, nothing that could wait.
+#[derive(Debug)]
+pub(crate) struct StreamCounters {
+    pub(crate) callbacks: AtomicU64,
+    smallest: AtomicU64,
+    largest: AtomicU64,
+    last: AtomicU64,
+    frames: AtomicU64,
+    pub(crate) starved: AtomicU64,
+    starved_frames: AtomicU64,
+    /// Largest callback among the starved ones since somebody last looked.
+    pub(crate) largest_starved: AtomicU64,
+    /// Least fill of the ring right after a callback since somebody last looked.
+    pub(crate) least_left: AtomicU64,
+    pub(crate) xruns: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) builds: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+}
+
+impl Default for StreamCounters {
+    fn default() -> Self {
+        Self {
+            callbacks: AtomicU64::new(0),
+            smallest: AtomicU64::new(u64::MAX),
+            largest: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            starved: AtomicU64::new(0),
+            starved_frames: AtomicU64::new(0),
+            largest_starved: AtomicU64::new(0),
+            least_left: AtomicU64::new(u64::MAX),
+            xruns: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            builds: AtomicU64::new(0),
+            stalls: AtomicU64::new(0),
+        }
+    }
+}
+
+impl StreamCounters {
+    pub(crate) fn note_callback(&self, frames: usize) {
+        let frames = frames as u64;
+        self.callbacks.fetch_add(1, Ordering::Relaxed);
+        self.smallest.fetch_min(frames, Ordering::Relaxed);
+        self.largest.fetch_max(frames, Ordering::Relaxed);
+        self.last.store(frames, Ordering::Relaxed);
+        self.frames.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_starved(&self, callback_frames: usize, missing_frames: usize) {
+        self.starved.fetch_add(1, Ordering::Relaxed);
+        self.starved_frames.fetch_add(missing_frames as u64, Ordering::Relaxed);
+        self.largest_starved.fetch_max(callback_frames as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self) -> DeviceStatistics {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        DeviceStatistics {
+            callbacks: read(&self.callbacks),
+            smallest_callback: if read(&self.callbacks) == 0 { 0 } else { read(&self.smallest) },
+            largest_callback: read(&self.largest),
+            last_callback: read(&self.last),
+            frames: read(&self.frames),
+            starved: read(&self.starved),
+            starved_frames: read(&self.starved_frames),
+            xruns: read(&self.xruns),
+            errors: read(&self.errors),
+            builds: read(&self.builds),
+            stalls: read(&self.stalls),
+            ..DeviceStatistics::default()
+        }
+    }
+}

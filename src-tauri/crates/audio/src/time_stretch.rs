@@ -1,0 +1,160 @@
+//! Makes a piece of sound a little longer or shorter without changing its pitch: one period is repeated or left out where
+//! two neighbouring periods look alike (waveform similarity overlap-add).
+
+use crate::fade::cross_fade;
+use crate::level_meter::mean_square;
+
+/// Shortest period, samples (2.5 ms, a voice of 400 Hz).
+const SHORTEST_PERIOD: usize = 120;
+
+/// Longest period, samples (12.5 ms, a voice of 80 Hz).
+const LONGEST_PERIOD: usize = 600;
+
+/// Normalised correlation from which two periods are alike enough that the joint is not heard.
+const ALIKE: f32 = 0.85;
+
+/// Mean square below which a joint is not heard whatever it looks like (-50 dBFS).
+const QUIET_MEAN_SQUARE: f32 = 1e-5;
+
+/// The search looks at every fourth shift and sample first: voice periods carry their energy far below 6 kHz.
+const COARSE_STEP: usize = 4;
+
+/// Leaves one period out of `sound`, at most `most` samples. Returns how many samples are gone; 0 if no joint would pass
+/// unheard.
+pub fn shorten(sound: &mut Vec<f32>, most: usize) -> usize {
+    let Some(period) = find_period(sound, most, most) else {
+        return 0;
+    };
+    let (head, tail) = sound.split_at_mut(period);
+    cross_fade(head, &mut tail[..period]);
+    sound.drain(..period);
+    period
+}
+
+/// Repeats a part of `sound`: `wanted` samples where it is quiet, else one period of any length. Returns how many samples
+/// were added; 0 if no joint would pass unheard.
+pub fn lengthen(sound: &mut Vec<f32>, wanted: usize) -> usize {
+    let Some(period) = find_period(sound, wanted, LONGEST_PERIOD) else {
+        return 0;
+    };
+    // Play the first period, then slide from its continuation back onto its beginning, and go on from there.
+    let mut again = sound[..period].to_vec();
+    cross_fade(&sound[period..2 * period], &mut again);
+    sound.splice(period..period, again);
+    period
+}
+
+/// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` if the sound is too quiet to matter.
+fn find_period(sound: &[f32], wanted: usize, most: usize) -> Option<usize> {
+    let half = sound.len() / 2;
+    if mean_square(sound) < QUIET_MEAN_SQUARE {
+        return Some(wanted.min(half)).filter(|shift| *shift > 0);
+    }
+    let longest = most.min(LONGEST_PERIOD).min(half);
+    if longest < SHORTEST_PERIOD {
+        return None;
+    }
+    let coarse = best_shift(sound, (SHORTEST_PERIOD..=longest).step_by(COARSE_STEP), COARSE_STEP)?;
+    let around = coarse.0.saturating_sub(COARSE_STEP).max(SHORTEST_PERIOD)..=(coarse.0 + COARSE_STEP).min(longest);
+    let (shift, likeness) = best_shift(sound, around, 1)?;
+    (likeness >= ALIKE).then_some(shift)
+}
+
+fn best_shift(sound: &[f32], shifts: impl Iterator<Item = usize>, step: usize) -> Option<(usize, f32)> {
+    shifts.map(|shift| (shift, likeness(sound, shift, step))).max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// Normalised correlation of the first `shift` samples with the `shift` samples after them, looking at every `step`th.
+fn likeness(sound: &[f32], shift: usize, step: usize) -> f32 {
+    let length = shift.min(sound.len() - shift);
+    let (mut product, mut first, mut second) = (0.0, 0.0, 0.0);
+    for index in (0..length).step_by(step) {
+        let (a, b) = (sound[index], sound[index + shift]);
+        product += a * b;
+        first += a * a;
+        second += b * b;
+    }
+    if first <= 0.0 || second <= 0.0 {
+        return 0.0;
+    }
+    product / (first * second).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn voice(samples: usize) -> Vec<f32> {
+        (0..samples)
+            .map(|n| {
+                let phase = n as f32 * std::f32::consts::TAU * 150.0 / 48_000.0;
+                0.3 * phase.sin() + 0.2 * (2.0 * phase).sin() + 0.1 * (5.0 * phase).sin()
+            })
+            .collect()
+    }
+
+    fn largest_step(samples: &[f32]) -> f32 {
+        samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_voiced_sound_is_shortened_by_its_period_without_a_step() {
+        let original = voice(960);
+        let mut sound = original.clone();
+        let gone = shorten(&mut sound, 480);
+        assert!((318..=322).contains(&gone), "{gone}");
+        assert_eq!(sound.len(), 960 - gone);
+        assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
+        assert_eq!(sound.last(), original.last());
+        assert!((sound[0] - original[0]).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_voiced_sound_is_lengthened_by_its_period_without_a_step() {
+        let original = voice(960);
+        let mut sound = original.clone();
+        let added = lengthen(&mut sound, 100);
+        assert!((318..=322).contains(&added), "{added}");
+        assert_eq!(sound.len(), 960 + added);
+        assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
+        assert_eq!(sound[0], original[0]);
+        assert_eq!(sound.last(), original.last());
+    }
+
+    #[test]
+    fn silence_gives_way_at_once() {
+        assert_eq!(shorten(&mut vec![0.0; 960], 300), 300);
+        assert_eq!(lengthen(&mut vec![0.0; 960], 300), 300);
+    }
+
+    #[test]
+    fn noise_is_left_alone() {
+        let mut state = 1_u32;
+        let mut noise: Vec<f32> = (0..960)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state as f32 / u32::MAX as f32 - 0.5
+            })
+            .collect();
+        assert_eq!(shorten(&mut noise, 480), 0);
+        assert_eq!(lengthen(&mut noise, 480), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_sound_and_no_wish_breaks_it(
+            sound in prop::collection::vec(-1.0_f32..1.0, 0..3_000), most in 0_usize..3_000
+        ) {
+            let mut shorter = sound.clone();
+            let gone = shorten(&mut shorter, most);
+            prop_assert!(gone <= most);
+            prop_assert_eq!(shorter.len() + gone, sound.len());
+            let mut longer = sound.clone();
+            let added = lengthen(&mut longer, most);
+            prop_assert!(added <= most.max(LONGEST_PERIOD));
+            prop_assert_eq!(longer.len(), sound.len() + added);
+        }
+    }
+}

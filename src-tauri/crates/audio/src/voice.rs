@@ -1,0 +1,256 @@
+//! The own voice from the microphone ring to encoded frames, and the mute that holds them back.
+
+use crate::clock::{Moment, VoiceClock, samples_to_micros};
+use crate::encoder::VoiceEncoder;
+use crate::error::AudioError;
+use crate::fade::{fade_in, fade_out};
+use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
+use crate::level_meter::{LevelMeter, rfc6464_level};
+use crate::resampler::RateConverter;
+use crate::ring::CaptureTap;
+use crate::statistics::VoiceStatistics;
+
+/// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
+const TALKSPURT_GAP_MICROS: i64 = 100_000;
+
+/// One encoded frame of the own voice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// The Opus packet: 20 ms, mono.
+    pub payload: Vec<u8>,
+    /// RTP timestamp, 48 kHz, without a random offset; goes on by wall time over mutes.
+    pub timestamp: u32,
+    /// Level as RFC 6464 sends it: 0 is the loudest, 127 silence.
+    pub level_dbov: u8,
+    /// The RTP marker: first frame after a mute, a closed microphone or a broken device (RFC 3551 section 4.1).
+    pub starts_talkspurt: bool,
+}
+
+/// The microphone's blocks on their way out of the ring.
+pub(crate) struct Capture {
+    tap: CaptureTap,
+    converter: RateConverter,
+    raw: Vec<f32>,
+    waiting: Vec<f32>,
+}
+
+impl Capture {
+    /// Reads `tap`; `None` if its rate makes no sense.
+    pub(crate) fn new(tap: CaptureTap) -> Option<Self> {
+        let converter = RateConverter::new(tap.rate_hz, SAMPLE_RATE_HZ)?;
+        Some(Self { tap, converter, raw: Vec::new(), waiting: Vec::new() })
+    }
+
+    /// Takes what the callback has left.
+    pub(crate) fn drain_ring(&mut self) {
+        self.raw.resize(self.tap.ring.slots(), 0.0);
+        if self.tap.ring.pop_entire_slice(&mut self.raw).is_ok() {
+            self.converter.convert(&self.raw, &mut self.waiting);
+        }
+    }
+
+    /// The next full block and how long ago its first sample was captured, microseconds.
+    pub(crate) fn next_block(&mut self) -> Option<(Block, i64)> {
+        if self.waiting.len() < BLOCK_SAMPLES {
+            return None;
+        }
+        let age = samples_to_micros(self.waiting.len() as i64);
+        let mut block = SILENT_BLOCK;
+        block.copy_from_slice(&self.waiting[..BLOCK_SAMPLES]);
+        self.waiting.drain(..BLOCK_SAMPLES);
+        Some((block, age))
+    }
+
+    /// Forgets sound that has not filled a block.
+    pub(crate) fn discard_waiting(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// Meter, mute, frames and encoder. Starts muted.
+pub(crate) struct Voice {
+    encoder: VoiceEncoder,
+    clock: VoiceClock,
+    meter: LevelMeter,
+    frame: Vec<f32>,
+    muted: bool,
+    /// The next frame is the first of a talkspurt.
+    starting: bool,
+    last_block_at: Option<Moment>,
+    statistics: VoiceStatistics,
+}
+
+impl Voice {
+    pub(crate) fn new() -> Result<Self, AudioError> {
+        Ok(Self {
+            encoder: VoiceEncoder::new()?,
+            clock: VoiceClock::default(),
+            meter: LevelMeter::default(),
+            frame: Vec::with_capacity(FRAME_SAMPLES),
+            muted: true,
+            starting: true,
+            last_block_at: None,
+            statistics: VoiceStatistics::default(),
+        })
+    }
+
+    pub(crate) fn level_dbfs(&self) -> f32 {
+        self.meter.dbfs()
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(crate) fn statistics(&self) -> VoiceStatistics {
+        VoiceStatistics { muted: self.muted, ..self.statistics.clone() }
+    }
+
+    /// Takes a captured block, the first sample of which was captured at `captured_at`.
+    pub(crate) fn push_block(&mut self, mut block: Block, captured_at: Moment) -> Option<EncodedFrame> {
+        self.meter.feed(&block);
+        self.statistics.captured_blocks += 1;
+        if self.muted {
+            self.statistics.muted_blocks += 1;
+            return None;
+        }
+        let after_gap = self.last_block_at.is_none_or(|last| captured_at.micros_since(last) > TALKSPURT_GAP_MICROS);
+        self.last_block_at = Some(captured_at);
+        if after_gap {
+            self.frame.clear();
+            self.starting = true;
+        }
+        if self.starting && self.frame.is_empty() {
+            self.clock.start_talkspurt(captured_at);
+            fade_in(&mut block);
+        }
+        self.frame.extend_from_slice(&block);
+        if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
+    }
+
+    pub(crate) fn unmute(&mut self) {
+        if self.muted {
+            self.muted = false;
+            self.starting = true;
+            self.last_block_at = None;
+        }
+    }
+
+    /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners' concealment
+    /// has nothing to prolong and nothing stays in the encoder for the next talkspurt.
+    pub(crate) fn mute(&mut self) -> Option<EncodedFrame> {
+        let was_talking = !self.muted && !(self.starting && self.frame.is_empty());
+        self.muted = true;
+        if !was_talking {
+            self.frame.clear();
+            return None;
+        }
+        fade_out(&mut self.frame);
+        self.frame.resize(FRAME_SAMPLES, 0.0);
+        self.encode_frame()
+    }
+
+    /// Forgets the microphone: it was closed or broke.
+    pub(crate) fn microphone_gone(&mut self) -> Option<EncodedFrame> {
+        let was_muted = self.muted;
+        let last = self.mute();
+        self.muted = was_muted;
+        self.starting = true;
+        self.last_block_at = None;
+        self.meter = LevelMeter::default();
+        last
+    }
+
+    fn encode_frame(&mut self) -> Option<EncodedFrame> {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        frame.copy_from_slice(&self.frame);
+        self.frame.clear();
+        let timestamp = self.clock.stamp(FRAME_SAMPLES);
+        match self.encoder.encode(&frame) {
+            Ok(payload) => {
+                self.statistics.sent_frames += 1;
+                self.statistics.sent_bytes += payload.len() as u64;
+                let starts_talkspurt = std::mem::take(&mut self.starting);
+                Some(EncodedFrame { payload, timestamp, level_dbov: rfc6464_level(&frame), starts_talkspurt })
+            }
+            Err(error) => {
+                self.statistics.failed_frames += 1;
+                tracing::warn!(%error, "a frame of voice was lost in the encoder");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn talk(voice: &mut Voice, blocks: std::ops::Range<i64>) -> Vec<EncodedFrame> {
+        blocks.filter_map(|n| voice.push_block([0.25; BLOCK_SAMPLES], Moment::from_millis(n * 10))).collect()
+    }
+
+    #[test]
+    fn a_voice_starts_muted_and_its_meter_runs() {
+        let mut voice = Voice::new().unwrap();
+        assert!(talk(&mut voice, 0..100).is_empty());
+        assert!((voice.level_dbfs() + 12.04).abs() < 1.0);
+    }
+
+    #[test]
+    fn two_blocks_make_a_frame_and_only_the_first_starts_the_talkspurt() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute();
+        let frames = talk(&mut voice, 0..10);
+        assert_eq!(frames.len(), 5);
+        let starts: Vec<bool> = frames.iter().map(|frame| frame.starts_talkspurt).collect();
+        assert_eq!(starts, [true, false, false, false, false]);
+        assert!(frames.windows(2).all(|pair| pair[1].timestamp == pair[0].timestamp + 960));
+    }
+
+    #[test]
+    fn timestamps_run_on_over_a_mute() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute();
+        let before = talk(&mut voice, 0..10);
+        voice.mute();
+        assert!(talk(&mut voice, 10..310).is_empty());
+        voice.unmute();
+        let after = talk(&mut voice, 310..312);
+        assert!(after[0].starts_talkspurt);
+        assert_eq!(after[0].timestamp - before[0].timestamp, 310 * 480);
+    }
+
+    #[test]
+    fn mute_in_the_middle_of_a_frame_ends_it_in_silence() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute();
+        talk(&mut voice, 0..3);
+        let last = voice.mute().unwrap();
+        assert!(last.level_dbov > 12);
+        assert!(voice.mute().is_none());
+    }
+
+    #[test]
+    fn mute_before_the_first_word_sends_nothing() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute();
+        assert!(voice.mute().is_none());
+    }
+
+    #[test]
+    fn a_broken_microphone_does_not_unmute_and_its_return_is_a_new_talkspurt() {
+        let mut voice = Voice::new().unwrap();
+        voice.microphone_gone();
+        assert!(voice.is_muted());
+        voice.unmute();
+        let before = talk(&mut voice, 0..10);
+        voice.microphone_gone();
+        assert!(!voice.is_muted());
+        let after = talk(&mut voice, 110..112);
+        assert!(after[0].starts_talkspurt);
+        assert_eq!(after[0].timestamp - before[0].timestamp, 110 * 480);
+    }
+}
