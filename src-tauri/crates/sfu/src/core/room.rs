@@ -1,0 +1,119 @@
+//! A media room: who is in it, and what is told about it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use livekit_protocol::{ParticipantInfo, Room as RoomInfo};
+
+use super::limits::{DEPARTURE_SECONDS, EMPTY_ROOM_SECONDS, SEAT_KEPT};
+use super::presence::enabled_codecs;
+use super::transport::ParticipantId;
+
+/// A room inside the core. Never re-used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RoomId(pub(crate) u64);
+
+/// How a room is made when a participant or the house asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomOptions {
+    /// Seconds a room without a first guest stays; 0 takes the default of 300.
+    pub empty_timeout: u32,
+    /// Seconds a room stays when the last one has left; 0 takes the default of 20.
+    pub departure_timeout: u32,
+    /// 0: any number.
+    pub max_participants: u32,
+    /// Free text shown to everybody.
+    pub metadata: String,
+}
+
+pub(crate) struct Room {
+    pub(crate) sid: String,
+    pub(crate) name: String,
+    pub(crate) metadata: String,
+    pub(crate) created_ms: i64,
+    empty_timeout: u32,
+    departure_timeout: u32,
+    pub(crate) max_participants: u32,
+    /// In the order of arrival.
+    pub(crate) members: BTreeSet<ParticipantId>,
+    pub(crate) identities: HashMap<String, ParticipantId>,
+    /// Who left lately: somebody who resumes is told.
+    departures: VecDeque<(Instant, ParticipantInfo)>,
+    /// Since when nobody is here.
+    pub(crate) empty_since: Option<Instant>,
+    visited: bool,
+}
+
+impl Room {
+    pub(crate) fn new(sid: String, name: String, created_ms: i64, now: Instant, options: RoomOptions) -> Self {
+        let or_default = |seconds: u32, default| if seconds == 0 { default } else { seconds };
+        Self {
+            sid,
+            name,
+            metadata: options.metadata,
+            created_ms,
+            empty_timeout: or_default(options.empty_timeout, EMPTY_ROOM_SECONDS),
+            departure_timeout: or_default(options.departure_timeout, DEPARTURE_SECONDS),
+            max_participants: options.max_participants,
+            members: BTreeSet::new(),
+            identities: HashMap::new(),
+            departures: VecDeque::new(),
+            empty_since: Some(now),
+            visited: false,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let limit = self.max_participants as usize;
+        limit > 0 && self.members.len() >= limit
+    }
+
+    pub(crate) fn enter(&mut self, id: ParticipantId, identity: &str) {
+        self.members.insert(id);
+        self.identities.insert(identity.to_owned(), id);
+        self.empty_since = None;
+        self.visited = true;
+    }
+
+    pub(crate) fn exit(&mut self, now: Instant, id: ParticipantId, identity: &str) {
+        self.members.remove(&id);
+        if self.identities.get(identity) == Some(&id) {
+            self.identities.remove(identity);
+        }
+        if self.members.is_empty() {
+            self.empty_since = Some(now);
+        }
+    }
+
+    /// When an empty room is to be closed.
+    pub(crate) fn closes_at(&self) -> Option<Instant> {
+        let seconds = if self.visited { self.departure_timeout } else { self.empty_timeout };
+        Some(self.empty_since? + Duration::from_secs(seconds.into()))
+    }
+
+    pub(crate) fn remember_departure(&mut self, now: Instant, info: ParticipantInfo) {
+        self.departures.retain(|(when, _)| now.saturating_duration_since(*when) <= SEAT_KEPT);
+        self.departures.push_back((now, info));
+    }
+
+    pub(crate) fn departures_since(&self, since: Instant) -> Vec<ParticipantInfo> {
+        self.departures.iter().filter(|(when, _)| *when >= since).map(|(_, info)| info.clone()).collect()
+    }
+
+    pub(crate) fn info(&self, participants: u32, publishers: u32) -> RoomInfo {
+        RoomInfo {
+            sid: self.sid.clone(),
+            name: self.name.clone(),
+            empty_timeout: self.empty_timeout,
+            departure_timeout: self.departure_timeout,
+            max_participants: self.max_participants,
+            creation_time: self.created_ms / 1000,
+            creation_time_ms: self.created_ms,
+            enabled_codecs: enabled_codecs(),
+            metadata: self.metadata.clone(),
+            num_participants: participants,
+            num_publishers: publishers,
+            ..RoomInfo::default()
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The one thread that owns the core and the sockets.
+//!
+//! Each turn it takes what has come (datagrams, commands, due timers), then sends everything at
+//! once. A turn is bounded, so that no source can starve another.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use livekit_protocol::signal_response::Message;
+use livekit_protocol::{SignalRequest, SignalResponse};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, info, warn};
+
+use crate::core::{Command, ConnectionId, CoreConfig, Join, Output, Refusal, Reply, Resume, SfuCore, Transmit};
+use crate::sockets::{Bound, send_all};
+use crate::statistics::RoomStatistics;
+use crate::token::Tokens;
+
+/// Datagrams taken in one turn. More saves system calls when sending; fewer keeps the first of
+/// them from waiting for the last.
+const DATAGRAMS_PER_TURN: usize = 48;
+
+/// Larger than any datagram the engine makes or takes.
+const DATAGRAM_BYTES: usize = 2048;
+
+/// Messages waiting for one slow signalling client before it is cut off.
+pub(crate) const SIGNALS_WAITING: usize = 512;
+
+/// How a client comes.
+pub(crate) enum Admission {
+    Join(Box<Join>),
+    Resume(Resume),
+}
+
+/// What the rest of the server asks of the media thread.
+pub(crate) enum Request {
+    Connect {
+        admission: Admission,
+        outlet: mpsc::Sender<SignalResponse>,
+        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
+    },
+    Signal(ConnectionId, Box<SignalRequest>),
+    SignalLost(ConnectionId),
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Result<Reply, Refusal>>,
+    },
+    Statistics {
+        room: String,
+        reply: oneshot::Sender<Option<RoomStatistics>>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The thread's belongings.
+pub(crate) struct MediaThread {
+    core: SfuCore,
+    tokens: Tokens,
+    sockets: Vec<std::net::UdpSocket>,
+    announced: Vec<SocketAddr>,
+    requests: mpsc::Receiver<Request>,
+    outlets: HashMap<ConnectionId, mpsc::Sender<SignalResponse>>,
+    next_connection: u64,
+    /// Per socket, what this turn sends.
+    batches: Vec<Vec<Transmit>>,
+    deadline: Option<Instant>,
+}
+
+impl MediaThread {
+    pub(crate) fn new(bound: Bound, config: CoreConfig, tokens: Tokens, requests: mpsc::Receiver<Request>) -> Self {
+        let announced: Vec<SocketAddr> = bound.sockets.iter().map(|s| s.announced).collect();
+        Self {
+            core: SfuCore::new(Instant::now(), config),
+            tokens,
+            batches: announced.iter().map(|_| Vec::new()).collect(),
+            announced,
+            sockets: bound.sockets.into_iter().map(|s| s.socket).collect(),
+            requests,
+            outlets: HashMap::new(),
+            next_connection: 0,
+            deadline: None,
+        }
+    }
+
+    /// Runs until it is closed or nobody can ask anything any more.
+    pub(crate) fn run(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.turn_until_closed()),
+            Err(error) => error!(%error, "media thread has no event loop"),
+        }
+    }
+
+    async fn turn_until_closed(&mut self) {
+        let sockets: Result<Vec<UdpSocket>, _> =
+            std::mem::take(&mut self.sockets).into_iter().map(UdpSocket::from_std).collect();
+        let sockets = match sockets {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                error!(%error, "media sockets cannot be watched");
+                return;
+            }
+        };
+        let mut buffer = vec![0; DATAGRAM_BYTES];
+        loop {
+            let wake = self.deadline.map(tokio::time::Instant::from_std);
+            let done = tokio::select! {
+                biased;
+                request = self.requests.recv() => match request {
+                    Some(Request::Close { done }) => Some(Some(done)),
+                    Some(request) => {
+                        self.handle_request(request);
+                        None
+                    }
+                    None => Some(None),
+                },
+                index = readable(&sockets) => {
+                    self.read(&sockets, index, &mut buffer);
+                    None
+                }
+                () = sleep_until(wake) => None,
+            };
+            let now = Instant::now();
+            if done.is_some() {
+                self.guarded(|core| core.shut_down(now));
+            } else if self.deadline.is_some_and(|deadline| deadline <= now) {
+                self.guarded(|core| core.handle_timeout(now));
+            }
+            self.flush(&sockets);
+            if let Some(done) = done {
+                info!("media server closed");
+                self.outlets.clear();
+                if let Some(done) = done {
+                    let _ = done.send(());
+                }
+                return;
+            }
+        }
+    }
+
+    /// Takes what is waiting at the socket that is ready, then a bit of each other one.
+    fn read(&mut self, sockets: &[UdpSocket], ready: usize, buffer: &mut [u8]) {
+        let order = (0..sockets.len()).map(|offset| (ready + offset) % sockets.len());
+        for index in order {
+            let (Some(socket), Some(local)) = (sockets.get(index), self.announced.get(index).copied()) else {
+                continue;
+            };
+            for _ in 0..DATAGRAMS_PER_TURN {
+                let (length, source) = match socket.try_recv_from(buffer) {
+                    Ok(received) => received,
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    // Windows reports an earlier send that nobody took; the socket is fine.
+                    Err(_) => continue,
+                };
+                let datagram = buffer.get(..length).unwrap_or_default();
+                let now = Instant::now();
+                self.guarded(|core| core.handle_datagram(now, source, local, datagram));
+            }
+        }
+    }
+
+    fn handle_request(&mut self, request: Request) {
+        let now = Instant::now();
+        match request {
+            Request::Connect { admission, outlet, reply } => self.connect(now, admission, outlet, reply),
+            Request::Signal(connection, request) => {
+                self.guarded(|core| core.handle_signal(now, connection, *request));
+            }
+            Request::SignalLost(connection) => {
+                self.outlets.remove(&connection);
+                self.guarded(|core| core.handle_signal_lost(now, connection));
+            }
+            Request::Command { command, reply } => {
+                let outcome = self.guarded(|core| core.handle_command(now, command));
+                if let Some(outcome) = outcome {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(outcome);
+                }
+            }
+            Request::Statistics { room, reply } => {
+                let _ = reply.send(self.core.statistics(&room));
+            }
+            Request::Close { done } => {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        admission: Admission,
+        outlet: mpsc::Sender<SignalResponse>,
+        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
+    ) {
+        self.next_connection += 1;
+        let connection = ConnectionId(self.next_connection);
+        self.outlets.insert(connection, outlet);
+        let outcome = self.guarded(|core| match admission {
+            Admission::Join(join) => core.join(now, connection, *join),
+            Admission::Resume(resume) => {
+                core.resume(now, connection, &resume);
+                Ok(())
+            }
+        });
+        let outcome = outcome.unwrap_or(Err(Refusal::NotFound("participant")));
+        let refused = outcome.is_err();
+        let gone = reply.send(outcome.map(|()| connection)).is_err();
+        if refused {
+            self.outlets.remove(&connection);
+        } else if gone {
+            self.outlets.remove(&connection);
+            self.guarded(|core| core.handle_signal_lost(now, connection));
+        }
+    }
+
+    /// A panic in the core is a bug of ours; it must not silence a house. What it was about is
+    /// lost, the rest goes on.
+    fn guarded<T>(&mut self, act: impl FnOnce(&mut SfuCore) -> T) -> Option<T> {
+        let core = &mut self.core;
+        let outcome = catch_unwind(AssertUnwindSafe(|| act(core)));
+        if outcome.is_err() {
+            error!("the media core panicked; going on without what it was doing");
+        }
+        outcome.ok()
+    }
+
+    /// Does everything the core wants done.
+    fn flush(&mut self, sockets: &[UdpSocket]) {
+        loop {
+            match self.core.poll_output() {
+                Output::Transmit(transmit) => self.collect(transmit),
+                Output::Signal(connection, message) => self.signal(connection, *message),
+                Output::RefreshToken(connection, grants) => match self.tokens.refresh(&grants) {
+                    Some(token) => self.signal(connection, Message::RefreshToken(token)),
+                    None => warn!("a token could not be made"),
+                },
+                Output::Close(connection) => {
+                    self.outlets.remove(&connection);
+                }
+                Output::Deadline(deadline) => {
+                    self.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        for (socket, batch) in sockets.iter().zip(&mut self.batches) {
+            let dropped = send_all(socket, batch);
+            if dropped > 0 {
+                debug!(dropped, "the system takes no more datagrams");
+            }
+            batch.clear();
+        }
+    }
+
+    fn collect(&mut self, transmit: Transmit) {
+        let same_address = self.announced.iter().position(|a| *a == transmit.source);
+        let same_family = || {
+            let is_ipv4 = transmit.destination.is_ipv4();
+            self.announced.iter().position(|a| a.is_ipv4() == is_ipv4)
+        };
+        if let Some(batch) = same_address.or_else(same_family).and_then(|index| self.batches.get_mut(index)) {
+            batch.push(transmit);
+        }
+    }
+
+    /// A client that does not read is cut off rather than remembered for ever.
+    fn signal(&mut self, connection: ConnectionId, message: Message) {
+        let Some(outlet) = self.outlets.get(&connection) else {
+            return;
+        };
+        let response = SignalResponse { message: Some(message) };
+        if outlet.try_send(response).is_err() {
+            self.outlets.remove(&connection);
+        }
+    }
+}
+
+/// Index of a socket with something to read.
+async fn readable(sockets: &[UdpSocket]) -> usize {
+    let waits = sockets.iter().enumerate().map(|(index, socket)| {
+        Box::pin(async move {
+            // An error shows again when reading.
+            let _ = socket.readable().await;
+            index
+        })
+    });
+    futures_util::future::select_all(waits).await.0
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

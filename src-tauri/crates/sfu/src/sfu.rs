@@ -1,0 +1,141 @@
+//! The handle on a running media server.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use rand::TryRng;
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use crate::core::CoreConfig;
+use crate::error::SfuError;
+use crate::media_thread::{MediaThread, Request};
+use crate::sockets;
+use crate::statistics::RoomStatistics;
+use crate::token::Tokens;
+use crate::{room_service, signal};
+
+/// Requests waiting for the media thread. A full queue makes signalling clients wait.
+const REQUESTS_WAITING: usize = 1024;
+
+/// What a media server is made of.
+#[derive(Clone)]
+pub struct SfuConfig {
+    /// Issuer of tokens.
+    pub api_key: String,
+    /// Signs tokens; at least 32 bytes.
+    pub api_secret: String,
+    /// Where media comes in, for example `0.0.0.0:7881`. If the port is taken, the next free one
+    /// of 20 is used; port 0 takes any.
+    pub udp_bind: SocketAddr,
+    /// Addresses offered to clients, in order of preference. Offer addresses of interfaces:
+    /// Firefox does not reach a server that only offers loopback. Empty: the address of
+    /// `udp_bind`, or loopback when that is a wildcard.
+    pub announce: Vec<IpAddr>,
+}
+
+/// A running media server. Clones are handles on the same one; when the last is dropped, or
+/// [`Sfu::close`] is called, it says goodbye to everybody and its thread ends.
+#[derive(Clone)]
+pub struct Sfu {
+    requests: mpsc::Sender<Request>,
+    tokens: Tokens,
+    udp_port: u16,
+}
+
+impl Sfu {
+    /// Binds the UDP port and starts the media thread.
+    ///
+    /// # Errors
+    /// [`SfuError`]; nothing is left behind.
+    pub fn start(config: SfuConfig) -> Result<Sfu, SfuError> {
+        let tokens = Tokens::new(config.api_key, config.api_secret)?;
+        let bound = sockets::bind(config.udp_bind, &config.announce)?;
+        let udp_port = bound.port;
+        let core = core_config(bound.candidates.clone())?;
+        let (requests, inbox) = mpsc::channel(REQUESTS_WAITING);
+        let thread = MediaThread::new(bound, core, tokens.clone(), inbox);
+        std::thread::Builder::new()
+            .name("serambi-media".to_owned())
+            .spawn(move || thread.run())
+            .map_err(SfuError::Thread)?;
+        info!(udp_port, "media server started");
+        Ok(Sfu { requests, tokens, udp_port })
+    }
+
+    /// Signalling under `/rtc` and RoomService under `/twirp`. It does not keep the server alive.
+    pub fn router(&self) -> Router {
+        let link = MediaLink { requests: self.requests.downgrade(), tokens: self.tokens.clone() };
+        signal::router(link.clone()).merge(room_service::router(link))
+    }
+
+    /// The UDP port in use.
+    pub fn udp_port(&self) -> u16 {
+        self.udp_port
+    }
+
+    /// Numbers of one room; `None` when nobody is or lately was in it.
+    pub async fn room_statistics(&self, room: &str) -> Option<RoomStatistics> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Statistics { room: room.to_owned(), reply };
+        self.requests.send(request).await.ok()?;
+        answer.await.ok()?
+    }
+
+    /// Says goodbye to everybody and ends the media thread. Closing twice is no harm.
+    pub async fn close(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.requests.send(Request::Close { done }).await.is_ok() {
+            // An error means that it had ended already.
+            let _ = ended.await;
+        }
+    }
+}
+
+/// What HTTP handlers hold of the media server: enough to ask it, not to keep it alive.
+#[derive(Clone)]
+pub(crate) struct MediaLink {
+    requests: mpsc::WeakSender<Request>,
+    pub(crate) tokens: Tokens,
+}
+
+/// The media server has ended.
+pub(crate) struct MediaEnded;
+
+impl MediaLink {
+    pub(crate) async fn send(&self, request: Request) -> Result<(), MediaEnded> {
+        let requests = self.requests.upgrade().ok_or(MediaEnded)?;
+        requests.send(request).await.map_err(|_| MediaEnded)
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, MediaEnded> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply)).await?;
+        answer.await.map_err(|_| MediaEnded)
+    }
+
+    /// Says that a connection is gone, also from where nothing can be awaited.
+    pub(crate) fn send_detached(&self, request: Request) {
+        let Some(requests) = self.requests.upgrade() else {
+            return;
+        };
+        if let Err(mpsc::error::TrySendError::Full(request)) = requests.try_send(request)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = requests.send(request).await;
+            });
+        }
+    }
+}
+
+fn core_config(addresses: Vec<SocketAddr>) -> Result<CoreConfig, SfuError> {
+    let mut seed = [0; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|_| SfuError::Certificate)?;
+    let certificate =
+        str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(SfuError::Certificate)?;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(CoreConfig { addresses, certificate, seed, unix_ms: i64::try_from(unix.as_millis()).unwrap_or(i64::MAX) })
+}

@@ -1,0 +1,265 @@
+//! Signalling over WebSocket, LiveKit's "v0": `/rtc`, and the checks in front of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine;
+use base64::prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use livekit_protocol::{SignalRequest, SignalResponse};
+use livekit_token::Claims;
+use prost::Message;
+use tokio::sync::mpsc;
+use tower_http::cors::{Any, CorsLayer};
+use tracing::debug;
+
+use crate::core::{ConnectionId, Join, Refusal, Resume};
+use crate::media_thread::{Admission, Request, SIGNALS_WAITING};
+use crate::sfu::{MediaEnded, MediaLink};
+use crate::token::{self, TokenRefusal};
+
+/// One signalling message, as on a stock server.
+const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// How often we ping on the WebSocket level, as a stock server does.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long what was said last may take to leave before the socket is closed.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Browsers may come from anywhere: the token is what admits.
+pub(crate) fn cors() -> CorsLayer {
+    CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).max_age(Duration::from_secs(86_400))
+}
+
+/// Routes under `/rtc`. A doubled slash is what users type who end the address with one.
+pub(crate) fn router(link: MediaLink) -> Router {
+    Router::new()
+        .route("/rtc", get(open))
+        .route("//rtc", get(open))
+        .route("/rtc/validate", get(validate))
+        .route("//rtc/validate", get(validate))
+        // One-connection signalling is not there: clients fall back when they read 404.
+        .route("/rtc/v1", get(not_found))
+        .route("/rtc/v1/validate", get(not_found))
+        .layer(cors())
+        .with_state(link)
+}
+
+/// Why a client is not let in.
+enum Rejection {
+    Token(TokenRefusal),
+    Core(Refusal),
+    BadQuery(&'static str),
+    NoUpgrade,
+    Ended,
+}
+
+impl From<MediaEnded> for Rejection {
+    fn from(_: MediaEnded) -> Self {
+        Self::Ended
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::Token(refusal) => (StatusCode::UNAUTHORIZED, refusal.to_string()),
+            Self::Core(Refusal::RoomFull) => (StatusCode::TOO_MANY_REQUESTS, "room is full".to_owned()),
+            Self::Core(refusal) => (StatusCode::BAD_REQUEST, refusal.to_string()),
+            Self::BadQuery(what) => (StatusCode::BAD_REQUEST, what.to_owned()),
+            Self::NoUpgrade => (StatusCode::NOT_FOUND, "not found".to_owned()),
+            Self::Ended => (StatusCode::SERVICE_UNAVAILABLE, "the media server has ended".to_owned()),
+        };
+        (status, text).into_response()
+    }
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "not found").into_response()
+}
+
+/// The same checks as for the WebSocket, for clients whose socket failed and who want to know why.
+async fn validate(
+    State(link): State<MediaLink>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<&'static str, Rejection> {
+    admission(&link, &query, &headers)?;
+    Ok("success")
+}
+
+async fn open(
+    State(link): State<MediaLink>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Rejection> {
+    let upgrade = upgrade.map_err(|_| Rejection::NoUpgrade)?;
+    let admission = admission(&link, &query, &headers)?;
+    // Everything is decided before the upgrade, and nothing is said on the socket before `join`.
+    let (outlet, responses) = mpsc::channel(SIGNALS_WAITING);
+    let connection = link.ask(|reply| Request::Connect { admission, outlet, reply }).await?.map_err(Rejection::Core)?;
+    let guard = ConnectionGuard { connection, link };
+    Ok(upgrade
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .on_upgrade(move |socket| converse(socket, guard, responses)))
+}
+
+/// Tells the media thread that a connection is gone, however it went.
+struct ConnectionGuard {
+    connection: ConnectionId,
+    link: MediaLink,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.link.send_detached(Request::SignalLost(self.connection));
+    }
+}
+
+/// How a client writes: binary protobuf, or the JSON form of it. It is answered in kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Binary,
+    Json,
+}
+
+async fn converse(socket: WebSocket, guard: ConnectionGuard, mut responses: mpsc::Receiver<SignalResponse>) {
+    let (mut sender, mut receiver) = socket.split();
+    let mut encoding = Encoding::Binary;
+    let mut pings = tokio::time::interval(PING_INTERVAL);
+    loop {
+        let going_on = tokio::select! {
+            response = responses.recv() => match response {
+                Some(response) => send(&mut sender, encoding, &response).await,
+                None => false,
+            },
+            request = receive(&mut receiver) => match request {
+                Some((request, used)) => {
+                    encoding = used;
+                    let request = Request::Signal(guard.connection, Box::new(request));
+                    guard.link.send(request).await.is_ok()
+                }
+                None => false,
+            },
+            _ = pings.tick() => sender.send(Frame::Ping(Default::default())).await.is_ok(),
+        };
+        if !going_on {
+            break;
+        }
+    }
+    // A close frame after the last word; whoever does not take it is left alone.
+    let _ = tokio::time::timeout(CLOSE_PATIENCE, sender.close()).await;
+}
+
+async fn send(sender: &mut SplitSink<WebSocket, Frame>, encoding: Encoding, response: &SignalResponse) -> bool {
+    let frame = match encoding {
+        Encoding::Binary => Frame::Binary(response.encode_to_vec().into()),
+        Encoding::Json => match serde_json::to_string(response) {
+            Ok(text) => Frame::Text(text.into()),
+            Err(error) => {
+                debug!(%error, "response has no JSON form");
+                return true;
+            }
+        },
+    };
+    sender.send(frame).await.is_ok()
+}
+
+/// The next message; `None` when the socket is closed or speaks nonsense.
+async fn receive(receiver: &mut SplitStream<WebSocket>) -> Option<(SignalRequest, Encoding)> {
+    loop {
+        match receiver.next().await?.ok()? {
+            Frame::Binary(bytes) => {
+                let request = SignalRequest::decode(bytes.as_ref()).ok()?;
+                return Some((request, Encoding::Binary));
+            }
+            Frame::Text(text) => {
+                let request = serde_json::from_str(text.as_str()).ok()?;
+                return Some((request, Encoding::Json));
+            }
+            Frame::Ping(_) | Frame::Pong(_) => {}
+            Frame::Close(_) => return None,
+        }
+    }
+}
+
+/// Reads token and query. Unknown parameters are ignored.
+fn admission(link: &MediaLink, query: &HashMap<String, String>, headers: &HeaderMap) -> Result<Admission, Rejection> {
+    let claims = link.tokens.verify(&token_of(query, headers)).map_err(Rejection::Token)?;
+    if !claims.video.room_join {
+        return Err(Rejection::Token(TokenRefusal::Permission));
+    }
+    if claims.sub.is_empty() {
+        return Err(Rejection::BadQuery("identity is missing"));
+    }
+    if claims.video.room.is_empty() {
+        return Err(Rejection::BadQuery("room name is missing"));
+    }
+    if flag(query, "reconnect", false) {
+        return Ok(Admission::Resume(Resume {
+            room: claims.video.room,
+            identity: claims.sub,
+            sid: query.get("sid").cloned().unwrap_or_default(),
+        }));
+    }
+    join(query, claims).map(|join| Admission::Join(Box::new(join)))
+}
+
+fn join(query: &HashMap<String, String>, claims: Claims) -> Result<Join, Rejection> {
+    let permission = token::permission(&claims.video);
+    let mut attributes = claims.attributes;
+    if let Some(given) = query.get("attributes").filter(|text| !text.is_empty()) {
+        if !permission.can_update_metadata {
+            return Err(Rejection::Token(TokenRefusal::Permission));
+        }
+        let given = attributes_of(given).ok_or(Rejection::BadQuery("attributes do not decode"))?;
+        attributes.extend(given.into_iter().filter(|(_, value)| !value.is_empty()));
+    }
+    let is_safari = query.get("browser").is_some_and(|browser| browser.to_ascii_lowercase().contains("safari"));
+    Ok(Join {
+        room: claims.video.room,
+        identity: claims.sub,
+        name: claims.name,
+        metadata: claims.metadata,
+        attributes,
+        permission,
+        kind: token::kind(&claims.kind),
+        protocol: query.get("protocol").and_then(|number| number.parse().ok()).unwrap_or_default(),
+        auto_subscribe: flag(query, "auto_subscribe", true),
+        reuses_sections: !is_safari,
+    })
+}
+
+/// Header for programs, query for browsers, which cannot set headers on a WebSocket.
+fn token_of(query: &HashMap<String, String>, headers: &HeaderMap) -> String {
+    bearer(headers).or_else(|| query.get("access_token").cloned()).unwrap_or_default()
+}
+
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::to_owned)
+}
+
+fn flag(query: &HashMap<String, String>, name: &str, default: bool) -> bool {
+    match query.get(name).map(String::as_str) {
+        Some("1" | "true") => true,
+        Some("0" | "false") => false,
+        _ => default,
+    }
+}
+
+/// base64url of a JSON object, padded or not.
+fn attributes_of(text: &str) -> Option<HashMap<String, String>> {
+    let bytes = BASE64_URL_SAFE.decode(text).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(text)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
