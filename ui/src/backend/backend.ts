@@ -1,0 +1,64 @@
+/**
+ * Everything the pages need from the app around them, as one interface of our own.
+ *
+ * `tauri.ts` implements it over the shell, `fake.ts` over an imagined house; no page knows which one it has.
+ */
+import type {
+  AppView,
+  CallClosed,
+  CallView,
+  CloseAsked,
+  Command,
+  FoundRoom,
+  Language,
+  LevelBatch,
+  Notice,
+  Refusal,
+  Result,
+  RoomId,
+  Theme,
+} from './bindings';
+
+export type * from './bindings';
+
+export type Answer<T = null> = Promise<Result<T>>;
+
+/** What the app tells without being asked. */
+export interface Ears {
+  appChanged(view: AppView): void;
+  callChanged(call: CallView | null): void;
+  noticed(notice: Notice): void;
+  callClosed(reason: CallClosed): void;
+  problem(refusal: Refusal): void;
+  closeAsked(asked: CloseAsked): void;
+}
+
+export interface Backend {
+  /** The first view; everything after it comes through `listen`, which is called before. */
+  openApp(): Answer<AppView>;
+  listen(ears: Ears): Promise<void>;
+  /** Levels of the present call, 20 times a second; to be asked for again with each call. */
+  hearLevels(hear: (batch: LevelBatch) => void): Answer;
+
+  setName(name: string): Answer;
+  setLanguage(language: Language): Answer;
+  setTheme(theme: Theme): Answer;
+
+  startRoom(title: string, leaveOther: boolean): Answer;
+  joinRoom(house: string, room: RoomId, leaveOther: boolean): Answer;
+  joinLink(link: string, leaveOther: boolean): Answer;
+  lookAtLink(link: string): Answer<FoundRoom[]>;
+  saveHouse(link: string): Answer;
+  forgetHouse(pin: string): Answer;
+
+  command(command: Command): Answer;
+  acceptInvitation(): Answer;
+  setMuted(muted: boolean): Answer;
+  leave(): Answer;
+  endRoom(): Answer;
+  closeWindow(): Answer;
+}
+
+export function isOnStage(role: string): boolean {
+  return role !== 'listener';
+}

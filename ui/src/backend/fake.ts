@@ -1,0 +1,372 @@
+/**
+ * A living house without a network: for tests, pictures and `npm run dev` in a plain browser.
+ *
+ * Deterministic: the same scenario and the same wishes give the same evening. `lively` people answer by themselves
+ * (they accept invitations, a moderator invites a raised hand); tests play them through `guest` instead.
+ */
+import type {
+  Answer,
+  AppView,
+  Backend,
+  CallView,
+  Command,
+  Ears,
+  FoundRoom,
+  Language,
+  LevelBatch,
+  Result,
+  Theme,
+} from './backend';
+import { isOnStage } from './backend';
+import { FakeRoom, refuse } from './fake/house';
+import { crowd, idOf, ME } from './fake/people';
+import { calm, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
+import { hasTheWord, loudness, ownMicrophone } from './fake/voices';
+
+const BATCH_MS = 50;
+const done: Result<null> = { status: 'ok', data: null };
+
+export type FakeSettings = {
+  scenario?: ScenarioName;
+  language?: Language | null;
+  theme?: Theme;
+  /** People act by themselves. */
+  lively?: boolean;
+  /** One loudness for the first voice instead of talk: for pictures. */
+  still?: boolean;
+  now?: () => number;
+};
+
+export class FakeBackend implements Backend {
+  readonly scenario: Scenario;
+  readonly sent: string[] = [];
+  #settings: FakeSettings;
+  #now: () => number;
+  #language: Language | null;
+  #theme: Theme;
+  #ears: Ears | null = null;
+  #hear: ((batch: LevelBatch) => void) | null = null;
+  #levels: ReturnType<typeof setInterval> | undefined;
+  #batch = 0;
+  #rooms = 0;
+
+  constructor(settings: FakeSettings = {}) {
+    this.#settings = settings;
+    this.#now = settings.now ?? (() => performance.now());
+    this.#language = settings.language === undefined ? 'en' : settings.language;
+    this.#theme = settings.theme ?? 'system';
+    const clocks = { at: (ago: number) => this.#clockFrom(this.#now() - ago) };
+    this.scenario = { ...calm(), ...scenarios[settings.scenario ?? 'home'](clocks) };
+    if (this.scenario.room) this.#moveIn(this.scenario.room);
+  }
+
+  get room(): FakeRoom | null {
+    return this.scenario.room;
+  }
+
+  async listen(ears: Ears): Promise<void> {
+    this.#ears = ears;
+  }
+
+  async openApp(): Promise<Result<AppView>> {
+    const { opening, closeAsked } = this.scenario;
+    if (opening === 'never') return new Promise(() => {});
+    if (opening !== 'at once') return refuse(opening);
+    if (closeAsked) setTimeout(() => this.askToClose());
+    if (this.#settings.lively) this.#liven();
+    return { status: 'ok', data: this.view() };
+  }
+
+  hearLevels(hear: (batch: LevelBatch) => void): Answer {
+    this.#hear = hear;
+    clearInterval(this.#levels);
+    this.#levels = setInterval(() => this.#sendLevels(), BATCH_MS);
+    return this.#answer(done);
+  }
+
+  async setName(name: string): Answer {
+    const trimmed = name.trim();
+    if (!trimmed) return refuse('name_empty');
+    if ([...trimmed].length > 64) return refuse('name_too_long');
+    if (/\p{Cc}/u.test(trimmed)) return refuse('name_unreadable');
+    this.scenario.name = trimmed;
+    const me = this.room?.guest(ME.id);
+    if (me) me.name = trimmed;
+    return this.#answer(done);
+  }
+
+  async setLanguage(language: Language): Answer {
+    this.#language = language;
+    return this.#answer(done);
+  }
+
+  async setTheme(theme: Theme): Answer {
+    this.#theme = theme;
+    return this.#answer(done);
+  }
+
+  async startRoom(title: string, leaveOther: boolean): Answer {
+    if ([...title.trim()].length > 100) return refuse('title_too_long');
+    if (this.#onStage() && !leaveOther) return refuse('on_stage_elsewhere');
+    const room = new FakeRoom(`mine${(this.#rooms += 1)}`, title.trim(), this.#clockFrom(this.#now()));
+    this.#replaceRoom(room);
+    room.enter(ME.id, this.scenario.name ?? '', 'host');
+    if (this.#settings.lively) this.#visitors();
+    return this.#answer(done);
+  }
+
+  async joinRoom(house: string, room: string, leaveOther: boolean): Answer {
+    return this.#join(this.#known().find((found) => found.house === house && found.card.id === room), leaveOther);
+  }
+
+  async joinLink(link: string, leaveOther: boolean): Answer {
+    const looked = await this.lookAtLink(link);
+    return looked.status === 'ok' ? this.#join(looked.data[0], leaveOther) : looked;
+  }
+
+  async lookAtLink(link: string): Promise<Result<FoundRoom[]>> {
+    const parts = /^serambi:\/\/[^/]+\/(?:r\/(\w+))?\?pin=([\w-]{43})/.exec(link.trim());
+    if (!parts) return refuse('link_wrong');
+    if (this.scenario.joining === 'house_unreachable') return refuse('house_unreachable');
+    const [, room, pin] = parts;
+    const rooms = this.#known().filter((found) => found.house === pin && (!room || found.card.id === room));
+    return room && rooms.length === 0 ? refuse('room_not_found') : { status: 'ok', data: rooms };
+  }
+
+  async saveHouse(link: string): Answer {
+    const pin = /^serambi:\/\/.*[?&]pin=([\w-]{43})/.exec(link.trim())?.[1];
+    if (!pin) return refuse('link_wrong');
+    const known = this.#known().filter((found) => found.house === pin);
+    if (!this.scenario.saved.some((house) => house.pin === pin)) {
+      const name = known[0]?.houseName ?? 'Rumah baru';
+      this.scenario.saved = [...this.scenario.saved, { pin, name, link: link.trim(), rooms: known.map(({ card }) => card) }];
+    }
+    return this.#answer(done);
+  }
+
+  async forgetHouse(pin: string): Answer {
+    this.scenario.saved = this.scenario.saved.filter((house) => house.pin !== pin);
+    return this.#answer(done);
+  }
+
+  async command(command: Command): Answer {
+    this.sent.push(command.type);
+    if (!this.room) return refuse('no_call');
+    const result = this.room.command(ME.id, command);
+    if (this.#settings.lively) this.#reactTo(command);
+    return this.#answer(result);
+  }
+
+  async acceptInvitation(): Answer {
+    return this.scenario.acceptingProblem ? refuse(this.scenario.acceptingProblem) : this.command({ type: 'acceptInvitation' });
+  }
+
+  async setMuted(muted: boolean): Answer {
+    return this.scenario.microphoneProblem && !muted
+      ? refuse(this.scenario.microphoneProblem)
+      : this.command({ type: 'setMuted', muted });
+  }
+
+  leave(): Answer {
+    return this.command({ type: 'leave' });
+  }
+
+  endRoom(): Answer {
+    return this.command({ type: 'endRoom' });
+  }
+
+  async closeWindow(): Answer {
+    this.sent.push('closeWindow');
+    return done;
+  }
+
+  // ---- the other side: what tests and lively people do
+
+  /** Another person does something. */
+  guest(name: string, command: Command): void {
+    const room = this.#openRoom();
+    room.command(room.named(name).id, command);
+    this.#changed();
+  }
+
+  arrive(...names: string[]): void {
+    for (const name of names) this.#openRoom().enter(idOf(name), name);
+    this.#changed();
+  }
+
+  arriveCrowd(count: number): void {
+    this.arrive(...crowd(count));
+  }
+
+  setConnection(connection: Scenario['connection']): void {
+    this.scenario.connection = connection;
+    this.#changed();
+  }
+
+  loseRoom(): void {
+    this.#closeRoom('lost');
+    this.#changed();
+  }
+
+  openLink(openedLink: string): void {
+    this.scenario.view = { ...this.scenario.view, openedLink };
+    this.#changed();
+  }
+
+  askToClose(): void {
+    this.#ears?.closeAsked({ people: this.room ? this.room.guests.length - 1 : 0, rooms: this.room ? 1 : 0 });
+  }
+
+  view(): AppView {
+    const { name, found, saved, searching, discoveryProblem, view } = this.scenario;
+    return {
+      profile: null,
+      version: '0.1.0',
+      name,
+      you: ME.id,
+      language: this.#language,
+      theme: this.#theme,
+      problem: null,
+      home: { found: [...this.#mine(), ...found], saved, searching, discoveryProblem },
+      call: this.#call(),
+      openedLink: null,
+      ...view,
+    };
+  }
+
+  #openRoom(): FakeRoom {
+    if (!this.room) throw new Error('there is no room in this scenario');
+    return this.room;
+  }
+
+  #clockFrom(started: number): () => number {
+    return () => this.#now() - started;
+  }
+
+  #mine(): FoundRoom[] {
+    const room = this.room;
+    const mine = room && (room.guest(ME.id)?.role === 'host' || room.id.startsWith('mine'));
+    return mine ? [{ house: MY_PIN, houseName: this.scenario.name ?? '', mine: true, card: room.card() }] : [];
+  }
+
+  #known(): FoundRoom[] {
+    const saved = this.scenario.saved.flatMap(({ pin, name, rooms }) =>
+      (rooms ?? []).map((card) => ({ house: pin, houseName: name, mine: false, card })),
+    );
+    return [...this.#mine(), ...this.scenario.found, ...saved];
+  }
+
+  #call(): CallView | null {
+    const { room, connection, microphoneProblem } = this.scenario;
+    const me = room?.guest(ME.id);
+    if (!room || !me) return null;
+    const open = isOnStage(me.role) && microphoneProblem === null;
+    return {
+      room: room.view(ME.id),
+      link: `serambi://192.0.2.20:7410/r/${room.id}?pin=${MY_PIN}`,
+      connection,
+      microphone: { open, muted: me.muted || !open, problem: microphoneProblem },
+      loudspeakerProblem: null,
+    };
+  }
+
+  #onStage(): boolean {
+    return isOnStage(this.room?.guest(ME.id)?.role ?? 'listener');
+  }
+
+  async #join(found: FoundRoom | undefined, leaveOther: boolean): Answer {
+    if (this.scenario.joining) return refuse(this.scenario.joining);
+    if (!found) return refuse('room_not_found');
+    if (this.#onStage() && !leaveOther) return refuse('on_stage_elsewhere');
+    const room = new FakeRoom(found.card.id, found.card.title, this.#clockFrom(this.#now() - 600_000));
+    this.#replaceRoom(room);
+    found.card.stage.forEach(({ id, name }, n) => room.enter(id, name, n === 0 ? 'host' : 'speaker', false));
+    const taken = new Set(room.guests.map(({ name }) => name));
+    for (const name of crowd(found.card.listeners + taken.size).filter((name) => !taken.has(name)).slice(0, found.card.listeners)) {
+      room.enter(idOf(name), name);
+    }
+    room.enter(ME.id, this.scenario.name ?? '');
+    return this.#answer(done);
+  }
+
+  #replaceRoom(room: FakeRoom): void {
+    this.scenario.connection = 'connected';
+    this.scenario.room = room;
+    this.#moveIn(room);
+  }
+
+  #moveIn(room: FakeRoom): void {
+    room.tell = (person, notice) => person === ME.id && this.#ears?.noticed(notice);
+    room.close = (person, reason) => person === ME.id && this.#closeRoom(reason);
+  }
+
+  #closeRoom(reason: 'left' | 'ended' | 'removed' | 'lost'): void {
+    this.scenario.room = null;
+    clearInterval(this.#levels);
+    this.#ears?.callClosed(reason);
+  }
+
+  async #answer(result: Result<null>): Answer {
+    this.#changed();
+    return result;
+  }
+
+  #changed(): void {
+    this.#ears?.appChanged(this.view());
+  }
+
+  #sendLevels(): void {
+    if (!this.room || !this.#hear) return;
+    this.#batch += 1;
+    const me = this.room.guest(ME.id);
+    const others = this.room.stage.filter(({ id, muted }) => id !== ME.id && !muted);
+    const own = me && isOnStage(me.role) ? (this.#settings.still ? -27 : ownMicrophone(this.#batch)) : null;
+    const people = this.#settings.still
+      ? others.slice(0, me?.muted === false ? 0 : 1).map(({ id }): [string, number] => [id, -14])
+      : others
+          .filter((_, index) => hasTheWord(index, others.length + 1, this.#batch))
+          .map(({ id }): [string, number] => [id, loudness(id, this.#batch)]);
+    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -18 : own, people });
+  }
+
+  #liven(): void {
+    if (this.room?.guest(ME.id)?.role === 'host' && this.room.guests.length === 1) this.#visitors();
+  }
+
+  /** A quiet evening begins: three people drop in, one of them raises a hand. */
+  #visitors(): void {
+    const room = this.room;
+    const later = (ms: number, act: () => void) => setTimeout(() => this.room === room && act(), ms);
+    later(3_000, () => this.arrive('Dewi Lestari'));
+    later(5_000, () => this.arrive('Jonas Weber', '李晓雨'));
+    later(8_000, () => this.guest('Dewi Lestari', { type: 'raiseHand' }));
+  }
+
+  #reactTo(command: Command): void {
+    const room = this.room;
+    const later = (ms: number, act: () => void) => setTimeout(() => this.room === room && act(), ms);
+    const invited = command.type === 'invite' ? room?.guest(command.person) : undefined;
+    if (invited?.invitation?.state === 'open') {
+      later(1_500, () => this.guest(invited.name, { type: 'acceptInvitation' }));
+      later(3_000, () => this.guest(invited.name, { type: 'setMuted', muted: false }));
+    }
+    const host = room?.stage[0];
+    if (command.type === 'raiseHand' && host && host.id !== ME.id) {
+      later(3_000, () => this.guest(host.name, { type: 'invite', person: ME.id }));
+    }
+  }
+}
+
+/** A house as the address of the page describes it: `?scenario=room-host&theme=dark&language=zh`. */
+export function fakeFromQuery(query: string): FakeBackend {
+  const wish = new URLSearchParams(query);
+  const scenario = wish.get('scenario') ?? 'home';
+  const language = wish.get('language');
+  return new FakeBackend({
+    scenario: scenario in scenarios ? (scenario as ScenarioName) : 'home',
+    language: language === 'none' ? null : ((language as Language | null) ?? 'en'),
+    theme: (wish.get('theme') as Theme | null) ?? 'system',
+    still: wish.has('still'),
+    lively: !wish.has('still') && !wish.has('played'),
+  });
+}

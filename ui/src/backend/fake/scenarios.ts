@@ -1,0 +1,216 @@
+/** Every state a person can find the window in, by name: `?scenario=room-host`. */
+import type { AppView, Code, Connection, FoundRoom, RoomCard, SavedHouse } from '../backend';
+import { FakeRoom } from './house';
+import { crowd, idOf, listeners, longNames, ME } from './people';
+
+export type Scenario = {
+  name: string | null;
+  found: FoundRoom[];
+  saved: SavedHouse[];
+  room: FakeRoom | null;
+  connection: Connection;
+  microphoneProblem: Code | null;
+  view: Partial<AppView>;
+  searching: boolean;
+  discoveryProblem: Code | null;
+  /** The app never answers, or refuses to open. */
+  opening: 'at once' | 'never' | Code;
+  /** What joining any room gives. */
+  joining: Code | null;
+  acceptingProblem: Code | null;
+  closeAsked: boolean;
+};
+
+export const MY_PIN = 'qL0o1cQbTbGJr2wzKyy3Dkq0pRbCOmRrEUpYt0Rz8vA';
+const NETWORK_PIN = 'n3Zb8UuPPbq4vYcSxgVbo1FdXgyTk0mSIZs2cQxWm4E';
+const RUST_PIN = 'r7Yh2bLwTTq8e1nVJmcPz4sKx0uFoHgDai5tEvRBwCk';
+const ARCHITECTS_PIN = 'a1Wd6kXcQn0fZsLrVtMj3yUbE9hPgTiKo7CqBpHxJ2s';
+
+const MINUTE_MS = 60_000;
+
+export type RoomClockSource = () => number;
+
+type Clocks = { at: (startedAgoMs: number) => RoomClockSource };
+
+export function calm(): Scenario {
+  return {
+    name: ME.name,
+    found: [],
+    saved: [],
+    room: null,
+    connection: 'connected',
+    microphoneProblem: null,
+    view: {},
+    searching: false,
+    discoveryProblem: null,
+    opening: 'at once',
+    joining: null,
+    acceptingProblem: null,
+    closeAsked: false,
+  };
+}
+
+function card(id: string, title: string, stage: string[], listening: number): RoomCard {
+  return { id, title, host: stage[0] ?? '', stage: stage.map((name) => ({ id: idOf(name), name })), listeners: listening };
+}
+
+const porch = card('porch00000', 'Evening on the porch', ['Ratna Wijaya', 'Bagus Pratama', 'Mei Lin', 'Theo Okafor'], 58);
+const english = card('kelas00000', 'Kelas Bahasa Inggris untuk pemula', ['Sari Putri', 'Tom Baker'], 15);
+const review = card('review0000', '周五设计评审', ['李晓雨', 'Hana Sato', 'Arif Nugroho'], 6);
+const rust = [
+  card('rust000001', 'Async tanpa pusing', ['Eka Saputra', 'Noor Ali'], 31),
+  card('rust000002', 'Tanya jawab mingguan', ['Citra Dewanti'], 12),
+  card('rust000003', '', ['Fajar Hidayat'], 0),
+];
+
+function onNetwork(room: RoomCard, houseName: string): FoundRoom {
+  return { house: NETWORK_PIN, houseName, mine: false, card: room };
+}
+
+function neighbours(): Pick<Scenario, 'found' | 'saved'> {
+  return {
+    found: [onNetwork(english, 'Rumah Sari'), onNetwork(review, '设计组')],
+    saved: [
+      { pin: RUST_PIN, name: 'Rust Jakarta', link: `serambi://192.0.2.7:7410/?pin=${RUST_PIN}`, rooms: rust },
+      { pin: ARCHITECTS_PIN, name: 'Perkumpulan Arsitek', link: `serambi://192.0.2.9:7410/?pin=${ARCHITECTS_PIN}`, rooms: [] },
+    ],
+  };
+}
+
+/** The evening of the pictures: four on stage, 58 listening, three hands. `me` says who looks. */
+function evening(clocks: Clocks, me: 'host' | 'moderator' | 'speaker' | 'listener', listening = 58): FakeRoom {
+  const room = new FakeRoom('porch00000', 'Evening on the porch', clocks.at(38 * MINUTE_MS));
+  const names = { host: 'Ratna Wijaya', moderator: 'Bagus Pratama', speaker: 'Mei Lin', listener: 'Sari Putri' };
+  const id = (name: string) => (name === names[me] ? ME.id : idOf(name));
+  if (me !== 'host') names.host = 'Wayan Sudra';
+  const named = (name: string) => (name === names[me] ? ME.name : name);
+  room.enter(id(names.host), named(names.host), 'host', false);
+  room.enter(id('Bagus Pratama'), named('Bagus Pratama'), 'moderator', false);
+  room.enter(id('Mei Lin'), named('Mei Lin'), 'speaker', true);
+  room.enter(id('Theo Okafor'), named('Theo Okafor'), 'speaker', false);
+  const known = new Set(room.guests.map(({ name }) => name));
+  for (const name of crowd(listening + 1).filter((name) => !known.has(name)).slice(0, listening)) room.enter(id(name), named(name));
+  raise(room, 'Dewi Lestari', 140_000);
+  raise(room, 'Jonas Weber', 75_000);
+  raise(room, '李晓雨', 20_000);
+  return room;
+}
+
+function raise(room: FakeRoom, name: string, agoMs: number): void {
+  room.named(name).handSince = room.now - agoMs;
+}
+
+function alone(clocks: Clocks): FakeRoom {
+  const room = new FakeRoom('alone00000', '', clocks.at(0));
+  room.enter(ME.id, ME.name, 'host');
+  return room;
+}
+
+function withInvitation(room: FakeRoom, answersHand: boolean): FakeRoom {
+  const me = room.guest(ME.id);
+  if (me) me.invitation = { by: 'Wayan Sudra', answersHand, until: room.now + 60_000, state: 'open' };
+  return room;
+}
+
+function fullStage(clocks: Clocks): FakeRoom {
+  const room = evening(clocks, 'host', 40);
+  for (const guest of room.audience.slice(10, 18)) Object.assign(guest, { role: 'speaker' });
+  return room;
+}
+
+function longRoom(clocks: Clocks): FakeRoom {
+  const room = new FakeRoom(
+    'long000000',
+    'Percakapan panjang tentang segala sesuatu yang terjadi di beranda rumah kita setiap malam Jumat Kliwon',
+    clocks.at(3 * 60 * MINUTE_MS),
+  );
+  room.enter(ME.id, ME.name, 'host', false);
+  longNames.forEach((name, n) => room.enter(idOf(name), name, n === 0 ? 'moderator' : 'speaker', n % 2 === 0));
+  for (const name of longNames) room.enter(idOf(`${name}2`), name);
+  for (const name of listeners.slice(0, 20)) room.enter(idOf(name), name);
+  for (const guest of room.audience.slice(0, 3)) guest.handSince = room.now - 90_000;
+  return room;
+}
+
+function emptyStage(clocks: Clocks): FakeRoom {
+  const room = new FakeRoom('quiet00000', 'Evening on the porch', clocks.at(50 * MINUTE_MS));
+  for (const name of listeners.slice(0, 6)) room.enter(idOf(name), name);
+  room.enter(ME.id, ME.name);
+  room.host = 'Wayan Sudra';
+  room.endsAt = room.now + 5 * MINUTE_MS;
+  return room;
+}
+
+export const scenarios = {
+  welcome: () => ({ name: null, ...neighbours() }),
+  home: () => ({ found: [onNetwork(porch, 'Rumah Bagus'), ...neighbours().found], saved: neighbours().saved }),
+  'home-empty': () => ({}),
+  'home-searching': () => ({ searching: true }),
+  'home-offline': () => ({
+    discoveryProblem: 'house_unreachable' as const,
+    saved: neighbours().saved.map((house) => ({ ...house, rooms: null })),
+  }),
+  'home-port-taken': () => ({ ...neighbours(), view: { problem: { code: 'port_taken' as const, detail: '7410' } } }),
+  'home-long': () => ({
+    name: longNames[0] ?? '',
+    found: longNames.map((name, n) => onNetwork(card(`long00000${n}`, name.repeat(2).slice(0, 100), longNames, 1000), name)),
+    saved: longNames.map((name, n) => ({ pin: `${n}`.repeat(43), name, link: '', rooms: n % 2 ? [] : null })),
+  }),
+  loading: () => ({ opening: 'never' as const }),
+  broken: () => ({ opening: 'profile_broken' as const }),
+  full: () => ({ ...neighbours(), joining: 'rate_limited' as const }),
+  blocked: () => ({ ...neighbours(), joining: 'blocked' as const }),
+  unreachable: () => ({ ...neighbours(), joining: 'house_unreachable' as const }),
+  link: () => ({ ...neighbours(), view: { openedLink: linkTo('kelas00000') } }),
+  'link-stale': () => ({ ...neighbours(), view: { openedLink: linkTo('nowhere000') } }),
+  'room-host': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host') }),
+  'room-alone': (clocks: Clocks) => ({ ...neighbours(), room: alone(clocks) }),
+  'room-moderator': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'moderator') }),
+  'room-speaker': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'speaker') }),
+  'room-listener': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'listener') }),
+  'room-hand': (clocks: Clocks) => {
+    const room = evening(clocks, 'listener');
+    raise(room, ME.name, 5_000);
+    return { ...neighbours(), room };
+  },
+  'room-hands-off': (clocks: Clocks) => {
+    const room = evening(clocks, 'listener');
+    room.scope = 'off';
+    return { ...neighbours(), room };
+  },
+  'room-dismissed': (clocks: Clocks) => {
+    const room = evening(clocks, 'listener');
+    const me = room.guest(ME.id);
+    if (me) me.handBlockedUntil = room.now + 30_000;
+    return { ...neighbours(), room };
+  },
+  'room-invited': (clocks: Clocks) => ({ ...neighbours(), room: withInvitation(evening(clocks, 'listener'), false) }),
+  'room-turn': (clocks: Clocks) => ({ ...neighbours(), room: withInvitation(evening(clocks, 'listener'), true) }),
+  'room-mic-refused': (clocks: Clocks) => ({
+    ...neighbours(),
+    room: withInvitation(evening(clocks, 'listener'), true),
+    acceptingProblem: 'microphone_refused' as const,
+  }),
+  'room-no-mic': (clocks: Clocks) => ({
+    ...neighbours(),
+    room: evening(clocks, 'speaker'),
+    microphoneProblem: 'no_microphone' as const,
+  }),
+  'room-stage-full': (clocks: Clocks) => ({ ...neighbours(), room: fullStage(clocks) }),
+  'room-crowd': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host', 1000) }),
+  'room-long': (clocks: Clocks) => ({ ...neighbours(), room: longRoom(clocks) }),
+  'room-waiting': (clocks: Clocks) => ({ ...neighbours(), room: emptyStage(clocks) }),
+  'room-reconnecting': (clocks: Clocks) => ({
+    ...neighbours(),
+    room: evening(clocks, 'speaker'),
+    connection: 'reconnecting' as const,
+  }),
+  'room-lost': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'listener'), connection: 'lost' as const }),
+  'close-asked': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host'), closeAsked: true }),
+} satisfies Record<string, (clocks: Clocks) => Partial<Scenario>>;
+
+export type ScenarioName = keyof typeof scenarios;
+
+export function linkTo(room: string): string {
+  return `serambi://192.0.2.20:7410/r/${room}?pin=${NETWORK_PIN}`;
+}

@@ -1,0 +1,23 @@
+/** The backend over the Tauri shell: nothing but names. */
+import { Channel } from '@tauri-apps/api/core';
+import type { Backend, Ears, LevelBatch } from './backend';
+import { commands, events } from './bindings';
+
+export const tauri: Backend = {
+  ...commands,
+  async listen(ears: Ears) {
+    await Promise.all([
+      events.appChanged.listen((event) => ears.appChanged(event.payload)),
+      events.callChanged.listen((event) => ears.callChanged(event.payload)),
+      events.noticed.listen((event) => ears.noticed(event.payload)),
+      events.callClosed.listen((event) => ears.callClosed(event.payload)),
+      events.problem.listen((event) => ears.problem(event.payload)),
+      events.closeAsked.listen((event) => ears.closeAsked(event.payload)),
+    ]);
+  },
+  hearLevels(hear) {
+    const channel = new Channel<LevelBatch>();
+    channel.onmessage = hear;
+    return commands.hearLevels(channel);
+  },
+};

@@ -1,0 +1,44 @@
+/** Photographs of the window into `pictures-output/`; nothing is asserted, somebody looks. */
+import { test } from '@playwright/test';
+
+const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 500, height: 800 }, mini: { width: 500, height: 82 } };
+const middle = { width: 760, height: 800 };
+
+const shots: [string, string, { width: number; height: number }][] = [
+  ['home', 'home', sizes.full],
+  ['room', 'room-host', sizes.full],
+  ['narrow', 'room-host', sizes.narrow],
+  ['mini', 'room-host', sizes.mini],
+];
+
+const more: [string, string, { width: number; height: number }, string?][] = [
+  ['welcome', 'welcome', sizes.full],
+  ['home-empty', 'home-empty', sizes.full],
+  ['home-offline', 'home-offline', sizes.full],
+  ['home-narrow', 'home', sizes.narrow],
+  ['home-long', 'home-long', middle],
+  ['room-760', 'room-host', middle],
+  ['room-alone', 'room-alone', sizes.full],
+  ['room-listener', 'room-listener', sizes.full],
+  ['room-turn', 'room-turn', sizes.full],
+  ['room-turn-narrow', 'room-turn', sizes.narrow],
+  ['room-hands-off', 'room-hands-off', sizes.narrow],
+  ['room-long', 'room-long', sizes.full],
+  ['room-lost', 'room-lost', sizes.full],
+  ['room-no-mic', 'room-no-mic', sizes.full],
+  ['room-zh', 'room-host', sizes.full, 'zh'],
+  ['room-id', 'room-host', sizes.narrow, 'id'],
+  ['close-asked', 'close-asked', sizes.full],
+  ['link', 'link', sizes.full],
+];
+
+for (const theme of ['light', 'dark']) {
+  for (const [name, scenario, size, language = 'en'] of [...shots, ...(process.env['ALL'] ? more : [])] as typeof more) {
+    test(`${name} ${theme}`, async ({ page }) => {
+      await page.setViewportSize(size);
+      await page.goto(`/?scenario=${scenario}&theme=${theme}&language=${language}&still`);
+      await page.waitForTimeout(700);
+      await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
+    });
+  }
+}
