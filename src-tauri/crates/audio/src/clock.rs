@@ -76,6 +76,11 @@ impl VoiceClock {
         self.next_sample = self.next_sample.max(micros_to_samples(first_sample_at.micros()));
     }
 
+    /// How far the clock is behind a sample captured at `moment`, microseconds; negative if it is ahead.
+    pub fn lag_micros(&self, moment: Moment) -> i64 {
+        moment.micros() - samples_to_micros(self.next_sample)
+    }
+
     /// Takes the timestamp of a frame of `samples` and moves past it.
     pub fn stamp(&mut self, samples: usize) -> u32 {
         // RTP timestamps wrap by design (RFC 3550 section 5.1).

@@ -1,4 +1,4 @@
-//! How much later than the quickest ones packets arrive: a histogram that forgets, and a quantile of it.
+//! How much later than the quickest ones packets arrive: a histogram that forgets, and the wait that costs least.
 
 use std::collections::VecDeque;
 
@@ -7,9 +7,13 @@ use crate::clock::Moment;
 /// Widest delay that is told apart, ms; anything later counts as this.
 const WIDEST_MS: usize = 1_000;
 
-/// Weight of the past at each packet. 0.995 at 50 packets a second is a memory of 4 s: a stall is remembered long enough
-/// to meet the next one of a burst, and forgotten within seconds on a quiet path.
-const FORGETTING: f32 = 0.995;
+/// Weight of the past at each packet. 0.998 at 50 packets a second is a memory of 10 s.
+const FORGETTING: f32 = 0.998;
+
+/// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of this
+/// much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low enough that
+/// a stall of the network is not.
+const LATE_COST_MS: f32 = 600.0;
 
 /// How long the quickest packet stays the reference, microseconds. Longer than a stall, shorter than what two clocks
 /// 500 ppm apart need to drift by a frame.
@@ -23,14 +27,14 @@ const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
 pub struct DelayHistogram {
     /// Weight per millisecond of relative delay.
     weights: Vec<f32>,
-    total: f32,
+    best_wait_ms: usize,
     /// Candidates for the quickest packet of the window: arrival and delay in microseconds, delays rising.
     quickest: VecDeque<(Moment, i64)>,
 }
 
 impl Default for DelayHistogram {
     fn default() -> Self {
-        Self { weights: vec![0.0; WIDEST_MS + 1], total: 0.0, quickest: VecDeque::new() }
+        Self { weights: vec![0.0; WIDEST_MS + 1], best_wait_ms: 0, quickest: VecDeque::new() }
     }
 }
 
@@ -45,25 +49,16 @@ impl DelayHistogram {
         self.move_reference(arrival, delay_micros);
         let quickest = self.quickest_micros().unwrap_or(delay_micros);
         let late_ms = usize::try_from((delay_micros - quickest) / 1_000).unwrap_or(0).min(WIDEST_MS);
-        self.total = 0.0;
         for weight in &mut self.weights {
             *weight *= FORGETTING;
-            self.total += *weight;
         }
         self.weights[late_ms] += 1.0;
-        self.total += 1.0;
+        self.best_wait_ms = cheapest_wait(&self.weights);
     }
 
-    /// The relative delay, ms, that a share of `quantile` of the packets does not exceed.
-    pub fn quantile_ms(&self, quantile: f32) -> usize {
-        let mut rest = self.total * (1.0 - quantile);
-        for (late_ms, weight) in self.weights.iter().enumerate().rev() {
-            rest -= weight;
-            if rest < 0.0 {
-                return late_ms + 1;
-            }
-        }
-        0
+    /// The wait after the quickest packet, ms, at which delay and late packets together cost least.
+    pub fn best_wait_ms(&self) -> usize {
+        self.best_wait_ms
     }
 
     fn move_reference(&mut self, arrival: Moment, delay_micros: i64) {
@@ -76,6 +71,22 @@ impl DelayHistogram {
             self.quickest.pop_front();
         }
     }
+}
+
+/// The `n` for which waiting `n` ms plus the price of the packets that come later than that is least.
+fn cheapest_wait(weights: &[f32]) -> usize {
+    let price = LATE_COST_MS / weights.iter().sum::<f32>();
+    let mut later = 0.0;
+    let mut best = (f32::INFINITY, 0);
+    for (late_ms, weight) in weights.iter().enumerate().rev() {
+        let wait_ms = late_ms + 1;
+        let cost = wait_ms as f32 + later * price;
+        if cost <= best.0 {
+            best = (cost, wait_ms);
+        }
+        later += weight;
+    }
+    best.1
 }
 
 #[cfg(test)]
@@ -92,24 +103,30 @@ mod tests {
 
     #[test]
     fn a_steady_path_needs_no_wait() {
-        assert_eq!(recorded([70; 500]).quantile_ms(0.97), 1);
+        assert_eq!(recorded([70; 500]).best_wait_ms(), 1);
     }
 
     #[test]
-    fn the_quantile_covers_the_jitter_but_not_the_rare_outlier() {
+    fn all_jitter_is_waited_for_but_not_the_rare_outlier() {
         let histogram = recorded((0..1_000).map(|n| if n % 100 == 50 { 400 } else { 50 + n % 20 }));
-        let wait = histogram.quantile_ms(0.97);
+        let wait = histogram.best_wait_ms();
         assert!((18..=21).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn a_wake_up_that_is_late_once_a_second_is_waited_for() {
+        let histogram = recorded((0..1_000).map(|n| if n % 50 == 0 { 58 } else { 50 }));
+        assert_eq!(histogram.best_wait_ms(), 9);
     }
 
     #[test]
     fn a_stall_is_forgotten_within_seconds() {
         let mut histogram = recorded([50; 200].into_iter().chain((0..8).map(|n| 200 - n * 20)));
-        assert!(histogram.quantile_ms(0.97) > 20);
-        for n in 208..500 {
+        assert!(histogram.best_wait_ms() < 150);
+        for n in 208..800 {
             histogram.record(Moment::from_millis(n * 20), 50_000);
         }
-        assert_eq!(histogram.quantile_ms(0.97), 1);
+        assert_eq!(histogram.best_wait_ms(), 1);
     }
 
     #[test]
@@ -119,6 +136,6 @@ mod tests {
         for n in 0..30_000_i64 {
             histogram.record(Moment::from_millis(n * 20), 50_000 + n * 10);
         }
-        assert!(histogram.quantile_ms(0.97) <= 4);
+        assert!(histogram.best_wait_ms() <= 4);
     }
 }

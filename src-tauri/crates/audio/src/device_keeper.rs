@@ -24,6 +24,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// A stream without a callback for this long is stalled.
 const STALL_LIMIT: Duration = Duration::from_secs(1);
 
+/// The same for a stream that has just been built: an idle PulseAudio sink first plays the up to 2 s it has prepared.
+const FIRST_STALL_LIMIT: Duration = Duration::from_secs(3);
+
+/// Callbacks after which a stream counts as running: the first ones come while it is being built.
+const BUILDING_CALLBACKS: u64 = 5;
+
 /// Waits between attempts to get a device back.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(1);
@@ -131,8 +137,16 @@ struct Running {
     /// The device's id; `None` for files and for no device.
     id: Option<String>,
     build: u64,
+    first_callbacks: u64,
     seen_callbacks: u64,
     called_at: Instant,
+}
+
+impl Running {
+    fn stall_limit(&self) -> Duration {
+        let runs = self.seen_callbacks > self.first_callbacks + BUILDING_CALLBACKS;
+        if runs { STALL_LIMIT } else { FIRST_STALL_LIMIT }
+    }
 }
 
 struct Keeper {
@@ -231,7 +245,7 @@ impl Keeper {
         if callbacks != running.seen_callbacks {
             running.seen_callbacks = callbacks;
             running.called_at = Instant::now();
-        } else if running.called_at.elapsed() > STALL_LIMIT {
+        } else if running.called_at.elapsed() > running.stall_limit() {
             self.counters.stalls.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(direction = ?self.direction, "a sound device stalled and is opened again");
             self.lose(self.direction.none_there());
@@ -291,8 +305,15 @@ impl Keeper {
                 (self.start_device(&found, build)?, Some(found.id), found.name)
             }
         };
-        let seen_callbacks = self.counters.callbacks.load(Ordering::Relaxed);
-        self.running = Some(Running { source, id, build, seen_callbacks, called_at: Instant::now() });
+        let callbacks = self.counters.callbacks.load(Ordering::Relaxed);
+        self.running = Some(Running {
+            source,
+            id,
+            build,
+            first_callbacks: callbacks,
+            seen_callbacks: callbacks,
+            called_at: Instant::now(),
+        });
         self.publish_open(true);
         Ok(name)
     }

@@ -5,7 +5,7 @@
 //!
 //! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
 //! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
-//! late. The *target* is the offset that 97 % of the recent packets would have met; [`JitterBuffer::error_micros`] says how
+//! late. The *target* is the offset at which delay and late frames together cost least; [`JitterBuffer::error_micros`] says how
 //! far the play-out is from it, and the caller stretches or shrinks the sound to get there.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,10 +18,7 @@ use crate::delay_histogram::DelayHistogram;
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
 
-/// Share of the packets that the target lets arrive in time. Rarer ones are cheaper to conceal than to wait for.
-const QUANTILE: f32 = 0.97;
-
-/// Spare time on top of the quantile, ms: what the play-out thread's own wake-ups vary by.
+/// Spare time on top of the jitter, ms: what the play-out thread's own wake-ups vary by.
 const MARGIN_MS: i64 = 3;
 
 /// Least target while fewer than [`LEARNING_PACKETS`] have been seen, ms.
@@ -36,6 +33,10 @@ const LARGEST_EXCESS_MICROS: i64 = 500_000;
 
 /// Longest stretch of invented sound, samples (100 ms). libopus fades its concealment out over about this time.
 const LONGEST_CONCEALMENT_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 10;
+
+/// Sound invented at a time while nothing is here, samples (10 ms, the least that SILK conceals): a frame that is a little late
+/// then adds no more delay than that.
+const DRY_STEP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 100;
 
 /// Packets held at most (4 s of 20 ms frames): a bound on memory, not on delay.
 const MOST_PACKETS: usize = 200;
@@ -196,7 +197,7 @@ impl JitterBuffer {
 
     /// The offset to head for, ms.
     pub fn target_ms(&self) -> i64 {
-        let jitter = self.delays.quantile_ms(QUANTILE) as i64 + MARGIN_MS;
+        let jitter = self.delays.best_wait_ms() as i64 + MARGIN_MS;
         let copies = if self.waits_for_copies { samples_to_micros(self.frame_samples as i64) / 1_000 } else { 0 };
         let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
         (jitter + copies).max(learning).min(LONGEST_TARGET_MS)
@@ -322,10 +323,9 @@ impl JitterBuffer {
             self.state = State::Idle { floor: Some(cursor), dry_samples };
             return Decision::Idle;
         }
-        let samples = self.frame_samples as i64;
-        let dry_samples = dry_samples + samples;
+        let dry_samples = dry_samples + DRY_STEP_SAMPLES;
         self.state = State::Playing { cursor, dry_samples };
-        self.conceal(samples, None, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        self.conceal(DRY_STEP_SAMPLES, None, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
     /// The sender paused: nothing is missing before the next packet, and its time may not have come.

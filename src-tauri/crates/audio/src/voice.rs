@@ -13,6 +13,10 @@ use crate::statistics::VoiceStatistics;
 /// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
 const TALKSPURT_GAP_MICROS: i64 = 100_000;
 
+/// Captured sound this far behind wall time means that the device lost samples, microseconds: the timestamps jump over them
+/// lest listeners take them for delay.
+const LOST_SAMPLES_MICROS: i64 = 60_000;
+
 /// One encoded frame of the own voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFrame {
@@ -120,9 +124,13 @@ impl Voice {
             self.frame.clear();
             self.starting = true;
         }
-        if self.starting && self.frame.is_empty() {
-            self.clock.start_talkspurt(captured_at);
-            fade_in(&mut block);
+        if self.frame.is_empty() {
+            if self.starting {
+                self.clock.start_talkspurt(captured_at);
+                fade_in(&mut block);
+            } else if self.clock.lag_micros(captured_at) > LOST_SAMPLES_MICROS {
+                self.clock.start_talkspurt(captured_at);
+            }
         }
         self.frame.extend_from_slice(&block);
         if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
