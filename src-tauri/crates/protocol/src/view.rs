@@ -10,7 +10,6 @@ use crate::{
 
 /// Milliseconds since the room was started, by the clock of the house.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
 #[cfg_attr(feature = "types", derive(specta::Type), specta(type = f64))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoomTime(pub u64);
@@ -189,7 +188,7 @@ pub struct RoomView {
     pub audience: Vec<PersonView>,
     /// All listeners.
     pub listeners: u32,
-    /// Places on stage.
+    /// Places on stage that can be taken: without those kept for hosts who dropped out and may come back.
     pub stage_limit: u32,
     /// Raised hands.
     pub hands: HandsView,

@@ -43,11 +43,9 @@ impl HandQueue {
         self.blocked_until.get(person).copied()
     }
 
-    /// At the end of the queue. A hand that is up keeps its place.
+    /// At the end of the queue. For a hand that is not up.
     pub(crate) fn raise(&mut self, now: RoomTime, person: &PersonId) {
-        if !self.is_up(person) {
-            self.up.push(Hand { person: person.clone(), raised_at: now });
-        }
+        self.up.push(Hand { person: person.clone(), raised_at: now });
     }
 
     pub(crate) fn lower(&mut self, person: &PersonId) {

@@ -42,8 +42,8 @@ pub struct Room {
     /// Everybody who was ever on this stage.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
-    /// The display name of the last host, for when there is none.
-    pub(crate) last_host: String,
+    /// The display name of the host, or of the last one while there is none.
+    pub(crate) host_name: String,
     /// Since when nobody at all has a seat.
     deserted_since: Option<RoomTime>,
     over: bool,
@@ -79,7 +79,7 @@ impl Room {
             claims: HostClaims::default(),
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
-            last_host: name,
+            host_name: name,
             deserted_since: None,
             over: false,
         };

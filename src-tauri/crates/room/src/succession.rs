@@ -24,7 +24,6 @@ pub(crate) struct HostClaims(Vec<Claim>);
 
 impl HostClaims {
     pub(crate) fn keep(&mut self, person: &PersonId, until: RoomTime) {
-        self.0.retain(|claim| claim.person != *person);
         self.0.push(Claim { person: person.clone(), until });
     }
 

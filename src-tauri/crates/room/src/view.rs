@@ -17,7 +17,7 @@ impl Room {
         Some(RoomView {
             id: self.id.clone(),
             title: self.title.clone(),
-            host: self.host_name(),
+            host: self.host_name.clone(),
             now,
             you: self.you(person, role),
             stage: self.stage.places().map(|place| self.face(&place.person, person, role)).collect(),
@@ -36,14 +36,10 @@ impl Room {
         RoomCard {
             id: self.id.clone(),
             title: self.title.clone(),
-            host: self.host_name(),
+            host: self.host_name.clone(),
             stage: self.stage.places().map(|place| face(&place.person)).collect(),
             listeners: count(self.audience.len()),
         }
-    }
-
-    fn host_name(&self) -> String {
-        self.stage.host().map_or_else(|| self.last_host.clone(), |host| self.name_of(host))
     }
 
     fn you(&self, person: &PersonId, role: Role) -> YouView {
@@ -68,7 +64,7 @@ impl Room {
         let asked_back = self.may_come_straight_back(person) && !self.stage.said_not_now(person);
         made.or_else(|| {
             let until = self.stage_ends_at().filter(|_| asked_back)?;
-            Some(InvitationView { by: self.last_host.clone(), answers_hand: true, until })
+            Some(InvitationView { by: self.host_name.clone(), answers_hand: true, until })
         })
     }
 

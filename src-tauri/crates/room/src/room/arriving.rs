@@ -43,6 +43,9 @@ impl Room {
         out.closed.retain(|(gone, _)| gone != person);
         if let Some(seat) = self.seats.get_mut(person) {
             seat.name = name.to_owned();
+            if self.stage.host() == Some(person) {
+                self.host_name = name.to_owned();
+            }
             self.return_to_seat(person, out);
         } else {
             self.take_new_seat(person, name, out);
@@ -110,8 +113,8 @@ impl Room {
 
     /// Tells everybody who runs the room now.
     pub(super) fn announce_host(&mut self, host: &PersonId, out: &mut Outcome) {
-        self.last_host = self.name_of(host);
+        self.host_name = self.name_of(host);
         out.tell(host, Notice::YouAreHost);
-        out.tell_each(self.everybody_but(host), &Notice::NewHost { name: self.last_host.clone() });
+        out.tell_each(self.everybody_but(host), &Notice::NewHost { name: self.host_name.clone() });
     }
 }

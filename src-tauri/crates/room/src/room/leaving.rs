@@ -8,12 +8,10 @@ use serambi_protocol::{
 
 use super::{Room, refuse_unless};
 use crate::{
-    hand_queue::HandQueue,
-    invitation::Invitations,
     outcome::Outcome,
     permission::Action,
+    seat::Seat,
     stage::{Place, Stage},
-    succession::HostClaims,
 };
 
 impl Room {
@@ -60,8 +58,7 @@ impl Room {
 
     /// The one way off the stage: whoever it is, somebody else is host afterwards or nobody is left.
     fn take_off_stage(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
-        let new_host =
-            self.stage.step_down(now, person, |other| self.seats.get(other).is_none_or(crate::seat::Seat::is_away));
+        let new_host = self.stage.step_down(now, person, |other| self.seats.get(other).is_none_or(Seat::is_away));
         if let Some(host) = new_host {
             self.announce_host(&host, out);
         }
@@ -104,9 +101,6 @@ impl Room {
     }
 
     fn take_seat_away(&mut self, now: RoomTime, person: &PersonId, reason: ClosedReason, out: &mut Outcome) {
-        if self.stage.host() == Some(person) {
-            self.last_host = self.name_of(person);
-        }
         self.seats.remove(person);
         self.audience.retain(|listener| listener != person);
         self.hands.lower(person);
@@ -132,15 +126,9 @@ impl Room {
         for person in self.everybody() {
             out.close(person, ClosedReason::Ended);
         }
-        if let Some(host) = self.stage.host() {
-            self.last_host = self.name_of(host);
-        }
         self.seats.clear();
         self.audience.clear();
         self.stage = Stage::empty(RoomTime(0));
-        self.hands = HandQueue::default();
-        self.invitations = Invitations::default();
-        self.claims = HostClaims::default();
         self.over = true;
         out.over = true;
     }

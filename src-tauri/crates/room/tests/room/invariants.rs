@@ -156,6 +156,7 @@ impl Watched {
                 self.nothing_was_opened_by_others(before, member.person);
             }
         }
+        self.who_comes_onto_the_stage_or_back_to_it_is_muted(before, step);
         self.queue_keeps_the_order_of_raising(step);
         self.views_follow_from_their_changes(before);
     }
@@ -165,6 +166,21 @@ impl Watched {
         let is_muted = self.view(who).you.muted;
         assert!(is_muted || !was_muted, "unmuted by somebody else");
         assert!(before.may_publish(who) || !self.room.may_publish(who), "put on stage by somebody else");
+    }
+
+    fn who_comes_onto_the_stage_or_back_to_it_is_muted(&self, before: &Room, step: &Step) {
+        let away = before.people().filter(|member| member.away).map(|member| member.person);
+        let mut arrived: BTreeSet<&PersonId> = away.filter(|who| !self.is_away(who)).collect();
+        arrived.extend(self.room.people().map(|member| member.person).filter(|who| !before.may_publish(who)));
+        if let Step::Join(who) = step {
+            arrived.insert(who);
+        }
+        let seen = arrived.into_iter().filter_map(|who| self.room.view_for(self.now, who));
+        assert!(seen.into_iter().all(|view| view.you.muted), "heard before they know it");
+    }
+
+    fn is_away(&self, who: &PersonId) -> bool {
+        self.room.people().any(|member| member.person == who && member.away)
     }
 
     fn queue_keeps_the_order_of_raising(&mut self, step: &Step) {

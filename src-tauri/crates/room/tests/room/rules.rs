@@ -66,6 +66,8 @@ fn raising_a_hand_twice_keeps_the_place_and_lowering_twice_does_nothing() {
     let mut room = Timetable::a_starts();
     room.joins("B C").raise_hands("B C B");
     assert_eq!(room.queue("A"), "B C");
+    room.does("A", scope(HandScope::Off)).forget_notices().raise_hands("B");
+    assert_eq!(room.anybody_told(), [], "a hand that is up is no new hand");
     room.does("B", Command::LowerHand).does("B", Command::LowerHand);
     assert_eq!(room.queue("A"), "C");
 }
@@ -99,6 +101,15 @@ fn maybe_later_is_told_to_moderators_and_holds_for_a_minute() {
     room.at(61_999);
     assert_eq!(room.cannot("A", invite("B")), Code::InviteTooSoon);
     room.at(62_000).does("A", invite("B"));
+}
+
+#[test]
+fn only_who_could_still_accept_is_told_that_the_stage_filled_up() {
+    let mut room = Timetable::a_starts_with(Settings { stage_limit: 2, ..Settings::default() });
+    room.joins("B C D").does("A", invite("B")).does("A", invite("C")).does("A", invite("D"));
+    room.does("C", Command::DeclineInvitation).does("B", Command::AcceptInvitation);
+    assert!(!room.told("C").contains(&Notice::StageFull));
+    assert!(room.told("D").contains(&Notice::StageFull));
 }
 
 #[test]
@@ -232,6 +243,14 @@ fn who_hands_over_stays_as_moderator_and_comes_back_as_a_listener() {
 }
 
 #[test]
+fn a_speaker_made_host_by_handing_over_is_a_moderator_after_handing_back() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").brings_up("C B").does("A", hand_over("B")).does("B", hand_over("A"));
+    assert_eq!(room.role("B"), Some(Role::Moderator));
+    assert_eq!(room.stage(), "A B C");
+}
+
+#[test]
 fn a_room_is_not_handed_to_somebody_who_is_away() {
     let mut room = Timetable::a_starts();
     room.joins("B").brings_up("B").loses("B");
@@ -260,6 +279,35 @@ fn the_place_of_a_host_who_may_come_back_is_kept_and_seen_to_be() {
     assert_eq!(room.view("B").stage_limit, 3);
     room.does("B", invite("D")).does("D", Command::AcceptInvitation);
     assert_eq!(room.stage(), "B C D");
+}
+
+#[test]
+fn the_ten_minutes_of_a_host_count_from_the_loss_of_the_connection() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").brings_up("B").loses("A").at(600_000).joins("A");
+    assert_eq!(room.role("A"), Some(Role::Listener));
+}
+
+#[test]
+fn places_kept_for_former_hosts_do_not_keep_an_empty_stage_empty() {
+    let mut room = Timetable::a_starts_with(Settings { stage_limit: 2, ..Settings::default() });
+    room.joins("B C").brings_up("C").does("C", STEP_DOWN).brings_up("B").leaves("A B");
+    assert_eq!(room.view("C").stage_limit, 1);
+    room.does("C", Command::AcceptInvitation);
+    assert_eq!(room.role("C"), Some(Role::Host));
+    room.joins("B").joins("A");
+    assert_eq!(room.stage(), "B C");
+    assert_eq!(room.role("A"), Some(Role::Listener), "both places are taken");
+}
+
+#[test]
+fn a_host_who_comes_back_under_another_name_is_named_so() {
+    let mut room = Timetable::a_starts();
+    room.joins("B");
+    let _ = room.room.join(room.now, &person("A"), "Ayu").unwrap();
+    assert_eq!(room.view("B").host, "Ayu");
+    room.leaves("A");
+    assert_eq!(room.view("B").host, "Ayu");
 }
 
 #[test]
@@ -381,6 +429,21 @@ fn joining_within_the_minute_takes_the_kept_seat_under_the_new_name() {
     assert_eq!(room.role("B"), Some(Role::Speaker));
     room.at(120_000);
     assert_eq!(room.role("B"), Some(Role::Speaker));
+}
+
+#[test]
+fn a_connection_that_was_never_lost_does_not_mute_when_it_is_said_to_be_back() {
+    let mut room = Timetable::a_starts();
+    room.does("A", UNMUTE).is_back("A");
+    assert!(!room.is_muted("A"));
+}
+
+#[test]
+fn a_moderator_who_is_away_gets_no_cue() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").brings_up("B").does("A", make_moderator("B")).loses("A").forget_notices().raise_hands("C");
+    assert_eq!(room.told("A"), []);
+    assert_eq!(room.told("B").len(), 1);
 }
 
 #[test]
