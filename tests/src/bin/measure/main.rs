@@ -1,0 +1,51 @@
+//! `cargo xtask measure`: the figures that the README promises, measured on this machine and printed as a table.
+//!
+//! Everything runs here: two people, their house, their sound cards. So the figures contain what the programs cost and
+//! what the virtual cards add, which is measured too, but no network.
+
+#[cfg(unix)]
+mod join;
+#[cfg(unix)]
+mod load;
+#[cfg(unix)]
+mod machine;
+#[cfg(unix)]
+mod mouth_to_ear;
+#[cfg(unix)]
+mod start;
+#[cfg(unix)]
+mod table;
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use serambi_tests::{Trouble, places};
+
+    type Part = fn(&std::path::Path, &mut table::Table) -> Result<(), Trouble>;
+    let parts: [(&str, Part); 4] = [
+        ("mouth-to-ear", mouth_to_ear::measure),
+        ("start", start::measure),
+        ("join", join::measure),
+        ("load", load::measure),
+    ];
+    // `measure join` measures that alone.
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut table = table::Table::new(machine::describe());
+    let mut failed = false;
+    for (name, part) in parts.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| word == name)) {
+        eprintln!("measuring {name} …");
+        let outcome = places::fresh_output(&format!("measure-{name}")).and_then(|output| part(&output, &mut table));
+        if let Err(trouble) = outcome {
+            eprintln!("{name}: {trouble}");
+            table.note(format!("{name} could not be measured"));
+            failed = true;
+        }
+    }
+    println!("{table}");
+    if failed { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("measuring needs virtual sound cards, which exist on Linux only");
+    std::process::exit(1);
+}

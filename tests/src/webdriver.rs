@@ -1,0 +1,175 @@
+//! W3C WebDriver spoken over plain HTTP, as much of it as the tests use (<https://www.w3.org/TR/webdriver2/>).
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{Trouble, error::io};
+
+/// The key under which an element reference stands in JSON (WebDriver, section 12.1 "web element identifier").
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Starting the app under test is part of it.
+const NEW_SESSION_LIMIT: Duration = Duration::from_secs(90);
+
+/// A reference to an element of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element(String);
+
+/// A session with a driver. Every call has a limit.
+#[derive(Debug)]
+pub struct Session {
+    address: SocketAddr,
+    id: String,
+}
+
+/// A port of this computer that is free now.
+///
+/// # Errors
+/// When none can be had.
+pub fn free_port() -> Result<u16, Trouble> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(io("looking for a free port"))?;
+    listener.local_addr().map(|address| address.port()).map_err(io("looking for a free port"))
+}
+
+impl Session {
+    /// Asks the driver to start a program and to take over its web view.
+    ///
+    /// # Errors
+    /// When the driver refuses, or the program does not come up in time.
+    pub fn new(address: SocketAddr, binary: &str, arguments: &[String]) -> Result<Self, Trouble> {
+        let options = json!({ "binary": binary, "args": arguments });
+        let ask = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
+        let value = request(address, "POST", "/session", Some(&ask), NEW_SESSION_LIMIT)?;
+        let id = value["sessionId"].as_str().map(str::to_owned);
+        id.map(|id| Self { address, id }).ok_or_else(|| Trouble::Unexpected(format!("no session in {value}")))
+    }
+
+    /// Runs JavaScript in the page and gives what it returns.
+    ///
+    /// # Errors
+    /// When the script throws or the driver does not answer.
+    pub fn run(&self, script: &str, arguments: &[Value]) -> Result<Value, Trouble> {
+        self.post("execute/sync", &json!({ "script": script, "args": arguments }))
+    }
+
+    /// The same for a script that returns an element or null.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn find_by(&self, script: &str, arguments: &[Value]) -> Result<Option<Element>, Trouble> {
+        let value = self.run(script, arguments)?;
+        Ok(value[ELEMENT].as_str().map(|id| Element(id.to_owned())))
+    }
+
+    /// Clicks an element as a mouse would.
+    ///
+    /// # Errors
+    /// When something covers it, or it is gone.
+    pub fn click(&self, element: &Element) -> Result<(), Trouble> {
+        self.post(&format!("element/{}/click", element.0), &json!({})).map(|_| ())
+    }
+
+    /// Types into an element as a keyboard would.
+    ///
+    /// # Errors
+    /// When it takes no keys, or is gone.
+    pub fn type_into(&self, element: &Element, text: &str) -> Result<(), Trouble> {
+        self.post(&format!("element/{}/value", element.0), &json!({ "text": text })).map(|_| ())
+    }
+
+    /// Presses and releases keys, one after the other, wherever the focus is.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn press(&self, keys: &str) -> Result<(), Trouble> {
+        let presses = keys.chars().flat_map(|key| {
+            let press = |kind: &str| json!({ "type": kind, "value": key });
+            [press("keyDown"), press("keyUp")]
+        });
+        let actions: Vec<Value> = presses.collect();
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
+        self.post("actions", &json!({ "actions": [keyboard] })).map(|_| ())
+    }
+
+    /// A picture of the page, PNG.
+    ///
+    /// # Errors
+    /// When the driver cannot make one.
+    pub fn screenshot(&self) -> Result<Vec<u8>, Trouble> {
+        let value = request(self.address, "GET", &self.path("screenshot"), None, ANSWER_LIMIT)?;
+        let text = value.as_str().unwrap_or_default();
+        STANDARD.decode(text).map_err(|error| Trouble::Unexpected(format!("a screenshot that is none: {error}")))
+    }
+
+    /// Ends the session and the program under test.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn end(&self) -> Result<(), Trouble> {
+        request(self.address, "DELETE", &format!("/session/{}", self.id), None, ANSWER_LIMIT).map(|_| ())
+    }
+
+    fn post(&self, what: &str, body: &Value) -> Result<Value, Trouble> {
+        request(self.address, "POST", &self.path(what), Some(body), ANSWER_LIMIT)
+    }
+
+    fn path(&self, what: &str) -> String {
+        format!("/session/{}/{what}", self.id)
+    }
+}
+
+fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    limit: Duration,
+) -> Result<Value, Trouble> {
+    let doing = || format!("{method} {path}");
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(io(doing()))?;
+    stream.set_read_timeout(Some(limit)).map_err(io(doing()))?;
+    stream.set_write_timeout(Some(limit)).map_err(io(doing()))?;
+    let body = body.map_or_else(String::new, Value::to_string);
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(io(doing()))?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).map_err(io(doing()))?;
+    value_of(&answer).ok_or_else(|| Trouble::Unexpected(format!("{}: an answer that is none", doing())))?
+}
+
+/// The JSON `value` of an HTTP answer, or the driver's error.
+fn value_of(answer: &[u8]) -> Option<Result<Value, Trouble>> {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let succeeded = head.split_whitespace().nth(1)? == "200";
+    let mut value: Value = serde_json::from_str(body).ok()?;
+    let value = value.get_mut("value")?.take();
+    let field = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    Some(if succeeded { Ok(value) } else { Err(Trouble::Driver { code: field("error"), message: field("message") }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_a_value_or_the_drivers_error() {
+        let good = value_of(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"value\":[1]}");
+        assert!(matches!(good, Some(Ok(value)) if value == json!([1])));
+        let bad =
+            value_of(b"HTTP/1.1 404 Not Found\r\n\r\n{\"value\":{\"error\":\"no such element\",\"message\":\"gone\"}}");
+        assert!(matches!(bad, Some(Err(Trouble::Driver { code, .. })) if code == "no such element"));
+        assert!(value_of(b"HTTP/1.1 200 OK\r\n\r\nnot json").is_none());
+    }
+}

@@ -1,0 +1,261 @@
+//! The real window of the real app, driven from outside by what a person would go by: roles, names and visible words.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    Trouble,
+    display::Display,
+    error::io,
+    places,
+    program::Program,
+    wait,
+    webdriver::{Element, Session, free_port},
+};
+
+const DRIVER_START_LIMIT: Duration = Duration::from_secs(20);
+/// How long a person would stare at a window before giving up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+const FIND: &str = include_str!("find.js");
+const WIDTH_PIXELS: u32 = 1_280;
+const HEIGHT_PIXELS: u32 = 860;
+
+/// The folders a program keeps things in (XDG Base Directory Specification).
+const FOLDERS: [(&str, &str); 5] = [
+    ("XDG_CONFIG_HOME", "config"),
+    ("XDG_DATA_HOME", "data"),
+    ("XDG_CACHE_HOME", "cache"),
+    ("XDG_STATE_HOME", "state"),
+    ("XDG_RUNTIME_DIR", "runtime"),
+];
+
+/// How a window is started.
+pub struct Opening<'a> {
+    /// Whose window it is: names its screenshots and logs.
+    pub owner: &'a str,
+    /// The sound server it uses (`PULSE_SERVER`).
+    pub sound: &'a str,
+    /// Arguments of the app.
+    pub arguments: &'a [String],
+    /// Where screenshots and logs go.
+    pub output: &'a Path,
+}
+
+/// An open window on a display of its own, with its own session bus and its own folders, as on another computer.
+pub struct Window {
+    session: Session,
+    /// The display it is on.
+    pub display: Display,
+    driver: Program,
+    _home: TempDir,
+    owner: String,
+    output: PathBuf,
+    pictures: std::cell::Cell<u32>,
+}
+
+impl Window {
+    /// Opens the app `serambi`.
+    ///
+    /// # Errors
+    /// When the app is not built, or it or the driver does not come up.
+    pub fn open(opening: &Opening<'_>) -> Result<Self, Trouble> {
+        let app = places::program("serambi")?;
+        Self::open_program(&app.to_string_lossy(), opening)
+    }
+
+    /// Opens any program that shows a WebKitGTK view and allows itself to be driven.
+    ///
+    /// # Errors
+    /// When it or the driver does not come up.
+    pub fn open_program(binary: &str, opening: &Opening<'_>) -> Result<Self, Trouble> {
+        let Opening { owner, output, .. } = *opening;
+        let display = Display::start(output, owner, WIDTH_PIXELS, HEIGHT_PIXELS)?;
+        let home = tempfile::tempdir().map_err(io("making a home"))?;
+        for (_, folder) in FOLDERS {
+            make_private(&home.path().join(folder))?;
+        }
+        let port = free_port()?;
+        let command = driver_command(port, &display, home.path(), opening.sound);
+        let mut driver = Program::start(&command, Stdio::null(), &output.join(format!("window-{owner}.log")))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listening = || {
+            driver.still_runs()?;
+            Ok(TcpStream::connect(address).is_ok().then_some(()))
+        };
+        wait::until("the window's driver", DRIVER_START_LIMIT, listening, String::new)?;
+        let session = Session::new(address, binary, opening.arguments)
+            .map_err(|trouble| Trouble::Unexpected(format!("{trouble}\n{}", driver.last_words())))?;
+        let (owner, output) = (owner.to_owned(), output.to_owned());
+        Ok(Self { session, display, driver, _home: home, owner, output, pictures: 0.into() })
+    }
+
+    /// Waits for an element of a role whose accessible name matches a pattern (JavaScript, case ignored).
+    ///
+    /// # Errors
+    /// `TooLong`, with what the page says instead.
+    pub fn find(&self, role: &str, pattern: &str) -> Result<Element, Trouble> {
+        self.find_near(role, pattern, None)
+    }
+
+    /// The same, in a list item or region that also holds words matching `near`.
+    ///
+    /// # Errors
+    /// As [`Window::find`].
+    pub fn find_near(&self, role: &str, pattern: &str, near: Option<&str>) -> Result<Element, Trouble> {
+        let arguments = [json!(role), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
+        let look = || self.session.find_by(FIND, &arguments);
+        self.wait(&format!("{role} {pattern:?} in {}'s window", self.owner), look)
+    }
+
+    /// Is there such an element now?
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn has(&self, role: &str, pattern: &str) -> Result<bool, Trouble> {
+        Ok(self.session.find_by(FIND, &[json!(role), json!(pattern), Value::Null])?.is_some())
+    }
+
+    /// Waits until the page's visible words match a pattern.
+    ///
+    /// # Errors
+    /// `TooLong`, with what the page says instead.
+    pub fn read(&self, pattern: &str) -> Result<(), Trouble> {
+        let script = "return new RegExp(arguments[0], 'iu').test(document.body.innerText.replace(/\\s+/g, ' '))";
+        let look = || Ok(self.session.run(script, &[json!(pattern)])?.as_bool().unwrap_or(false).then_some(()));
+        self.wait(&format!("the words {pattern:?} in {}'s window", self.owner), look)
+    }
+
+    /// All visible words of the page.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn words(&self) -> Result<String, Trouble> {
+        let words = self.session.run("return document.body.innerText", &[])?;
+        Ok(words.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits for a button and clicks it.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub fn press_button(&self, pattern: &str) -> Result<(), Trouble> {
+        self.press_button_near(pattern, None)
+    }
+
+    /// The same, in a list item or region that also holds words matching `near`.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub fn press_button_near(&self, pattern: &str, near: Option<&str>) -> Result<(), Trouble> {
+        let arguments = [json!("button"), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
+        // Between finding and clicking the page may have drawn the button anew: then look again.
+        let press = || match self.session.find_by(FIND, &arguments)? {
+            None => Ok(None),
+            Some(button) => match self.session.click(&button) {
+                Ok(()) => Ok(Some(())),
+                Err(Trouble::Driver { .. }) => Ok(None),
+                Err(other) => Err(other),
+            },
+        };
+        self.wait(&format!("a button {pattern:?} to press in {}'s window", self.owner), press)
+    }
+
+    /// Waits for a text field, empties it and types into it.
+    ///
+    /// # Errors
+    /// When it does not appear or takes no keys.
+    pub fn fill(&self, field: &str, text: &str) -> Result<(), Trouble> {
+        let field = self.find("textbox", field)?;
+        self.session.type_into(&field, text)
+    }
+
+    /// Presses keys one after the other, wherever the focus is.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn press_keys(&self, keys: &str) -> Result<(), Trouble> {
+        self.session.press(keys)
+    }
+
+    /// Runs JavaScript in the page.
+    ///
+    /// # Errors
+    /// When the script throws or the driver does not answer.
+    pub fn run(&self, script: &str, arguments: &[Value]) -> Result<Value, Trouble> {
+        self.session.run(script, arguments)
+    }
+
+    /// A picture of the page, numbered in the order of the steps: `sari-03-hand-raised.png`.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn photograph(&self, step: &str) -> Result<PathBuf, Trouble> {
+        let file = self.next_picture(step);
+        let picture = self.session.screenshot()?;
+        std::fs::write(&file, picture).map_err(io(format!("writing {}", file.display())))?;
+        Ok(file)
+    }
+
+    /// Tries to close the window, as its frame's button would.
+    ///
+    /// # Errors
+    /// When no such window is there.
+    pub fn ask_to_close(&self) -> Result<(), Trouble> {
+        self.display.focus("Serambi")?;
+        self.display.press("alt+F4")
+    }
+
+    /// The driver's process; the app is among its descendants.
+    pub fn driver(&self) -> u32 {
+        self.driver.id()
+    }
+
+    /// Ends the app through the driver.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn end(self) -> Result<(), Trouble> {
+        self.session.end()
+    }
+
+    fn next_picture(&self, step: &str) -> PathBuf {
+        let number = self.pictures.get() + 1;
+        self.pictures.set(number);
+        self.output.join(format!("{}-{number:02}-{step}.png", self.owner))
+    }
+
+    fn wait<T>(&self, what: &str, look: impl FnMut() -> Result<Option<T>, Trouble>) -> Result<T, Trouble> {
+        let waited = wait::until(what, PATIENCE, look, || self.words().unwrap_or_default());
+        waited.inspect_err(|_| {
+            // The picture of what was there instead helps most; its own failure must not hide the first one.
+            let _ = self.display.photograph(&self.next_picture("in-vain"));
+        })
+    }
+}
+
+fn driver_command(port: u16, display: &Display, home: &Path, sound: &str) -> Command {
+    let mut command = Command::new("dbus-run-session");
+    command.args(["--", "WebKitWebDriver", "--host=127.0.0.1", &format!("--port={port}")]);
+    command.env("DISPLAY", display.number()).env("GDK_BACKEND", "x11").env("TAURI_WEBVIEW_AUTOMATION", "true");
+    command.env("PULSE_SERVER", sound).env("LANG", "C.UTF-8").env("LANGUAGE", "en").env_remove("WAYLAND_DISPLAY");
+    command.env("HOME", home);
+    for (key, folder) in FOLDERS {
+        command.env(key, home.join(folder));
+    }
+    command
+}
+
+/// `XDG_RUNTIME_DIR` must exist and be nobody else's; the others may as well.
+fn make_private(folder: &Path) -> Result<(), Trouble> {
+    let made = std::fs::DirBuilder::new().mode(0o700).create(folder);
+    made.map_err(io(format!("making {}", folder.display())))
+}
