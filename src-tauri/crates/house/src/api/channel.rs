@@ -1,0 +1,195 @@
+//! The channel of one client: a WebSocket over which a house tells what happens, numbered, so that it can be resumed.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::rejection::QueryRejection,
+    extract::{
+        Query, State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::HeaderMap,
+    response::Response,
+};
+use serambi_protocol::{
+    Code, Refusal,
+    api::{ChannelSay, ChannelTell},
+};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::{Desk, Refused, reading::bearer};
+use crate::{doorkeeper::Guest, mailbox::News};
+
+/// A client that says nothing for so long is gone. It pings every three seconds.
+const SILENCE_MS: u64 = 10_000;
+/// A client that does not take what it is sent for so long is gone.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+/// The largest message of a client, in bytes: all it can say is that it is alive.
+const SAID_BYTES: usize = 4 * 1024;
+
+/// Close codes (RFC 6455 section 7.4.1 and, from 4000, our own).
+mod closing {
+    /// The house closes.
+    pub const GOING_AWAY: u16 = 1001;
+    /// What the client said cannot be read.
+    pub const UNREADABLE: u16 = 1008;
+    /// The same session has opened another channel.
+    pub const REPLACED: u16 = 4000;
+    /// The client was silent for too long.
+    pub const SILENT: u16 = 4001;
+}
+
+/// What stands behind the question mark.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    after: u64,
+    session: Option<String>,
+}
+
+/// What happens, as it happens: a WebSocket of [`ChannelTell`]s. `after=N` begins with event N+1; if that is no longer
+/// kept, with an `opened` event that holds the whole view.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    params(
+        ("after" = Option<u64>, Query, description = "The last event this session has seen"),
+        ("session" = Option<String>, Query, description = "The session's key, where no header can be set")
+    ),
+    responses(
+        (status = 101, description = "A WebSocket: the house sends `ChannelTell`, the client `ChannelSay`"),
+        (status = "default", body = Refusal)
+    ),
+    security(("session" = []), ())
+)]
+pub async fn events(
+    State(desk): State<Arc<Desk>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refused> {
+    let Query(asked) = asked.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
+    let key = bearer(&headers).or(asked.session.as_deref()).ok_or(Code::SessionExpired)?;
+    let guest = desk.doorkeeper.recognise(key)?;
+    let upgrade = upgrade.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
+    let upgrade = upgrade.max_message_size(SAID_BYTES).max_frame_size(SAID_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| hold(desk, guest, socket, asked.after)))
+}
+
+async fn hold(desk: Arc<Desk>, guest: Arc<Guest>, socket: WebSocket, after: u64) {
+    let Ok(number) = desk.porch.attach(guest.clone()).await else { return };
+    let channel = Channel {
+        news: guest.mailbox.watch(),
+        newest: guest.channel.subscribe(),
+        heard_at_ms: desk.clock.now_ms(),
+        seen: after,
+        number,
+        desk: desk.clone(),
+        guest: guest.clone(),
+        socket,
+    };
+    let ended = channel.run().await;
+    tracing::debug!(person = guest.person.short(), session = guest.session, ?ended, "a channel has closed");
+    desk.porch.detach(guest, number);
+}
+
+/// Why a channel ended.
+#[derive(Debug)]
+enum Ended {
+    /// The client, or the network, closed it.
+    ByClient,
+    /// The house does, with this code.
+    ByHouse(u16),
+}
+
+struct Channel {
+    desk: Arc<Desk>,
+    guest: Arc<Guest>,
+    socket: WebSocket,
+    news: watch::Receiver<u64>,
+    newest: watch::Receiver<u64>,
+    number: u64,
+    /// The last event that was sent.
+    seen: u64,
+    heard_at_ms: u64,
+}
+
+impl Channel {
+    async fn run(mut self) -> Ended {
+        let ended = self.talk().await;
+        if let Ended::ByHouse(code) = ended {
+            let frame = CloseFrame { code, reason: "".into() };
+            // A client that is gone does not mind.
+            let _ = tokio::time::timeout(SEND_LIMIT, self.socket.send(Message::Close(Some(frame)))).await;
+        }
+        ended
+    }
+
+    async fn talk(&mut self) -> Ended {
+        loop {
+            self.news.mark_unchanged();
+            if let Err(ended) = self.send_news().await {
+                return ended;
+            }
+            if *self.newest.borrow_and_update() != self.number {
+                return Ended::ByHouse(closing::REPLACED);
+            }
+            let silent_at = self.heard_at_ms + SILENCE_MS;
+            let (desk, stop) = (self.desk.clone(), self.desk.stop.clone());
+            let heard = tokio::select! {
+                heard = self.socket.recv() => self.hear(heard).await,
+                _ = self.news.changed() => Ok(()),
+                _ = self.newest.changed() => Ok(()),
+                () = desk.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
+                () = stop.cancelled() => {
+                    // The last events say that all rooms have ended.
+                    let _ = self.send_news().await;
+                    Err(Ended::ByHouse(closing::GOING_AWAY))
+                }
+            };
+            if let Err(ended) = heard {
+                return ended;
+            }
+        }
+    }
+
+    async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
+        self.heard_at_ms = self.desk.clock.now_ms();
+        match heard {
+            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                Ok(ChannelSay::Ping) => self.send(&ChannelTell::Pong).await,
+                Err(_) => Err(Ended::ByHouse(closing::UNREADABLE)),
+            },
+            Some(Ok(Message::Binary(_))) => Err(Ended::ByHouse(closing::UNREADABLE)),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Ended::ByClient),
+        }
+    }
+
+    async fn send_news(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.guest.mailbox.after(self.seen) {
+                News::Events(events) if events.is_empty() => return Ok(()),
+                News::Events(events) => {
+                    for envelope in events {
+                        self.seen = envelope.seq;
+                        self.send(&ChannelTell::Event(envelope)).await?;
+                    }
+                }
+                News::Gap => {
+                    let before = self.desk.porch.reopen(self.guest.clone()).await;
+                    self.seen = before.map_err(|_| Ended::ByHouse(closing::GOING_AWAY))?;
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, tell: &ChannelTell) -> Result<(), Ended> {
+        let text = serde_json::to_string(tell).map_err(|_| Ended::ByClient)?;
+        match tokio::time::timeout(SEND_LIMIT, self.socket.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Ended::ByClient),
+        }
+    }
+}

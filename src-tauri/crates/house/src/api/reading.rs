@@ -1,0 +1,82 @@
+//! Reading requests: bodies, sessions and room ids, each with a refusal when it cannot be read.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use serambi_protocol::{Code, Refusal, RoomId, limits::BODY_BYTES};
+use serde::de::DeserializeOwned;
+
+use super::{Desk, Refused};
+use crate::{doorkeeper::Guest, doorway::Peer};
+
+/// How long a body may take.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
+
+/// A JSON body. None at all is read as `{}`.
+pub struct Wish<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Desk>> for Wish<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Arc<Desk>) -> Result<Self, Refused> {
+        let bad = |detail: String| Refused(Refusal::new(Code::BadRequest, detail));
+        let reading = axum::body::to_bytes(request.into_body(), BODY_BYTES);
+        let bytes: Bytes = match tokio::time::timeout(BODY_LIMIT, reading).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return Err(bad(error.to_string())),
+            Err(_) => return Err(bad("the body takes too long".into())),
+        };
+        let json: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(json).map(Self).map_err(|error| bad(error.to_string()))
+    }
+}
+
+/// Whoever holds the session in `Authorization: Bearer`.
+pub struct Caller(pub Arc<Guest>);
+
+impl FromRequestParts<Arc<Desk>> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
+        let key = bearer(&parts.headers).ok_or(Code::SessionExpired)?;
+        Ok(Self(desk.doorkeeper.recognise(key)?))
+    }
+}
+
+/// Somebody without a session; their address counts.
+pub struct Stranger;
+
+impl FromRequestParts<Arc<Desk>> for Stranger {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            desk.strangers.ask(*peer, desk.clock.now_ms())?;
+        }
+        Ok(Self)
+    }
+}
+
+/// The room in the path.
+pub struct InRoom(pub RoomId);
+
+impl FromRequestParts<Arc<Desk>> for InRoom {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, desk)
+            .await
+            .map_err(|error| Refusal::new(Code::BadRequest, error.to_string()))?;
+        Ok(Self(RoomId::try_from(text)?))
+    }
+}
+
+/// The key in `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}

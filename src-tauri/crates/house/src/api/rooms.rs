@@ -1,0 +1,120 @@
+//! Rooms: looking, starting, joining, wishing.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serambi_protocol::{
+    Code, Command, Refusal,
+    api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
+};
+
+use super::{
+    Desk, Refused,
+    reading::{Caller, InRoom, Wish},
+};
+
+/// All open rooms, as they can be seen from outside.
+#[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Vec<RoomCard>)))]
+pub async fn list(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<RoomCard>>, Refused> {
+    Ok(Json(desk.porch.cards().await?))
+}
+
+/// One room, as it can be seen from outside. `room_ended` if it was and is no more.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{room}",
+    params(("room" = String, Path, description = "The room's id, ten characters")),
+    responses((status = 200, body = RoomCard), (status = "default", body = Refusal))
+)]
+pub async fn look(State(desk): State<Arc<Desk>>, InRoom(room): InRoom) -> Result<Json<RoomCard>, Refused> {
+    Ok(Json(desk.porch.card(room).await?))
+}
+
+/// Starts a room; the caller is its host, alone on stage, muted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms",
+    request_body = StartRoom,
+    responses((status = 200, body = Joined), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn start(
+    State(desk): State<Arc<Desk>>,
+    Caller(guest): Caller,
+    Wish(wish): Wish<StartRoom>,
+) -> Result<Json<Joined>, Refused> {
+    Ok(Json(desk.porch.start(guest, wish).await?))
+}
+
+/// Comes into a room, usually as a listener. Joining again gives the same seat to the session that asks.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{room}/join",
+    params(("room" = String, Path, description = "The room's id, ten characters")),
+    request_body = JoinRoom,
+    responses((status = 200, body = Joined), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn join(
+    State(desk): State<Arc<Desk>>,
+    Caller(guest): Caller,
+    InRoom(room): InRoom,
+    Wish(wish): Wish<JoinRoom>,
+) -> Result<Json<Joined>, Refused> {
+    Ok(Json(desk.porch.join(guest, room, wish).await?))
+}
+
+/// A fresh grant for the room's media, after the media connection was lost for good.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{room}/media",
+    params(("room" = String, Path, description = "The room's id, ten characters")),
+    responses((status = 200, body = MediaGrant), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn media(
+    State(desk): State<Arc<Desk>>,
+    Caller(guest): Caller,
+    InRoom(room): InRoom,
+) -> Result<Json<MediaGrant>, Refused> {
+    Ok(Json(desk.porch.grant(guest, room).await?))
+}
+
+/// One wish of one person. 204: carried out. The answer to a wish that leads on stage comes when voice may be sent.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{room}/commands",
+    params(("room" = String, Path, description = "The room's id, ten characters")),
+    request_body = Command,
+    responses((status = 204), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn command(
+    State(desk): State<Arc<Desk>>,
+    Caller(guest): Caller,
+    InRoom(room): InRoom,
+    Wish(command): Wish<Command>,
+) -> Result<StatusCode, Refused> {
+    desk.porch.command(guest, room, command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the embedded media server counted in this room, packets refused included. For the host.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{room}/statistics",
+    params(("room" = String, Path, description = "The room's id, ten characters")),
+    responses((status = 200, body = serde_json::Value), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn statistics(
+    State(desk): State<Arc<Desk>>,
+    Caller(guest): Caller,
+    InRoom(room): InRoom,
+) -> Result<Json<serde_json::Value>, Refused> {
+    desk.porch.check_host(guest, room.clone()).await?;
+    let unknown = |detail: &str| Refusal::new(Code::MediaFailed, detail);
+    let embedded = desk.embedded.as_ref().ok_or_else(|| unknown("another program carries the sound"))?;
+    let counted = embedded.statistics(&room).await?;
+    Ok(Json(counted.ok_or_else(|| unknown("no sound in this room yet"))?))
+}

@@ -1,0 +1,146 @@
+//! `serambi-house`: a house without a window.
+
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use serambi_house::{House, HouseConfig, HouseError, MediaServer};
+use serambi_protocol::{
+    Code,
+    limits::{HOUSE_PORT, MEDIA_PORT},
+};
+use tracing_subscriber::EnvFilter;
+
+const EXITS: &str = "\
+Exit codes:
+  0  closed after SIGINT or SIGTERM
+  1  something that should not happen; the log says more
+  2  the arguments cannot be read
+  3  every port tried is taken
+  4  the folder or the file in it cannot be read or written
+  5  another program has this house open
+  6  the media server does not start
+
+The log goes to stderr; RUST_LOG chooses what is in it.";
+
+/// A Serambi house: rooms for people who drop in.
+///
+/// Prints one line when it is open: the link to the house.
+#[derive(Parser)]
+#[command(name = "serambi-house", version, after_help = EXITS)]
+struct Arguments {
+    /// Where the house keeps its identity and its settings.
+    #[arg(long, env = "SERAMBI_FOLDER", default_value = "serambi-house")]
+    folder: PathBuf,
+    /// The house's name.
+    #[arg(long, env = "SERAMBI_NAME", default_value = "Serambi")]
+    name: String,
+    /// The address to listen on: 0.0.0.0 for all networks of this computer.
+    #[arg(long, env = "SERAMBI_LISTEN", default_value = "0.0.0.0")]
+    listen: IpAddr,
+    /// The TCP port; the next free one of twenty is used. 0: any.
+    #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
+    port: u16,
+    /// The UDP port of the embedded media server; the next free one of twenty is used. 0: any.
+    #[arg(long, env = "SERAMBI_MEDIA_PORT", default_value_t = MEDIA_PORT)]
+    media_port: u16,
+    /// Do not announce the house on the local network.
+    #[arg(long, env = "SERAMBI_NO_DISCOVERY")]
+    no_discovery: bool,
+    /// Use this LiveKit server instead of the embedded one: ws:// or wss://.
+    #[arg(long, env = "SERAMBI_LIVEKIT_URL", requires_all = ["livekit_key", "livekit_secret"])]
+    livekit_url: Option<String>,
+    /// Where that server's RoomService is, if not at the same address.
+    #[arg(long, env = "SERAMBI_LIVEKIT_API_URL", requires = "livekit_url")]
+    livekit_api_url: Option<String>,
+    /// Its API key.
+    #[arg(long, env = "SERAMBI_LIVEKIT_KEY", requires = "livekit_url")]
+    livekit_key: Option<String>,
+    /// Its API secret. Better in the environment than on the command line, where others can read it.
+    #[arg(long, env = "SERAMBI_LIVEKIT_SECRET", requires = "livekit_url", hide_env_values = true)]
+    livekit_secret: Option<String>,
+}
+
+impl Arguments {
+    fn config(self) -> HouseConfig {
+        let media = match (self.livekit_url, self.livekit_key, self.livekit_secret) {
+            (Some(url), Some(key), Some(secret)) => {
+                let api_url = self.livekit_api_url.unwrap_or_else(|| http_address(&url));
+                MediaServer::LiveKit { url, api_url, key, secret }
+            }
+            _ => MediaServer::Embedded,
+        };
+        HouseConfig {
+            folder: self.folder,
+            name: self.name,
+            listen: self.listen,
+            port: self.port,
+            media_port: self.media_port,
+            discoverable: !self.no_discovery,
+            media,
+        }
+    }
+}
+
+/// A LiveKit server answers WebSockets and HTTP at the same address.
+fn http_address(url: &str) -> String {
+    match url.strip_prefix("ws") {
+        Some(rest) => format!("http{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+fn exit_code(error: &HouseError) -> u8 {
+    match error.code() {
+        Code::NameEmpty | Code::NameTooLong | Code::NameUnreadable => 2,
+        Code::PortTaken => 3,
+        Code::ProfileBroken => 4,
+        Code::ProfileInUse => 5,
+        Code::MediaFailed => 6,
+        _ => 1,
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,serambi=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(arguments.config()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(code = %error.code(), %error, "the house does not open");
+            eprintln!("serambi-house: {}: {error}", error.code());
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+async fn run(config: HouseConfig) -> Result<(), HouseError> {
+    let asked = config.port;
+    let house = House::start(config).await?;
+    if asked != 0 && house.port() != asked {
+        tracing::warn!(asked, used = house.port(), "the port was taken; the next free one is used");
+    }
+    println!("{}", house.link());
+    let ended = wait_for_the_end().await;
+    house.close().await;
+    ended
+}
+
+#[cfg(unix)]
+async fn wait_for_the_end() -> Result<(), HouseError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wrong = |error: std::io::Error| HouseError::System(error.to_string());
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(wrong)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(wrong)?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn wait_for_the_end() -> Result<(), HouseError> {
+    tokio::signal::ctrl_c().await.map_err(|error| HouseError::System(error.to_string()))
+}

@@ -1,0 +1,105 @@
+//! The certificate a house is known by: made at first start, kept, never renewed.
+//!
+//! Nobody signs it. A link carries its SHA-256 (the *pin*), so a visitor knows the house without an authority.
+
+use std::sync::Arc;
+
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use serambi_protocol::link::Pin;
+use sha2::{Digest, Sha256};
+
+use crate::{error::HouseError, storage::Storage};
+
+const CERTIFICATE: &str = "certificate";
+const PRIVATE_KEY: &str = "private_key";
+
+/// Certificate and key (both DER).
+pub struct Certificate {
+    certificate: Vec<u8>,
+    private_key: Vec<u8>,
+}
+
+impl Certificate {
+    /// The one kept in `storage`; at the first start a new one.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub async fn load_or_make(storage: &Storage) -> Result<Self, HouseError> {
+        match (storage.read(CERTIFICATE).await?, storage.read(PRIVATE_KEY).await?) {
+            (Some(certificate), Some(private_key)) => Ok(Self { certificate, private_key }),
+            (None, None) => {
+                let made = Self::make()?;
+                storage
+                    .write(vec![(CERTIFICATE, made.certificate.clone()), (PRIVATE_KEY, made.private_key.clone())])
+                    .await?;
+                Ok(made)
+            }
+            _ => Err(HouseError::Certificate("half of it is missing".into())),
+        }
+    }
+
+    /// ECDSA on P-256, which every TLS library accepts. The names in it mean nothing: the pin is checked instead.
+    fn make() -> Result<Self, HouseError> {
+        let wrong = |error: rcgen::Error| HouseError::Certificate(error.to_string());
+        let key = rcgen::KeyPair::generate().map_err(wrong)?;
+        let mut parameters = rcgen::CertificateParams::new(vec!["serambi-house".to_owned()]).map_err(wrong)?;
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, "serambi-house");
+        let certificate = parameters.self_signed(&key).map_err(wrong)?;
+        Ok(Self { certificate: certificate.der().to_vec(), private_key: key.serialize_der() })
+    }
+
+    /// The house's fingerprint.
+    pub fn pin(&self) -> Pin {
+        Pin::from_digest(&Sha256::digest(&self.certificate).into())
+    }
+
+    /// TLS as this house speaks it: HTTP/1.1 only, because WebSockets start from there.
+    ///
+    /// # Errors
+    /// `profile_broken` if what was kept is not a certificate and its key.
+    pub fn tls(&self) -> Result<Arc<ServerConfig>, HouseError> {
+        let wrong = |error: rustls::Error| HouseError::Certificate(error.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = vec![CertificateDer::from(self.certificate.clone())];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.private_key.clone()));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(wrong)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(wrong)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serambi_protocol::Code;
+
+    #[tokio::test]
+    async fn a_house_keeps_its_certificate_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path().into()).await.unwrap();
+        let first = Certificate::load_or_make(&storage).await.unwrap();
+        let again = Certificate::load_or_make(&storage).await.unwrap();
+        assert_eq!(first.pin(), again.pin());
+        assert!(again.tls().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_was_damaged_is_profile_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path().into()).await.unwrap();
+        storage.write(vec![(CERTIFICATE, b"rubbish".to_vec())]).await.unwrap();
+        assert_eq!(Certificate::load_or_make(&storage).await.err().unwrap().code(), Code::ProfileBroken);
+        storage.write(vec![(PRIVATE_KEY, b"rubbish".to_vec())]).await.unwrap();
+        let rubbish = Certificate::load_or_make(&storage).await.unwrap();
+        assert_eq!(rubbish.tls().err().unwrap().code(), Code::ProfileBroken);
+    }
+}

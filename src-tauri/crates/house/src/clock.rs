@@ -1,0 +1,68 @@
+//! The time of a house: the machine's monotonic clock, which tests can move forward.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+/// Milliseconds since this house was opened.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    origin: Instant,
+    skipped_ms: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { origin: Instant::now(), skipped_ms: Arc::new(watch::Sender::new(0)) }
+    }
+}
+
+impl Clock {
+    /// Now, in milliseconds since this house was opened.
+    pub fn now_ms(&self) -> u64 {
+        let passed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        passed.saturating_add(*self.skipped_ms.borrow())
+    }
+
+    /// Moves the clock forward: a test does not wait a minute to see what happens after a minute.
+    pub fn skip_ms(&self, ms: u64) {
+        self.skipped_ms.send_modify(|skipped| *skipped = skipped.saturating_add(ms));
+    }
+
+    /// Returns once [`Self::now_ms`] is `at_ms` or later.
+    pub async fn reach(&self, at_ms: u64) {
+        let mut skipped = self.skipped_ms.subscribe();
+        loop {
+            let now = self.now_ms();
+            if now >= at_ms {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(at_ms - now)) => {}
+                // The sender lives in `self`, so this cannot end.
+                _ = skipped.changed() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_skipped_minute_wakes_whoever_waits_for_it() {
+        let clock = Clock::default();
+        let at = clock.now_ms() + 60_000;
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.reach(at).await }
+        });
+        clock.skip_ms(60_000);
+        assert!(tokio::time::timeout(Duration::from_secs(5), waiting).await.is_ok());
+        assert!(clock.now_ms() >= at);
+    }
+}

@@ -1,0 +1,250 @@
+//! Houses on the local network: announcing one's own, and seeing the others come and go (mDNS, RFC 6762 and 6763).
+//!
+//! A house that listens on a loopback address is announced on the loopback interface only; the same for browsing.
+
+use std::{net::IpAddr, time::Duration};
+
+use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
+use serambi_protocol::{
+    limits::MDNS_SERVICE,
+    link::{HouseAddress, Pin},
+    name::read_name,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::error::HouseError;
+
+/// The version of what is announced.
+const VERSION: &str = "1";
+/// A TXT entry, key included, has at most 255 bytes (RFC 6763 section 6.1).
+const NAME_BYTES: usize = 240;
+/// How long saying goodbye may take.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+
+/// A house that announces itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundHouse {
+    /// Its name.
+    pub name: String,
+    /// Where it is and how to know it.
+    pub address: HouseAddress,
+}
+
+/// What a browser sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// A house is there, or has changed.
+    Here(FoundHouse),
+    /// The house with this fingerprint is no longer announced.
+    Gone(Pin),
+}
+
+/// Looks for houses until it is dropped.
+pub struct Browser {
+    daemon: ServiceDaemon,
+    sightings: mpsc::Receiver<Sighting>,
+}
+
+impl Browser {
+    /// The next thing that is seen. Nothing: looking is no longer possible.
+    pub async fn next(&mut self) -> Option<Sighting> {
+        self.sightings.recv().await
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Err(error) = self.daemon.shutdown() {
+            tracing::debug!(%error, "looking for houses did not end well");
+        }
+    }
+}
+
+/// Begins to look for houses on the network that `listen` belongs to.
+///
+/// # Errors
+/// `internal` if the system does not let us.
+pub fn browse(listen: IpAddr) -> Result<Browser, HouseError> {
+    let daemon = daemon_on(listen)?;
+    let events = daemon.browse(MDNS_SERVICE).map_err(wrong)?;
+    let (found, sightings) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let mut known: Vec<(String, Pin)> = Vec::new();
+        while let Ok(event) = events.recv_async().await {
+            let Some(sighting) = understand(event, &mut known) else { continue };
+            if found.send(sighting).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Browser { daemon, sightings })
+}
+
+/// An announced house. Closing it says goodbye; dropping it is like pulling the plug.
+pub struct Announcement {
+    daemon: ServiceDaemon,
+    instance: String,
+}
+
+impl Announcement {
+    /// Announces a house that listens there.
+    ///
+    /// # Errors
+    /// `internal` if the system does not let us.
+    pub fn new(listen: IpAddr, port: u16, name: &str, pin: &Pin) -> Result<Self, HouseError> {
+        let daemon = daemon_on(listen)?;
+        let label = label(pin);
+        let host = format!("{label}.local.");
+        let text = [("pin", pin.as_str()), ("name", shorten(name)), ("v", VERSION)];
+        let mut service = if listen.is_unspecified() {
+            // The computer may change networks while the house is open.
+            ServiceInfo::new(MDNS_SERVICE, &label, &host, "", port, &text[..]).map_err(wrong)?.enable_addr_auto()
+        } else {
+            ServiceInfo::new(MDNS_SERVICE, &label, &host, listen, port, &text[..]).map_err(wrong)?
+        };
+        // The name is made of the fingerprint: nobody else has it, so there is nobody to ask.
+        service.set_requires_probe(false);
+        if listen.is_loopback() {
+            service.set_interfaces(vec![IfKind::Predicate(loopback_only())]);
+        }
+        let instance = service.get_fullname().to_owned();
+        daemon.register(service).map_err(wrong)?;
+        Ok(Self { daemon, instance })
+    }
+
+    /// Says goodbye, so that nobody lists a house that is gone.
+    pub async fn close(self) {
+        match self.daemon.unregister(&self.instance) {
+            Ok(done) => {
+                // A network that is gone takes no goodbye.
+                let _ = tokio::time::timeout(GOODBYE_LIMIT, done.recv_async()).await;
+            }
+            Err(error) => tracing::debug!(%error, "no goodbye could be said"),
+        }
+        if let Err(error) = self.daemon.shutdown() {
+            tracing::debug!(%error, "announcing did not end well");
+        }
+    }
+}
+
+fn wrong(error: mdns_sd::Error) -> HouseError {
+    HouseError::Discovery(error.to_string())
+}
+
+fn loopback_only() -> mdns_sd::IfPredicate {
+    mdns_sd::IfPredicate::new(|interface| interface.is_loopback())
+}
+
+fn daemon_on(listen: IpAddr) -> Result<ServiceDaemon, HouseError> {
+    let daemon = ServiceDaemon::new().map_err(wrong)?;
+    if listen.is_loopback() {
+        // Carried out in this order before anything is asked or announced.
+        daemon.disable_interface(IfKind::All).map_err(wrong)?;
+        daemon.enable_interface(IfKind::Predicate(loopback_only())).map_err(wrong)?;
+    }
+    Ok(daemon)
+}
+
+/// A DNS label that is this house's alone: names are case-insensitive, fingerprints are not, so it is hexadecimal.
+fn label(pin: &Pin) -> String {
+    let digest: [u8; 32] = Sha256::digest(pin.as_str().as_bytes()).into();
+    let hex: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("serambi-{hex}")
+}
+
+fn shorten(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES)]
+}
+
+fn understand(event: ServiceEvent, known: &mut Vec<(String, Pin)>) -> Option<Sighting> {
+    match event {
+        ServiceEvent::ServiceResolved(service) => {
+            let house = read_house(&service)?;
+            known.retain(|(instance, _)| *instance != service.fullname);
+            known.push((service.fullname.clone(), house.address.pin.clone()));
+            Some(Sighting::Here(house))
+        }
+        ServiceEvent::ServiceRemoved(_, instance) => {
+            let index = known.iter().position(|(known, _)| *known == instance)?;
+            Some(Sighting::Gone(known.swap_remove(index).1))
+        }
+        _ => None,
+    }
+}
+
+/// Anybody on the network can announce anything: what is not a house as we know it is not shown.
+fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
+    if service.get_property_val_str("v") != Some(VERSION) {
+        return None;
+    }
+    let pin = Pin::try_from(service.get_property_val_str("pin")?.to_owned()).ok()?;
+    let name = read_name(service.get_property_val_str("name")?).ok()?;
+    let mut ips: Vec<IpAddr> =
+        service.get_addresses().iter().map(mdns_sd::ScopedIp::to_ip_addr).filter(is_usable).collect();
+    // IPv4 before IPv6, this computer last.
+    ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6(), *ip));
+    ips.dedup();
+    let addresses = crate::addresses::with_port(&ips, service.get_port());
+    (!addresses.is_empty()).then(|| FoundHouse { name, address: HouseAddress { addresses, pin } })
+}
+
+fn is_usable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast(),
+        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    async fn wait_for(browser: &mut Browser, wanted: impl Fn(&Sighting) -> bool) -> Option<Sighting> {
+        tokio::time::timeout(LIMIT, async {
+            loop {
+                let sighting = browser.next().await?;
+                if wanted(&sighting) {
+                    return Some(sighting);
+                }
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_house_on_loopback_is_found_there_and_says_goodbye() {
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let pin = Pin::from_digest(&rand::random());
+        let house = Announcement::new(here, 7_999, "Serambi 廊", &pin).unwrap();
+        let mut browser = browse(here).unwrap();
+        let address = HouseAddress { addresses: vec!["127.0.0.1:7999".into()], pin: pin.clone() };
+        let expected = Sighting::Here(FoundHouse { name: "Serambi 廊".into(), address });
+        let ours = |sighting: &Sighting| matches!(sighting, Sighting::Here(house) if house.address.pin == pin);
+        assert_eq!(wait_for(&mut browser, ours).await, Some(expected));
+        house.close().await;
+        assert!(wait_for(&mut browser, |sighting| *sighting == Sighting::Gone(pin.clone())).await.is_some());
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        assert_eq!(shorten("short"), "short");
+        let long = "周".repeat(100);
+        assert_eq!(shorten(&long), "周".repeat(NAME_BYTES / 3));
+    }
+
+    #[test]
+    fn every_house_has_its_own_label() {
+        let (one, other) = (label(&Pin::from_digest(&[1; 32])), label(&Pin::from_digest(&[2; 32])));
+        assert_ne!(one, other);
+        assert!(
+            one.len() < 63
+                && one.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a house could not be opened, or could not do what it was asked to do as a whole.
+
+use serambi_protocol::{Code, Refusal};
+
+/// A house that does not come up, or stops. Refusals of single requests are [`serambi_protocol::Refusal`]s instead.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The house's name is not one readable line.
+    #[error("the house's name: {0}")]
+    Name(Refusal),
+    /// No TCP port of those tried is free.
+    #[error("no free TCP port from {first}: {source}")]
+    PortTaken {
+        /// The first that was tried.
+        first: u16,
+        /// What the system said about the last.
+        source: std::io::Error,
+    },
+    /// The address to listen on cannot be used.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: std::net::IpAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `house.sqlite` cannot be read or written.
+    #[error("the house's file: {0}")]
+    Storage(String),
+    /// Another program has this house's file open.
+    #[error("this house is already open in another program")]
+    InUse,
+    /// The certificate cannot be made or read.
+    #[error("the house's certificate: {0}")]
+    Certificate(String),
+    /// The media server does not start.
+    #[error("the media server: {0}")]
+    Media(String),
+    /// The local network cannot be asked or told.
+    #[error("finding houses: {0}")]
+    Discovery(String),
+    /// The system refuses something that should always work.
+    #[error("{0}")]
+    System(String),
+}
+
+impl HouseError {
+    /// The stable code, to match on and to translate.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Name(refusal) => refusal.code,
+            Self::PortTaken { .. } => Code::PortTaken,
+            Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
+            Self::InUse => Code::ProfileInUse,
+            Self::Media(_) => Code::MediaFailed,
+            Self::Listen { .. } | Self::Discovery(_) | Self::System(_) => Code::Internal,
+        }
+    }
+}
+
+impl From<HouseError> for Refusal {
+    fn from(error: HouseError) -> Self {
+        Refusal::new(error.code(), error.to_string())
+    }
+}

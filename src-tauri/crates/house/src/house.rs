@@ -1,0 +1,269 @@
+//! A house from opening to closing: everything below it put together.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serambi_protocol::{
+    PersonId,
+    limits::{HOUSE_PORT, MEDIA_PORT},
+    link::{HouseAddress, Link, Pin},
+    name::read_name,
+};
+use tokio::net::TcpListener;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use crate::{
+    addresses,
+    api::{self, Desk, Strangers},
+    certificate::Certificate,
+    clock::Clock,
+    discovery::Announcement,
+    doorkeeper::Doorkeeper,
+    doorway::{self, Guests},
+    error::HouseError,
+    media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},
+    porch::{self, Media, PorchHandle, Presence},
+    storage::Storage,
+};
+
+const NAME: &str = "name";
+
+/// How a house is opened.
+#[derive(Clone, Debug)]
+pub struct HouseConfig {
+    /// Where `house.sqlite` is, or will be.
+    pub folder: PathBuf,
+    /// The house's name: one readable line.
+    pub name: String,
+    /// Where it listens: `0.0.0.0` for every network of this computer, `127.0.0.1` for this computer only.
+    pub listen: IpAddr,
+    /// The TCP port; the next free one of twenty is used if it is taken. 0: any.
+    pub port: u16,
+    /// The UDP port of the embedded media server; the next free one of twenty. 0: any.
+    pub media_port: u16,
+    /// Announce the house on the local network.
+    pub discoverable: bool,
+    /// Which media server carries the sound.
+    pub media: MediaServer,
+}
+
+impl HouseConfig {
+    /// A house with the usual ports, open to the local network and announced there.
+    pub fn new(folder: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        Self {
+            folder: folder.into(),
+            name: name.into(),
+            listen: Ipv4Addr::UNSPECIFIED.into(),
+            port: HOUSE_PORT,
+            media_port: MEDIA_PORT,
+            discoverable: true,
+            media: MediaServer::Embedded,
+        }
+    }
+
+    /// The same, but nothing leaves this computer, and any free port will do.
+    pub fn on_loopback(mut self) -> Self {
+        self.listen = Ipv4Addr::LOCALHOST.into();
+        self.port = 0;
+        self.media_port = 0;
+        self
+    }
+}
+
+/// An open house. Clones are the same house; when the last one is dropped it closes without a goodbye.
+#[derive(Clone)]
+pub struct House {
+    inside: Arc<Inside>,
+}
+
+struct Inside {
+    name: String,
+    pin: Pin,
+    listen: IpAddr,
+    port: u16,
+    clock: Clock,
+    porch: PorchHandle,
+    embedded: Option<Embedded>,
+    /// What is put away on closing.
+    furniture: Mutex<Option<Furniture>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _stop_on_drop: DropGuard,
+}
+
+struct Furniture {
+    announcement: Option<Announcement>,
+    storage: Storage,
+}
+
+impl House {
+    /// Opens a house.
+    ///
+    /// # Errors
+    /// [`HouseError`]; the code says what a person can do about it.
+    pub async fn start(config: HouseConfig) -> Result<Self, HouseError> {
+        Self::start_at(config, Clock::default()).await
+    }
+
+    /// The same with a clock that a test can move.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn start_at(config: HouseConfig, clock: Clock) -> Result<Self, HouseError> {
+        let name = read_name(&config.name).map_err(HouseError::Name)?;
+        let storage = Storage::open(config.folder.clone()).await?;
+        let certificate = Certificate::load_or_make(&storage).await?;
+        storage.write(vec![(NAME, name.clone().into_bytes())]).await?;
+        let pin = certificate.pin();
+
+        let listener = doorway::open(config.listen, config.port).await?;
+        let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
+        let mut listeners = vec![listener];
+        let own = own_address(listening, &mut listeners).await?;
+        let (media, embedded) = open_media(&config, own)?;
+
+        let stop = CancellationToken::new();
+        let porch = porch::open(clock.clone(), media);
+        let desk = Desk {
+            name: name.clone(),
+            pin: pin.to_string(),
+            clock: clock.clone(),
+            doorkeeper: Doorkeeper::new(pin.clone(), clock.clone()),
+            porch: porch.clone(),
+            embedded: embedded.clone(),
+            stop: stop.clone(),
+            strangers: Strangers::default(),
+        };
+        let mut router = api::router(Arc::new(desk));
+        if let Some(embedded) = &embedded {
+            router = router.merge(embedded.router());
+        }
+        let tasks = TaskTracker::new();
+        let (tls, guests) = (certificate.tls()?, Guests::default());
+        for listener in listeners {
+            tasks.spawn(doorway::serve(listener, tls.clone(), router.clone(), guests.clone(), stop.clone()));
+        }
+        let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
+        tracing::info!(name, port = listening.port(), "the house is open");
+        let inside = Inside {
+            name,
+            pin,
+            listen: config.listen,
+            port: listening.port(),
+            clock,
+            porch,
+            embedded,
+            furniture: Mutex::new(Some(Furniture { announcement, storage })),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+            tasks,
+        };
+        Ok(Self { inside: Arc::new(inside) })
+    }
+
+    /// Where the house is reached and how it is known. The interfaces are looked at anew each time.
+    pub fn address(&self) -> HouseAddress {
+        let reachable = addresses::reachable(self.inside.listen);
+        HouseAddress { addresses: addresses::with_port(&reachable, self.inside.port), pin: self.inside.pin.clone() }
+    }
+
+    /// The link to the house itself.
+    pub fn link(&self) -> Link {
+        Link { house: self.address(), room: None }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inside.name
+    }
+
+    /// The certificate's fingerprint.
+    pub fn pin(&self) -> Pin {
+        self.inside.pin.clone()
+    }
+
+    /// The TCP port in use.
+    pub fn port(&self) -> u16 {
+        self.inside.port
+    }
+
+    /// The UDP port in use, if the media server is the embedded one.
+    pub fn media_port(&self) -> Option<u16> {
+        self.inside.embedded.as_ref().map(Embedded::udp_port)
+    }
+
+    /// The house's clock.
+    pub fn clock(&self) -> Clock {
+        self.inside.clock.clone()
+    }
+
+    /// Who would be cut off if the house closed now, not counting `except` (whoever closes it).
+    pub async fn presence(&self, except: Option<PersonId>) -> Presence {
+        self.inside.porch.presence(except).await
+    }
+
+    /// Ends all rooms, tells everybody, says goodbye on the network and closes the file.
+    pub async fn close(&self) {
+        let furniture = self.inside.furniture.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Furniture { announcement, storage }) = furniture else {
+            // Somebody else is closing it already.
+            return self.inside.tasks.wait().await;
+        };
+        self.inside.porch.close().await;
+        self.inside.stop.cancel();
+        self.inside.tasks.close();
+        self.inside.tasks.wait().await;
+        if let Some(embedded) = &self.inside.embedded {
+            embedded.close().await;
+        }
+        if let Some(announcement) = announcement {
+            announcement.close().await;
+        }
+        storage.close().await;
+        tracing::info!(name = self.inside.name, "the house is closed");
+    }
+}
+
+/// Where the house calls itself. If it listens on one network only, it opens a door of its own on loopback.
+async fn own_address(listening: SocketAddr, listeners: &mut Vec<TcpListener>) -> Result<SocketAddr, HouseError> {
+    if let Some(own) = doorway::own_address(listening) {
+        return Ok(own);
+    }
+    let inner = doorway::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
+    let own = inner.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
+    listeners.push(inner);
+    Ok(own)
+}
+
+fn open_media(config: &HouseConfig, own: SocketAddr) -> Result<(Media, Option<Embedded>), HouseError> {
+    match &config.media {
+        MediaServer::Embedded => {
+            let keys = Keys::random();
+            let embedded = Embedded::start(&keys, config.listen, config.media_port)?;
+            let service = RoomService::new(&format!("http://{own}"), keys.clone())?;
+            Ok((Media { url: None, keys, service }, Some(embedded)))
+        }
+        MediaServer::LiveKit { url, api_url, key, secret } => {
+            let keys = Keys { key: key.clone(), secret: secret.clone() };
+            let service = RoomService::new(api_url, keys.clone())?;
+            Ok((Media { url: Some(url.clone()), keys, service }, None))
+        }
+    }
+}
+
+/// A house that cannot be announced is still a house: links work.
+fn announce(config: &HouseConfig, port: u16, name: &str, pin: &Pin) -> Option<Announcement> {
+    match Announcement::new(config.listen, port, name, pin) {
+        Ok(announcement) => Some(announcement),
+        Err(error) => {
+            tracing::warn!(%error, "the house is not announced");
+            None
+        }
+    }
+}

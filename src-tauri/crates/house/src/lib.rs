@@ -1,0 +1,30 @@
+//! The server of a house: identity, rooms, tokens, storage, discovery, HTTP and WebSocket.
+//!
+//! ```text
+//! TCP ─► doorway ─► api ─► porch ─► room (rules)
+//!                    │       └────► media: RoomService over HTTP ─► embedded server or LiveKit cluster
+//!                    └─► doorkeeper (who is who)
+//! ```
+//!
+//! [`House::start`] opens one. Nothing in it knows who else runs in the same program.
+
+mod addresses;
+mod api;
+mod certificate;
+mod clock;
+pub mod discovery;
+mod doorkeeper;
+mod doorway;
+mod error;
+mod house;
+mod mailbox;
+mod media;
+mod porch;
+mod rate;
+mod storage;
+
+pub use clock::Clock;
+pub use error::HouseError;
+pub use house::{House, HouseConfig};
+pub use media::MediaServer;
+pub use porch::Presence;

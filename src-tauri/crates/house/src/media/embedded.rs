@@ -1,0 +1,58 @@
+//! The media server inside this program: the same as any other, only closer.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::Router;
+use serambi_protocol::{Code, Refusal, RoomId};
+use serambi_sfu::{Sfu, SfuConfig};
+
+use super::keys::Keys;
+use crate::{addresses, error::HouseError};
+
+/// A handle to it.
+#[derive(Clone)]
+pub struct Embedded {
+    sfu: Sfu,
+}
+
+impl Embedded {
+    /// Starts it on `first` or the next free UDP port. Port 0: any.
+    ///
+    /// # Errors
+    /// `media_failed`.
+    pub fn start(keys: &Keys, listen: IpAddr, first: u16) -> Result<Self, HouseError> {
+        let config = SfuConfig {
+            api_key: keys.key.clone(),
+            api_secret: keys.secret.clone(),
+            udp_bind: SocketAddr::new(listen, first),
+            announce: addresses::reachable(listen),
+        };
+        let sfu = Sfu::start(config).map_err(|error| HouseError::Media(error.to_string()))?;
+        Ok(Self { sfu })
+    }
+
+    /// Its signalling and its RoomService, to be served on the house's port.
+    pub fn router(&self) -> Router {
+        self.sfu.router()
+    }
+
+    /// The UDP port in use.
+    pub fn udp_port(&self) -> u16 {
+        self.sfu.udp_port()
+    }
+
+    /// What it counted in a room; nothing before the first person came.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub async fn statistics(&self, room: &RoomId) -> Result<Option<serde_json::Value>, Refusal> {
+        let counted = self.sfu.room_statistics(room.as_str()).await;
+        let json = counted.map(serde_json::to_value).transpose();
+        json.map_err(|error| Refusal::new(Code::Internal, error.to_string()))
+    }
+
+    /// Says goodbye to everybody in it and ends it.
+    pub async fn close(&self) {
+        self.sfu.close().await;
+    }
+}

@@ -1,0 +1,511 @@
+//! The porch: the one task that owns all rooms of a house. Everything that happens to a room happens here, one thing
+//! after the other, so no two people can take the last place on stage.
+
+mod open_room;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use serambi_protocol::{
+    Code, Command, PersonId, Refusal, RoomEvent, RoomId,
+    api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
+    name::read_title,
+    view::Role,
+};
+use serambi_room::{Room, Settings};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    clock::Clock,
+    doorkeeper::Guest,
+    media::{
+        keys::Keys,
+        mirror::{Mirror, Report},
+        room_service::RoomService,
+    },
+};
+use open_room::{Gone, OpenRoom, Reply};
+
+/// A channel that closed for less than this was never gone.
+const CHANNEL_AGAIN_MS: u64 = 2_000;
+/// Somebody who came in and has opened no channel after this time has lost the connection.
+const CHANNEL_FIRST_MS: u64 = 10_000;
+/// Rooms open at once.
+const ROOMS: usize = 1_000;
+/// Ended rooms that are remembered, so that an old link says "has ended" rather than "not found".
+const ENDED_KEPT: usize = 10_000;
+
+/// Where the sound of this house goes.
+#[derive(Clone, Debug)]
+pub struct Media {
+    /// What clients are told; nothing: the house itself.
+    pub url: Option<String>,
+    /// Signs their tokens.
+    pub keys: Keys,
+    /// Carries decisions there.
+    pub service: RoomService,
+}
+
+/// Who would be cut off if the house closed now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// People in rooms.
+    pub people: u32,
+    /// Rooms they are in.
+    pub rooms: u32,
+}
+
+struct Place {
+    room: RoomId,
+    session: u64,
+}
+
+type Job = Box<dyn FnOnce(&mut Porch) + Send>;
+
+/// Asks the porch.
+#[derive(Clone)]
+pub struct PorchHandle {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+struct Porch {
+    clock: Clock,
+    /// The same for everything that happens in one turn.
+    now_ms: u64,
+    media: Media,
+    reports: mpsc::UnboundedSender<Report>,
+    rooms: BTreeMap<RoomId, OpenRoom>,
+    ended: Ended,
+    places: HashMap<PersonId, Place>,
+    /// The open channel of each session.
+    channels: HashMap<u64, u64>,
+    channels_made: u64,
+    /// Sessions in a room without a channel, and when that counts as lost.
+    silent: HashMap<u64, (PersonId, u64)>,
+    farewells: TaskTracker,
+}
+
+/// Starts the porch. It ends when the last handle is dropped.
+pub fn open(clock: Clock, media: Media) -> PorchHandle {
+    let (jobs, waiting) = mpsc::unbounded_channel();
+    let (reports, heard) = mpsc::unbounded_channel();
+    let porch = Porch {
+        now_ms: clock.now_ms(),
+        clock,
+        media,
+        reports,
+        rooms: BTreeMap::new(),
+        ended: Ended::default(),
+        places: HashMap::new(),
+        channels: HashMap::new(),
+        channels_made: 0,
+        silent: HashMap::new(),
+        farewells: TaskTracker::new(),
+    };
+    tokio::spawn(porch.sit(waiting, heard));
+    PorchHandle { jobs }
+}
+
+impl PorchHandle {
+    /// The cards of all open rooms.
+    ///
+    /// # Errors
+    /// `internal` if the house is closing; so for all below.
+    pub async fn cards(&self) -> Result<Vec<RoomCard>, Refusal> {
+        self.ask(|porch| porch.rooms.values().map(|room| room.rules().card()).collect()).await
+    }
+
+    /// One room's card.
+    ///
+    /// # Errors
+    /// `room_not_found`, `room_ended`.
+    pub async fn card(&self, room: RoomId) -> Result<RoomCard, Refusal> {
+        self.ask(move |porch| porch.find(&room).map(|room| room.rules().card())).await?
+    }
+
+    /// Starts a room.
+    ///
+    /// # Errors
+    /// `title_…`, `on_stage_elsewhere`, `rate_limited`.
+    pub async fn start(&self, guest: Arc<Guest>, wish: StartRoom) -> Result<Joined, Refusal> {
+        self.ask(move |porch| porch.start(&guest, &wish)).await?
+    }
+
+    /// Lets somebody in.
+    ///
+    /// # Errors
+    /// `room_…`, `on_stage_elsewhere`, and what the rules refuse.
+    pub async fn join(&self, guest: Arc<Guest>, room: RoomId, wish: JoinRoom) -> Result<Joined, Refusal> {
+        self.ask(move |porch| porch.join(&guest, &room, &wish)).await?
+    }
+
+    /// A fresh grant for the media room.
+    ///
+    /// # Errors
+    /// `room_…`, `not_in_room`.
+    pub async fn grant(&self, guest: Arc<Guest>, room: RoomId) -> Result<MediaGrant, Refusal> {
+        self.ask(move |porch| {
+            porch.member(&guest, &room)?;
+            porch.grant(&guest, &room)
+        })
+        .await?
+    }
+
+    /// Carries out a wish.
+    ///
+    /// # Errors
+    /// `room_…`, `not_in_room`, and what the rules refuse.
+    pub async fn command(&self, guest: Arc<Guest>, room: RoomId, command: Command) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(move |porch| porch.command(&guest, &room, command, reply))?;
+        answer.await.map_err(|_| closing())?
+    }
+
+    /// Is this guest the host of that room?
+    ///
+    /// # Errors
+    /// `room_…`, `not_in_room`, `not_allowed`.
+    pub async fn check_host(&self, guest: Arc<Guest>, room: RoomId) -> Result<(), Refusal> {
+        self.ask(move |porch| {
+            let role = porch.member(&guest, &room)?.rules().role_of(&guest.person);
+            if role == Some(Role::Host) { Ok(()) } else { Err(Code::NotAllowed.into()) }
+        })
+        .await?
+    }
+
+    /// A guest's channel has opened; its number.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub async fn attach(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
+        self.ask(move |porch| porch.attach(&guest)).await
+    }
+
+    /// A guest's channel has closed.
+    pub fn detach(&self, guest: Arc<Guest>, channel: u64) {
+        // A porch that is gone has forgotten them already.
+        let _ = self.send(move |porch| porch.detach(&guest, channel));
+    }
+
+    /// Posts the whole view to a guest who missed too much; the number before it.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub async fn reopen(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
+        self.ask(move |porch| porch.reopen(&guest)).await
+    }
+
+    /// Who would be cut off, not counting one.
+    pub async fn presence(&self, except: Option<PersonId>) -> Presence {
+        let counted = self.ask(move |porch| porch.presence(except.as_ref())).await;
+        counted.unwrap_or_default()
+    }
+
+    /// Ends all rooms; returns when the media server knows.
+    pub async fn close(&self) {
+        if let Ok(farewells) = self.ask(Porch::close).await {
+            farewells.wait().await;
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Porch) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        // Whoever asked may have hung up.
+        self.send(move |porch| drop(reply.send(question(porch))))?;
+        answer.await.map_err(|_| closing())
+    }
+
+    fn send(&self, job: impl FnOnce(&mut Porch) + Send + 'static) -> Result<(), Refusal> {
+        self.jobs.send(Box::new(job)).map_err(|_| closing())
+    }
+}
+
+fn closing() -> Refusal {
+    Refusal::new(Code::HouseUnreachable, "the house is closing")
+}
+
+impl Porch {
+    async fn sit(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
+        loop {
+            self.pass_time();
+            let next = self.next_deadline_ms();
+            let clock = self.clock.clone();
+            tokio::select! {
+                job = jobs.recv() => match job {
+                    Some(job) => {
+                        // What is due comes first.
+                        self.pass_time();
+                        job(&mut self);
+                    }
+                    None => return,
+                },
+                Some(report) = reports.recv() => self.heed(report),
+                () = clock.reach(next.unwrap_or(u64::MAX)), if next.is_some() => {}
+            }
+        }
+    }
+
+    fn next_deadline_ms(&self) -> Option<u64> {
+        let rooms = self.rooms.values().filter_map(OpenRoom::next_deadline_ms);
+        let silent = self.silent.values().map(|(_, at)| *at);
+        rooms.chain(silent).min()
+    }
+
+    fn pass_time(&mut self) {
+        self.now_ms = self.clock.now_ms();
+        let now = self.now_ms;
+        let due: Vec<u64> = self.silent.iter().filter(|(_, (_, at))| *at <= now).map(|(session, _)| *session).collect();
+        for session in due {
+            self.connection_lost(session, now);
+        }
+        let gone: Vec<Gone> = self.rooms.values_mut().flat_map(|room| room.pass_time(now)).collect();
+        self.forget(gone);
+        self.clear_away();
+    }
+
+    fn start(&mut self, guest: &Arc<Guest>, wish: &StartRoom) -> Result<Joined, Refusal> {
+        let title = read_title(&wish.title)?;
+        self.check_elsewhere(guest, None, wish.leave_other)?;
+        if self.rooms.len() >= ROOMS {
+            return Err(Refusal::new(Code::RateLimited, "too many rooms are open"));
+        }
+        let now = self.now_ms;
+        let id = RoomId::from_random(rand::random());
+        let (room, _) = Room::start(id.clone(), title, guest.person.clone(), guest.name.clone(), Settings::default());
+        let mirror = Mirror::new(id.clone(), self.media.service.clone(), self.clock.clone(), self.reports.clone());
+        let mut open = OpenRoom::new(room, id.clone(), mirror, now);
+        open.welcome(guest, now)?;
+        self.rooms.insert(id.clone(), open);
+        tracing::info!(room = %id, person = guest.person.short(), "a room was started");
+        self.seat(guest, &id)
+    }
+
+    fn join(&mut self, guest: &Arc<Guest>, id: &RoomId, wish: &JoinRoom) -> Result<Joined, Refusal> {
+        let now = self.now_ms;
+        self.find(id)?;
+        self.check_elsewhere(guest, Some(id), wish.leave_other)?;
+        let gone = match self.rooms.get_mut(id) {
+            Some(room) => room.join(guest, now)?,
+            None => return Err(Code::RoomNotFound.into()),
+        };
+        self.forget(gone);
+        self.seat(guest, id)
+    }
+
+    /// Somebody is in a room now: out of any other, at this place, with what they need to follow.
+    fn seat(&mut self, guest: &Arc<Guest>, id: &RoomId) -> Result<Joined, Refusal> {
+        let now = self.now_ms;
+        self.leave_elsewhere(guest, id);
+        let place = Place { room: id.clone(), session: guest.session };
+        if let Some(earlier) = self.places.insert(guest.person.clone(), place) {
+            self.silent.remove(&earlier.session);
+        }
+        if !self.channels.contains_key(&guest.session) {
+            self.silent.insert(guest.session, (guest.person.clone(), now + CHANNEL_FIRST_MS));
+        }
+        let media = self.grant(guest, id)?;
+        let view = self.find_mut(id)?.show(&guest.person, now)?;
+        Ok(Joined { view, seq: guest.mailbox.last(), media })
+    }
+
+    /// A person is in one room at a time. Leaving a stage for another room must be said aloud.
+    fn check_elsewhere(&self, guest: &Guest, here: Option<&RoomId>, leave_other: bool) -> Result<(), Refusal> {
+        let Some(place) = self.places.get(&guest.person).filter(|place| Some(&place.room) != here) else {
+            return Ok(());
+        };
+        let now = self.now_ms;
+        let standing = self.rooms.get(&place.room).map(|room| room.standing(&guest.person, now));
+        match standing {
+            Some(Ok(standing)) if standing.may_publish && !leave_other => Err(Code::OnStageElsewhere.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn leave_elsewhere(&mut self, guest: &Guest, here: &RoomId) {
+        let Some(place) = self.places.get(&guest.person).filter(|place| place.room != *here) else { return };
+        let other = place.room.clone();
+        let now = self.now_ms;
+        let (reply, _) = oneshot::channel();
+        if let Some(room) = self.rooms.get_mut(&other) {
+            let gone = room.command(&guest.person, Command::Leave, reply, now);
+            self.forget(gone);
+        }
+    }
+
+    fn grant(&mut self, guest: &Guest, id: &RoomId) -> Result<MediaGrant, Refusal> {
+        let standing = self.find(id)?.standing(&guest.person, self.now_ms)?;
+        let token = self.media.keys.grant(id, &guest.person, &guest.name, standing)?;
+        Ok(MediaGrant { url: self.media.url.clone(), token })
+    }
+
+    fn command(&mut self, guest: &Guest, id: &RoomId, command: Command, reply: Reply) {
+        let now = self.now_ms;
+        match self.member(guest, id) {
+            Ok(room) => {
+                let gone = room.command(&guest.person, command, reply, now);
+                self.forget(gone);
+                self.clear_away();
+            }
+            // Whoever asked may have hung up.
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    fn attach(&mut self, guest: &Guest) -> u64 {
+        self.channels_made += 1;
+        let channel = self.channels_made;
+        self.channels.insert(guest.session, channel);
+        guest.channel.send_replace(channel);
+        self.silent.remove(&guest.session);
+        let now = self.now_ms;
+        if let Some(room) = self.room_of(guest) {
+            let gone = room.connection_back(&guest.person, now);
+            self.forget(gone);
+        }
+        channel
+    }
+
+    fn detach(&mut self, guest: &Guest, channel: u64) {
+        if self.channels.get(&guest.session) != Some(&channel) {
+            return;
+        }
+        self.channels.remove(&guest.session);
+        if self.room_of(guest).is_some() {
+            let lost_at = self.now_ms + CHANNEL_AGAIN_MS;
+            self.silent.insert(guest.session, (guest.person.clone(), lost_at));
+        }
+    }
+
+    fn connection_lost(&mut self, session: u64, now_ms: u64) {
+        let Some((person, _)) = self.silent.remove(&session) else { return };
+        let Some(place) = self.places.get(&person).filter(|place| place.session == session) else { return };
+        let id = place.room.clone();
+        if let Some(room) = self.rooms.get_mut(&id) {
+            tracing::debug!(room = %id, person = person.short(), "connection lost");
+            let gone = room.connection_lost(&person, now_ms);
+            self.forget(gone);
+        }
+    }
+
+    fn reopen(&mut self, guest: &Guest) -> u64 {
+        let now = self.now_ms;
+        let before = guest.mailbox.last();
+        let Some(place) = self.places.get(&guest.person).filter(|place| place.session == guest.session) else {
+            // In no room: only the last event, that the last room is closed, can still be news.
+            return before.saturating_sub(1);
+        };
+        let id = place.room.clone();
+        if let Some(Ok(view)) = self.rooms.get_mut(&id).map(|room| room.show(&guest.person, now)) {
+            guest.mailbox.post(id, RoomEvent::Opened { view: Box::new(view) });
+        }
+        before
+    }
+
+    fn heed(&mut self, report: Report) {
+        let now = self.now_ms;
+        match report {
+            Report::Granted { room, person, ticket } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.granted(&person, ticket);
+                }
+            }
+            Report::Seen { room, people } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.compare(people, now);
+                }
+            }
+        }
+    }
+
+    fn presence(&self, except: Option<&PersonId>) -> Presence {
+        let counts = self.rooms.values().map(|room| room.people_except(except)).filter(|people| *people > 0);
+        counts.fold(Presence::default(), |sum, people| Presence {
+            people: sum.people.saturating_add(u32::try_from(people).unwrap_or(u32::MAX)),
+            rooms: sum.rooms.saturating_add(1),
+        })
+    }
+
+    fn close(&mut self) -> TaskTracker {
+        self.places.clear();
+        self.silent.clear();
+        for (id, mut room) in std::mem::take(&mut self.rooms) {
+            room.close_for_all();
+            self.ended.remember(id);
+            self.farewells.spawn(room.end_media());
+        }
+        self.farewells.close();
+        self.farewells.clone()
+    }
+
+    fn find(&self, id: &RoomId) -> Result<&OpenRoom, Refusal> {
+        self.rooms.get(id).ok_or_else(|| self.ended.explain(id))
+    }
+
+    fn find_mut(&mut self, id: &RoomId) -> Result<&mut OpenRoom, Refusal> {
+        self.rooms.get_mut(id).ok_or_else(|| self.ended.explain(id))
+    }
+
+    /// The room, if this session is in it.
+    fn member(&mut self, guest: &Guest, id: &RoomId) -> Result<&mut OpenRoom, Refusal> {
+        self.find(id)?;
+        let is_here =
+            self.places.get(&guest.person).is_some_and(|place| place.room == *id && place.session == guest.session);
+        if is_here { self.find_mut(id) } else { Err(Code::NotInRoom.into()) }
+    }
+
+    fn room_of(&mut self, guest: &Guest) -> Option<&mut OpenRoom> {
+        let place = self.places.get(&guest.person).filter(|place| place.session == guest.session)?;
+        self.rooms.get_mut(&place.room)
+    }
+
+    fn forget(&mut self, gone: Vec<Gone>) {
+        for Gone { person, session } in gone {
+            self.silent.remove(&session);
+            // Somebody who went straight to another room has a new place already.
+            if self.places.get(&person).is_some_and(|place| place.session == session) {
+                self.places.remove(&person);
+            }
+        }
+    }
+
+    fn clear_away(&mut self) {
+        let over: Vec<RoomId> =
+            self.rooms.iter().filter(|(_, room)| room.rules().is_over()).map(|(id, _)| id.clone()).collect();
+        for id in over {
+            if let Some(room) = self.rooms.remove(&id) {
+                tracing::info!(room = %id, "a room has ended");
+                self.ended.remember(id);
+                self.farewells.spawn(room.end_media());
+            }
+        }
+    }
+}
+
+/// The ids of rooms that were and are no more, as many as are kept.
+#[derive(Default)]
+struct Ended {
+    order: VecDeque<RoomId>,
+    ids: HashSet<RoomId>,
+}
+
+impl Ended {
+    fn remember(&mut self, id: RoomId) {
+        if self.order.len() == ENDED_KEPT {
+            if let Some(oldest) = self.order.pop_front() {
+                self.ids.remove(&oldest);
+            }
+        }
+        self.ids.insert(id.clone());
+        self.order.push_back(id);
+    }
+
+    fn explain(&self, id: &RoomId) -> Refusal {
+        if self.ids.contains(id) { Code::RoomEnded.into() } else { Code::RoomNotFound.into() }
+    }
+}

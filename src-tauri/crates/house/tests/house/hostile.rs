@@ -1,0 +1,153 @@
+//! Visitors who mean no good, or whose programs are broken.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serambi_protocol::{
+    Code, Command, PersonId, Refusal,
+    api::{HouseInfo, RoomCard, StartRoom},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::visitor::{LIMIT, TestHouse, Visitor};
+
+async fn send(visitor: &Visitor, path: &str, body: Vec<u8>) -> (StatusCode, Refusal) {
+    let url = format!("https://127.0.0.1:{}/api/v1/{path}", visitor.port);
+    let request = visitor.http.request(Method::POST, url).bearer_auth(&visitor.session).body(body);
+    let response = request.send().await.unwrap();
+    (response.status(), serde_json::from_str(&response.text().await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_a_bad_request_in_every_route() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await;
+    let room = sari.start("").await.view.id;
+    for path in ["challenge", "session", "rooms", &format!("rooms/{room}/join"), &format!("rooms/{room}/commands")] {
+        for body in [
+            b"rubbish".to_vec(),
+            b"{\"type\":".to_vec(),
+            b"[1, 2, 3]".to_vec(),
+            vec![0xff; 1_000],
+            br#"{"type":"flyAway","person":7,"title":7,"leaveOther":"yes"}"#.to_vec(),
+            b"[".repeat(60_000),
+        ] {
+            let (status, refusal) = send(&sari, path, body).await;
+            assert_eq!((status.as_u16(), refusal.code), (400, Code::BadRequest), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_refused() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await;
+    let (status, refusal) = send(&sari, "rooms", vec![b' '; 1_000_000]).await;
+    assert_eq!((status.as_u16(), refusal.code), (400, Code::BadRequest));
+}
+
+#[tokio::test]
+async fn a_title_of_ten_thousand_characters_or_with_control_characters_starts_no_room() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await;
+    for (title, expected) in [("x".repeat(10_000), Code::TitleTooLong), ("a\u{0}b".into(), Code::TitleUnreadable)] {
+        let (_, refusal) =
+            sari.post::<serde_json::Value>("rooms", &StartRoom { title, leave_other: false }).await.unwrap_err();
+        assert_eq!(refusal.code, expected);
+    }
+    assert!(sari.get::<Vec<RoomCard>>("rooms").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_is_not_in_the_room_can_wish_nothing_there() {
+    let house = TestHouse::open().await;
+    let room = house.visitor("Sari").await.start("").await.view.id;
+    let wei = house.visitor("Wei").await;
+    for command in [Command::RaiseHand, Command::EndRoom, Command::Leave, Command::SetMuted { muted: false }] {
+        assert_eq!(wei.wish(&room, command).await.unwrap_err().1.code, Code::NotInRoom);
+    }
+    for path in ["media", "statistics"] {
+        let method = if path == "media" { Method::POST } else { Method::GET };
+        let refused = wei.ask::<serde_json::Value>(method, &format!("rooms/{room}/{path}"), &()).await;
+        assert_eq!(refused.unwrap_err().1.code, Code::NotInRoom);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_point_on_the_curve_signs_nothing() {
+    let house = TestHouse::open().await;
+    let visitor = house.stranger("Nobody");
+    let mut answer = visitor.answer_to(&visitor.challenge().await);
+    let nobody = PersonId::from_key(&[0xff; 32]);
+    let body = serde_json::json!({ "person": nobody });
+    let challenge: serambi_protocol::api::Challenge = visitor.post("challenge", &body).await.unwrap();
+    answer.person = nobody;
+    answer.challenge = challenge.challenge;
+    let (_, refusal) = visitor.post::<serde_json::Value>("session", &answer).await.unwrap_err();
+    assert_eq!(refusal.code, Code::SignatureWrong);
+}
+
+#[tokio::test]
+async fn somebody_who_asks_without_end_is_slowed_down_and_others_are_not() {
+    let house = TestHouse::open().await;
+    let (hasty, calm) = (house.visitor("Hasty").await, house.visitor("Calm").await);
+    let room = calm.start("").await.view.id;
+    let mut refused = None;
+    for _ in 0..400 {
+        if let Err((_, refusal)) = hasty.wish(&room, Command::RaiseHand).await {
+            if refusal.code == Code::RateLimited {
+                refused = Some(refusal);
+                break;
+            }
+        }
+    }
+    assert!(refused.is_some(), "four hundred requests without a pause");
+    calm.wish(&room, Command::EndRoom).await.unwrap();
+}
+
+#[tokio::test]
+async fn silent_connections_keep_nobody_waiting() {
+    let house = TestHouse::open().await;
+    let mut silent = Vec::new();
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
+        match number % 4 {
+            0 => {}
+            1 => stream.write_all(&[0x16]).await.unwrap(),
+            2 => stream.write_all(b"GET /api/v1/ho").await.unwrap(),
+            _ => stream
+                .write_all(b"POST /api/v1/rooms HTTP/1.1\r\nhost: a\r\ncontent-length: 50\r\n\r\n{")
+                .await
+                .unwrap(),
+        }
+        silent.push(stream);
+    }
+    house.stranger("").get::<HouseInfo>("house").await.unwrap();
+    drop(silent);
+}
+
+#[tokio::test]
+async fn rubbish_instead_of_http_or_tls_ends_that_connection_only() {
+    let house = TestHouse::open().await;
+    for rubbish in [b"\x16\x03\x01\xff\xffrubbish".repeat(100), b"\x00\x01\x02".repeat(1_000), vec![b'A'; 200_000]] {
+        let mut stream = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
+        // The house may hang up before all of it is written.
+        let _ = stream.write_all(&rubbish).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap();
+    }
+    house.stranger("").get::<HouseInfo>("house").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_house_with_a_silent_visitor_closes_all_the_same() {
+    let house = TestHouse::open().await;
+    let _silent = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
+    let visitor = house.visitor("Sari").await;
+    let _channel = visitor.channel(0).await;
+    assert!(tokio::time::timeout(Duration::from_secs(10), house.house.close()).await.is_ok());
+}

@@ -1,0 +1,12 @@
+//! A house over real sockets on loopback, asked and watched by clients that know only what a link says.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod fake_media;
+mod visitor;
+
+mod channel;
+mod hostile;
+mod journey;
+mod media;
+mod port;
+mod signing_in;
