@@ -1,0 +1,124 @@
+//! The command line of `serambi-peer`.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use serambi_audio::DeviceChoice;
+use serambi_call::{EngineSettings, profile::DEFAULT_PROFILE};
+use serambi_protocol::Link;
+
+use crate::{exit, report, script::Script};
+
+/// A person in a Serambi room without a window: joins by link, plays a sound file as its microphone, writes what it
+/// hears to another, and prints what happens.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = after_help())]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Start a room and be its host
+    Host {
+        /// The room's title
+        #[arg(long, default_value = "")]
+        title: String,
+        /// A link to the house to start it in; without one this program is the house
+        #[arg(long, value_name = "LINK", value_parser = Link::read)]
+        house: Option<Link>,
+        /// Where the own house listens
+        #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
+        listen: IpAddr,
+        /// Announce the own house on the local network
+        #[arg(long)]
+        announce: bool,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Join a room
+    Join {
+        /// The link to the room
+        #[arg(value_parser = Link::read)]
+        link: Link,
+        #[command(flatten)]
+        person: Person,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Person {
+    /// Display name; kept in the profile [default: the one in the profile, or "Peer"]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Which profile
+    #[arg(long, default_value = DEFAULT_PROFILE)]
+    pub profile: String,
+    /// The profile's folder, instead of one by name
+    #[arg(long, value_name = "PATH")]
+    pub folder: Option<PathBuf>,
+    /// default, none, FILE.wav (played in real time), or a device's name
+    #[arg(long, value_name = "DEVICE", default_value = "default")]
+    pub microphone: DeviceChoice,
+    /// default, none, FILE.wav (written), or a device's name
+    #[arg(long, value_name = "DEVICE", default_value = "default")]
+    pub loudspeaker: DeviceChoice,
+    /// What to do and when: "3s unmute; on invited accept; 20s mute"
+    #[arg(long, value_name = "SCRIPT", default_value = "")]
+    pub r#do: Script,
+    /// Leave after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub r#for: Option<std::time::Duration>,
+}
+
+impl Person {
+    /// The chosen devices.
+    pub fn sound(&self) -> EngineSettings {
+        EngineSettings { microphone: self.microphone.clone(), loudspeaker: self.loudspeaker.clone() }
+    }
+}
+
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    std::time::Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn after_help() -> String {
+    let script = "\
+Steps of --do stand between semicolons. Each begins with a time since the start (500ms, 3s, 1.5s, 2m) or with
+\"on EVENT\" (each time that event is printed) and says one of:
+  unmute, mute, hand, lower, accept, decline, audience, leave, end, invite-first (the hand that is up longest),
+  invite NAME, cancel NAME, mute NAME, audience NAME, moderator NAME, remove NAME, dismiss NAME
+NAME is a display name or the beginning of a person's id.";
+    format!("{script}\n\n{}\n\n{}", report::HELP, exit::HELP)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_host_needs_nothing_and_a_guest_a_link() {
+        assert!(Arguments::try_parse_from(["serambi-peer", "host"]).is_ok());
+        assert!(Arguments::try_parse_from(["serambi-peer", "join"]).is_err());
+        assert!(Arguments::try_parse_from(["serambi-peer", "join", "hello"]).is_err());
+        assert!(Arguments::try_parse_from(["serambi-peer", "host", "--do", "soon mute"]).is_err());
+        assert!(Arguments::try_parse_from(["serambi-peer", "host", "--for", "-1"]).is_err());
+    }
+
+    #[test]
+    fn the_help_explains_script_events_and_exit_codes() {
+        let help = Arguments::command().render_long_help().to_string();
+        for part in ["invite-first", "first_sound", "Exit codes:"] {
+            assert!(help.contains(part), "{part}");
+        }
+    }
+}

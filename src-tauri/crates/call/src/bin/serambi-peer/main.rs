@@ -1,0 +1,293 @@
+//! `serambi-peer`: a person in a room without a window, for tests, bots and bridges.
+
+mod arguments;
+mod exit;
+mod report;
+mod script;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use serambi_call::{Call, CallEvent, HouseClient, Profile, QUIET_LOG, profile};
+use serambi_house::{House, HouseConfig};
+use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, link::HouseAddress};
+use serde_json::json;
+use tokio::{
+    sync::mpsc,
+    time::{interval, sleep_until},
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    arguments::{Arguments, Person, What},
+    exit::Exit,
+    report::Report,
+    script::Action,
+};
+
+const STATISTICS_EVERY: Duration = Duration::from_secs(1);
+/// Who has no name in the profile either.
+const NAMELESS: &str = "Peer";
+/// The script's word for both ways of being asked on stage.
+const INVITED: &str = "invited";
+
+fn main() -> ExitCode {
+    let started_at = Instant::now();
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("SERAMBI_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET_LOG));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let report = Report::new(started_at);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&report, &Refusal::new(Code::Internal, error.to_string())).into(),
+    };
+    let exit = runtime.block_on(async { run(arguments, &report, started_at).await });
+    exit.unwrap_or_else(|refusal| fail(&report, &refusal)).into()
+}
+
+fn fail(report: &Report, refusal: &Refusal) -> Exit {
+    report.say_refusal("failed", refusal);
+    Exit::of_refusal(refusal.code)
+}
+
+async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Result<Exit, Refusal> {
+    let person = match &arguments.what {
+        What::Host { person, .. } | What::Join { person, .. } => person,
+    };
+    let mut profile = open_profile(person)?;
+    if let Some(aside) = profile.settings_set_aside() {
+        report.say_refusal("problem", &Refusal::new(Code::ProfileBroken, format!("set aside: {}", aside.display())));
+    }
+    let name = name_of(person, &mut profile)?;
+    let sound = person.sound();
+
+    let (call, events, own_house) = match &arguments.what {
+        What::Join { link, .. } => {
+            let room = link.room.clone().ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
+            let house = HouseClient::sign_in(&link.house, profile.identity(), &name).await?;
+            let (call, events) = Call::join(house, room, sound).await?;
+            (call, events, None)
+        }
+        What::Host { title, house, listen, announce, .. } => {
+            let (address, own_house) = match house {
+                Some(link) => (link.house.clone(), None),
+                None => {
+                    let config = HouseConfig {
+                        listen: *listen,
+                        discoverable: *announce,
+                        ..HouseConfig::new(profile.folder(), format!("{name}'s house"))
+                    };
+                    let house = open_house(config).await?;
+                    (own_address(&house), Some(house))
+                }
+            };
+            let house = HouseClient::sign_in(&address, profile.identity(), &name).await?;
+            let (call, events) = Call::start(house, title, sound).await?;
+            report.say("link", json!({ "link": call.view().link }));
+            (call, events, own_house)
+        }
+    };
+    let exit = Visit { report, call, started_at, person }.run(events).await;
+    if let Some(house) = own_house {
+        house.close().await;
+    }
+    Ok(exit)
+}
+
+fn open_profile(person: &Person) -> Result<Profile, Refusal> {
+    let folder = match &person.folder {
+        Some(folder) => folder.clone(),
+        None => profile::folder_of(&person.profile)?,
+    };
+    Profile::open(&folder)
+}
+
+fn name_of(person: &Person, profile: &mut Profile) -> Result<String, Refusal> {
+    if let Some(name) = &person.name {
+        let name = serambi_protocol::name::read_name(name)?;
+        profile.change_settings(|settings| settings.name.clone_from(&name))?;
+    }
+    let name = profile.settings().name.clone();
+    Ok(if name.is_empty() { NAMELESS.to_owned() } else { name })
+}
+
+async fn open_house(config: HouseConfig) -> Result<House, Refusal> {
+    House::start(config).await.map_err(|error| Refusal::new(error.code(), error.to_string()))
+}
+
+/// The house's addresses with the shortest way first: the link to share leaves that one out.
+fn own_address(house: &House) -> HouseAddress {
+    let mut address = house.address();
+    let loopback = format!("127.0.0.1:{}", house.port());
+    address.addresses.retain(|one| *one != loopback);
+    address.addresses.insert(0, loopback);
+    address
+}
+
+struct Visit<'a> {
+    report: &'a Report,
+    call: Call,
+    started_at: Instant,
+    person: &'a Person,
+}
+
+impl Visit<'_> {
+    async fn run(self, mut events: mpsc::UnboundedReceiver<CallEvent>) -> Exit {
+        let mut view = self.call.view();
+        self.say_joined(&view);
+        let mut timed = self.person.r#do.by_time().into_iter().peekable();
+        let mut ends_at = self.person.r#for.map(|length| self.started_at + length);
+        let mut statistics = interval(STATISTICS_EVERY);
+        let mut heard = false;
+        loop {
+            let next_step = timed.peek().map(|(at, _)| self.started_at + *at);
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(CallEvent::Closed(reason)) => {
+                        self.report.say("closed", json!({ "reason": report::word(reason) }));
+                        return Exit::of_close(reason);
+                    }
+                    Some(CallEvent::Changed) => {
+                        let next = self.call.view();
+                        for (event, fields) in report::changes(&view, &next) {
+                            self.say(event, fields);
+                        }
+                        view = next;
+                    }
+                    Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
+                    Some(CallEvent::Problem(refusal)) => self.report.say_refusal("problem", &refusal),
+                    None => return Exit::Other,
+                },
+                () = at(next_step) => {
+                    if let Some((_, action)) = timed.next() {
+                        self.spawn(action);
+                    }
+                }
+                () = at(ends_at) => {
+                    ends_at = None;
+                    self.spawn(Action::Leave);
+                }
+                _ = statistics.tick() => {
+                    let counted = self.call.statistics();
+                    if let (false, Some(ms)) = (heard, counted.first_sound_ms) {
+                        heard = true;
+                        self.say("first_sound", json!({ "ms": ms }));
+                    }
+                    self.report.say_statistics(&counted, &self.call.levels());
+                }
+                Ok(()) = tokio::signal::ctrl_c() => self.spawn(Action::Leave),
+            }
+        }
+    }
+
+    fn say_joined(&self, view: &serambi_call::CallView) {
+        let fields = json!({
+            "room": view.room.id,
+            "title": view.room.title,
+            "role": report::role_word(view.room.you.role),
+            "link": view.link,
+        });
+        self.say("joined", fields);
+    }
+
+    fn say_notice(&self, notice: &Notice) {
+        let (name, fields) = report::notice_line(notice);
+        self.say(&name, fields);
+        if let Notice::YourTurn = notice {
+            self.follow(INVITED);
+        }
+    }
+
+    /// Prints an event and does what the script says about it.
+    fn say(&self, event: &str, fields: serde_json::Value) {
+        self.report.say(event, fields);
+        self.follow(event);
+    }
+
+    fn follow(&self, event: &str) {
+        for action in self.person.r#do.on(event) {
+            self.spawn(action.clone());
+        }
+    }
+
+    /// Actions wait for the house, and events must go on meanwhile.
+    fn spawn(&self, action: Action) {
+        let (call, report) = (self.call.clone(), Report::new(self.started_at));
+        tokio::spawn(async move {
+            let word = action.word();
+            match act(&call, action).await {
+                Ok(()) => report.say("done", json!({ "action": word })),
+                Err(refusal) => {
+                    report.say("refused", json!({ "action": word, "code": refusal.code, "detail": refusal.detail }))
+                }
+            }
+        });
+    }
+}
+
+async fn act(call: &Call, action: Action) -> Result<(), Refusal> {
+    let command = match action {
+        Action::Unmute => return call.set_muted(false).await,
+        Action::Mute(None) => return call.set_muted(true).await,
+        Action::Accept => return call.accept_invitation().await,
+        Action::Leave => {
+            call.leave().await;
+            return Ok(());
+        }
+        Action::End => return call.end_room().await,
+        Action::Hand => Command::RaiseHand,
+        Action::Lower => Command::LowerHand,
+        Action::Decline => Command::DeclineInvitation,
+        Action::Audience(None) => Command::MoveToAudience { person: None },
+        Action::InviteFirst => {
+            let queue = call.view().room.hands.queue;
+            let first = queue.first().ok_or(Code::HandNotUp)?;
+            Command::Invite { person: first.person.clone() }
+        }
+        Action::Mute(Some(name)) => Command::Mute { person: find(call, &name)? },
+        Action::Audience(Some(name)) => Command::MoveToAudience { person: Some(find(call, &name)?) },
+        Action::Invite(name) => Command::Invite { person: find(call, &name)? },
+        Action::Cancel(name) => Command::CancelInvitation { person: find(call, &name)? },
+        Action::Moderator(name) => Command::MakeModerator { person: find(call, &name)? },
+        Action::Remove(name) => Command::Remove { person: find(call, &name)?, block: false },
+        Action::Dismiss(name) => Command::DismissHand { person: find(call, &name)? },
+    };
+    call.command(command).await
+}
+
+/// By display name, or by the beginning of the id.
+fn find(call: &Call, name: &str) -> Result<PersonId, Refusal> {
+    let room = call.view().room;
+    let people = || room.stage.iter().chain(&room.audience);
+    let by_name = people().find(|person| person.name == name);
+    let by_id = || people().find(|person| person.id.as_str().starts_with(name));
+    by_name
+        .or_else(by_id)
+        .map(|person| person.id.clone())
+        .ok_or_else(|| Refusal::new(Code::PersonNotHere, name.to_owned()))
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serambi_protocol::{Link, link::Pin};
+
+    #[test]
+    fn a_link_to_a_house_is_enough_to_host_in_it() {
+        let link =
+            Link { house: HouseAddress { addresses: vec!["a:1".into()], pin: Pin::from_digest(&[1; 32]) }, room: None };
+        let arguments = Arguments::try_parse_from(["serambi-peer", "host", "--house", &link.to_string()]).unwrap();
+        assert!(matches!(arguments.what, What::Host { house: Some(given), .. } if given == link));
+    }
+}

@@ -1,0 +1,197 @@
+//! The lines on stdout: one flat JSON object per event.
+
+use std::{
+    io::{self, Write},
+    time::Instant,
+};
+
+use serambi_call::{CallStatistics, CallView, Levels};
+use serambi_protocol::{Notice, Refusal, view::Role};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The table for `--help`.
+pub const HELP: &str = "\
+Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the start of the program) and:
+  link              link                       how others come in (host)
+  joined            room title role link       in the room
+  role              role                       host, moderator, speaker or listener
+  on_stage_muted / unmuted / muted             the own microphone, as it really is
+  microphone        open problem               a capture stream exists or not; a code or null
+  stage             names                      who is on stage, in order
+  audience          listeners                  how many listen
+  hands             count names place          raised hands; names for those on stage, place for oneself
+  connection        state                      connected, reconnecting or lost
+  first_sound       ms                         first voice packet of somebody else; ms since asking to join
+  done / refused    action [code detail]       a step of --do, carried out or not
+  problem           code detail                something went wrong by itself; it goes on
+  statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
+                    own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
+  closed            reason                     left, ended, removed, lost or replaced
+  failed            code detail                why it did not work; the last line
+And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
+said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed muted_by(by) moved_to_audience
+you_are_moderator you_are_not_moderator you_are_host new_host(name).
+\"on invited\" in --do also means your_turn.";
+
+/// At 48 kHz.
+const SAMPLES_PER_MS: u64 = 48;
+
+/// Prints events.
+pub struct Report {
+    started_at: Instant,
+}
+
+impl Report {
+    pub fn new(started_at: Instant) -> Self {
+        Self { started_at }
+    }
+
+    /// Prints one event; a closed pipe is not an error, nobody reads any more.
+    pub fn say(&self, event: &str, fields: Value) {
+        let mut line = Map::new();
+        line.insert("event".into(), event.into());
+        line.insert("at_ms".into(), u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX).into());
+        if let Value::Object(fields) = fields {
+            line.extend(fields);
+        }
+        let mut out = io::stdout().lock();
+        if writeln!(out, "{}", Value::Object(line)).and_then(|()| out.flush()).is_err() {
+            tracing::debug!("nobody reads stdout");
+        }
+    }
+
+    pub fn say_refusal(&self, event: &str, refusal: &Refusal) {
+        self.say(event, json!({ "code": refusal.code, "detail": refusal.detail }));
+    }
+
+    /// Once a second.
+    pub fn say_statistics(&self, counted: &CallStatistics, levels: &Levels) {
+        let sound = counted.sound.as_ref();
+        let speakers = sound.map_or(&[][..], |sound| &sound.speakers);
+        let loudest = levels.people.iter().map(|(_, level)| *level).reduce(f32::max);
+        let missing: u64 = speakers.iter().map(|speaker| speaker.packets.missing).sum();
+        let late: u64 = speakers.iter().map(|speaker| speaker.packets.late).sum();
+        let concealed: u64 = speakers.iter().map(|speaker| speaker.packets.concealed_samples).sum();
+        self.say(
+            "statistics",
+            json!({
+                "first_sound_ms": counted.first_sound_ms,
+                "packets_sent": counted.packets_sent,
+                "bytes_sent": counted.bytes_sent,
+                "packets_received": counted.packets_received,
+                "resumes": counted.resumes,
+                "rejoins": counted.rejoins,
+                "own_level_dbfs": levels.own,
+                "loudest_dbfs": loudest,
+                "speakers": speakers.len(),
+                "missing": missing,
+                "late": late,
+                "concealed_ms": concealed / SAMPLES_PER_MS,
+                "buffered_ms": speakers.iter().map(|speaker| speaker.buffered_ms).reduce(f32::max),
+            }),
+        );
+    }
+}
+
+/// The event's name and fields. Ours are `snake_case` throughout.
+pub fn notice_line(notice: &Notice) -> (String, Value) {
+    let mut fields = match serde_json::to_value(notice) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let name = fields.remove("type");
+    (snake_case(name.as_ref().and_then(Value::as_str).unwrap_or("notice")), Value::Object(fields))
+}
+
+/// The word for anything that serialises to one.
+pub fn word(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(snake_case)).unwrap_or_default()
+}
+
+fn snake_case(camel: &str) -> String {
+    let mut snake = String::new();
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// What is different between two views, as events in a fixed order.
+pub fn changes(before: &CallView, after: &CallView) -> Vec<(&'static str, Value)> {
+    let (was, is) = (&before.room, &after.room);
+    let mut lines = Vec::new();
+    if was.you.role != is.you.role {
+        lines.push(("role", json!({ "role": word(is.you.role) })));
+    }
+    let (was_open, is_open) = (before.microphone, after.microphone);
+    if (was_open.open, was_open.problem) != (is_open.open, is_open.problem) {
+        lines.push(("microphone", json!({ "open": is_open.open, "problem": is_open.problem })));
+    }
+    if was_open.muted != is_open.muted {
+        lines.push((if is_open.muted { "muted" } else { "unmuted" }, json!({})));
+    }
+    let names = |people: &[serambi_protocol::view::PersonView]| -> Vec<String> {
+        people.iter().map(|person| person.name.clone()).collect()
+    };
+    if names(&was.stage) != names(&is.stage) {
+        lines.push(("stage", json!({ "names": names(&is.stage) })));
+    }
+    if was.listeners != is.listeners {
+        lines.push(("audience", json!({ "listeners": is.listeners })));
+    }
+    if was.hands != is.hands || was.you.place != is.you.place {
+        let queue: Vec<&str> = is.hands.queue.iter().map(|hand| hand.name.as_str()).collect();
+        lines.push(("hands", json!({ "count": is.hands.count, "names": queue, "place": is.you.place })));
+    }
+    if before.connection != after.connection {
+        lines.push(("connection", json!({ "state": word(after.connection) })));
+    }
+    lines
+}
+
+/// `host`, `moderator`, `speaker` or `listener`.
+pub fn role_word(role: Role) -> String {
+    word(role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_printed_under_its_own_name_with_flat_fields() {
+        let (name, fields) = notice_line(&Notice::HandRaised { name: "Wei".into(), count: 2 });
+        assert_eq!(name, "hand_raised");
+        assert_eq!(fields, json!({ "name": "Wei", "count": 2 }));
+        assert_eq!(notice_line(&Notice::YourTurn), ("your_turn".into(), json!({})));
+    }
+
+    #[test]
+    fn every_notice_stands_in_the_help() {
+        let name = || "x".to_owned();
+        for notice in [
+            Notice::HandRaised { name: name(), count: 1 },
+            Notice::Invited { by: name() },
+            Notice::YourTurn,
+            Notice::InvitationCancelled,
+            Notice::SaidLater { name: name() },
+            Notice::NoAnswer { name: name() },
+            Notice::StageFull,
+            Notice::OnStage,
+            Notice::JoinedStage { name: name() },
+            Notice::HandDismissed,
+            Notice::MutedBy { by: name() },
+            Notice::MovedToAudience,
+            Notice::YouAreModerator,
+            Notice::YouAreNotModerator,
+            Notice::YouAreHost,
+            Notice::NewHost { name: name() },
+        ] {
+            assert!(HELP.contains(&notice_line(&notice).0), "{notice:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a call looks like from outside: one snapshot, and what is told besides.
+
+use serambi_audio::EngineStatistics;
+use serambi_protocol::{Code, Link, Notice, PersonId, Refusal, RoomView, event::ClosedReason, link::HouseAddress};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// After this long without house or sound "Reconnecting…" is shown (spec section 12).
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
+/// After this long the seat may be gone.
+const LOST_AFTER: Duration = Duration::from_secs(60);
+
+/// How the connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub enum Connection {
+    /// As it should be, or down so shortly that nothing is said about it.
+    #[default]
+    Connected,
+    /// Down; it is being repaired and the seat is kept.
+    Reconnecting,
+    /// Down for so long that the seat may be gone. It is still being repaired.
+    Lost,
+}
+
+impl Connection {
+    /// How a connection stands that has been down for this long.
+    pub(crate) fn down_for(down: Option<Duration>) -> Self {
+        match down {
+            Some(down) if down >= LOST_AFTER => Self::Lost,
+            Some(down) if down >= SHOWN_AFTER => Self::Reconnecting,
+            _ => Self::Connected,
+        }
+    }
+}
+
+/// The own microphone as it really is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub struct MicrophoneView {
+    /// A capture stream exists.
+    pub open: bool,
+    /// No voice leaves this machine.
+    pub muted: bool,
+    /// Why it is not open although it should be, or does not work although it is.
+    pub problem: Option<Code>,
+}
+
+impl Default for MicrophoneView {
+    fn default() -> Self {
+        Self { open: false, muted: true, problem: None }
+    }
+}
+
+/// A call, all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub struct CallView {
+    /// The room as the house shows it to us.
+    pub room: RoomView,
+    /// What to give to others so that they can come in.
+    pub link: String,
+    /// How the connection stands.
+    pub connection: Connection,
+    /// The own microphone.
+    pub microphone: MicrophoneView,
+    /// Why nothing can be heard.
+    pub loudspeaker_problem: Option<Code>,
+}
+
+/// Something happened in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// [`crate::Call::view`] has changed.
+    Changed,
+    /// To be told once.
+    Notice(Notice),
+    /// Something went wrong by itself; the call goes on.
+    Problem(Refusal),
+    /// The call is over. The last event.
+    Closed(ClosedReason),
+}
+
+/// Levels for the speaking ring, measured from decoded sound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub struct Levels {
+    /// The own microphone, dBFS; none while it is closed. Measured also while muted.
+    pub own: Option<f32>,
+    /// Everybody who sends voice, dBFS.
+    pub people: Vec<(PersonId, f32)>,
+}
+
+/// Counters of a call.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallStatistics {
+    /// From asking to join to the first voice packet of somebody else.
+    pub first_sound_ms: Option<u64>,
+    /// Voice packets sent.
+    pub packets_sent: u64,
+    /// Their payload, bytes.
+    pub bytes_sent: u64,
+    /// Voice packets received, of everybody.
+    pub packets_received: u64,
+    /// How often the media seat was taken again after a cut.
+    pub resumes: u64,
+    /// How often the media side was made anew.
+    pub rejoins: u64,
+    /// The sound path; none while the engine starts.
+    pub sound: Option<EngineStatistics>,
+}
+
+/// The link to give to others: addresses that only this computer can reach are left out, unless there is no other.
+pub(crate) fn link_to_share(house: &HouseAddress, room: &serambi_protocol::RoomId) -> String {
+    let is_own = |address: &String| address.starts_with("127.") || address.starts_with("[::1]");
+    let mut addresses: Vec<String> = house.addresses.iter().filter(|address| !is_own(address)).cloned().collect();
+    if addresses.is_empty() {
+        addresses.clone_from(&house.addresses);
+    }
+    Link { house: HouseAddress { addresses, pin: house.pin.clone() }, room: Some(room.clone()) }.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serambi_protocol::{RoomId, link::Pin};
+
+    #[test]
+    fn a_short_cut_is_not_worth_a_word_and_a_long_one_is_lost() {
+        let after = |ms| Connection::down_for(Some(Duration::from_millis(ms)));
+        assert_eq!(Connection::down_for(None), Connection::Connected);
+        assert_eq!(after(1_999), Connection::Connected);
+        assert_eq!(after(2_000), Connection::Reconnecting);
+        assert_eq!(after(59_999), Connection::Reconnecting);
+        assert_eq!(after(60_000), Connection::Lost);
+    }
+
+    #[test]
+    fn the_link_to_share_leads_to_other_computers_if_it_can() {
+        let house = |addresses: &[&str]| HouseAddress {
+            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+            pin: Pin::from_digest(&[1; 32]),
+        };
+        let room = RoomId::from_random([1; 10]);
+        assert!(link_to_share(&house(&["127.0.0.1:1", "10.0.0.2:1"]), &room).starts_with("serambi://10.0.0.2:1/r/"));
+        assert!(link_to_share(&house(&["127.0.0.1:1"]), &room).starts_with("serambi://127.0.0.1:1/r/"));
+    }
+
+    #[test]
+    fn a_microphone_begins_closed_and_muted() {
+        assert_eq!(MicrophoneView::default(), MicrophoneView { open: false, muted: true, problem: None });
+    }
+}

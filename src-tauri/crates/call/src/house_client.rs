@@ -1,0 +1,342 @@
+//! Asking a house: signing in, commands and queries over HTTP, on a connection pinned to the house's certificate.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use reqwest::{Method, StatusCode};
+use serambi_protocol::{
+    Code, Command, PersonId, Refusal, RoomId,
+    api::{Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom},
+    link::{HouseAddress, Pin},
+    name::read_name,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Mutex;
+
+use crate::{
+    house_channel::HouseChannel,
+    identity::Identity,
+    pinned_tls::{self, CONNECT_TIMEOUT, is_wrong_certificate},
+};
+
+/// How long a house may think about one question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A signed-in person at one house. Cheap to clone; signs in again by itself when the session has run out.
+#[derive(Clone)]
+pub struct HouseClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    house: HouseAddress,
+    identity: Identity,
+    name: String,
+    http: reqwest::Client,
+    tls: Arc<rustls::ClientConfig>,
+    /// The `host:port` that answered last.
+    address: RwLock<String>,
+    session: Mutex<Session>,
+}
+
+impl std::fmt::Debug for HouseClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HouseClient({} at {})", self.inner.identity.id().short(), self.address())
+    }
+}
+
+impl HouseClient {
+    /// Signs in at the first address of the house that answers; all are asked at once.
+    ///
+    /// # Errors
+    /// `name_*`: the name cannot be shown. `house_unreachable`: nobody answers. `house_not_the_one`: somebody answers
+    /// who is not this house. And whatever the house says.
+    pub async fn sign_in(house: &HouseAddress, identity: &Identity, name: &str) -> Result<Self, Refusal> {
+        let name = read_name(name)?;
+        let tls = pinned_tls::client_config(&house.pin)?;
+        let http = http_client(&tls)?;
+        let (address, challenge) = first_to_answer(&http, house, identity).await?;
+        let session = answer_challenge(&http, &address, &house.pin, identity, &name, challenge).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                house: house.clone(),
+                identity: identity.clone(),
+                name,
+                http,
+                tls,
+                address: RwLock::new(address),
+                session: Mutex::new(session),
+            }),
+        })
+    }
+
+    /// Who is signed in.
+    pub fn person(&self) -> PersonId {
+        self.inner.identity.id()
+    }
+
+    /// Where the house is and how it is known, as given.
+    pub fn house(&self) -> &HouseAddress {
+        &self.inner.house
+    }
+
+    /// The `host:port` that answered last.
+    pub fn address(&self) -> String {
+        match self.inner.address.read() {
+            Ok(address) => address.clone(),
+            Err(poisoned) => poisoned.into_inner().clone(),
+        }
+    }
+
+    pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
+        self.inner.tls.clone()
+    }
+
+    pub(crate) async fn session(&self) -> String {
+        self.inner.session.lock().await.session.clone()
+    }
+
+    /// What the house says about itself.
+    ///
+    /// # Errors
+    /// `house_unreachable`, `house_not_the_one`.
+    pub async fn info(&self) -> Result<HouseInfo, Refusal> {
+        self.ask(Method::GET, "/house", None::<&()>).await
+    }
+
+    /// The open rooms.
+    ///
+    /// # Errors
+    /// As [`HouseClient::info`].
+    pub async fn rooms(&self) -> Result<Vec<RoomCard>, Refusal> {
+        self.ask(Method::GET, "/rooms", None::<&()>).await
+    }
+
+    /// One room from outside.
+    ///
+    /// # Errors
+    /// `room_not_found`, `room_ended`, and as [`HouseClient::info`].
+    pub async fn room(&self, room: &RoomId) -> Result<RoomCard, Refusal> {
+        self.ask(Method::GET, &format!("/rooms/{room}"), None::<&()>).await
+    }
+
+    /// Starts a room and joins it as its host.
+    ///
+    /// # Errors
+    /// `title_*`, `on_stage_elsewhere`, and as [`HouseClient::info`].
+    pub async fn start_room(&self, title: &str, leave_other: bool) -> Result<Joined, Refusal> {
+        self.ask(Method::POST, "/rooms", Some(&StartRoom { title: title.to_owned(), leave_other })).await
+    }
+
+    /// Joins a room, or comes back to the seat that was kept.
+    ///
+    /// # Errors
+    /// `room_not_found`, `room_ended`, `blocked`, `on_stage_elsewhere`, and as [`HouseClient::info`].
+    pub async fn join(&self, room: &RoomId, leave_other: bool) -> Result<Joined, Refusal> {
+        self.ask(Method::POST, &format!("/rooms/{room}/join"), Some(&JoinRoom { leave_other })).await
+    }
+
+    /// Asks something of a room.
+    ///
+    /// # Errors
+    /// Whatever the room's rules say, and as [`HouseClient::info`].
+    pub async fn command(&self, room: &RoomId, command: &Command) -> Result<(), Refusal> {
+        self.ask::<serde::de::IgnoredAny>(Method::POST, &format!("/rooms/{room}/commands"), Some(command)).await?;
+        Ok(())
+    }
+
+    /// Where the sound of a room is, anew: after a loss the old answer may be stale.
+    ///
+    /// # Errors
+    /// `not_in_room`, and as [`HouseClient::info`].
+    pub async fn media(&self, room: &RoomId) -> Result<MediaGrant, Refusal> {
+        self.ask(Method::POST, &format!("/rooms/{room}/media"), None::<&()>).await
+    }
+
+    /// What happens from now on, after the event with this number. Keeps itself connected until dropped.
+    pub fn events(&self, after: u64) -> HouseChannel {
+        HouseChannel::open(self.clone(), after)
+    }
+
+    /// Signs in again, at any address of the house. `stale` is the session that was refused: when somebody else has
+    /// renewed it meanwhile, there is nothing to do.
+    pub(crate) async fn renew_session(&self, stale: &str) -> Result<(), Refusal> {
+        let mut session = self.inner.session.lock().await;
+        if session.session != stale {
+            return Ok(());
+        }
+        let Inner { house, identity, name, http, .. } = &*self.inner;
+        let (address, challenge) = first_to_answer(http, house, identity).await?;
+        *session = answer_challenge(http, &address, &house.pin, identity, name, challenge).await?;
+        self.use_address(address);
+        Ok(())
+    }
+
+    /// Asks all addresses who is there and goes on with the first that answers.
+    pub(crate) async fn find_again(&self) -> Result<(), Refusal> {
+        let Inner { house, identity, http, .. } = &*self.inner;
+        let (address, _) = first_to_answer(http, house, identity).await?;
+        self.use_address(address);
+        Ok(())
+    }
+
+    fn use_address(&self, address: String) {
+        match self.inner.address.write() {
+            Ok(mut current) => *current = address,
+            Err(poisoned) => *poisoned.into_inner() = address,
+        }
+    }
+
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<A, Refusal> {
+        let session = self.session().await;
+        match ask(&self.inner.http, &self.address(), method.clone(), path, Some(&session), body).await {
+            Err(refusal) if refusal.code == Code::SessionExpired => {
+                self.renew_session(&session).await?;
+                let session = self.session().await;
+                ask(&self.inner.http, &self.address(), method, path, Some(&session), body).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+pub(crate) fn http_client(tls: &Arc<rustls::ClientConfig>) -> Result<reqwest::Client, Refusal> {
+    reqwest::Client::builder()
+        .use_preconfigured_tls((**tls).clone())
+        // A house is asked directly: an answer from in between could not hold the certificate anyway.
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT)
+        .build()
+        .map_err(|error| Refusal::new(Code::Internal, error.to_string()))
+}
+
+/// Asks every address for a challenge; the first good answer wins.
+async fn first_to_answer(
+    http: &reqwest::Client,
+    house: &HouseAddress,
+    identity: &Identity,
+) -> Result<(String, Challenge), Refusal> {
+    let asked = ChallengeAsked { person: identity.id() };
+    let mut answers: FuturesUnordered<_> = house
+        .addresses
+        .iter()
+        .map(|address| {
+            let asked = &asked;
+            async move {
+                let answer = ask(http, address, Method::POST, "/challenge", None, Some(asked)).await;
+                answer.map(|challenge| (address.clone(), challenge))
+            }
+        })
+        .collect();
+    let mut worst = Refusal::new(Code::HouseUnreachable, "no address");
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(found) => return Ok(found),
+            // That somebody else lives there says more than that nobody does.
+            Err(refusal) if worst.code == Code::HouseUnreachable => worst = refusal,
+            Err(_) => {}
+        }
+    }
+    Err(worst)
+}
+
+async fn answer_challenge(
+    http: &reqwest::Client,
+    address: &str,
+    pin: &Pin,
+    identity: &Identity,
+    name: &str,
+    challenge: Challenge,
+) -> Result<Session, Refusal> {
+    let signature = identity.sign_in(pin.as_str(), &challenge.challenge);
+    let answer = SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: name.to_owned() };
+    ask(http, address, Method::POST, "/session", None, Some(&answer)).await
+}
+
+pub(crate) async fn ask<A: DeserializeOwned>(
+    http: &reqwest::Client,
+    address: &str,
+    method: Method,
+    path: &str,
+    session: Option<&str>,
+    body: Option<&impl Serialize>,
+) -> Result<A, Refusal> {
+    let mut request = http.request(method, format!("https://{address}/api/v1{path}"));
+    if let Some(session) = session {
+        request = request.bearer_auth(session);
+    }
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let response = request.send().await.map_err(|error| explain(address, &error))?;
+    let status = response.status();
+    let bytes = response.bytes().await.map_err(|error| explain(address, &error))?;
+    if status.is_success() {
+        let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(text)
+            .map_err(|error| Refusal::new(Code::Internal, format!("{path}: the house's answer: {error}")))
+    } else {
+        Err(read_refusal(status, &bytes))
+    }
+}
+
+fn read_refusal(status: StatusCode, body: &[u8]) -> Refusal {
+    serde_json::from_slice(body).unwrap_or_else(|_| match status {
+        // A house that is shutting down or a stranger in between; both may pass.
+        status if status.is_server_error() => Refusal::new(Code::HouseUnreachable, format!("HTTP {status}")),
+        status => Refusal::new(Code::BadRequest, format!("HTTP {status}")),
+    })
+}
+
+fn explain(address: &str, error: &reqwest::Error) -> Refusal {
+    let code = if is_wrong_certificate(error) { Code::HouseNotTheOne } else { Code::HouseUnreachable };
+    let mut detail = format!("{address}: ");
+    let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = layer {
+        // The innermost says why; the outer ones repeat the address.
+        detail.truncate(address.len() + 2);
+        detail.push_str(&error.to_string());
+        layer = error.source();
+    }
+    Refusal::new(code, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_code_and_anything_else_gets_one() {
+        let body = br#"{"code":"room_ended","detail":"at noon"}"#;
+        assert_eq!(read_refusal(StatusCode::GONE, body), Refusal::new(Code::RoomEnded, "at noon"));
+        assert_eq!(read_refusal(StatusCode::BAD_GATEWAY, b"<html>").code, Code::HouseUnreachable);
+        assert_eq!(read_refusal(StatusCode::NOT_FOUND, b"").code, Code::BadRequest);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_shown_is_refused_before_anybody_is_asked() {
+        let house = HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]) };
+        let refusal = HouseClient::sign_in(&house, &Identity::make(), " ").await.unwrap_err();
+        assert_eq!(refusal.code, Code::NameEmpty);
+    }
+
+    #[tokio::test]
+    async fn a_house_that_is_gone_is_unreachable() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let house = HouseAddress { addresses: vec![free.to_string()], pin: Pin::from_digest(&[1; 32]) };
+        let refusal = HouseClient::sign_in(&house, &Identity::make(), "Ratna").await.unwrap_err();
+        assert_eq!(refusal.code, Code::HouseUnreachable);
+    }
+}

@@ -1,0 +1,121 @@
+//! Who a person is: an Ed25519 key made at first start and kept in the profile folder.
+
+use std::{fs, io, io::Write, path::Path};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::SigningKey;
+use serambi_protocol::{Code, PersonId, Refusal, sign_in};
+
+/// The key's file in the profile folder: 32 secret bytes as base64url.
+const KEY_FILE: &str = "identity.key";
+
+/// A person's secret key. Whoever has it is that person, in every house.
+#[derive(Clone)]
+pub struct Identity {
+    key: SigningKey,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.id().short())
+    }
+}
+
+impl Identity {
+    /// A new person.
+    pub fn make() -> Self {
+        Self { key: SigningKey::from_bytes(&rand::random()) }
+    }
+
+    /// The identity of this profile folder, made if there is none. A damaged key is never replaced in silence:
+    /// that would make another person of its owner.
+    ///
+    /// # Errors
+    /// `profile_broken`: unreadable, unwritable or damaged.
+    pub fn load_or_make(folder: &Path) -> Result<Self, Refusal> {
+        let path = folder.join(KEY_FILE);
+        let broken = |error: io::Error| Refusal::new(Code::ProfileBroken, format!("{}: {error}", path.display()));
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::read(&text, &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let identity = Self::make();
+                identity.write(&path).map_err(broken)?;
+                Ok(identity)
+            }
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    /// The public name of this person.
+    pub fn id(&self) -> PersonId {
+        PersonId::from_key(self.key.verifying_key().as_bytes())
+    }
+
+    /// Answers a house's challenge; `pin` is the fingerprint that was checked, not the one the house claims.
+    pub fn sign_in(&self, pin: &str, challenge: &str) -> String {
+        sign_in::sign(&self.key, pin, challenge)
+    }
+
+    fn read(text: &str, path: &Path) -> Result<Self, Refusal> {
+        let damaged = || Refusal::new(Code::ProfileBroken, format!("{} is damaged", path.display()));
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| damaged())?;
+        let secret: [u8; 32] = bytes.try_into().map_err(|_| damaged())?;
+        Ok(Self { key: SigningKey::from_bytes(&secret) })
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = new_private_file(path)?;
+        file.write_all(URL_SAFE_NO_PAD.encode(self.key.to_bytes()).as_bytes())?;
+        file.sync_all()
+    }
+}
+
+/// A file that only its owner can read, which must not exist yet.
+fn new_private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_person_is_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Identity::load_or_make(folder.path()).unwrap();
+        let again = Identity::load_or_make(folder.path()).unwrap();
+        assert_eq!(first.id(), again.id());
+        assert_ne!(first.id(), Identity::make().id());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_on_the_computer_can_read_the_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        Identity::load_or_make(folder.path()).unwrap();
+        let mode = fs::metadata(folder.path().join(KEY_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(KEY_FILE), "not a key").unwrap();
+        assert_eq!(Identity::load_or_make(folder.path()).map_err(|e| e.code).unwrap_err(), Code::ProfileBroken);
+        assert_eq!(fs::read_to_string(folder.path().join(KEY_FILE)).unwrap(), "not a key");
+    }
+
+    #[test]
+    fn a_house_can_check_the_answer_and_the_log_shows_no_secret() {
+        let identity = Identity::make();
+        let answer = identity.sign_in("pin", "challenge");
+        assert_eq!(sign_in::verify(&identity.id(), "pin", "challenge", &answer), Ok(()));
+        assert!(!format!("{identity:?}").contains(&URL_SAFE_NO_PAD.encode(identity.key.to_bytes())));
+    }
+}

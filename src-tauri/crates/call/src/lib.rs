@@ -1,0 +1,29 @@
+//! One person in one room: house channel, LiveKit signalling, WebRTC and sound.
+//!
+//! A [`Profile`] is who somebody is on this computer. A [`HouseClient`] is that person signed in at a house. A [`Call`]
+//! is that person in a room there: it follows what the house says with microphone and published track, and repairs
+//! every connection by itself until it is told to leave.
+
+mod call;
+mod call_task;
+mod call_view;
+mod house_channel;
+mod house_client;
+pub mod identity;
+mod media;
+mod onlooker;
+mod pinned_tls;
+pub mod profile;
+mod retry;
+mod sound;
+mod websocket;
+
+pub use call::Call;
+pub use call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, MicrophoneView};
+pub use house_channel::{ChannelNews, HouseChannel};
+pub use house_client::HouseClient;
+pub use identity::Identity;
+pub use media::QUIET_LOG;
+pub use onlooker::Onlooker;
+pub use profile::{Profile, SavedHouse, Settings, Theme};
+pub use serambi_audio::{DeviceChoice, EngineSettings};

@@ -1,0 +1,191 @@
+//! LiveKit's signalling as we use it: its options, its messages, and a WebSocket client that knows pinned houses.
+//!
+//! `livekit-signaling` has no TLS setting and takes one process-wide WebSocket client, of which the first registration
+//! counts. So ours is registered once and picks the pin by the host and port of the address.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Once, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use livekit_net::{
+    Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult, WsConnection,
+};
+use livekit_protocol::{
+    AddTrackRequest, DisconnectReason, LeaveRequest, MuteTrackRequest, SessionDescription, SignalTarget, TrackSource,
+    TrackType, TrickleRequest, leave_request, signal_request::Message as Request,
+};
+use livekit_signaling::SignalOptions;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::connection::Direction;
+use crate::websocket::{self, OpenError, PinnedWebSocket};
+
+/// The newest version that a stock server of today speaks; with 18 reliable messages of others did not arrive.
+const PROTOCOL_VERSION: u32 = 17;
+/// The house is near or it is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How we present ourselves.
+pub(super) fn options() -> SignalOptions {
+    let mut options = SignalOptions::default();
+    options.single_peer_connection = false;
+    options.region_failover = false;
+    options.protocol_version = PROTOCOL_VERSION;
+    // We strip no packet trailers and speak no stream RPC.
+    options.client_capabilities = Vec::new();
+    options.client_protocol = 0;
+    options.connect_timeout = CONNECT_TIMEOUT;
+    options
+}
+
+pub(super) fn target(direction: Direction) -> SignalTarget {
+    match direction {
+        Direction::Publish => SignalTarget::Publisher,
+        Direction::Subscribe => SignalTarget::Subscriber,
+    }
+}
+
+/// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off.
+pub(super) fn add_track(cid: &str) -> Request {
+    Request::AddTrack(AddTrackRequest {
+        cid: cid.to_owned(),
+        name: "voice".to_owned(),
+        r#type: TrackType::Audio as i32,
+        source: TrackSource::Microphone as i32,
+        muted: true,
+        disable_red: true,
+        ..Default::default()
+    })
+}
+
+pub(super) fn mute(sid: &str, muted: bool) -> Request {
+    Request::Mute(MuteTrackRequest { sid: sid.to_owned(), muted })
+}
+
+pub(super) fn candidate(direction: Direction, json: String) -> Request {
+    Request::Trickle(TrickleRequest { candidate_init: json, target: target(direction) as i32, r#final: false })
+}
+
+pub(super) fn leave() -> Request {
+    Request::Leave(LeaveRequest {
+        reason: DisconnectReason::ClientInitiated as i32,
+        action: leave_request::Action::Disconnect as i32,
+        ..Default::default()
+    })
+}
+
+/// `kind` is `offer` or `answer`; an answer repeats the number of its offer.
+pub(super) fn description(kind: &str, sdp: String, id: u32) -> SessionDescription {
+    SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
+}
+
+type Pins = Mutex<HashMap<String, Arc<rustls::ClientConfig>>>;
+
+/// By `host:port`. A house that moved is simply pinned again at its new address.
+fn pins() -> &'static Pins {
+    static PINS: OnceLock<Pins> = OnceLock::new();
+    PINS.get_or_init(Pins::default)
+}
+
+/// From now on signalling to this `host:port` trusts this certificate only.
+pub(super) fn pin(address: &str, tls: Arc<rustls::ClientConfig>) {
+    pins().lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), tls);
+}
+
+/// Registers our clients; only the first call does anything.
+pub(super) fn register_clients() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        livekit_net::set_ws_client(Arc::new(HouseWebSockets));
+        livekit_net::set_http_client(Arc::new(NoHttp));
+    });
+}
+
+/// Pinned where we know the certificate; anything else by the rules of the public web.
+struct HouseWebSockets;
+
+#[async_trait]
+impl WsClient for HouseWebSockets {
+    async fn connect(
+        &self,
+        url: String,
+        headers: Vec<Header>,
+        timeout_ms: u64,
+    ) -> Result<WsConnectResult, TransportError> {
+        let address = websocket::host_and_port(&url)
+            .ok_or_else(|| TransportError::Connection("not a WebSocket address".to_owned()))?;
+        let tls = pins().lock().unwrap_or_else(PoisonError::into_inner).get(&address).cloned();
+        let Some(tls) = tls.filter(|_| url.starts_with("wss:")) else {
+            return livekit_net::testing::native_ws_client().connect(url, headers, timeout_ms).await;
+        };
+        let headers = headers.into_iter().map(|header| (header.name, header.value));
+        let opening = websocket::open(&url, &address, tls, headers);
+        let socket = match tokio::time::timeout(Duration::from_millis(timeout_ms), opening).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(OpenError::Status(status))) => return Err(TransportError::Http { status }),
+            Ok(Err(OpenError::Connection(refusal))) => return Err(TransportError::Connection(refusal.to_string())),
+            Err(_) => return Err(TransportError::Timeout),
+        };
+        let (writer, reader) = socket.split();
+        Ok(WsConnectResult { connection: Arc::new(HouseConnection { writer: writer.into(), reader: reader.into() }) })
+    }
+}
+
+struct HouseConnection {
+    writer: tokio::sync::Mutex<SplitSink<PinnedWebSocket, Message>>,
+    reader: tokio::sync::Mutex<SplitStream<PinnedWebSocket>>,
+}
+
+#[async_trait]
+impl WsConnection for HouseConnection {
+    async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
+        let sent = self.writer.lock().await.send(Message::binary(frame)).await;
+        sent.map_err(|error| TransportError::Connection(error.to_string()))
+    }
+
+    async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
+        let mut reader = self.reader.lock().await;
+        loop {
+            match reader.next().await {
+                Some(Ok(Message::Binary(frame))) => return Ok(Some(frame.to_vec())),
+                Some(Ok(Message::Close(_))) | None => return Ok(None),
+                // Pings are answered by the socket itself; signalling sends no text.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "the signalling socket broke");
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn close(&self) {
+        if let Err(error) = self.writer.lock().await.close().await {
+            tracing::trace!(%error, "closing the signalling socket");
+        }
+    }
+}
+
+/// The crate would ask `/rtc/validate` why a connection failed, over an unpinned connection and with the token.
+/// Without an answer it reports the first error, which is all we need.
+struct NoHttp;
+
+#[async_trait]
+impl HttpClient for NoHttp {
+    async fn request(
+        &self,
+        _method: HttpMethod,
+        _url: String,
+        _headers: Vec<Header>,
+        _body: Option<Vec<u8>>,
+    ) -> Result<HttpResponse, TransportError> {
+        Err(TransportError::Other("not asked".to_owned()))
+    }
+}

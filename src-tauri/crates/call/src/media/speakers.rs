@@ -1,0 +1,110 @@
+//! From a remote track to the engine's mix: one reader per track, and whose voice each one is.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use serambi_audio::{Engine, ReceivedPacket, SpeakerId};
+use serambi_protocol::PersonId;
+use tokio::sync::watch;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+/// The engine may still be starting when the first packet comes.
+pub(crate) type EngineSoon = watch::Receiver<Option<Arc<Engine>>>;
+
+/// Everybody who is heard.
+pub(crate) struct Speakers {
+    engine: EngineSoon,
+    people: Mutex<HashMap<u64, PersonId>>,
+    next: AtomicU64,
+    packets: AtomicU64,
+    first_packet_at: OnceLock<Instant>,
+}
+
+impl Speakers {
+    pub(crate) fn new(engine: EngineSoon) -> Self {
+        Self {
+            engine,
+            people: Mutex::default(),
+            next: AtomicU64::new(1),
+            packets: AtomicU64::new(0),
+            first_packet_at: OnceLock::new(),
+        }
+    }
+
+    /// Whose voice is this?
+    pub(crate) fn person(&self, speaker: SpeakerId) -> Option<PersonId> {
+        self.people().get(&speaker.0).cloned()
+    }
+
+    /// Packets that came in.
+    pub(crate) fn received(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
+    }
+
+    /// When the first sound of anybody came in.
+    pub(crate) fn first_packet_at(&self) -> Option<Instant> {
+        self.first_packet_at.get().copied()
+    }
+
+    /// Reads a track into the mix until it ends or the reader is aborted. It does nothing else: a slow reader loses
+    /// packets after 256.
+    pub(super) async fn listen(self: Arc<Self>, track: Arc<dyn TrackRemote>, owner: Option<PersonId>) {
+        let Some(engine) = self.engine().await else { return };
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let inbox = match engine.add_speaker(SpeakerId(id)) {
+            Ok(inbox) => inbox,
+            Err(error) => return tracing::warn!(%error, "a speaker cannot be heard"),
+        };
+        drop(engine);
+        if let Some(owner) = owner {
+            self.people().insert(id, owner);
+        }
+        let _named = Named { speakers: &self, id };
+        while let Some(event) = track.poll().await {
+            match event {
+                TrackRemoteEvent::OnRtpPacket(packet) => {
+                    let arrival = Instant::now();
+                    self.first_packet_at.get_or_init(|| arrival);
+                    self.packets.fetch_add(1, Ordering::Relaxed);
+                    inbox.push(ReceivedPacket {
+                        sequence: packet.header.sequence_number,
+                        timestamp: packet.header.timestamp,
+                        payload: packet.payload,
+                        arrival,
+                    });
+                }
+                TrackRemoteEvent::OnEnded => return,
+                // `OnOpen` comes again with every negotiation.
+                _ => {}
+            }
+        }
+    }
+
+    async fn engine(&self) -> Option<Arc<Engine>> {
+        let mut soon = self.engine.clone();
+        let engine = soon.wait_for(Option::is_some).await.ok()?;
+        engine.clone()
+    }
+
+    fn people(&self) -> MutexGuard<'_, HashMap<u64, PersonId>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets the name when the reader ends, also when it is aborted.
+struct Named<'a> {
+    speakers: &'a Speakers,
+    id: u64,
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        self.speakers.people().remove(&self.id);
+    }
+}

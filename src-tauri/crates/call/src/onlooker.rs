@@ -1,0 +1,59 @@
+//! Looking at a house from outside, without signing in: what it is and which rooms are open.
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use reqwest::Method;
+use serambi_protocol::{
+    Code, Refusal,
+    api::{HouseInfo, RoomCard},
+    link::HouseAddress,
+};
+
+use crate::{house_client, pinned_tls};
+
+/// Somebody who only looks. Keeps the connection, so that looking again is cheap.
+#[derive(Clone, Debug)]
+pub struct Onlooker {
+    house: HouseAddress,
+    http: reqwest::Client,
+}
+
+impl Onlooker {
+    /// An onlooker of this house.
+    ///
+    /// # Errors
+    /// `internal`: no TLS on this system.
+    pub fn new(house: HouseAddress) -> Result<Self, Refusal> {
+        let http = house_client::http_client(&pinned_tls::client_config(&house.pin)?)?;
+        Ok(Self { house, http })
+    }
+
+    /// The house that is looked at.
+    pub fn house(&self) -> &HouseAddress {
+        &self.house
+    }
+
+    /// The house and its open rooms, from the first of its addresses that answers.
+    ///
+    /// # Errors
+    /// `house_unreachable`, `house_not_the_one`.
+    pub async fn look(&self) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
+        let mut answers: FuturesUnordered<_> =
+            self.house.addresses.iter().map(|address| self.look_through(address)).collect();
+        let mut worst = Refusal::new(Code::HouseUnreachable, "no address");
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(seen) => return Ok(seen),
+                // That somebody else lives there says more than that nobody does.
+                Err(refusal) if worst.code == Code::HouseUnreachable => worst = refusal,
+                Err(_) => {}
+            }
+        }
+        Err(worst)
+    }
+
+    async fn look_through(&self, address: &str) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
+        let info = house_client::ask(&self.http, address, Method::GET, "/house", None, None::<&()>).await?;
+        let rooms = house_client::ask(&self.http, address, Method::GET, "/rooms", None, None::<&()>).await?;
+        Ok((info, rooms))
+    }
+}

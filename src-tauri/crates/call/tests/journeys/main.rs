@@ -1,0 +1,251 @@
+//! Journeys of real people through a real house and its real media server, with sound files for devices.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod porch;
+mod scissors;
+mod speech;
+
+use porch::{Porch, bring_on_stage, two_on_stage};
+use serambi_call::{Connection, HouseClient, Identity};
+use serambi_protocol::{
+    Code, Command, Notice, RoomId,
+    event::ClosedReason,
+    link::{HouseAddress, Pin},
+    view::Role,
+};
+
+/// Voice packets of 20 ms in some seconds.
+const THREE_SECONDS: u64 = 150;
+/// Two different voices are never as alike as this; one voice is, also on a machine that is too busy for real time.
+const ALIKE: f64 = 0.8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_01_a_listener_has_no_open_microphone() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(1, 5));
+    let mut host = a.start().await;
+    let view = host.until("the open microphone", |view| view.microphone.open).await;
+    assert_eq!(view.room.you.role, Role::Host);
+    assert!(view.microphone.muted && view.room.you.muted);
+
+    let b = porch.guest("B").await.with_voice(&speech::voice(2, 5));
+    let mut listener = b.join(&host).await;
+    let view = listener.until("being a listener", |view| view.room.you.role == Role::Listener).await;
+    assert!(!view.microphone.open);
+    listener
+        .counted("the running engine", |counted| counted.sound.as_ref().is_some_and(|sound| sound.mixed_blocks > 20))
+        .await;
+    let sound = listener.call.statistics().sound.unwrap();
+    assert_eq!((sound.microphone.builds, sound.voice.captured_blocks), (0, 0));
+    assert_eq!(listener.call.set_muted(false).await.map_err(|e| e.code), Err(Code::NotOnStage));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_07_nothing_is_heard_before_unmuting_and_everything_after() {
+    let porch = Porch::open().await;
+    let said = speech::voice(7, 30);
+    let a = porch.guest("A").await.with_ears();
+    let b = porch.guest("B").await.with_voice(&said);
+    let (host, mut guest) = two_on_stage(&a, &b).await;
+    let view = guest.until("the open microphone", |view| view.microphone.open).await;
+    assert!(view.microphone.muted && view.room.you.muted);
+
+    guest
+        .counted("words spoken while muted", |counted| {
+            counted.sound.as_ref().is_some_and(|sound| sound.voice.muted_blocks > 150)
+        })
+        .await;
+    assert_eq!(guest.call.statistics().packets_sent, 0);
+    assert_eq!(host.call.statistics().packets_received, 0);
+
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("words heard", |counted| counted.packets_received > THREE_SECONDS).await;
+    guest.call.set_muted(true).await.unwrap();
+    let sent = guest.call.statistics().packets_sent;
+    let heard = host.leave_and_listen().await;
+    let likeness = speech::likeness(&said, &heard);
+    assert!(likeness > ALIKE, "{likeness}");
+    assert_eq!(guest.call.statistics().packets_sent, sent, "voice left a muted machine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_hear_each_other() {
+    let porch = Porch::open().await;
+    let (a_says, b_says) = (speech::voice(3, 30), speech::voice(4, 30));
+    let a = porch.guest("A").await.with_voice(&a_says).with_ears();
+    let b = porch.guest("B").await.with_voice(&b_says).with_ears();
+    let (host, guest) = two_on_stage(&a, &b).await;
+    host.call.set_muted(false).await.unwrap();
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > THREE_SECONDS).await;
+    guest.counted("A heard", |counted| counted.packets_received > THREE_SECONDS).await;
+    let a_hears = host.leave_and_listen().await;
+    let b_hears = guest.leave_and_listen().await;
+    for (said, heard) in [(&b_says, &a_hears), (&a_says, &b_hears)] {
+        let likeness = speech::likeness(said, heard);
+        assert!(likeness > ALIKE, "{likeness}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_11_a_muted_speaker_is_told_by_whom_and_can_unmute() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await;
+    let b = porch.guest("B").await.with_voice(&speech::voice(11, 30));
+    let (host, mut guest) = two_on_stage(&a, &b).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > 20).await;
+
+    host.call.command(Command::Mute { person: b.id() }).await.unwrap();
+    assert_eq!(
+        guest.notice(|notice| matches!(notice, Notice::MutedBy { .. })).await,
+        Notice::MutedBy { by: "A".into() }
+    );
+    guest.until("the mute", |view| view.microphone.muted && view.room.you.muted).await;
+    let sent = guest.call.statistics().packets_sent;
+    guest
+        .counted("more words", |counted| counted.sound.as_ref().is_some_and(|sound| sound.voice.muted_blocks > 50))
+        .await;
+    assert_eq!(guest.call.statistics().packets_sent, sent);
+
+    guest.call.set_muted(false).await.unwrap();
+    guest.counted("own words again", |counted| counted.packets_sent > sent + 20).await;
+    assert!(!guest.call.view().microphone.muted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_29_the_end_closes_every_call_and_microphone() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(1, 5));
+    let b = porch.guest("B").await.with_voice(&speech::voice(2, 5));
+    let (mut host, mut guest) = two_on_stage(&a, &b).await;
+    guest.until("the open microphone", |view| view.microphone.open).await;
+    host.call.end_room().await.unwrap();
+    assert_eq!(host.closed().await, ClosedReason::Ended);
+    assert_eq!(guest.closed().await, ClosedReason::Ended);
+    for visit in [host, guest] {
+        assert!(!visit.call.view().microphone.open);
+        assert!(visit.call.statistics().sound.is_none(), "the engine is still there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_to_the_audience_has_a_closed_microphone_and_can_come_back() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await;
+    let b = porch.guest("B").await.with_voice(&speech::voice(5, 40));
+    let (mut host, mut guest) = two_on_stage(&a, &b).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > 20).await;
+
+    host.call.command(Command::MoveToAudience { person: Some(b.id()) }).await.unwrap();
+    guest.until("the closed microphone", |view| !view.microphone.open && !view.room.you.role.is_on_stage()).await;
+    assert!(guest.call.view().microphone.muted);
+
+    let before = host.call.statistics().packets_received;
+    bring_on_stage(&mut host, &mut guest, b.id()).await;
+    guest.until("the open microphone", |view| view.microphone.open && view.microphone.muted).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard again", |counted| counted.packets_received > before + 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_late_hears_those_who_already_speak() {
+    let porch = Porch::open().await;
+    let a_says = speech::voice(6, 30);
+    let a = porch.guest("A").await.with_voice(&a_says);
+    let mut host = a.start().await;
+    host.until("the open microphone", |view| view.microphone.open).await;
+    host.call.set_muted(false).await.unwrap();
+    host.counted("own words", |counted| counted.packets_sent > 50).await;
+
+    let late = porch.guest("Late").await.with_ears();
+    let listener = late.join(&host).await;
+    listener.counted("A heard", |counted| counted.packets_received > THREE_SECONDS).await;
+    let levels = listener.call.levels();
+    assert_eq!(levels.people.iter().map(|(person, _)| person.clone()).collect::<Vec<_>>(), [a.id()]);
+    let heard = listener.leave_and_listen().await;
+    let likeness = speech::likeness(&a_says, &heard);
+    assert!(likeness > ALIKE, "{likeness}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_wire_to_the_house_is_mended_and_nothing_is_missed() {
+    let porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(8, 40));
+    let b = porch.guest_by("B", &wire.address).await;
+    let mut host = a.start().await;
+    host.until("the open microphone", |view| view.microphone.open).await;
+    host.call.set_muted(false).await.unwrap();
+    let mut guest = b.join(&host).await;
+    guest.counted("A heard", |counted| counted.packets_received > 20).await;
+
+    wire.cut();
+    let c = porch.guest("C").await;
+    let _late = c.join(&host).await;
+    guest.until("C in the audience", |view| view.room.listeners == 2).await;
+    guest.counted("the resumed seat", |counted| counted.resumes + counted.rejoins > 0).await;
+    let before = guest.call.statistics().packets_received;
+    guest.counted("A heard still", |counted| counted.packets_received > before + 50).await;
+    assert_eq!(guest.call.view().connection, Connection::Connected);
+    guest.call.command(Command::RaiseHand).await.unwrap();
+    host.until("B's hand", |view| view.room.hands.count == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_with_another_certificate_is_refused_before_anything_is_said_to_it() {
+    let porch = Porch::open().await;
+    let wrong = HouseAddress { addresses: porch.house.address().addresses, pin: Pin::from_digest(&[9; 32]) };
+    let refusal = HouseClient::sign_in(&wrong, &Identity::make(), "B").await.unwrap_err();
+    assert_eq!(refusal.code, Code::HouseNotTheOne);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_address_of_several_is_found() {
+    let porch = Porch::open().await;
+    let mut address = porch.house.address();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    address.addresses.insert(0, free.to_string());
+    let house = HouseClient::sign_in(&address, &Identity::make(), "B").await.unwrap();
+    assert_eq!(house.info().await.unwrap().name, "Porch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_does_not_exist_cannot_be_joined() {
+    let porch = Porch::open().await;
+    let b = porch.guest("B").await;
+    let refusal = b.house.join(&RoomId::from_random([1; 10]), false).await.unwrap_err();
+    assert_eq!(refusal.code, Code::RoomNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_microphone_an_invitation_is_refused_and_the_person_stays_a_listener() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await;
+    let b = porch.guest("B").await;
+    let mut host = a.start().await;
+    let mut guest = b.join(&host).await;
+    guest.call.command(Command::RaiseHand).await.unwrap();
+    host.until("the raised hand", |view| view.room.hands.count == 1).await;
+    host.call.command(Command::Invite { person: b.id() }).await.unwrap();
+    guest.until("the invitation", |view| view.room.you.invitation.is_some()).await;
+    let refusal = guest.call.accept_invitation().await.unwrap_err();
+    assert_eq!(refusal.code, Code::NoMicrophone);
+    let view = guest.call.view();
+    assert_eq!(view.room.you.role, Role::Listener);
+    assert_eq!(view.microphone.problem, Some(Code::NoMicrophone));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_a_call_leaves_the_room() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await;
+    let b = porch.guest("B").await;
+    let mut host = a.start().await;
+    let guest = b.join(&host).await;
+    host.until("B in the audience", |view| view.room.listeners == 1).await;
+    drop(guest);
+    host.until("B gone", |view| view.room.listeners == 0).await;
+}

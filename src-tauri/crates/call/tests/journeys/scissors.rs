@@ -1,0 +1,42 @@
+//! A wire to a house that can be cut: everything over TCP, that is API, events and signalling; not the sound.
+
+use std::sync::{Arc, Mutex};
+
+use serambi_protocol::link::HouseAddress;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+pub struct Wire {
+    pub address: HouseAddress,
+    whole: Arc<Mutex<CancellationToken>>,
+}
+
+impl Wire {
+    pub async fn to(house: &HouseAddress) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address =
+            HouseAddress { addresses: vec![listener.local_addr().unwrap().to_string()], pin: house.pin.clone() };
+        let whole = Arc::new(Mutex::new(CancellationToken::new()));
+        tokio::spawn(carry(listener, house.addresses[0].clone(), whole.clone()));
+        Self { address, whole }
+    }
+
+    /// Cuts everything that goes through it now. New connections are possible at once.
+    pub fn cut(&self) {
+        std::mem::take(&mut *self.whole.lock().unwrap()).cancel();
+    }
+}
+
+async fn carry(listener: TcpListener, house: String, whole: Arc<Mutex<CancellationToken>>) {
+    while let Ok((mut near, _)) = listener.accept().await {
+        let (house, whole) = (house.clone(), whole.lock().unwrap().clone());
+        tokio::spawn(async move {
+            let mut far = TcpStream::connect(house).await.unwrap();
+            tokio::select! {
+                () = whole.cancelled() => {}
+                // Either end may close whenever it likes.
+                _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+            }
+        });
+    }
+}
