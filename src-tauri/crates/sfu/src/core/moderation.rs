@@ -153,9 +153,10 @@ impl SfuCore {
             }
             Command::UpdateParticipant { room, identity, permission, name, metadata, attributes } => {
                 let id = self.person(&room, &identity)?;
-                self.change_person(id, &name, &metadata, attributes)?;
-                if let Some(permission) = permission {
-                    self.change_permission(now, id, permission);
+                self.describe_person(id, &name, &metadata, attributes)?;
+                match permission {
+                    Some(permission) => self.change_permission(now, id, permission),
+                    None => self.announce(id),
                 }
                 self.describe(id)
             }

@@ -251,30 +251,25 @@ fn take_pending(participant: &mut Participant, section: &Section) -> Option<Pend
 }
 
 fn answer_section(participant: &Participant, section: &Section) -> SectionAnswer {
-    let leg = participant.publisher.as_ref();
-    match section.kind {
+    match (section.kind, section.opus) {
         _ if section.rejected => SectionAnswer::Refuse,
-        SectionKind::Data => SectionAnswer::Data,
-        SectionKind::Refused => SectionAnswer::Refuse,
-        SectionKind::Audio if section.opus.is_none() => SectionAnswer::Refuse,
-        SectionKind::Audio => {
-            let bound = leg.and_then(|leg| {
-                let mut sections = leg.sections.iter();
-                sections.find(|bound| bound.client_mid == section.mid)
-            });
-            let info = bound.and_then(|bound| {
-                let mut tracks = participant.tracks.iter();
-                tracks.find(|track| track.info.sid == bound.track_sid)
-            });
-            if let (Some(bound), Some(track)) = (bound, info) {
-                return SectionAnswer::Receive { opus: bound.opus, dtx: track.wants_dtx(), stereo: track.is_stereo() };
-            }
-            let ended = leg.is_some_and(|leg| leg.ended_mids.contains(&section.mid));
-            if ended && section.direction == Direction::Inactive {
-                SectionAnswer::Refuse
-            } else {
-                SectionAnswer::Inactive
-            }
+        (SectionKind::Data, _) => SectionAnswer::Data,
+        (SectionKind::Audio, Some(opus)) => answer_audio(participant, section, opus),
+        (SectionKind::Audio, None) | (SectionKind::Refused, _) => SectionAnswer::Refuse,
+    }
+}
+
+fn answer_audio(participant: &Participant, section: &Section, opus: u8) -> SectionAnswer {
+    let Some(leg) = &participant.publisher else {
+        return SectionAnswer::Inactive { opus };
+    };
+    let bound = leg.sections.iter().find(|bound| bound.client_mid == section.mid);
+    let track = bound.and_then(|bound| participant.tracks.iter().find(|track| track.info.sid == bound.track_sid));
+    match track {
+        Some(track) => SectionAnswer::Receive { opus, dtx: track.wants_dtx(), stereo: track.is_stereo() },
+        None if section.direction == Direction::Inactive && leg.ended_mids.contains(&section.mid) => {
+            SectionAnswer::Refuse
         }
+        None => SectionAnswer::Inactive { opus },
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Section {
     pub(crate) direction: Direction,
     /// Payload type the client gave to `opus/48000/2`.
     pub(crate) opus: Option<u8>,
+    /// First `a=rtpmap`, as it came.
+    pub(crate) first_rtpmap: Option<String>,
     /// First `a=ssrc`.
     pub(crate) ssrc: Option<u32>,
     /// Second word of `a=msid`: the client's id of the track.
@@ -200,6 +202,7 @@ impl Section {
             mid: String::new(),
             direction: Direction::SendRecv,
             opus: None,
+            first_rtpmap: None,
             ssrc: None,
             msid_track: None,
         })
@@ -214,7 +217,10 @@ impl Section {
             "inactive" => self.direction = Direction::Inactive,
             // Firefox gives port 0 to sections that are to be bundled: not a refusal.
             "bundle-only" => self.rejected = false,
-            "rtpmap" => keep_first(&mut self.opus, parse_opus(value)),
+            "rtpmap" => {
+                keep_first(&mut self.opus, parse_opus(value));
+                keep_first(&mut self.first_rtpmap, Some(value.to_owned()));
+            }
             "ssrc" => keep_first(&mut self.ssrc, parse_ssrc(value)),
             "msid" => {
                 let track = value.split_whitespace().nth(1);

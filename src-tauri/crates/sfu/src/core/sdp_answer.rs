@@ -10,7 +10,9 @@ pub(crate) enum SectionAnswer {
     /// takes a stopped section as free and re-uses it for the next track.
     Refuse,
     /// Kept in the bundle, nothing flows.
-    Inactive,
+    Inactive {
+        opus: u8,
+    },
     /// We take the client's audio.
     Receive {
         opus: u8,
@@ -58,19 +60,24 @@ fn write_section(
 ) {
     match answer {
         SectionAnswer::Refuse => {
-            writer.media(&section.media, 0, &section.protocol, &section.formats);
+            // One format with its map: a refused section must have some (RFC 3264 section 6), and
+            // strict readers want to know what it is.
+            let map = section.first_rtpmap.as_deref();
+            let format = map.and_then(|map| map.split(' ').next()).unwrap_or(&section.formats);
+            writer.media(&section.media, 0, &section.protocol, format);
             writer.attribute("mid", &section.mid);
             writer.line("a=inactive");
+            if let Some(map) = map {
+                writer.attribute("rtpmap", map);
+            }
         }
-        SectionAnswer::Inactive => {
-            writer.media(&section.media, 9, &section.protocol, &section.formats);
+        SectionAnswer::Inactive { opus } => {
+            writer.media(&section.media, 9, &section.protocol, &opus.to_string());
             writer.transport(reach, setup, first);
             writer.attribute("mid", &section.mid);
             writer.line("a=inactive");
             writer.line("a=rtcp-mux");
-            if let Some(opus) = section.opus {
-                writer.attribute("rtpmap", format_args!("{opus} opus/48000/2"));
-            }
+            writer.attribute("rtpmap", format_args!("{opus} opus/48000/2"));
         }
         SectionAnswer::Receive { opus, dtx, stereo } => {
             writer.media(&section.media, 9, &section.protocol, &opus.to_string());

@@ -1,5 +1,6 @@
 //! What clients say on their signalling connection.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use livekit_protocol::signal_request::Message as Request;
@@ -91,25 +92,28 @@ impl SfuCore {
                 Err(request_response::Reason::NotAllowed)
             }
             Some(_) => self
-                .change_person(id, &update.name, &update.metadata, update.attributes)
+                .describe_person(id, &update.name, &update.metadata, update.attributes)
                 .map_err(|_| request_response::Reason::LimitExceeded),
             None => return,
         };
         let reason = match outcome {
-            Ok(()) => request_response::Reason::Ok,
+            Ok(()) => {
+                self.announce(id);
+                request_response::Reason::Ok
+            }
             Err(reason) => reason,
         };
         self.respond(id, request_id, reason, None);
     }
 
-    /// Changes what is said about a person. Empty is unchanged; an attribute set to the empty
-    /// string is deleted.
-    pub(super) fn change_person(
+    /// Changes what is said about a person, without telling anybody. Empty is unchanged; an
+    /// attribute set to the empty string is deleted.
+    pub(super) fn describe_person(
         &mut self,
         id: ParticipantId,
         name: &str,
         metadata: &str,
-        attributes: std::collections::HashMap<String, String>,
+        attributes: HashMap<String, String>,
     ) -> Result<(), Refusal> {
         check_name("name", name)?;
         check_metadata(metadata)?;
@@ -127,7 +131,6 @@ impl SfuCore {
         if !metadata.is_empty() {
             metadata.clone_into(&mut participant.metadata);
         }
-        self.announce(id);
         Ok(())
     }
 

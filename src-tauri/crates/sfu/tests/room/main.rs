@@ -1,0 +1,11 @@
+//! Rooms with real ICE, DTLS and SRTP at both ends, a simulated clock and a simulated network.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod client;
+mod data;
+mod forwarding;
+mod hostile;
+mod permissions;
+mod sessions;
+mod simulation;

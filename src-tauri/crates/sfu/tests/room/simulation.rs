@@ -1,0 +1,331 @@
+//! A core, some clients, and a network between them, all on one clock that jumps to the next event.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use livekit_protocol::signal_request::Message as Request;
+use livekit_protocol::{ParticipantPermission, SignalRequest};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serambi_sfu::core::{Command, ConnectionId, CoreConfig, Join, Output, Refusal, Reply, Resume, SfuCore};
+use serambi_sfu::{ParticipantStatistics, RoomStatistics};
+
+use crate::client::Client;
+
+pub const ROOM: &str = "serambi";
+
+/// One way, without jitter.
+const LATENCY: Duration = Duration::from_millis(5);
+
+/// The server's only address.
+pub const SERVER: &str = "10.0.0.1:7881";
+
+/// One Opus packet.
+pub const FRAME: Duration = Duration::from_millis(20);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Datagram {
+    arrives: Instant,
+    order: u64,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// A client by its place in the simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest(pub usize);
+
+pub struct Simulation {
+    pub core: SfuCore,
+    pub now: Instant,
+    pub clients: Vec<Client>,
+    /// Share of media and data datagrams that vanish.
+    pub loss: f64,
+    wire: BinaryHeap<Reverse<Datagram>>,
+    order: u64,
+    chance: StdRng,
+    core_deadline: Option<Instant>,
+    next_connection: u64,
+}
+
+pub fn speaker() -> ParticipantPermission {
+    ParticipantPermission { can_publish: true, can_publish_data: true, ..listener() }
+}
+
+pub fn listener() -> ParticipantPermission {
+    ParticipantPermission { can_subscribe: true, ..ParticipantPermission::default() }
+}
+
+pub fn hidden_listener() -> ParticipantPermission {
+    ParticipantPermission { hidden: true, ..listener() }
+}
+
+impl Simulation {
+    pub fn new() -> Self {
+        let now = Instant::now();
+        let provider = str0m::crypto::from_feature_flags();
+        let config = CoreConfig {
+            addresses: vec![SERVER.parse().unwrap()],
+            certificate: provider.dtls_provider.generate_certificate().unwrap(),
+            seed: [3; 32],
+            unix_ms: 1_700_000_000_000,
+        };
+        Self {
+            core: SfuCore::new(now, config),
+            now,
+            clients: Vec::new(),
+            loss: 0.0,
+            wire: BinaryHeap::new(),
+            order: 0,
+            chance: StdRng::seed_from_u64(1),
+            core_deadline: None,
+            next_connection: 0,
+        }
+    }
+
+    /// Somebody comes in, and media comes up.
+    pub fn enter(&mut self, identity: &str, permission: ParticipantPermission) -> Guest {
+        let guest = self.ring(identity, permission).unwrap();
+        self.run_until("media is up", |sim| sim.client(guest).is_up());
+        guest
+    }
+
+    /// Somebody comes to the door; media is left to itself.
+    pub fn ring(&mut self, identity: &str, permission: ParticipantPermission) -> Result<Guest, Refusal> {
+        let connection = self.new_connection();
+        let join = Join {
+            room: ROOM.into(),
+            identity: identity.into(),
+            name: identity.to_uppercase(),
+            metadata: String::new(),
+            attributes: Default::default(),
+            permission,
+            kind: 0,
+            protocol: 17,
+            auto_subscribe: true,
+            reuses_sections: true,
+        };
+        self.core.join(self.now, connection, join)?;
+        let guest = Guest(self.clients.len());
+        self.clients.push(Client::new(guest, connection, self.now));
+        self.flush();
+        Ok(guest)
+    }
+
+    /// The signalling connection breaks without a word.
+    pub fn cut(&mut self, guest: Guest) {
+        let connection = self.client_mut(guest).connection.take().unwrap();
+        self.core.handle_signal_lost(self.now, connection);
+        self.flush();
+    }
+
+    /// The client is back with a new signalling connection.
+    pub fn resume(&mut self, guest: Guest, identity: &str) {
+        let connection = self.new_connection();
+        let client = self.client_mut(guest);
+        client.connection = Some(connection);
+        client.messages.clear();
+        let resume = Resume { room: ROOM.into(), identity: identity.into(), sid: client.sid.clone() };
+        self.core.resume(self.now, connection, &resume);
+        self.flush();
+    }
+
+    pub fn command(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let reply = self.core.handle_command(self.now, command);
+        self.flush();
+        reply
+    }
+
+    pub fn permit(&mut self, identity: &str, permission: ParticipantPermission) {
+        self.command(Command::UpdateParticipant {
+            room: ROOM.into(),
+            identity: identity.into(),
+            permission: Some(permission),
+            name: String::new(),
+            metadata: String::new(),
+            attributes: Default::default(),
+        })
+        .unwrap();
+    }
+
+    /// A client says something.
+    pub fn say(&mut self, guest: Guest, message: Request) {
+        let Some(connection) = self.client(guest).connection else {
+            return;
+        };
+        self.core.handle_signal(self.now, connection, SignalRequest { message: Some(message) });
+        self.flush();
+    }
+
+    /// Publishes a microphone and waits until the client may send. Gives the track's sid.
+    pub fn publish(&mut self, guest: Guest) -> String {
+        self.announce_track(guest);
+        self.run_until("a track is published", |sim| {
+            let client = sim.client(guest);
+            client.may_send() && client.published.is_some()
+        });
+        self.client(guest).published.clone().unwrap()
+    }
+
+    /// The first half of publishing.
+    pub fn announce_track(&mut self, guest: Guest) {
+        let now = self.now;
+        let client = self.client_mut(guest);
+        let requests = client.publish_microphone(now);
+        for request in requests {
+            self.say(guest, request);
+        }
+    }
+
+    pub fn unpublish(&mut self, guest: Guest) {
+        let now = self.now;
+        let offer = self.client_mut(guest).stop_microphone(now);
+        self.say(guest, offer);
+        self.run(Duration::from_millis(50));
+    }
+
+    /// Sends `frames` packets, one each 20 ms. Gives their payloads.
+    pub fn talk(&mut self, guest: Guest, frames: usize) -> Vec<Vec<u8>> {
+        (0..frames)
+            .map(|_| {
+                let now = self.now;
+                let payload = self.client_mut(guest).send_frame(now);
+                self.collect(guest);
+                self.run(FRAME);
+                payload
+            })
+            .collect()
+    }
+
+    pub fn client(&self, guest: Guest) -> &Client {
+        &self.clients[guest.0]
+    }
+
+    pub fn client_mut(&mut self, guest: Guest) -> &mut Client {
+        &mut self.clients[guest.0]
+    }
+
+    pub fn room(&self) -> RoomStatistics {
+        self.core.statistics(ROOM).unwrap()
+    }
+
+    pub fn numbers(&self, identity: &str) -> ParticipantStatistics {
+        self.room().participants[identity].clone()
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.flush();
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until something is so, for at most 20 simulated seconds.
+    pub fn run_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let end = self.now + Duration::from_secs(20);
+        self.flush();
+        while !done(self) {
+            let next = self.next_event().unwrap_or_else(|| panic!("nothing more happens before {what}"));
+            assert!(next <= end, "20 s passed before {what}");
+            self.now = self.now.max(next);
+            self.step();
+        }
+    }
+
+    /// Puts a datagram on the wire that no client made.
+    pub fn inject(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        self.core.handle_datagram(self.now, from, SERVER.parse().unwrap(), &bytes);
+        self.flush();
+    }
+
+    fn new_connection(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        ConnectionId(self.next_connection)
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let wire = self.wire.peek().map(|Reverse(datagram)| datagram.arrives);
+        let clients = self.clients.iter().filter_map(Client::deadline);
+        clients.chain(wire).chain(self.core_deadline).min()
+    }
+
+    fn step(&mut self) {
+        while self.wire.peek().is_some_and(|Reverse(datagram)| datagram.arrives <= self.now) {
+            let Some(Reverse(datagram)) = self.wire.pop() else { break };
+            if datagram.to == SERVER.parse().unwrap() {
+                self.core.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.owns(datagram.to)) {
+                client.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
+            }
+        }
+        if self.core_deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.core.handle_timeout(self.now);
+        }
+        for client in &mut self.clients {
+            if client.deadline().is_some_and(|deadline| deadline <= self.now) {
+                client.handle_timeout(self.now);
+            }
+        }
+        self.flush();
+    }
+
+    /// Carries everything that came out to where it belongs.
+    fn flush(&mut self) {
+        loop {
+            match self.core.poll_output() {
+                Output::Transmit(transmit) => {
+                    self.send(transmit.source, transmit.destination, transmit.contents);
+                }
+                Output::Signal(connection, message) => {
+                    let now = self.now;
+                    let client = self.clients.iter_mut().find(|client| client.connection == Some(connection));
+                    if let Some(client) = client {
+                        let guest = client.guest;
+                        if let Some(answer) = client.handle_message(now, *message) {
+                            self.say(guest, answer);
+                        }
+                    }
+                }
+                Output::RefreshToken(connection, grants) => {
+                    if let Some(client) = self.clients.iter_mut().find(|c| c.connection == Some(connection)) {
+                        client.tokens.push(grants.permission);
+                    }
+                }
+                Output::Close(connection) => {
+                    if let Some(client) = self.clients.iter_mut().find(|c| c.connection == Some(connection)) {
+                        client.connection = None;
+                    }
+                }
+                Output::Deadline(deadline) => {
+                    self.core_deadline = deadline;
+                    break;
+                }
+            }
+        }
+        for index in 0..self.clients.len() {
+            self.collect(Guest(index));
+        }
+    }
+
+    fn collect(&mut self, guest: Guest) {
+        for (from, to, bytes) in self.client_mut(guest).take_transmits() {
+            self.send(from, to, bytes);
+        }
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let is_sound = bytes.first().is_some_and(|byte| (128..192).contains(byte));
+        if is_sound && self.chance.random_bool(self.loss) {
+            return;
+        }
+        self.order += 1;
+        self.wire.push(Reverse(Datagram { arrives: self.now + LATENCY, order: self.order, from, to, bytes }));
+    }
+}
