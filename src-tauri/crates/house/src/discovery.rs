@@ -186,7 +186,7 @@ fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
     ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6(), *ip));
     ips.dedup();
     let addresses = crate::addresses::with_port(&ips, service.get_port());
-    (!addresses.is_empty()).then(|| FoundHouse { name, address: HouseAddress { addresses, pin } })
+    (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress { addresses, pin } })
 }
 
 fn is_usable(ip: &IpAddr) -> bool {

@@ -77,15 +77,17 @@ fn read_greeting(first: u8, from: IpAddr) -> Greeting {
 /// # Errors
 /// `port_taken`, or `internal` if the address is not this computer's.
 pub async fn open(listen: IpAddr, first: u16) -> Result<TcpListener, HouseError> {
+    use io::ErrorKind::{AddrInUse, PermissionDenied};
     let mut last = None;
     for port in first..=first.saturating_add(PORTS_TRIED - 1) {
         match TcpListener::bind((listen, port)).await {
             Ok(listener) => return Ok(listener),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
+            // Windows keeps whole ranges of ports for itself and says that they are not permitted.
+            Err(error) if matches!(error.kind(), AddrInUse | PermissionDenied) => last = Some(error),
             Err(source) => return Err(HouseError::Listen { listen, source }),
         }
     }
-    let source = last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into());
+    let source = last.unwrap_or_else(|| AddrInUse.into());
     Err(HouseError::PortTaken { first, source })
 }
 

@@ -1,18 +1,21 @@
 //! The porch: the one task that owns all rooms of a house. Everything that happens to a room happens here, one thing
 //! after the other, so no two people can take the last place on stage.
 
+mod ended;
+mod handle;
 mod open_room;
 
+pub use handle::PorchHandle;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomEvent, RoomId,
-    api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
+    api::{JoinRoom, Joined, MediaGrant, StartRoom},
     name::read_title,
-    view::Role,
 };
 use serambi_room::{Room, Settings};
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +30,8 @@ use crate::{
         room_service::RoomService,
     },
 };
+use ended::Ended;
+use handle::Job;
 use open_room::{Gone, OpenRoom, Reply};
 
 /// A channel that closed for less than this was never gone.
@@ -35,8 +40,6 @@ const CHANNEL_AGAIN_MS: u64 = 2_000;
 const CHANNEL_FIRST_MS: u64 = 10_000;
 /// Rooms open at once.
 const ROOMS: usize = 1_000;
-/// Ended rooms that are remembered, so that an old link says "has ended" rather than "not found".
-const ENDED_KEPT: usize = 10_000;
 
 /// Where the sound of this house goes.
 #[derive(Clone, Debug)]
@@ -63,14 +66,6 @@ struct Place {
     session: u64,
 }
 
-type Job = Box<dyn FnOnce(&mut Porch) + Send>;
-
-/// Asks the porch.
-#[derive(Clone)]
-pub struct PorchHandle {
-    jobs: mpsc::UnboundedSender<Job>,
-}
-
 struct Porch {
     clock: Clock,
     /// The same for everything that happens in one turn.
@@ -90,7 +85,7 @@ struct Porch {
 
 /// Starts the porch. It ends when the last handle is dropped.
 pub fn open(clock: Clock, media: Media) -> PorchHandle {
-    let (jobs, waiting) = mpsc::unbounded_channel();
+    let (jobs, waiting) = mpsc::unbounded_channel::<Job>();
     let (reports, heard) = mpsc::unbounded_channel();
     let porch = Porch {
         now_ms: clock.now_ms(),
@@ -106,128 +101,7 @@ pub fn open(clock: Clock, media: Media) -> PorchHandle {
         farewells: TaskTracker::new(),
     };
     tokio::spawn(porch.sit(waiting, heard));
-    PorchHandle { jobs }
-}
-
-impl PorchHandle {
-    /// The cards of all open rooms.
-    ///
-    /// # Errors
-    /// `internal` if the house is closing; so for all below.
-    pub async fn cards(&self) -> Result<Vec<RoomCard>, Refusal> {
-        self.ask(|porch| porch.rooms.values().map(|room| room.rules().card()).collect()).await
-    }
-
-    /// One room's card.
-    ///
-    /// # Errors
-    /// `room_not_found`, `room_ended`.
-    pub async fn card(&self, room: RoomId) -> Result<RoomCard, Refusal> {
-        self.ask(move |porch| porch.find(&room).map(|room| room.rules().card())).await?
-    }
-
-    /// Starts a room.
-    ///
-    /// # Errors
-    /// `title_…`, `on_stage_elsewhere`, `rate_limited`.
-    pub async fn start(&self, guest: Arc<Guest>, wish: StartRoom) -> Result<Joined, Refusal> {
-        self.ask(move |porch| porch.start(&guest, &wish)).await?
-    }
-
-    /// Lets somebody in.
-    ///
-    /// # Errors
-    /// `room_…`, `on_stage_elsewhere`, and what the rules refuse.
-    pub async fn join(&self, guest: Arc<Guest>, room: RoomId, wish: JoinRoom) -> Result<Joined, Refusal> {
-        self.ask(move |porch| porch.join(&guest, &room, &wish)).await?
-    }
-
-    /// A fresh grant for the media room.
-    ///
-    /// # Errors
-    /// `room_…`, `not_in_room`.
-    pub async fn grant(&self, guest: Arc<Guest>, room: RoomId) -> Result<MediaGrant, Refusal> {
-        self.ask(move |porch| {
-            porch.member(&guest, &room)?;
-            porch.grant(&guest, &room)
-        })
-        .await?
-    }
-
-    /// Carries out a wish.
-    ///
-    /// # Errors
-    /// `room_…`, `not_in_room`, and what the rules refuse.
-    pub async fn command(&self, guest: Arc<Guest>, room: RoomId, command: Command) -> Result<(), Refusal> {
-        let (reply, answer) = oneshot::channel();
-        self.send(move |porch| porch.command(&guest, &room, command, reply))?;
-        answer.await.map_err(|_| closing())?
-    }
-
-    /// Is this guest the host of that room?
-    ///
-    /// # Errors
-    /// `room_…`, `not_in_room`, `not_allowed`.
-    pub async fn check_host(&self, guest: Arc<Guest>, room: RoomId) -> Result<(), Refusal> {
-        self.ask(move |porch| {
-            let role = porch.member(&guest, &room)?.rules().role_of(&guest.person);
-            if role == Some(Role::Host) { Ok(()) } else { Err(Code::NotAllowed.into()) }
-        })
-        .await?
-    }
-
-    /// A guest's channel has opened; its number.
-    ///
-    /// # Errors
-    /// `internal`.
-    pub async fn attach(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
-        self.ask(move |porch| porch.attach(&guest)).await
-    }
-
-    /// A guest's channel has closed.
-    pub fn detach(&self, guest: Arc<Guest>, channel: u64) {
-        // A porch that is gone has forgotten them already.
-        let _ = self.send(move |porch| porch.detach(&guest, channel));
-    }
-
-    /// Posts the whole view to a guest who missed too much; the number before it.
-    ///
-    /// # Errors
-    /// `internal`.
-    pub async fn reopen(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
-        self.ask(move |porch| porch.reopen(&guest)).await
-    }
-
-    /// Who would be cut off, not counting one.
-    pub async fn presence(&self, except: Option<PersonId>) -> Presence {
-        let counted = self.ask(move |porch| porch.presence(except.as_ref())).await;
-        counted.unwrap_or_default()
-    }
-
-    /// Ends all rooms; returns when the media server knows.
-    pub async fn close(&self) {
-        if let Ok(farewells) = self.ask(Porch::close).await {
-            farewells.wait().await;
-        }
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&mut Porch) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        // Whoever asked may have hung up.
-        self.send(move |porch| drop(reply.send(question(porch))))?;
-        answer.await.map_err(|_| closing())
-    }
-
-    fn send(&self, job: impl FnOnce(&mut Porch) + Send + 'static) -> Result<(), Refusal> {
-        self.jobs.send(Box::new(job)).map_err(|_| closing())
-    }
-}
-
-fn closing() -> Refusal {
-    Refusal::new(Code::HouseUnreachable, "the house is closing")
+    PorchHandle::new(jobs)
 }
 
 impl Porch {
@@ -484,28 +358,5 @@ impl Porch {
                 self.farewells.spawn(room.end_media());
             }
         }
-    }
-}
-
-/// The ids of rooms that were and are no more, as many as are kept.
-#[derive(Default)]
-struct Ended {
-    order: VecDeque<RoomId>,
-    ids: HashSet<RoomId>,
-}
-
-impl Ended {
-    fn remember(&mut self, id: RoomId) {
-        if self.order.len() == ENDED_KEPT {
-            if let Some(oldest) = self.order.pop_front() {
-                self.ids.remove(&oldest);
-            }
-        }
-        self.ids.insert(id.clone());
-        self.order.push_back(id);
-    }
-
-    fn explain(&self, id: &RoomId) -> Refusal {
-        if self.ids.contains(id) { Code::RoomEnded.into() } else { Code::RoomNotFound.into() }
     }
 }

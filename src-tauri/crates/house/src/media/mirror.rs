@@ -128,11 +128,12 @@ impl Mirror {
     }
 
     fn order(&mut self, person: &PersonId, order: Order) {
-        if let Some((orders, _)) = self.workers.get(person) {
-            if orders.send(order).is_ok() {
-                return;
-            }
+        if let Some((orders, _)) = self.workers.get(person)
+            && orders.send(order).is_ok()
+        {
+            return;
         }
+        self.workers.retain(|_, (orders, _)| !orders.is_closed());
         let (orders, waiting) = mpsc::unbounded_channel();
         // The receiver is right here.
         let _ = orders.send(order);
@@ -176,6 +177,9 @@ impl Worker {
                 },
             };
             self.carry_out(order).await;
+            if order == Order::Remove {
+                return;
+            }
         }
     }
 

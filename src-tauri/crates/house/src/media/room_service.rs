@@ -14,6 +14,8 @@ use crate::error::HouseError;
 
 /// One call, connecting included. A media server on the other side of the world answers in a tenth of that.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// An unused connection is closed before the other side does (our own after 30 s), so no call meets a closed door.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// The longest answer that is read, in bytes: a list of some thousand people.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -66,6 +68,7 @@ impl RoomService {
             .use_preconfigured_tls(tls)
             .no_proxy()
             .timeout(CALL_LIMIT)
+            .pool_idle_timeout(IDLE_LIMIT)
             .build()
             .map_err(|error| wrong(&error))?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), keys })

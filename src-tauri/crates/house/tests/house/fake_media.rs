@@ -111,10 +111,9 @@ async fn serve(
     let token = headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let claims = TokenVerifier::with_api_key(KEY, SECRET).verify(token).unwrap();
     assert!(claims.video.room_admin && claims.video.room_create && !claims.video.room_join);
-    if !method.starts_with("List") && !method.starts_with("Get") {
-        if let Some(code) = inside.errors.lock().unwrap().pop_front() {
-            return refuse(code);
-        }
+    let is_change = !method.starts_with("List") && !method.starts_with("Get");
+    if let Some(code) = is_change.then(|| inside.errors.lock().unwrap().pop_front()).flatten() {
+        return refuse(code);
     }
     let note = |call| inside.calls.lock().unwrap().push(call);
     match method.as_str() {

@@ -9,4 +9,5 @@ mod hostile;
 mod journey;
 mod media;
 mod port;
+mod program;
 mod signing_in;

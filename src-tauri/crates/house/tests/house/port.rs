@@ -1,15 +1,18 @@
 //! The house's ports, its file, and what happens when they are taken or broken.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 
-use serambi_house::{House, HouseConfig};
+use serambi_house::{
+    House, HouseConfig,
+    discovery::{self, FoundHouse, Sighting},
+};
 use serambi_protocol::{Code, Link, api::HouseInfo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::visitor::TestHouse;
+use crate::visitor::{LIMIT, TestHouse};
 
 #[tokio::test]
 async fn tls_and_plain_http_answer_on_the_same_port() {
@@ -64,4 +67,16 @@ async fn a_broken_file_and_a_bad_name_say_what_they_are() {
     assert_eq!(broken.code(), Code::ProfileBroken);
     let nameless = House::start(HouseConfig::new(folder.path(), "  ").on_loopback()).await.err().unwrap();
     assert_eq!(nameless.code(), Code::NameEmpty);
+}
+
+#[tokio::test]
+async fn a_discoverable_house_is_seen_with_its_address_and_not_after_it_closed() {
+    let house = TestHouse::open_with(|config| HouseConfig { discoverable: true, ..config }).await;
+    let mut browser = discovery::browse(Ipv4Addr::LOCALHOST.into()).unwrap();
+    let (address, pin) = (house.house.address(), house.house.pin());
+    let here = Sighting::Here(FoundHouse { name: "Teras".into(), address });
+    let mut sees = async |wanted: Sighting| while browser.next().await.unwrap() != wanted {};
+    tokio::time::timeout(LIMIT, sees(here)).await.unwrap();
+    house.house.close().await;
+    tokio::time::timeout(LIMIT, sees(Sighting::Gone(pin))).await.unwrap();
 }

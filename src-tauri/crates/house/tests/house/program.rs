@@ -1,0 +1,57 @@
+//! The program `serambi-house`: one line with the link, a clean end, and exit codes that say why.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serambi_protocol::{Link, api::HouseInfo};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::visitor::{LIMIT, pinned_http};
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serambi-house"));
+    command.env_clear().arg("--folder").arg(folder);
+    command.args(["--listen", "127.0.0.1", "--port", "0", "--media-port", "0", "--no-discovery"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+async fn first_line(child: &mut Child) -> String {
+    let stdout = tokio::process::ChildStdout::from_std(child.stdout.take().unwrap()).unwrap();
+    let mut lines = BufReader::new(stdout).lines();
+    tokio::time::timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap()
+}
+
+async fn exit_code(mut child: Child) -> Option<i32> {
+    let ended = tokio::task::spawn_blocking(move || child.wait());
+    tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap().code()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_prints_its_link_answers_there_and_ends_cleanly_on_sigterm_and_on_sigint() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut child = program(folder.path()).args(["--name", "Balai"]).spawn().unwrap();
+        let link = Link::read(&first_line(&mut child).await).unwrap();
+        let url = format!("https://{}/api/v1/house", link.house.addresses[0]);
+        let info: HouseInfo = pinned_http(&link.house.pin).get(url).send().await.unwrap().json().await.unwrap();
+        assert_eq!((info.name.as_str(), info.pin.as_str()), ("Balai", link.house.pin.as_str()));
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(exit_code(child).await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn its_exit_code_says_why_it_does_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("house.sqlite"), "rubbish ".repeat(1_000)).unwrap();
+    assert_eq!(exit_code(program(folder.path()).spawn().unwrap()).await, Some(4));
+    assert_eq!(exit_code(program(folder.path()).args(["--name", " "]).spawn().unwrap()).await, Some(2));
+    assert_eq!(exit_code(program(folder.path()).arg("--nonsense").spawn().unwrap()).await, Some(2));
+    let help = program(folder.path()).arg("--help").output().unwrap();
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
+}
