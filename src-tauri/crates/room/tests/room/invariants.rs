@@ -23,6 +23,10 @@ enum Step {
     Lose(PersonId),
     Back(PersonId),
     Do(PersonId, Command),
+    /// Whoever is host at that time. People picked blindly would seldom get a stage together.
+    HostDoes(Command),
+    /// The first who has an invitation at that time.
+    InvitedAccepts,
 }
 
 fn somebody() -> impl Strategy<Value = PersonId> {
@@ -56,7 +60,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => somebody().prop_map(|person| Command::TakeModerator { person }),
         2 => somebody().prop_map(|person| Command::HandOver { person }),
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
-        4 => Just(Command::Leave),
+        1 => Just(Command::Leave),
     ]
 }
 
@@ -68,13 +72,19 @@ fn a_step() -> impl Strategy<Value = Step> {
         2 => somebody().prop_map(Step::Lose),
         2 => somebody().prop_map(Step::Back),
         40 => (somebody(), a_command()).prop_map(|(person, command)| Step::Do(person, command)),
-        // Rare on its own, or few rooms would live long enough.
+        10 => a_command().prop_map(Step::HostDoes),
+        10 => somebody().prop_map(|person| Step::HostDoes(Command::Invite { person })),
+        10 => Just(Step::InvitedAccepts),
+        // Nearly always refused, or few rooms would live long enough.
         1 => somebody().prop_map(|person| Step::Do(person, Command::EndRoom)),
     ]
 }
 
+/// The places on stage, and what happens after some have joined.
 fn a_story() -> impl Strategy<Value = (usize, Vec<Step>)> {
-    (1..5usize, prop::collection::vec(a_step(), 1..160))
+    let steps = (1..=PEOPLE, prop::collection::vec(a_step(), 1..160));
+    let story = steps.prop_map(|(crowd, steps)| (1..crowd).map(|who| Step::Join(person(who))).chain(steps).collect());
+    (1..5usize, story)
 }
 
 /// A room that is watched: after every step everything that must hold is looked at.
@@ -96,6 +106,7 @@ impl Watched {
     }
 
     fn take(&mut self, step: &Step) {
+        let step = &self.as_of_now(step);
         let before = self.room.clone();
         let is_refused = match self.carry_out(step) {
             Some(outcome) => {
@@ -110,6 +121,20 @@ impl Watched {
         }
         self.look_at_step(&before, step);
         self.look_at_room();
+    }
+
+    /// The step with the people it is about.
+    fn as_of_now(&self, step: &Step) -> Step {
+        let mut people = self.room.people().map(|member| member.person);
+        let (who, command) = match step {
+            Step::HostDoes(command) => (self.host(), command.clone()),
+            Step::InvitedAccepts => {
+                let invited = people.find(|who| self.view(who).you.invitation.is_some());
+                (invited.cloned(), Command::AcceptInvitation)
+            }
+            other => return other.clone(),
+        };
+        who.map_or(Step::Wait(0), |who| Step::Do(who, command))
     }
 
     /// None: refused.
@@ -129,6 +154,7 @@ impl Watched {
             Step::Lose(who) => Some(self.room.connection_lost(self.now, who)),
             Step::Back(who) => Some(self.room.connection_back(self.now, who)),
             Step::Do(who, command) => self.room.command(self.now, who, command).ok(),
+            Step::HostDoes(_) | Step::InvitedAccepts => unreachable!("settled before"),
         }
     }
 
