@@ -117,30 +117,54 @@ async fn main() -> ExitCode {
 
 async fn run(config: HouseConfig) -> Result<(), HouseError> {
     let asked = config.port;
+    // Before anything else: whoever reads the link may already send a signal.
+    let end = Signals::listen()?;
     let house = House::start(config).await?;
     if asked != 0 && house.port() != asked {
         tracing::warn!(asked, used = house.port(), "the port was taken; the next free one is used");
     }
     println!("{}", house.link());
-    let ended = wait_for_the_end().await;
+    end.wait().await;
     house.close().await;
-    ended
-}
-
-#[cfg(unix)]
-async fn wait_for_the_end() -> Result<(), HouseError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wrong = |error: std::io::Error| HouseError::System(error.to_string());
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(wrong)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(wrong)?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
     Ok(())
 }
 
-#[cfg(not(unix))]
-async fn wait_for_the_end() -> Result<(), HouseError> {
-    tokio::signal::ctrl_c().await.map_err(|error| HouseError::System(error.to_string()))
+/// What ends the program.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Result<Self, HouseError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let wrong = |error: std::io::Error| HouseError::System(error.to_string());
+        let interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+        let terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// What ends the program.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> Result<Self, HouseError> {
+        tokio::signal::windows::ctrl_c().map(Self).map_err(|error| HouseError::System(error.to_string()))
+    }
+
+    async fn wait(mut self) {
+        self.0.recv().await;
+    }
 }

@@ -5,6 +5,7 @@ mod fake_media;
 mod visitor;
 
 mod channel;
+mod folding;
 mod hostile;
 mod journey;
 mod media;
