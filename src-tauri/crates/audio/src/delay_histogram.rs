@@ -19,23 +19,45 @@ const LATE_COST_MS: f32 = 600.0;
 /// 500 ppm apart need to drift by a frame.
 const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
 
+/// How late something was, millisecond by millisecond, with a memory that fades.
+#[derive(Clone, Debug)]
+pub struct LatenessHistogram {
+    weights: Vec<f32>,
+    best_wait_ms: usize,
+}
+
+impl Default for LatenessHistogram {
+    fn default() -> Self {
+        Self { weights: vec![0.0; WIDEST_MS + 1], best_wait_ms: 0 }
+    }
+}
+
+impl LatenessHistogram {
+    /// Counts something that was late by `micros`.
+    pub fn record(&mut self, micros: i64) {
+        for weight in &mut self.weights {
+            *weight *= FORGETTING;
+        }
+        let late_ms = usize::try_from(micros / 1_000).unwrap_or(0).min(WIDEST_MS);
+        self.weights[late_ms] += 1.0;
+        self.best_wait_ms = cheapest_wait(&self.weights);
+    }
+
+    /// The wait, ms, at which delay and what is later than it together cost least.
+    pub fn best_wait_ms(&self) -> usize {
+        self.best_wait_ms
+    }
+}
+
 /// Arrival delays relative to the quickest packet of the last seconds.
 ///
 /// "Delay" is arrival time minus media time: its absolute value means nothing (the clocks of the two machines are not
 /// related), its differences are the jitter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DelayHistogram {
-    /// Weight per millisecond of relative delay.
-    weights: Vec<f32>,
-    best_wait_ms: usize,
+    late: LatenessHistogram,
     /// Candidates for the quickest packet of the window: arrival and delay in microseconds, delays rising.
     quickest: VecDeque<(Moment, i64)>,
-}
-
-impl Default for DelayHistogram {
-    fn default() -> Self {
-        Self { weights: vec![0.0; WIDEST_MS + 1], best_wait_ms: 0, quickest: VecDeque::new() }
-    }
 }
 
 impl DelayHistogram {
@@ -48,17 +70,12 @@ impl DelayHistogram {
     pub fn record(&mut self, arrival: Moment, delay_micros: i64) {
         self.move_reference(arrival, delay_micros);
         let quickest = self.quickest_micros().unwrap_or(delay_micros);
-        let late_ms = usize::try_from((delay_micros - quickest) / 1_000).unwrap_or(0).min(WIDEST_MS);
-        for weight in &mut self.weights {
-            *weight *= FORGETTING;
-        }
-        self.weights[late_ms] += 1.0;
-        self.best_wait_ms = cheapest_wait(&self.weights);
+        self.late.record(delay_micros - quickest);
     }
 
     /// The wait after the quickest packet, ms, at which delay and late packets together cost least.
     pub fn best_wait_ms(&self) -> usize {
-        self.best_wait_ms
+        self.late.best_wait_ms()
     }
 
     fn move_reference(&mut self, arrival: Moment, delay_micros: i64) {

@@ -5,21 +5,21 @@
 //!
 //! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
 //! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
-//! late. The *target* is the offset at which delay and late frames together cost least; [`JitterBuffer::error_micros`] says how
+//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the offset at which delay and late frames together cost least; [`JitterBuffer::error_micros`] says how
 //! far the play-out is from it, and the caller stretches or shrinks the sound to get there.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock::{Moment, samples_to_micros};
-use crate::delay_histogram::DelayHistogram;
+use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
 
-/// Spare time on top of the jitter, ms: what the play-out thread's own wake-ups vary by.
-const MARGIN_MS: i64 = 3;
+/// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
+const MARGIN_MS: i64 = 2;
 
 /// Least target while fewer than [`LEARNING_PACKETS`] have been seen, ms.
 const LEARNING_TARGET_MS: i64 = 20;
@@ -41,8 +41,9 @@ const DRY_STEP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 100;
 /// Packets held at most (4 s of 20 ms frames): a bound on memory, not on delay.
 const MOST_PACKETS: usize = 200;
 
-/// Pulls over which the offset's minimum is taken (160 ms of 20 ms frames): the earliest wake-up decides what is late.
-const OFFSET_PULLS: usize = 8;
+/// Weight of one pull in the running mean of the offset, and pulls before that mean says anything.
+const OFFSET_WEIGHT: f32 = 0.1;
+const SETTLING_PULLS: u32 = 8;
 
 /// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up again.
 const LOSS_TO_WAIT_FOR_COPIES: f32 = 0.03;
@@ -137,6 +138,21 @@ enum State {
     Playing { cursor: i64, dry_samples: i64 },
 }
 
+/// The running mean of the offset.
+#[derive(Clone, Copy, Debug, Default)]
+struct MeanOffset {
+    micros: f32,
+    pulls: u32,
+}
+
+impl MeanOffset {
+    fn take(&mut self, offset: i64) {
+        self.pulls = self.pulls.saturating_add(1);
+        let weight = OFFSET_WEIGHT.max(1.0 / self.pulls as f32);
+        self.micros += (offset as f32 - self.micros) * weight;
+    }
+}
+
 const SILENT_FROM_THE_START: State = State::Idle { floor: None, dry_samples: 0 };
 
 /// The jitter buffer of one speaker.
@@ -148,7 +164,8 @@ pub struct JitterBuffer {
     state: State,
     last_played_sequence: Option<i64>,
     frame_samples: usize,
-    offsets: VecDeque<i64>,
+    early_pulls: LatenessHistogram,
+    offset: MeanOffset,
     in_this_stream: u64,
     loss: f32,
     waits_for_copies: bool,
@@ -164,7 +181,8 @@ impl Default for JitterBuffer {
             state: SILENT_FROM_THE_START,
             last_played_sequence: None,
             frame_samples: FRAME_SAMPLES,
-            offsets: VecDeque::with_capacity(OFFSET_PULLS),
+            early_pulls: LatenessHistogram::default(),
+            offset: MeanOffset::default(),
             in_this_stream: 0,
             loss: 0.0,
             waits_for_copies: false,
@@ -197,31 +215,27 @@ impl JitterBuffer {
 
     /// The offset to head for, ms.
     pub fn target_ms(&self) -> i64 {
-        let jitter = self.delays.best_wait_ms() as i64 + MARGIN_MS;
+        let jitter = (self.delays.best_wait_ms() + self.early_pulls.best_wait_ms()) as i64 + MARGIN_MS;
         let copies = if self.waits_for_copies { samples_to_micros(self.frame_samples as i64) / 1_000 } else { 0 };
         let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
         (jitter + copies).max(learning).min(LONGEST_TARGET_MS)
     }
 
-    /// How long the quickest packets wait here now, ms; `None` while nothing is played.
+    /// How long the quickest packets wait here on average, ms; `None` before the first.
     pub fn offset_ms(&self) -> Option<f32> {
-        self.lowest_offset().map(|micros| micros as f32 / 1_000.0)
+        (self.offset.pulls > 0).then_some(self.offset.micros / 1_000.0)
     }
 
-    /// How much later (positive) or earlier than the target the sound is played, microseconds. `None` until enough
-    /// frames have been pulled to tell.
+    /// How much later (positive) or earlier (negative) than the target frames are pulled on average, microseconds. `None` until
+    /// enough have been pulled to tell.
     pub fn error_micros(&self) -> Option<i64> {
-        if self.offsets.len() < OFFSET_PULLS {
-            return None;
-        }
-        Some(self.lowest_offset()? - self.target_ms() * 1_000)
+        (self.offset.pulls >= SETTLING_PULLS).then(|| self.offset.micros as i64 - self.target_ms() * 1_000)
     }
 
-    /// Tells the buffer that the sound was made longer (positive) or shorter by `samples`.
-    pub fn note_stretch(&mut self, samples: i64) {
-        for offset in &mut self.offsets {
-            *offset += samples_to_micros(samples);
-        }
+    /// Tells the buffer that the pulls to come are `micros` later (earlier if negative), because the sound was made longer or
+    /// shorter.
+    pub fn note_pulls_moved(&mut self, micros: i64) {
+        self.offset.micros += micros as f32;
     }
 
     /// Sound waiting here, samples.
@@ -261,7 +275,7 @@ impl JitterBuffer {
         }
         self.delays = DelayHistogram::default();
         self.packets.clear();
-        self.offsets.clear();
+        self.offset = MeanOffset::default();
         self.state = SILENT_FROM_THE_START;
         self.last_played_sequence = None;
         self.in_this_stream = 0;
@@ -298,7 +312,7 @@ impl JitterBuffer {
         if floor == Some(first) {
             self.count_concealed(dry_samples);
         }
-        self.offsets.clear();
+        self.offset = MeanOffset::default();
         self.take_first(now, true)
     }
 
@@ -333,7 +347,7 @@ impl JitterBuffer {
         if self.offset_of(cursor + gap, now) < self.target_ms() * 1_000 {
             return self.run_dry(cursor, dry_samples);
         }
-        self.offsets.clear();
+        self.offset = MeanOffset::default();
         self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
@@ -342,7 +356,7 @@ impl JitterBuffer {
         // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay.
         self.count_concealed(dry_samples);
         if dry_samples > gap {
-            self.offsets.clear();
+            self.offset = MeanOffset::default();
         }
         let cursor = cursor + dry_samples.min(gap);
         let gap = gap - dry_samples.min(gap);
@@ -408,15 +422,9 @@ impl JitterBuffer {
     }
 
     fn note_offset(&mut self, sample: i64, now: Moment) {
-        if self.offsets.len() == OFFSET_PULLS {
-            self.offsets.pop_front();
-        }
         let offset = self.offset_of(sample, now);
-        self.offsets.push_back(offset);
-    }
-
-    fn lowest_offset(&self) -> Option<i64> {
-        self.offsets.iter().copied().min()
+        self.offset.take(offset);
+        self.early_pulls.record(self.offset.micros as i64 - offset);
     }
 
     fn note_loss(&mut self, lost: bool) {

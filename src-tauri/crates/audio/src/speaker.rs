@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::clock::{Moment, micros_to_samples};
+use crate::clock::Moment;
 use crate::decoder::{VoiceDecoder, packet_samples};
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
-use crate::format::{BLOCK_SAMPLES, Block, SILENT_BLOCK};
+use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, Block, SILENT_BLOCK};
 use crate::jitter_buffer::{Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::statistics::SpeakerStatistics;
@@ -20,10 +20,13 @@ use crate::time_stretch::{lengthen, shorten};
 /// Packets that may wait between the network and the engine: 5 s of one speaker.
 const INBOX_PACKETS: usize = 256;
 
-/// The play-out is this much later than the target before it is shortened, and earlier before it is lengthened,
-/// microseconds: about the shortest period that can be cut out.
-const LATE_MICROS: i64 = 4_000;
+/// Frames are pulled this much earlier than the target before the sound is lengthened, and later than the next possible
+/// step before it is shortened, microseconds.
 const EARLY_MICROS: i64 = 2_000;
+const LATE_MICROS: i64 = 1_500;
+
+/// Decoded sound that waits for its block, samples (2.5 ms): less than this is not worth cutting out.
+const WORTH_CUTTING_SAMPLES: i64 = 120;
 
 /// From here on every frame is shortened, not only one of three, microseconds.
 const FAR_BEHIND_MICROS: i64 = 40_000;
@@ -269,26 +272,59 @@ impl Speaker {
         if self.frames_since_stretch < FRAMES_BETWEEN_STRETCHES && error < FAR_BEHIND_MICROS {
             return;
         }
-        let samples = usize::try_from(micros_to_samples(error.abs())).unwrap_or(0);
-        let change = if error > LATE_MICROS {
-            let gone = shorten(&mut self.frame, samples) as i64;
-            self.statistics.shortened_samples += gone as u64;
-            -gone
-        } else if error < -EARLY_MICROS {
-            let added = lengthen(&mut self.frame, samples) as i64;
-            self.statistics.lengthened_samples += added as u64;
-            added
-        } else {
-            0
+        let waiting = self.queue.len() as i64;
+        let change = match wanted_change(error, waiting) {
+            0 => return,
+            wanted if wanted > 0 => lengthen(&mut self.frame, wanted.unsigned_abs() as usize) as i64,
+            wanted => -(shorten(&mut self.frame, wanted.unsigned_abs() as usize) as i64),
         };
+        self.statistics.lengthened_samples += u64::try_from(change).unwrap_or(0);
+        self.statistics.shortened_samples += u64::try_from(-change).unwrap_or(0);
         if change != 0 {
             self.frames_since_stretch = 0;
-            self.jitter.note_stretch(change);
+            let blocks = (waiting + change).div_euclid(BLOCK_SAMPLES as i64);
+            self.jitter.note_pulls_moved(blocks * BLOCK_MICROS);
         }
     }
 
     fn measure(&mut self, block: &Block) {
         self.meter.feed(block);
         self.shared.level.store(self.meter.dbfs().to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// By how many samples the next frame should become longer (positive) or shorter, where frames are pulled `error_micros` later
+/// than the target and `waiting` decoded samples, less than a block, wait before it.
+///
+/// Frames are pulled once per block at most, so the moment of the pull moves in steps of a block. Sound that waits decoded only
+/// costs delay: it can go without moving the pull. To pull a step earlier, a whole step must be to spare.
+fn wanted_change(error_micros: i64, waiting: i64) -> i64 {
+    let block = BLOCK_SAMPLES as i64;
+    if error_micros < -EARLY_MICROS {
+        return block - waiting;
+    }
+    let steps = (error_micros - LATE_MICROS).max(0) / BLOCK_MICROS;
+    let surplus = waiting + steps * block;
+    if surplus < WORTH_CUTTING_SAMPLES { 0 } else { -surplus }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_that_waits_for_its_block_is_cut_but_no_frame_is_pulled_too_early() {
+        assert_eq!(wanted_change(0, 0), 0);
+        assert_eq!(wanted_change(5_000, 300), -300);
+        assert_eq!(wanted_change(5_000, 50), 0);
+        assert_eq!(wanted_change(12_000, 0), -480);
+        assert_eq!(wanted_change(32_000, 100), -1_540);
+    }
+
+    #[test]
+    fn a_frame_that_is_pulled_too_early_is_lengthened_to_the_next_block() {
+        assert_eq!(wanted_change(-1_000, 0), 0);
+        assert_eq!(wanted_change(-5_000, 0), 480);
+        assert_eq!(wanted_change(-5_000, 400), 80);
     }
 }

@@ -10,6 +10,9 @@ const SHORTEST_PERIOD: usize = 120;
 /// Longest period, samples (12.5 ms, a voice of 80 Hz).
 const LONGEST_PERIOD: usize = 600;
 
+/// Samples that a sound may become longer than wanted (4 ms), so that a voice's period fits in.
+const OVERSHOOT: usize = 192;
+
 /// Normalised correlation from which two periods are alike enough that the joint is not heard.
 const ALIKE: f32 = 0.85;
 
@@ -31,10 +34,10 @@ pub fn shorten(sound: &mut Vec<f32>, most: usize) -> usize {
     period
 }
 
-/// Repeats a part of `sound`: `wanted` samples where it is quiet, else one period of any length. Returns how many samples
-/// were added; 0 if no joint would pass unheard.
+/// Repeats a part of `sound`: `wanted` samples where it is quiet, else one period of up to [`OVERSHOOT`] more. Returns how many
+/// samples were added; 0 if no joint would pass unheard.
 pub fn lengthen(sound: &mut Vec<f32>, wanted: usize) -> usize {
-    let Some(period) = find_period(sound, wanted, LONGEST_PERIOD) else {
+    let Some(period) = find_period(sound, wanted, wanted + OVERSHOOT) else {
         return 0;
     };
     // Play the first period, then slide from its continuation back onto its beginning, and go on from there.
@@ -115,7 +118,7 @@ mod tests {
     fn a_voiced_sound_is_lengthened_by_its_period_without_a_step() {
         let original = voice(960);
         let mut sound = original.clone();
-        let added = lengthen(&mut sound, 100);
+        let added = lengthen(&mut sound, 200);
         assert!((318..=322).contains(&added), "{added}");
         assert_eq!(sound.len(), 960 + added);
         assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
@@ -153,7 +156,7 @@ mod tests {
             prop_assert_eq!(shorter.len() + gone, sound.len());
             let mut longer = sound.clone();
             let added = lengthen(&mut longer, most);
-            prop_assert!(added <= most.max(LONGEST_PERIOD));
+            prop_assert!(added <= most + OVERSHOOT);
             prop_assert_eq!(longer.len(), sound.len() + added);
         }
     }
