@@ -14,13 +14,14 @@ import type {
   LevelBatch,
   Notice,
   Refusal,
-  Result,
   RoomId,
   Theme,
 } from './bindings';
 
 export type * from './bindings';
 
+/** How every command answers: with what was asked for, or with why not. */
+export type Result<T> = { status: 'ok'; data: T } | { status: 'error'; error: Refusal };
 export type Answer<T = null> = Promise<Result<T>>;
 
 /** What the app tells without being asked. */
@@ -57,6 +58,8 @@ export interface Backend {
   leave(): Answer;
   endRoom(): Answer;
   closeWindow(): Answer;
+  /** Says, once, that the first picture is on the screen: for measuring the start. */
+  painted(): Answer;
 }
 
 export function isOnStage(role: string): boolean {

@@ -34,6 +34,8 @@ export type FakeSettings = {
   lively?: boolean;
   /** One loudness for the first voice instead of talk: for pictures. */
   still?: boolean;
+  /** Listeners on a usual evening. */
+  listening?: number;
   now?: () => number;
 };
 
@@ -55,8 +57,8 @@ export class FakeBackend implements Backend {
     this.#now = settings.now ?? (() => performance.now());
     this.#language = settings.language === undefined ? 'en' : settings.language;
     this.#theme = settings.theme ?? 'system';
-    const clocks = { at: (ago: number) => this.#clockFrom(this.#now() - ago) };
-    this.scenario = { ...calm(), ...scenarios[settings.scenario ?? 'home'](clocks) };
+    const setting = { at: (ago: number) => this.#clockFrom(this.#now() - ago), listening: settings.listening ?? 58 };
+    this.scenario = { ...calm(), ...scenarios[settings.scenario ?? 'home'](setting) };
     if (this.scenario.room) this.#moveIn(this.scenario.room);
   }
 
@@ -177,6 +179,10 @@ export class FakeBackend implements Backend {
 
   async closeWindow(): Answer {
     this.sent.push('closeWindow');
+    return done;
+  }
+
+  async painted(): Answer {
     return done;
   }
 
@@ -320,13 +326,13 @@ export class FakeBackend implements Backend {
     this.#batch += 1;
     const me = this.room.guest(ME.id);
     const others = this.room.stage.filter(({ id, muted }) => id !== ME.id && !muted);
-    const own = me && isOnStage(me.role) ? (this.#settings.still ? -27 : ownMicrophone(this.#batch)) : null;
+    const own = me && isOnStage(me.role) && !this.scenario.microphoneProblem ? (this.#settings.still ? -27 : ownMicrophone(this.#batch)) : null;
     const people = this.#settings.still
       ? others.slice(0, me?.muted === false ? 0 : 1).map(({ id }): [string, number] => [id, -14])
       : others
           .filter((_, index) => hasTheWord(index, others.length + 1, this.#batch))
           .map(({ id }): [string, number] => [id, loudness(id, this.#batch)]);
-    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -18 : own, people });
+    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -31 : own, people });
   }
 
   #liven(): void {
@@ -369,4 +375,9 @@ export function fakeFromQuery(query: string): FakeBackend {
     still: wish.has('still'),
     lively: !wish.has('still') && !wish.has('played'),
   });
+}
+
+/** It is always evening here: pictures do not depend on when they are taken. */
+export function fakeToday(): Date {
+  return new Date(2026, 5, 5, 19, 30);
 }

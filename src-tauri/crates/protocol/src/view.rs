@@ -10,7 +10,7 @@ use crate::{
 
 /// Milliseconds since the room was started, by the clock of the house.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "types", derive(specta::Type), specta(type = f64))]
+#[cfg_attr(feature = "types", derive(specta::Type), specta(type = u32))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoomTime(pub u64);
 

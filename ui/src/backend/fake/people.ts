@@ -12,7 +12,7 @@ export function keyOf(name: string, colour?: number): PersonId {
     seed = (seed * 1_103_515_245 + 12_345) >>> 0;
     key += letters[(seed >>> 8) % letters.length];
   }
-  const wanted = colour ?? seed % FACE_COLOURS;
+  const wanted = colour ?? (seed >>> 12) % FACE_COLOURS;
   const last = [...letters].find((letter) => faceColour(key + letter) === wanted);
   return key + (last ?? 'A');
 }
@@ -30,6 +30,7 @@ const BLUE = 7;
 
 const colours: Record<string, number> = {
   'Ratna Wijaya': TEAL,
+  'Rani Wulandari': TEAL,
   'Bagus Pratama': RED,
   'Mei Lin': OCHRE,
   'Theo Okafor': GREEN,
@@ -64,12 +65,19 @@ export const listeners = [
   'Rizky Maulana', 'Noor Ali', 'Eka Saputra', 'Paul Moreau', 'Citra Dewanti', 'Agnes Tan', 'Fajar Hidayat', 'Kofi Mensah',
 ]; // prettier-ignore
 
+const moreNames =
+  'Amara Bintang Chandra Diego Elif Farah Galih Haruka Intan Joko Kirana Leila Mikael Nadia Oscar Pavel Qori Rosa Siti Tariq ' +
+  'Umar Vera Wulan Ximena Yuki Zahra Aditya Bela Ceren Dimas Emil Fitri Gustavo Hadi Irina Jaya Kenji Laras Mira Naufal';
+const families = 'Aulia Bauer Costa Darma Eriksen Fauzi Gunawan Huang Ismail Jensen Kurnia Lim Morales Nasution'.split(' ');
+
 /** As many people as asked for, each with a name of their own. */
 export function crowd(count: number): string[] {
-  return Array.from({ length: count }, (_, n) => {
-    const name = listeners[n % listeners.length] ?? '';
-    return n < listeners.length ? name : `${name} ${Math.floor(n / listeners.length) + 1}`;
+  const firsts = moreNames.split(' ');
+  const rest = Array.from({ length: Math.max(0, count - listeners.length) }, (_, n) => {
+    const round = Math.floor(n / firsts.length);
+    return `${firsts[n % firsts.length]} ${families[(n + round) % families.length]}${round < families.length ? '' : ` ${round}`}`;
   });
+  return [...listeners.slice(0, count), ...rest];
 }
 
 export const longNames = [

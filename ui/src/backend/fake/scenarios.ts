@@ -28,9 +28,8 @@ const ARCHITECTS_PIN = 'a1Wd6kXcQn0fZsLrVtMj3yUbE9hPgTiKo7CqBpHxJ2s';
 
 const MINUTE_MS = 60_000;
 
-export type RoomClockSource = () => number;
-
-type Clocks = { at: (startedAgoMs: number) => RoomClockSource };
+/** What a scenario is made from: a clock for a room that began so long ago, and how many listen on a usual evening. */
+export type Setting = { at: (startedAgoMs: number) => () => number; listening: number };
 
 export function calm(): Scenario {
   return {
@@ -54,7 +53,7 @@ function card(id: string, title: string, stage: string[], listening: number): Ro
   return { id, title, host: stage[0] ?? '', stage: stage.map((name) => ({ id: idOf(name), name })), listeners: listening };
 }
 
-const porch = card('porch00000', 'Evening on the porch', ['Ratna Wijaya', 'Bagus Pratama', 'Mei Lin', 'Theo Okafor'], 58);
+const porch = card('porch00000', 'Evening on the porch', ['Rani Wulandari', 'Bagus Pratama', 'Mei Lin', 'Theo Okafor'], 58);
 const english = card('kelas00000', 'Kelas Bahasa Inggris untuk pemula', ['Sari Putri', 'Tom Baker'], 15);
 const review = card('review0000', '周五设计评审', ['李晓雨', 'Hana Sato', 'Arif Nugroho'], 6);
 const rust = [
@@ -78,8 +77,8 @@ function neighbours(): Pick<Scenario, 'found' | 'saved'> {
 }
 
 /** The evening of the pictures: four on stage, 58 listening, three hands. `me` says who looks. */
-function evening(clocks: Clocks, me: 'host' | 'moderator' | 'speaker' | 'listener', listening = 58): FakeRoom {
-  const room = new FakeRoom('porch00000', 'Evening on the porch', clocks.at(38 * MINUTE_MS));
+function evening(setting: Setting, me: 'host' | 'moderator' | 'speaker' | 'listener', listening = setting.listening): FakeRoom {
+  const room = new FakeRoom('porch00000', 'Evening on the porch', setting.at(38 * MINUTE_MS));
   const names = { host: 'Ratna Wijaya', moderator: 'Bagus Pratama', speaker: 'Mei Lin', listener: 'Sari Putri' };
   const id = (name: string) => (name === names[me] ? ME.id : idOf(name));
   if (me !== 'host') names.host = 'Wayan Sudra';
@@ -100,8 +99,8 @@ function raise(room: FakeRoom, name: string, agoMs: number): void {
   room.named(name).handSince = room.now - agoMs;
 }
 
-function alone(clocks: Clocks): FakeRoom {
-  const room = new FakeRoom('alone00000', '', clocks.at(0));
+function alone(setting: Setting): FakeRoom {
+  const room = new FakeRoom('alone00000', '', setting.at(0));
   room.enter(ME.id, ME.name, 'host');
   return room;
 }
@@ -112,17 +111,17 @@ function withInvitation(room: FakeRoom, answersHand: boolean): FakeRoom {
   return room;
 }
 
-function fullStage(clocks: Clocks): FakeRoom {
-  const room = evening(clocks, 'host', 40);
+function fullStage(setting: Setting): FakeRoom {
+  const room = evening(setting, 'host', 40);
   for (const guest of room.audience.slice(10, 18)) Object.assign(guest, { role: 'speaker' });
   return room;
 }
 
-function longRoom(clocks: Clocks): FakeRoom {
+function longRoom(setting: Setting): FakeRoom {
   const room = new FakeRoom(
     'long000000',
     'Percakapan panjang tentang segala sesuatu yang terjadi di beranda rumah kita setiap malam Jumat Kliwon',
-    clocks.at(3 * 60 * MINUTE_MS),
+    setting.at(3 * 60 * MINUTE_MS),
   );
   room.enter(ME.id, ME.name, 'host', false);
   longNames.forEach((name, n) => room.enter(idOf(name), name, n === 0 ? 'moderator' : 'speaker', n % 2 === 0));
@@ -132,8 +131,8 @@ function longRoom(clocks: Clocks): FakeRoom {
   return room;
 }
 
-function emptyStage(clocks: Clocks): FakeRoom {
-  const room = new FakeRoom('quiet00000', 'Evening on the porch', clocks.at(50 * MINUTE_MS));
+function emptyStage(setting: Setting): FakeRoom {
+  const room = new FakeRoom('quiet00000', 'Evening on the porch', setting.at(50 * MINUTE_MS));
   for (const name of listeners.slice(0, 6)) room.enter(idOf(name), name);
   room.enter(ME.id, ME.name);
   room.host = 'Wayan Sudra';
@@ -147,7 +146,7 @@ export const scenarios = {
   'home-empty': () => ({}),
   'home-searching': () => ({ searching: true }),
   'home-offline': () => ({
-    discoveryProblem: 'house_unreachable' as const,
+    discoveryProblem: 'internal' as const,
     saved: neighbours().saved.map((house) => ({ ...house, rooms: null })),
   }),
   'home-port-taken': () => ({ ...neighbours(), view: { problem: { code: 'port_taken' as const, detail: '7410' } } }),
@@ -163,51 +162,51 @@ export const scenarios = {
   unreachable: () => ({ ...neighbours(), joining: 'house_unreachable' as const }),
   link: () => ({ ...neighbours(), view: { openedLink: linkTo('kelas00000') } }),
   'link-stale': () => ({ ...neighbours(), view: { openedLink: linkTo('nowhere000') } }),
-  'room-host': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host') }),
-  'room-alone': (clocks: Clocks) => ({ ...neighbours(), room: alone(clocks) }),
-  'room-moderator': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'moderator') }),
-  'room-speaker': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'speaker') }),
-  'room-listener': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'listener') }),
-  'room-hand': (clocks: Clocks) => {
-    const room = evening(clocks, 'listener');
+  'room-host': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'host') }),
+  'room-alone': (setting: Setting) => ({ ...neighbours(), room: alone(setting) }),
+  'room-moderator': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'moderator') }),
+  'room-speaker': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'speaker') }),
+  'room-listener': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'listener') }),
+  'room-hand': (setting: Setting) => {
+    const room = evening(setting, 'listener');
     raise(room, ME.name, 5_000);
     return { ...neighbours(), room };
   },
-  'room-hands-off': (clocks: Clocks) => {
-    const room = evening(clocks, 'listener');
+  'room-hands-off': (setting: Setting) => {
+    const room = evening(setting, 'listener');
     room.scope = 'off';
     return { ...neighbours(), room };
   },
-  'room-dismissed': (clocks: Clocks) => {
-    const room = evening(clocks, 'listener');
+  'room-dismissed': (setting: Setting) => {
+    const room = evening(setting, 'listener');
     const me = room.guest(ME.id);
     if (me) me.handBlockedUntil = room.now + 30_000;
     return { ...neighbours(), room };
   },
-  'room-invited': (clocks: Clocks) => ({ ...neighbours(), room: withInvitation(evening(clocks, 'listener'), false) }),
-  'room-turn': (clocks: Clocks) => ({ ...neighbours(), room: withInvitation(evening(clocks, 'listener'), true) }),
-  'room-mic-refused': (clocks: Clocks) => ({
+  'room-invited': (setting: Setting) => ({ ...neighbours(), room: withInvitation(evening(setting, 'listener'), false) }),
+  'room-turn': (setting: Setting) => ({ ...neighbours(), room: withInvitation(evening(setting, 'listener'), true) }),
+  'room-mic-refused': (setting: Setting) => ({
     ...neighbours(),
-    room: withInvitation(evening(clocks, 'listener'), true),
+    room: withInvitation(evening(setting, 'listener'), true),
     acceptingProblem: 'microphone_refused' as const,
   }),
-  'room-no-mic': (clocks: Clocks) => ({
+  'room-no-mic': (setting: Setting) => ({
     ...neighbours(),
-    room: evening(clocks, 'speaker'),
+    room: evening(setting, 'speaker'),
     microphoneProblem: 'no_microphone' as const,
   }),
-  'room-stage-full': (clocks: Clocks) => ({ ...neighbours(), room: fullStage(clocks) }),
-  'room-crowd': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host', 1000) }),
-  'room-long': (clocks: Clocks) => ({ ...neighbours(), room: longRoom(clocks) }),
-  'room-waiting': (clocks: Clocks) => ({ ...neighbours(), room: emptyStage(clocks) }),
-  'room-reconnecting': (clocks: Clocks) => ({
+  'room-stage-full': (setting: Setting) => ({ ...neighbours(), room: fullStage(setting) }),
+  'room-crowd': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'host', 1000) }),
+  'room-long': (setting: Setting) => ({ ...neighbours(), room: longRoom(setting) }),
+  'room-waiting': (setting: Setting) => ({ ...neighbours(), room: emptyStage(setting) }),
+  'room-reconnecting': (setting: Setting) => ({
     ...neighbours(),
-    room: evening(clocks, 'speaker'),
+    room: evening(setting, 'speaker'),
     connection: 'reconnecting' as const,
   }),
-  'room-lost': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'listener'), connection: 'lost' as const }),
-  'close-asked': (clocks: Clocks) => ({ ...neighbours(), room: evening(clocks, 'host'), closeAsked: true }),
-} satisfies Record<string, (clocks: Clocks) => Partial<Scenario>>;
+  'room-lost': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'listener'), connection: 'lost' as const }),
+  'close-asked': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'host'), closeAsked: true }),
+} satisfies Record<string, (setting: Setting) => Partial<Scenario>>;
 
 export type ScenarioName = keyof typeof scenarios;
 

@@ -1,0 +1,58 @@
+//! The command line of the app.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::Parser;
+use serambi_audio::DeviceChoice;
+use serambi_call::profile::DEFAULT_PROFILE;
+use serambi_protocol::limits::{HOUSE_PORT, MEDIA_PORT};
+
+/// Drop-in voice rooms on your own computer.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "serambi", version)]
+pub struct Arguments {
+    /// A serambi:// link to look at; nothing is joined without a click.
+    pub link: Option<String>,
+    /// A second person on this computer: own name, own key, own house.
+    #[arg(long, default_value = DEFAULT_PROFILE)]
+    pub profile: String,
+    /// Keep the profile in this folder instead of the usual place.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    /// Let the house listen on this address only (127.0.0.1: nobody else can find or reach it).
+    #[arg(long, env = "SERAMBI_LISTEN", default_value = "0.0.0.0")]
+    pub listen: IpAddr,
+    /// The TCP port of the house; the next free one is used if it is taken.
+    #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
+    pub port: u16,
+    /// The UDP port of the house, for all sound; the next free one is used if it is taken.
+    #[arg(long, env = "SERAMBI_MEDIA_PORT", default_value_t = MEDIA_PORT)]
+    pub media_port: u16,
+    /// default, none, a name, or a .wav file.
+    #[arg(long, env = "SERAMBI_MICROPHONE", default_value = "default")]
+    pub microphone: DeviceChoice,
+    /// default, none, a name, or a .wav file.
+    #[arg(long, env = "SERAMBI_LOUDSPEAKER", default_value = "default")]
+    pub loudspeaker: DeviceChoice,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn without_arguments_the_usual_profile_and_devices_are_used() {
+        let arguments = Arguments::try_parse_from(["serambi"]).unwrap();
+        assert_eq!(arguments.profile, "default");
+        assert_eq!(arguments.microphone, DeviceChoice::System);
+        assert!(arguments.link.is_none());
+    }
+
+    #[test]
+    fn a_link_is_the_one_plain_argument() {
+        let arguments = Arguments::try_parse_from(["serambi", "serambi://a:1/?pin=x", "--profile", "second"]).unwrap();
+        assert_eq!(arguments.link.as_deref(), Some("serambi://a:1/?pin=x"));
+        assert!(Arguments::try_parse_from(["serambi", "one", "two"]).is_err());
+    }
+}

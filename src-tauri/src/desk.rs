@@ -1,0 +1,371 @@
+//! What one window works with: one profile, at most one house of its own, and at most one room it is in.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serambi_audio::EngineSettings;
+use serambi_call::{
+    Call, CallEvent, HouseClient, Identity, Theme,
+    profile::{self, DEFAULT_PROFILE, Profile, Settings},
+};
+use serambi_house::{House, HouseConfig, MediaServer, Presence};
+use serambi_protocol::{
+    Code, Link, Refusal, RoomId,
+    link::{HouseAddress, Pin},
+    name::read_name,
+};
+use tauri::{AppHandle, ipc::Channel};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::{
+    arguments::Arguments,
+    home::{self, Home, KeptHouse, Known},
+    ipc::{self, AppChanged},
+    ongoing::Ongoing,
+    view::{AppView, FoundRoom, Language, LevelBatch},
+};
+
+/// Clones share the same desk.
+#[derive(Clone)]
+pub struct Desk {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    app: AppHandle,
+    arguments: Arguments,
+    profile: Mutex<Profile>,
+    identity: Identity,
+    home: Home,
+    /// Started with the first room: before that no port is open and nothing is announced.
+    house: tokio::sync::Mutex<Option<House>>,
+    /// One going-in at a time: a double click must not join twice.
+    going_in: tokio::sync::Mutex<()>,
+    ongoing: Mutex<Option<Ongoing>>,
+    opened_link: Mutex<Option<String>>,
+    problem: Mutex<Option<Refusal>>,
+}
+
+impl Desk {
+    /// Opens the profile and begins to look for rooms.
+    ///
+    /// # Errors
+    /// `profile_in_use`, `profile_broken`.
+    pub fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
+        let profile = Profile::open(&profile_folder(arguments)?)?;
+        let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
+        let shared = Shared {
+            app,
+            arguments: arguments.clone(),
+            identity: profile.identity().clone(),
+            profile: Mutex::new(profile),
+            home: Home::default(),
+            house: tokio::sync::Mutex::default(),
+            going_in: tokio::sync::Mutex::default(),
+            ongoing: Mutex::default(),
+            opened_link: Mutex::new(arguments.link.clone()),
+            problem: Mutex::new(problem),
+        };
+        let desk = Self { shared: Arc::new(shared) };
+        desk.tell_home(None);
+        let watched = desk.clone();
+        let asking = desk.shared.home.clone().keep_asking(arguments.listen, move || watched.tell_changed());
+        tauri::async_runtime::spawn(asking);
+        Ok(desk)
+    }
+
+    /// Everything the window shows.
+    pub fn view(&self) -> AppView {
+        let settings = self.settings();
+        let profile = &self.shared.arguments.profile;
+        AppView {
+            profile: (profile != DEFAULT_PROFILE).then(|| profile.clone()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: Some(settings.name).filter(|name| !name.is_empty()),
+            you: self.shared.identity.id(),
+            language: settings.language.as_deref().and_then(read_language),
+            theme: settings.theme,
+            problem: lock(&self.shared.problem).clone(),
+            home: self.shared.home.view(),
+            call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view),
+            opened_link: lock(&self.shared.opened_link).clone(),
+        }
+    }
+
+    /// Keeps the display name; used from the next room on.
+    ///
+    /// # Errors
+    /// `name_empty`, `name_too_long`, `name_unreadable`, `profile_broken`.
+    pub fn set_name(&self, name: &str) -> Result<(), Refusal> {
+        let name = read_name(name)?;
+        self.change_settings(|settings| settings.name = name)
+    }
+
+    /// Keeps the language.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub fn set_language(&self, language: Language) -> Result<(), Refusal> {
+        self.change_settings(|settings| settings.language = Some(language.tag().to_owned()))
+    }
+
+    /// Keeps the theme.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub fn set_theme(&self, theme: Theme) -> Result<(), Refusal> {
+        self.change_settings(|settings| settings.theme = theme)
+    }
+
+    /// Starts a room in one's own house, which is started with it.
+    ///
+    /// # Errors
+    /// `port_taken`, `on_stage_elsewhere`, and whatever joining can say.
+    pub async fn start_room(&self, title: &str, leave_other: bool) -> Result<(), Refusal> {
+        let _one_at_a_time = self.shared.going_in.lock().await;
+        self.leave_present_room(leave_other).await?;
+        let house = self.own_house().await?;
+        let client = self.sign_in(&house.address()).await?;
+        let (call, events) = Call::start(client, title, self.sound()).await?;
+        self.enter(call, events);
+        Ok(())
+    }
+
+    /// Joins a room that stands in the list.
+    ///
+    /// # Errors
+    /// `house_unreachable`, `room_ended`, `on_stage_elsewhere`, and whatever joining can say.
+    pub async fn join_room(&self, pin: &str, room: RoomId, leave_other: bool) -> Result<(), Refusal> {
+        let unknown = || Refusal::new(Code::HouseUnreachable, "that house is no longer in the list");
+        let address = self.shared.home.address(pin).ok_or_else(unknown)?;
+        self.join(&address, room, leave_other).await
+    }
+
+    /// Joins the room of a link.
+    ///
+    /// # Errors
+    /// `link_wrong` and the errors of [`Self::join_room`].
+    pub async fn join_link(&self, link: &str, leave_other: bool) -> Result<(), Refusal> {
+        let link = Link::read(link)?;
+        let room = link.room.ok_or_else(|| Refusal::new(Code::LinkWrong, "a house, not a room"))?;
+        self.join(&link.house, room, leave_other).await?;
+        *lock(&self.shared.opened_link) = None;
+        self.tell_changed();
+        Ok(())
+    }
+
+    /// What can be seen behind a link before joining.
+    ///
+    /// # Errors
+    /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
+    pub async fn look_at_link(&self, link: &str) -> Result<Vec<FoundRoom>, Refusal> {
+        let own = self.own_pin().await;
+        Ok(home::look_at_link(&Link::read(link)?, own.as_ref()).await?.1)
+    }
+
+    /// Keeps a house in the list.
+    ///
+    /// # Errors
+    /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `profile_broken`.
+    pub async fn save_house(&self, link: &str) -> Result<(), Refusal> {
+        let link = Link { room: None, ..Link::read(link)? };
+        let (info, _) = home::look_at_link(&link, None).await?;
+        self.change_settings(|settings| settings.save_house(&info.name, &link))?;
+        self.tell_home(self.own_address().await);
+        Ok(())
+    }
+
+    /// Takes a house off the list.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub fn forget_house(&self, pin: &str) -> Result<(), Refusal> {
+        self.change_settings(|settings| {
+            settings.saved_houses.retain(|old| Link::read(&old.link).is_ok_and(|old| old.house.pin.as_str() != pin));
+        })?;
+        let desk = self.clone();
+        tauri::async_runtime::spawn(async move { desk.tell_home(desk.own_address().await) });
+        Ok(())
+    }
+
+    /// The room one is in.
+    ///
+    /// # Errors
+    /// `no_call`.
+    pub fn call(&self) -> Result<Call, Refusal> {
+        lock(&self.shared.ongoing).as_ref().map(|ongoing| ongoing.call().clone()).ok_or(Code::NoCall.into())
+    }
+
+    /// Leaves quietly; without a room there is nothing to leave.
+    pub async fn leave(&self) {
+        let ongoing = lock(&self.shared.ongoing).take();
+        if let Some(ongoing) = ongoing {
+            ongoing.leave().await;
+            self.tell_changed();
+        }
+        self.shared.home.ask_again();
+    }
+
+    /// Streams sound levels to the window until the call or the channel ends.
+    ///
+    /// # Errors
+    /// `no_call`.
+    pub fn send_levels(&self, channel: Channel<LevelBatch>) -> Result<(), Refusal> {
+        match lock(&self.shared.ongoing).as_mut() {
+            Some(ongoing) => {
+                ongoing.send_levels(self.shared.app.clone(), channel);
+                Ok(())
+            }
+            None => Err(Code::NoCall.into()),
+        }
+    }
+
+    /// Shows a link that came from outside; it is joined by a click only.
+    pub fn open_link(&self, link: String) {
+        *lock(&self.shared.opened_link) = Some(link);
+        self.tell_changed();
+    }
+
+    /// The others who would be cut off if this program ended.
+    pub async fn others_present(&self) -> Presence {
+        match self.shared.house.lock().await.as_ref() {
+            Some(house) => house.presence(Some(self.shared.identity.id())).await,
+            None => Presence::default(),
+        }
+    }
+
+    /// Leaves and closes the house.
+    pub async fn close(&self) {
+        self.leave().await;
+        if let Some(house) = self.shared.house.lock().await.take() {
+            house.close().await;
+        }
+    }
+
+    /// Called when the call has closed by itself.
+    pub(crate) fn forget_call(&self) {
+        lock(&self.shared.ongoing).take();
+        self.shared.home.ask_again();
+        self.tell_changed();
+    }
+
+    async fn join(&self, address: &HouseAddress, room: RoomId, leave_other: bool) -> Result<(), Refusal> {
+        let _one_at_a_time = self.shared.going_in.lock().await;
+        self.leave_present_room(leave_other).await?;
+        let client = self.sign_in(address).await?;
+        let (call, events) = Call::join(client, room, self.sound()).await?;
+        self.enter(call, events);
+        Ok(())
+    }
+
+    fn enter(&self, call: Call, events: UnboundedReceiver<CallEvent>) {
+        let ongoing = Ongoing::begin(call, events, self.clone(), self.shared.app.clone());
+        *lock(&self.shared.ongoing) = Some(ongoing);
+        self.shared.home.ask_again();
+        self.tell_changed();
+    }
+
+    /// A person is in one room at a time; only somebody on stage is asked before leaving it (room rules 3.5).
+    async fn leave_present_room(&self, leave_other: bool) -> Result<(), Refusal> {
+        let on_stage = self.call().is_ok_and(|call| call.view().room.you.role.is_on_stage());
+        if on_stage && !leave_other {
+            return Err(Code::OnStageElsewhere.into());
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {
+        HouseClient::sign_in(address, &self.shared.identity, &self.settings().name).await
+    }
+
+    async fn own_house(&self) -> Result<House, Refusal> {
+        let mut place = self.shared.house.lock().await;
+        if let Some(house) = place.as_ref() {
+            return Ok(house.clone());
+        }
+        let house = House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+        self.tell_home(Some(house.address()));
+        *place = Some(house.clone());
+        Ok(house)
+    }
+
+    fn house_config(&self) -> HouseConfig {
+        let arguments = &self.shared.arguments;
+        HouseConfig {
+            folder: lock(&self.shared.profile).folder().join("house"),
+            name: self.settings().name,
+            listen: arguments.listen,
+            port: arguments.port,
+            media_port: arguments.media_port,
+            discoverable: true,
+            media: MediaServer::Embedded,
+        }
+    }
+
+    async fn own_address(&self) -> Option<HouseAddress> {
+        self.shared.house.lock().await.as_ref().map(House::address)
+    }
+
+    async fn own_pin(&self) -> Option<Pin> {
+        self.own_address().await.map(|address| address.pin)
+    }
+
+    fn sound(&self) -> EngineSettings {
+        let arguments = &self.shared.arguments;
+        EngineSettings { microphone: arguments.microphone.clone(), loudspeaker: arguments.loudspeaker.clone() }
+    }
+
+    fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {
+        lock(&self.shared.profile).change_settings(change)?;
+        self.tell_changed();
+        Ok(())
+    }
+
+    fn settings(&self) -> Settings {
+        lock(&self.shared.profile).settings().clone()
+    }
+
+    fn tell_home(&self, own: Option<HouseAddress>) {
+        let houses = self.settings().saved_houses;
+        let kept = houses.iter().filter_map(|house| {
+            Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link })
+        });
+        self.shared.home.set_known(Known { own, kept: kept.collect() });
+    }
+
+    fn tell_changed(&self) {
+        ipc::tell(&self.shared.app, AppChanged(self.view()));
+    }
+}
+
+/// The folder of the profile: given, or in the system's place for such data.
+fn profile_folder(arguments: &Arguments) -> Result<PathBuf, Refusal> {
+    match &arguments.folder {
+        Some(folder) => Ok(folder.clone()),
+        None => profile::folder_of(&arguments.profile),
+    }
+}
+
+/// A tag of a newer program is passed over: the system's language is used.
+fn read_language(tag: &str) -> Option<Language> {
+    [Language::En, Language::Id, Language::Zh].into_iter().find(|language| language.tag() == tag)
+}
+
+/// Nothing is computed while these locks are held, so a poisoned one still holds good data.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_of_a_newer_program_is_passed_over() {
+        assert_eq!(read_language("zh-Hans"), Some(Language::Zh));
+        assert_eq!(read_language("tlh"), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! What the window is shown: one profile, the rooms one could go to, and the room one is in.
+
+use serambi_call::{CallView, Theme};
+use serambi_protocol::{
+    PersonId, Refusal,
+    api::RoomCard,
+    code::Code,
+};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+/// The languages every sentence exists in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    En,
+    /// Bahasa Indonesia.
+    Id,
+    /// 简体中文.
+    Zh,
+}
+
+impl Language {
+    /// The language tag as the settings keep it (BCP 47).
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Id => "id",
+            Self::Zh => "zh-Hans",
+        }
+    }
+}
+
+/// A room somewhere: in one's own house, on this network, in a saved house, or behind a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundRoom {
+    /// The house, by its pin.
+    pub house: String,
+    /// The house's name.
+    pub house_name: String,
+    /// It runs in this program.
+    pub mine: bool,
+    /// What can be seen before joining.
+    pub card: RoomCard,
+}
+
+/// A house the person keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedHouse {
+    /// Its certificate's fingerprint.
+    pub pin: String,
+    /// Its name when last seen.
+    pub name: String,
+    /// How to reach it.
+    pub link: String,
+    /// Its rooms; none: it does not answer right now.
+    pub rooms: Option<Vec<RoomCard>>,
+}
+
+/// Where one could go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct HomeView {
+    /// Rooms of one's own house and of houses on this network.
+    pub found: Vec<FoundRoom>,
+    /// Houses the person keeps.
+    pub saved: Vec<SavedHouse>,
+    /// Nothing was heard from the network yet, and it is early.
+    pub searching: bool,
+    /// Why the network cannot be searched.
+    pub discovery_problem: Option<Code>,
+}
+
+/// Everything but sound levels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct AppView {
+    /// The profile's name; none for the usual one.
+    pub profile: Option<String>,
+    /// The program's version.
+    pub version: String,
+    /// The display name; none before the first start is done.
+    pub name: Option<String>,
+    /// One's own id.
+    pub you: PersonId,
+    /// The chosen language; none: the system's.
+    pub language: Option<Language>,
+    /// The chosen theme.
+    pub theme: Theme,
+    /// Something that went wrong without stopping the app.
+    pub problem: Option<Refusal>,
+    /// Where one could go.
+    pub home: HomeView,
+    /// The room one is in.
+    pub call: Option<CallView>,
+    /// A link the app was opened with: to be shown, never joined without a click.
+    pub opened_link: Option<String>,
+}
+
+/// Loudness of what is heard now, in dBFS (-90 to 0).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct LevelBatch {
+    /// One's own microphone, also while muted; none: closed.
+    #[specta(type = Option<i32>)]
+    pub own: Option<f32>,
+    /// People who can be heard right now.
+    // Never NaN, so TypeScript need not be told that JSON would make it null.
+    #[specta(type = Vec<(PersonId, i32)>)]
+    pub people: Vec<(PersonId, f32)>,
+}

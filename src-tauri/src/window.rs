@@ -1,0 +1,93 @@
+//! The one window: how it opens, what closing it asks, and when it was first painted.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use serambi_protocol::Refusal;
+use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
+
+use crate::{
+    desk::Desk,
+    ipc::{self, CloseAsked},
+};
+
+/// The window's label.
+pub const MAIN: &str = "main";
+/// Leaving a room politely takes a round trip; a house that does not answer must not hold the window.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// When the process began, and whether the first paint was told.
+pub struct StartTimes {
+    began: Instant,
+    told: AtomicBool,
+}
+
+impl StartTimes {
+    /// Begins now.
+    pub fn begin() -> Self {
+        Self { began: Instant::now(), told: AtomicBool::new(false) }
+    }
+}
+
+/// Opens the window.
+///
+/// # Errors
+/// What the system's web view says.
+pub fn open(app: &AppHandle, profile: &str) -> tauri::Result<()> {
+    let title = if profile == "default" { "Serambi".to_owned() } else { format!("Serambi – {profile}") };
+    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+        .title(title)
+        .inner_size(1180.0, 800.0)
+        .min_inner_size(420.0, 72.0)
+        .build()?;
+    Ok(())
+}
+
+/// Shows the window of a running app to somebody who started it again.
+pub fn bring_to_front(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    let shown = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
+    if let Err(error) = shown {
+        tracing::warn!(%error, "the window could not be brought to the front");
+    }
+}
+
+/// Closing asks first while others would be cut off; otherwise it leaves the room and closes.
+pub fn on_event(window: &Window, event: &WindowEvent) {
+    let WindowEvent::CloseRequested { api, .. } = event else { return };
+    api.prevent_close();
+    let app = window.app_handle().clone();
+    tauri::async_runtime::spawn(async move {
+        match people_cut_off(&app).await {
+            Some(asked) => ipc::tell(&app, asked),
+            None => close_for_good(&app).await,
+        }
+    });
+}
+
+async fn people_cut_off(app: &AppHandle) -> Option<CloseAsked> {
+    let state = app.state::<Result<Desk, Refusal>>();
+    let presence = state.inner().as_ref().ok()?.others_present().await;
+    (presence.people > 0).then_some(CloseAsked { people: presence.people, rooms: presence.rooms })
+}
+
+/// Leaves, closes the house, and ends the program.
+pub async fn close_for_good(app: &AppHandle) {
+    if let Ok(desk) = app.state::<Result<Desk, Refusal>>().inner() {
+        if tokio::time::timeout(LEAVE_WITHIN, desk.close()).await.is_err() {
+            tracing::warn!("leaving took too long; closing all the same");
+        }
+    }
+    app.exit(0);
+}
+
+/// Prints the time from the start of the process to the first paint, once, for those who measure.
+pub fn note_first_paint(app: &AppHandle) {
+    let times = app.state::<StartTimes>();
+    let first = !times.told.swap(true, Ordering::Relaxed);
+    if first && std::env::var_os("SERAMBI_PRINT_TIMES").is_some() {
+        println!("{{\"event\":\"first_paint\",\"at_ms\":{}}}", times.began.elapsed().as_millis());
+    }
+}
