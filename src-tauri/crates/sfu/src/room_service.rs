@@ -65,6 +65,7 @@ impl From<Refusal> for TwirpError {
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::InvalidArgument(_) => StatusCode::BAD_REQUEST,
             Refusal::RemoteUnmute => StatusCode::PRECONDITION_FAILED,
+            Refusal::TokenRevoked => StatusCode::UNAUTHORIZED,
             Refusal::RoomFull => StatusCode::TOO_MANY_REQUESTS,
         };
         Self::new(status, refusal.code(), refusal.to_string())
@@ -241,7 +242,11 @@ async fn get_participant(call: &Call<'_>) -> Result<Response, TwirpError> {
 async fn remove_participant(call: &Call<'_>) -> Result<Response, TwirpError> {
     let request: proto::RoomParticipantIdentity = call.read()?;
     let room = request.room;
-    let command = Command::RemoveParticipant { room: room.clone(), identity: request.identity };
+    let command = Command::RemoveParticipant {
+        room: room.clone(),
+        identity: request.identity,
+        revoke_until: request.revoke_token_ts,
+    };
     let reply = call.command(Needs::Admin(&room), command).await?;
     Ok(call.answer(reply, nothing::<proto::RemoveParticipantResponse>))
 }

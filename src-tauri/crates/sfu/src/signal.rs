@@ -34,6 +34,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long what was said last may take to leave before the socket is closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Messages a client may send in one second. A join with its candidates takes some tens.
+const MESSAGES_PER_SECOND: u32 = 200;
+
 /// Browsers may come from anywhere: the token is what admits.
 pub(crate) fn cors() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).max_age(Duration::from_secs(86_400))
@@ -72,6 +75,7 @@ impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let (status, text) = match self {
             Self::Token(refusal) => (StatusCode::UNAUTHORIZED, refusal.to_string()),
+            Self::Core(Refusal::TokenRevoked) => (StatusCode::UNAUTHORIZED, "token has been revoked".to_owned()),
             Self::Core(Refusal::RoomFull) => (StatusCode::TOO_MANY_REQUESTS, "room is full".to_owned()),
             Self::Core(refusal) => (StatusCode::BAD_REQUEST, refusal.to_string()),
             Self::BadQuery(what) => (StatusCode::BAD_REQUEST, what.to_owned()),
@@ -137,6 +141,8 @@ async fn converse(socket: WebSocket, guard: ConnectionGuard, mut responses: mpsc
     let (mut sender, mut receiver) = socket.split();
     let mut encoding = Encoding::Binary;
     let mut pings = tokio::time::interval(PING_INTERVAL);
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    let mut messages = 0;
     loop {
         let going_on = tokio::select! {
             response = responses.recv() => match response {
@@ -144,13 +150,19 @@ async fn converse(socket: WebSocket, guard: ConnectionGuard, mut responses: mpsc
                 None => false,
             },
             request = receive(&mut receiver) => match request {
+                Some(_) if messages == MESSAGES_PER_SECOND => false,
                 Some((request, used)) => {
+                    messages += 1;
                     encoding = used;
                     let request = Request::Signal(guard.connection, Box::new(request));
                     guard.link.send(request).await.is_ok()
                 }
                 None => false,
             },
+            _ = seconds.tick() => {
+                messages = 0;
+                true
+            }
             _ = pings.tick() => sender.send(Frame::Ping(Default::default())).await.is_ok(),
         };
         if !going_on {
@@ -233,6 +245,7 @@ fn join(query: &HashMap<String, String>, claims: Claims) -> Result<Join, Rejecti
         metadata: claims.metadata,
         attributes,
         permission,
+        issued: i64::try_from(claims.nbf).unwrap_or(i64::MAX),
         kind: token::kind(&claims.kind),
         protocol: query.get("protocol").and_then(|number| number.parse().ok()).unwrap_or_default(),
         auto_subscribe: flag(query, "auto_subscribe", true),

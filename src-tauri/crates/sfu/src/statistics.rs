@@ -20,6 +20,8 @@ pub struct Traffic {
     pub packets_refused: u64,
     /// Came on a muted track, and were thrown away.
     pub packets_muted: u64,
+    /// Waited too long inside the server, and were thrown away.
+    pub packets_late: u64,
     /// Did not come although their numbers passed by.
     pub packets_lost_in: u64,
     /// Data messages thrown away because this person may not send data.
@@ -34,6 +36,7 @@ impl Traffic {
         self.bytes_out += other.bytes_out;
         self.packets_refused += other.packets_refused;
         self.packets_muted += other.packets_muted;
+        self.packets_late += other.packets_late;
         self.packets_lost_in += other.packets_lost_in;
         self.data_refused += other.data_refused;
     }

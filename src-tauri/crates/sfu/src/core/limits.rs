@@ -41,6 +41,12 @@ pub(crate) const SIGNAL_SILENCE: Duration = Duration::from_secs(20);
 pub(crate) const DATA_BACKLOG: Duration = Duration::from_secs(2);
 /// And no more than so many messages wait.
 pub(crate) const DATA_BACKLOG_MESSAGES: usize = 64;
+/// Sound that has waited so long inside the server is thrown away. Longer rides out longer stalls;
+/// shorter keeps a house that is overloaded for a moment from talking about the past. Listeners'
+/// jitter buffers hold less than this.
+pub(crate) const SOUND_LATE: Duration = Duration::from_millis(100);
+/// Identities per room whose permissions are remembered beyond their presence.
+pub(crate) const MAX_VERDICTS: usize = 10_000;
 /// Seconds an unused room stays, as on a stock server.
 pub(crate) const EMPTY_ROOM_SECONDS: u32 = 300;
 /// Seconds a room stays after the last one left, as on a stock server.

@@ -10,27 +10,48 @@ use tracing::trace;
 use super::SfuCore;
 use super::demux::DatagramKind;
 use super::forwarding::{IncomingNumbers, SILENT_FRAME, TrackPacket};
+use super::limits::SOUND_LATE;
 use super::subscribing::transport_of;
+use super::track::Receiver;
 use super::transport::{Leg, ParticipantId, TransportKey};
 
+/// A datagram on its way in.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// When it was taken from the socket.
+    pub received: Instant,
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// The announced address it came to.
+    pub local: SocketAddr,
+    /// What it says.
+    pub bytes: &'a [u8],
+}
+
 impl SfuCore {
-    /// A datagram that came to the announced address `local`.
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, local: SocketAddr, datagram: &[u8]) {
-        let Some(key) = self.demux.route(now, source, datagram) else {
+    /// A datagram from the network.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        let Datagram { received, source, local, bytes } = datagram;
+        let Some(key) = self.demux.route(now, source, bytes) else {
             trace!("datagram of nobody");
             return;
         };
         let Some(participant) = self.participants.get_mut(&key.participant) else {
             return;
         };
-        let is_sound = DatagramKind::of(datagram) == DatagramKind::Rtp;
-        if is_sound && !(participant.permission.can_publish && key.leg == Leg::Publisher) {
-            // Before decryption: a listener who floods costs a map look-up per packet.
-            participant.traffic.packets_refused += 1;
-            return;
+        if DatagramKind::of(bytes) == DatagramKind::Rtp {
+            if !(participant.permission.can_publish && key.leg == Leg::Publisher) {
+                // Before decryption: a listener who floods costs a map look-up per packet.
+                participant.traffic.packets_refused += 1;
+                return;
+            }
+            if now.saturating_duration_since(received) > SOUND_LATE {
+                participant.traffic.packets_late += 1;
+                return;
+            }
         }
         if let Some(transport) = transport_of(participant, key.leg) {
-            transport.handle_datagram(now, source, local, datagram, &mut self.outbox);
+            transport.handle_datagram(now, source, local, bytes, &mut self.outbox);
         }
         self.settle(now);
     }
@@ -54,11 +75,8 @@ impl SfuCore {
             sections.find(|section| section.ssrc == Some(packet.header.ssrc))
         });
         let section = section.filter(|section| section.opus == *packet.header.payload_type);
-        let track = section.and_then(|section| {
-            let mut tracks = participant.tracks.iter_mut();
-            tracks.find(|track| track.info.sid == section.track_sid)
-        });
-        let Some(track) = track else {
+        let place = section.and_then(|section| participant.tracks.iter().position(|t| t.info.sid == section.track_sid));
+        let Some((place, track)) = place.and_then(|place| Some((place, participant.tracks.get_mut(place)?))) else {
             traffic.packets_refused += 1;
             return;
         };
@@ -74,32 +92,34 @@ impl SfuCore {
         };
         let packet =
             TrackPacket { sequence, timestamp, marker: packet.header.marker, payload: Arc::clone(&packet.payload) };
-        let track_sid = track.info.sid.clone();
-        self.fan_out(now, key.participant, &track_sid, &packet);
+        self.fan_out(now, key.participant, place, &packet);
     }
 
     /// The frames that let a decoder fade out, unless the track is encrypted or nothing was heard
     /// of it yet.
     pub(super) fn send_silence(&mut self, now: Instant, owner: ParticipantId, track_sid: &str) {
-        let track = self.participants.get_mut(&owner).and_then(|owner| owner.track_mut(track_sid));
-        let Some(track) = track.filter(|track| track.takes_silent_frames()) else {
+        let Some(participant) = self.participants.get_mut(&owner) else {
             return;
         };
+        let place = participant.tracks.iter().position(|track| track.info.sid == track_sid);
+        let Some((place, track)) = place.and_then(|place| Some((place, participant.tracks.get_mut(place)?))) else {
+            return;
+        };
+        let frames = track.munger.silence();
+        if !track.takes_silent_frames() {
+            return;
+        }
         let payload: Arc<[u8]> = Arc::from(SILENT_FRAME.as_slice());
-        for (sequence, timestamp) in track.munger.silence() {
+        for (sequence, timestamp) in frames {
             let packet = TrackPacket { sequence, timestamp, marker: false, payload: Arc::clone(&payload) };
-            self.fan_out(now, owner, track_sid, &packet);
+            self.fan_out(now, owner, place, &packet);
         }
     }
 
-    /// Gives a packet to every listener of a track.
-    fn fan_out(&mut self, now: Instant, owner: ParticipantId, track_sid: &str, packet: &TrackPacket) {
+    /// Gives a packet to every listener of the track at `place` among its owner's.
+    fn fan_out(&mut self, now: Instant, owner: ParticipantId, place: usize, packet: &TrackPacket) {
         // The list is taken out while listeners are looked up in the same map.
-        let take = |core: &mut Self| {
-            let track = core.participants.get_mut(&owner)?.track_mut(track_sid)?;
-            Some(std::mem::take(&mut track.receivers))
-        };
-        let Some(mut receivers) = take(self) else {
+        let Some(mut receivers) = self.receivers_mut(owner, place).map(std::mem::take) else {
             return;
         };
         for receiver in &mut receivers {
@@ -120,9 +140,13 @@ impl SfuCore {
                 listener.traffic.bytes_out += packet.payload.len() as u64;
             }
         }
-        let track = self.participants.get_mut(&owner).and_then(|owner| owner.track_mut(track_sid));
-        if let Some(track) = track {
-            track.receivers = receivers;
+        if let Some(place) = self.receivers_mut(owner, place) {
+            *place = receivers;
         }
+    }
+
+    fn receivers_mut(&mut self, owner: ParticipantId, place: usize) -> Option<&mut Vec<Receiver>> {
+        let tracks = &mut self.participants.get_mut(&owner)?.tracks;
+        Some(&mut tracks.get_mut(place)?.receivers)
     }
 }

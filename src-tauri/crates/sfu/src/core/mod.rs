@@ -38,6 +38,7 @@ use livekit_protocol::signal_response::Message;
 use str0m::config::DtlsCert;
 use thiserror::Error;
 
+pub use media::Datagram;
 pub use moderation::{Command, Reply};
 pub use room::RoomOptions;
 pub use sdp::SdpError;
@@ -97,6 +98,9 @@ pub enum Refusal {
     /// A voice is never opened from outside.
     #[error("a track can only be unmuted by its owner")]
     RemoteUnmute,
+    /// The person was sent away after this token was made.
+    #[error("the token has been revoked")]
+    TokenRevoked,
     /// The room has all the people it may have.
     #[error("the room is full")]
     RoomFull,
@@ -109,6 +113,7 @@ impl Refusal {
             Refusal::NotFound(_) => "not_found",
             Refusal::InvalidArgument(_) => "invalid_argument",
             Refusal::RemoteUnmute => "failed_precondition",
+            Refusal::TokenRevoked => "unauthenticated",
             Refusal::RoomFull => "resource_exhausted",
         }
     }

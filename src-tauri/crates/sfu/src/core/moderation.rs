@@ -54,6 +54,8 @@ pub enum Command {
         room: String,
         /// Who.
         identity: String,
+        /// Seconds since 1970: tokens made until then are void. 0: the person may come back.
+        revoke_until: i64,
     },
     /// Mutes a track. Unmuting is refused, always.
     MuteTrack {
@@ -142,10 +144,8 @@ impl SfuCore {
                 Ok(Reply::Participants(infos.map(participant_info).collect()))
             }
             Command::GetParticipant { room, identity } => self.describe(self.person(&room, &identity)?),
-            Command::RemoveParticipant { room, identity } => {
-                let id = self.person(&room, &identity)?;
-                self.remove(now, id, DisconnectReason::ParticipantRemoved);
-                Ok(Reply::Done)
+            Command::RemoveParticipant { room, identity, revoke_until } => {
+                self.send_away(now, &room, &identity, revoke_until)
             }
             Command::MuteTrack { room, identity, track_sid, muted } => {
                 let id = self.person(&room, &identity)?;
@@ -197,6 +197,19 @@ impl SfuCore {
         Ok(Reply::Done)
     }
 
+    /// Somebody who is not here can still be kept from coming back.
+    fn send_away(&mut self, now: Instant, room: &str, identity: &str, revoke_until: i64) -> Result<Reply, Refusal> {
+        let room_id = self.room_id(room)?;
+        let person = self.person(room, identity);
+        if revoke_until > 0
+            && let Some(room) = self.rooms.get_mut(&room_id)
+        {
+            room.remember_verdict(revoke_until, identity, None);
+        }
+        self.remove(now, person?, DisconnectReason::ParticipantRemoved);
+        Ok(Reply::Done)
+    }
+
     fn mute_track(&mut self, now: Instant, id: ParticipantId, track_sid: &str, muted: bool) -> Result<Reply, Refusal> {
         if !muted {
             return Err(Refusal::RemoteUnmute);
@@ -225,7 +238,11 @@ impl SfuCore {
             self.detach_listeners(now, id);
             self.announce_departure(now, id, DisconnectReason::UnknownReason);
         }
+        let at = self.unix_ms(now) / 1000;
         if let Some(participant) = self.participants.get_mut(&id) {
+            if let Some(room) = self.rooms.get_mut(&participant.room) {
+                room.remember_verdict(at, &participant.identity, Some(permission.clone()));
+            }
             participant.permission = permission;
         }
         self.withdraw_forbidden(now, id);

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use livekit_protocol::{ParticipantInfo, Room as RoomInfo};
+use livekit_protocol::{ParticipantInfo, ParticipantPermission, Room as RoomInfo};
 
-use super::limits::{DEPARTURE_SECONDS, EMPTY_ROOM_SECONDS, SEAT_KEPT};
+use super::Refusal;
+use super::limits::{DEPARTURE_SECONDS, EMPTY_ROOM_SECONDS, MAX_VERDICTS, SEAT_KEPT};
 use super::presence::enabled_codecs;
 use super::transport::ParticipantId;
 
@@ -26,6 +27,16 @@ pub struct RoomOptions {
     pub metadata: String,
 }
 
+/// The house's last word about a person. It outlives the person's presence, because tokens do: a
+/// speaker who was sent back to the audience could otherwise come again with the speaker's token.
+#[derive(Debug, Clone)]
+struct Verdict {
+    /// Seconds since 1970. Tokens made later are the house's newer word.
+    at: i64,
+    /// `None`: sent away, and tokens of before are void.
+    permission: Option<ParticipantPermission>,
+}
+
 pub(crate) struct Room {
     pub(crate) sid: String,
     pub(crate) name: String,
@@ -39,6 +50,8 @@ pub(crate) struct Room {
     pub(crate) identities: HashMap<String, ParticipantId>,
     /// Who left lately: somebody who resumes is told.
     departures: VecDeque<(Instant, ParticipantInfo)>,
+    /// What the house last said about people, and when.
+    verdicts: HashMap<String, Verdict>,
     /// Since when nobody is here.
     pub(crate) empty_since: Option<Instant>,
     visited: bool,
@@ -58,6 +71,7 @@ impl Room {
             members: BTreeSet::new(),
             identities: HashMap::new(),
             departures: VecDeque::new(),
+            verdicts: HashMap::new(),
             empty_since: Some(now),
             visited: false,
         }
@@ -66,6 +80,28 @@ impl Room {
     pub(crate) fn is_full(&self) -> bool {
         let limit = self.max_participants as usize;
         limit > 0 && self.members.len() >= limit
+    }
+
+    pub(crate) fn remember_verdict(&mut self, at: i64, identity: &str, permission: Option<ParticipantPermission>) {
+        if self.verdicts.len() < MAX_VERDICTS || self.verdicts.contains_key(identity) {
+            self.verdicts.insert(identity.to_owned(), Verdict { at, permission });
+        }
+    }
+
+    /// What a token made at `issued` is worth here now: it can only narrow the house's last word.
+    pub(crate) fn judge(
+        &self,
+        identity: &str,
+        issued: i64,
+        token: ParticipantPermission,
+    ) -> Result<ParticipantPermission, Refusal> {
+        let Some(verdict) = self.verdicts.get(identity).filter(|verdict| issued <= verdict.at) else {
+            return Ok(token);
+        };
+        match &verdict.permission {
+            Some(permission) => Ok(narrow(token, permission)),
+            None => Err(Refusal::TokenRevoked),
+        }
     }
 
     pub(crate) fn enter(&mut self, id: ParticipantId, identity: &str) {
@@ -115,5 +151,26 @@ impl Room {
             num_publishers: publishers,
             ..RoomInfo::default()
         }
+    }
+}
+
+fn narrow(token: ParticipantPermission, house: &ParticipantPermission) -> ParticipantPermission {
+    let both = |ours: &[i32], theirs: &[i32]| -> Vec<i32> {
+        match (ours.is_empty(), theirs.is_empty()) {
+            (true, _) => theirs.to_vec(),
+            (_, true) => ours.to_vec(),
+            _ => ours.iter().copied().filter(|source| theirs.contains(source)).collect(),
+        }
+    };
+    let sources = both(&token.can_publish_sources, &house.can_publish_sources);
+    // Two lists without a common source leave nothing, and an empty list would mean everything.
+    let nothing_left = sources.is_empty() && !token.can_publish_sources.is_empty();
+    ParticipantPermission {
+        can_subscribe: token.can_subscribe && house.can_subscribe,
+        can_publish: token.can_publish && house.can_publish && !nothing_left,
+        can_publish_data: token.can_publish_data && house.can_publish_data,
+        can_publish_sources: sources,
+        can_update_metadata: token.can_update_metadata && house.can_update_metadata,
+        ..token
     }
 }

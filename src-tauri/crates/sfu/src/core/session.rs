@@ -42,8 +42,10 @@ pub struct Join {
     pub metadata: String,
     /// Free keys and values.
     pub attributes: HashMap<String, String>,
-    /// What the participant may do.
+    /// What the token says the participant may do. The house's last word can be less.
     pub permission: ParticipantPermission,
+    /// When the token was made, seconds since 1970; 0 when it does not say.
+    pub issued: i64,
     /// Number of `ParticipantInfo.Kind`.
     pub kind: i32,
     /// Signalling protocol of the client.
@@ -86,8 +88,9 @@ impl SfuCore {
     /// Seats a participant and answers on `connection`: `join`, `refresh_token`, `offer`.
     ///
     /// # Errors
-    /// [`Refusal::InvalidArgument`] for names, [`Refusal::RoomFull`]. Nothing has changed then.
-    pub fn join(&mut self, now: Instant, connection: ConnectionId, join: Join) -> Result<(), Refusal> {
+    /// [`Refusal::InvalidArgument`] for names, [`Refusal::TokenRevoked`], [`Refusal::RoomFull`].
+    /// Nobody's session has changed then.
+    pub fn join(&mut self, now: Instant, connection: ConnectionId, mut join: Join) -> Result<(), Refusal> {
         check_given("room name", &join.room)?;
         check_given("identity", &join.identity)?;
         check_name("name", &join.name)?;
@@ -95,6 +98,9 @@ impl SfuCore {
         check_attributes(&join.attributes)?;
 
         let room_id = self.room_for(now, &join.room, RoomOptions::default());
+        if let Some(room) = self.rooms.get(&room_id) {
+            join.permission = room.judge(&join.identity, join.issued, join.permission)?;
+        }
         let earlier = self.rooms.get(&room_id).and_then(|room| room.identities.get(&join.identity).copied());
         match earlier {
             Some(earlier) => self.remove(now, earlier, DisconnectReason::DuplicateIdentity),

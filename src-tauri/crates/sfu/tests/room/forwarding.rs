@@ -217,3 +217,18 @@ fn video_is_refused_and_sound_is_not() {
     let said = sim.talk(ani, 5);
     assert_eq!(sim.client(budi).heard_of(&track), said);
 }
+
+#[test]
+fn sound_that_waited_in_the_server_is_dropped_and_counted() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", listener());
+    let track = sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    sim.waited = Duration::from_millis(150);
+    sim.talk(ani, 5);
+    sim.waited = Duration::from_millis(50);
+    let said = sim.talk(ani, 5);
+    assert_eq!(sim.client(budi).heard_of(&track), said);
+    assert_eq!(sim.numbers("ani").traffic.packets_late, 5);
+}

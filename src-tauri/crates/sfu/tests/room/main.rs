@@ -5,7 +5,10 @@
 mod client;
 mod data;
 mod forwarding;
+mod golden;
 mod hostile;
 mod permissions;
+mod service;
 mod sessions;
+mod signalling;
 mod simulation;

@@ -170,3 +170,27 @@ fn video_tracks_are_refused_when_announced() {
     };
     assert!(sim.client(ani).position(refused).is_some());
 }
+
+#[test]
+fn an_old_speakers_token_does_not_undo_a_demotion() {
+    let mut sim = Simulation::new();
+    sim.enter("ani", speaker());
+    sim.permit("ani", listener());
+    sim.enter("ani", speaker());
+    assert!(!sim.numbers("ani").may_publish);
+    // A token the house made later is its newer word.
+    sim.token_made += 3600;
+    sim.enter("ani", speaker());
+    assert!(sim.numbers("ani").may_publish);
+}
+
+#[test]
+fn somebody_sent_away_cannot_come_back_with_a_revoked_token() {
+    let mut sim = Simulation::new();
+    sim.enter("ani", speaker());
+    let revoke_until = sim.token_made;
+    sim.command(Command::RemoveParticipant { room: ROOM.into(), identity: "ani".into(), revoke_until }).unwrap();
+    assert_eq!(sim.ring("ani", speaker()), Err(Refusal::TokenRevoked));
+    sim.token_made += 1;
+    assert!(sim.ring("ani", speaker()).is_ok());
+}

@@ -9,7 +9,7 @@ use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::{ParticipantPermission, SignalRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serambi_sfu::core::{Command, ConnectionId, CoreConfig, Join, Output, Refusal, Reply, Resume, SfuCore};
+use serambi_sfu::core::{Command, ConnectionId, CoreConfig, Datagram, Join, Output, Refusal, Reply, Resume, SfuCore};
 use serambi_sfu::{ParticipantStatistics, RoomStatistics};
 
 use crate::client::Client;
@@ -26,7 +26,7 @@ pub const SERVER: &str = "10.0.0.1:7881";
 pub const FRAME: Duration = Duration::from_millis(20);
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Datagram {
+struct InFlight {
     arrives: Instant,
     order: u64,
     from: SocketAddr,
@@ -42,9 +42,13 @@ pub struct Simulation {
     pub core: SfuCore,
     pub now: Instant,
     pub clients: Vec<Client>,
+    /// When the tokens people come with were made, seconds since 1970.
+    pub token_made: i64,
+    /// How long datagrams waited before the core got them.
+    pub waited: Duration,
     /// Share of media and data datagrams that vanish.
     pub loss: f64,
-    wire: BinaryHeap<Reverse<Datagram>>,
+    wire: BinaryHeap<Reverse<InFlight>>,
     order: u64,
     chance: StdRng,
     core_deadline: Option<Instant>,
@@ -77,6 +81,8 @@ impl Simulation {
             core: SfuCore::new(now, config),
             now,
             clients: Vec::new(),
+            token_made: 1_699_999_990,
+            waited: Duration::ZERO,
             loss: 0.0,
             wire: BinaryHeap::new(),
             order: 0,
@@ -103,6 +109,7 @@ impl Simulation {
             metadata: String::new(),
             attributes: Default::default(),
             permission,
+            issued: self.token_made,
             kind: 0,
             protocol: 17,
             auto_subscribe: true,
@@ -241,8 +248,13 @@ impl Simulation {
 
     /// Puts a datagram on the wire that no client made.
     pub fn inject(&mut self, from: SocketAddr, bytes: Vec<u8>) {
-        self.core.handle_datagram(self.now, from, SERVER.parse().unwrap(), &bytes);
+        self.deliver(from, SERVER.parse().unwrap(), &bytes);
         self.flush();
+    }
+
+    fn deliver(&mut self, source: SocketAddr, local: SocketAddr, bytes: &[u8]) {
+        let datagram = Datagram { received: self.now - self.waited, source, local, bytes };
+        self.core.handle_datagram(self.now, datagram);
     }
 
     fn new_connection(&mut self) -> ConnectionId {
@@ -260,7 +272,7 @@ impl Simulation {
         while self.wire.peek().is_some_and(|Reverse(datagram)| datagram.arrives <= self.now) {
             let Some(Reverse(datagram)) = self.wire.pop() else { break };
             if datagram.to == SERVER.parse().unwrap() {
-                self.core.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
+                self.deliver(datagram.from, datagram.to, &datagram.bytes);
             } else if let Some(client) = self.clients.iter_mut().find(|client| client.owns(datagram.to)) {
                 client.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
             }
@@ -326,6 +338,6 @@ impl Simulation {
             return;
         }
         self.order += 1;
-        self.wire.push(Reverse(Datagram { arrives: self.now + LATENCY, order: self.order, from, to, bytes }));
+        self.wire.push(Reverse(InFlight { arrives: self.now + LATENCY, order: self.order, from, to, bytes }));
     }
 }
