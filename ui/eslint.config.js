@@ -21,5 +21,7 @@ export default ts.config(
       ],
     },
   },
+  // What the state keeps besides its `$state` fields is meant not to be reactive.
+  { files: ['src/state/*.ts'], rules: { 'svelte/prefer-svelte-reactivity': 'off' } },
   { files: ['src/backend/tauri.ts'], rules: { 'no-restricted-imports': 'off' } },
 );

@@ -12,6 +12,13 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
   },
   server: { port: 5173, strictPort: true },
+  // The journeys run under the shell's rules for pages, without its leave for inline styles.
+  preview: {
+    headers: {
+      'Content-Security-Policy':
+        "default-src 'self'; connect-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'",
+    },
+  },
   test: {
     environment: 'jsdom',
     include: ['tests/unit/**/*.test.ts'],

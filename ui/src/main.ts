@@ -6,25 +6,19 @@ import '@fontsource-variable/figtree/wght.css';
 import './style/tokens.css';
 import './style/base.css';
 
-async function chooseBackend(): Promise<Backend> {
+type Surroundings = { backend: Backend; today?: () => Date };
+
+async function surroundings(): Promise<Surroundings> {
   if ((import.meta.env.DEV || import.meta.env.MODE === 'fake') && !('__TAURI_INTERNALS__' in window)) {
-    const { fakeFromQuery } = await import('./backend/fake');
-    const fake = fakeFromQuery(location.search);
+    const { fakeFromQuery, fakeToday } = await import('./backend/fake');
+    const backend = fakeFromQuery(location.search);
     // Journeys play the other people of the house through this.
-    Object.assign(window, { fakeHouse: fake });
-    return fake;
+    Object.assign(window, { fakeHouse: backend });
+    return { backend, today: fakeToday };
   }
   const { tauri } = await import('./backend/tauri');
-  return tauri;
-}
-
-/** The greeting in pictures does not depend on when they are taken. */
-function today(): () => Date {
-  const still = new URLSearchParams(location.search).has('still');
-  return still ? () => new Date(2026, 5, 5, 19, 30) : () => new Date();
+  return { backend: tauri };
 }
 
 const target = document.getElementById('app');
-if (target) {
-  void chooseBackend().then((backend) => mount(App, { target, props: { backend, today: today() } }));
-}
+if (target) void surroundings().then((props) => mount(App, { target, props }));

@@ -1,5 +1,5 @@
 /** Photographs of the window into `pictures-output/`; nothing is asserted, somebody looks. */
-import { test } from '@playwright/test';
+import { test, type Page } from '@playwright/test';
 
 const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 500, height: 800 }, mini: { width: 500, height: 82 } };
 const middle = { width: 760, height: 800 };
@@ -38,6 +38,39 @@ for (const theme of ['light', 'dark']) {
       await page.setViewportSize(size);
       await page.goto(`/?scenario=${scenario}&theme=${theme}&language=${language}&still`);
       await page.waitForTimeout(700);
+      await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
+    });
+  }
+}
+
+/** Things that open: name, scenario, size, and what is pressed. */
+const opened: [string, string, { width: number; height: number }, (page: Page) => Promise<void>][] = [
+  ['open-person', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
+  ['open-listener', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Ivy/ }).click()],
+  ['open-more', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'More', exact: true }).click()],
+  ['open-start', 'home', sizes.full, (page) => page.getByRole('button', { name: 'Start a room' }).click()],
+  ['open-settings', 'home', sizes.full, (page) => page.getByRole('button', { name: /settings/ }).click()],
+  ['open-share', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Invite', exact: true }).click()],
+  ['open-leave', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Leave quietly' }).click()],
+  ['open-keys', 'room-host', sizes.full, (page) => page.keyboard.press('?')],
+  ['open-hands', 'room-host', sizes.narrow, (page) => page.getByRole('button', { name: /Show hands/ }).click()],
+  ['open-house', 'home', sizes.full, (page) => page.getByRole('button', { name: /Rust Jakarta/ }).click()],
+  [
+    'open-toast',
+    'room-mic-refused',
+    sizes.narrow,
+    (page) => page.getByRole('button', { name: 'Join the stage' }).click(),
+  ],
+];
+
+for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
+  for (const [name, scenario, size, open] of opened) {
+    test(`${name} ${theme}`, async ({ page }) => {
+      await page.setViewportSize(size);
+      await page.goto(`/?scenario=${scenario}&theme=${theme}&language=en&still`);
+      await page.waitForTimeout(400);
+      await open(page);
+      await page.waitForTimeout(400);
       await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
     });
   }

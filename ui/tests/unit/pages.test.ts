@@ -1,0 +1,155 @@
+/** Every screen in every state: nothing axe objects to, in every language. */
+import { screen } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
+import { scenarios, type ScenarioName } from '../../src/backend/fake/scenarios';
+import { resizeTo } from './setup';
+import { faults, openWindow, settle } from './window';
+
+const names = Object.keys(scenarios) as ScenarioName[];
+// Reading 200 tiles takes axe seconds in jsdom; the browser journeys look at the crowd.
+const looked = names.filter((name) => !['room-crowd', 'loading'].includes(name));
+
+describe('axe finds nothing', () => {
+  it.each(looked)('in %s', async (name) => {
+    await openWindow(name);
+    expect(await faults()).toEqual([]);
+  });
+
+  it.each(['home', 'room-host', 'room-turn'] as ScenarioName[])('in %s when narrow', async (name) => {
+    resizeTo(500, 800);
+    await openWindow(name);
+    expect(await faults()).toEqual([]);
+  });
+
+  it.each(['room-host', 'room-listener', 'room-turn'] as ScenarioName[])('in %s when mini', async (name) => {
+    resizeTo(420, 72);
+    await openWindow(name);
+    expect(await faults()).toEqual([]);
+  });
+});
+
+describe('no hole is left in any sentence', () => {
+  it.each(['en', 'id', 'zh'] as const)('in %s', async (language) => {
+    for (const name of looked) {
+      const { container } = await openWindow(name, { language });
+      expect(container.innerHTML, name).not.toMatch(/\{\w+\}|undefined|NaN|\[object/);
+      document.body.replaceChildren();
+    }
+  });
+});
+
+describe('welcome', () => {
+  it('asks for a name and a language and nothing else', async () => {
+    const { user, fake } = await openWindow('welcome', { language: null });
+    expect(screen.getAllByRole('textbox')).toHaveLength(1);
+    expect(screen.getAllByRole('button')).toHaveLength(1);
+    await user.type(screen.getByLabelText('What is your name?'), 'Ratna{Enter}');
+    await settle();
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Good evening, Ratna');
+    expect(fake.view()).toMatchObject({ name: 'Ratna', language: 'en' });
+  });
+
+  it('explains an empty name', async () => {
+    const { user } = await openWindow('welcome');
+    await user.click(screen.getByRole('button', { name: 'Continue' }));
+    await settle();
+    expect(screen.getByRole('textbox').getAttribute('aria-invalid')).toBe('true');
+    expect(screen.getByText(/A name is needed/, { selector: '.wrong' })).toBeTruthy();
+  });
+
+  it('changes its language at once', async () => {
+    const { user } = await openWindow('welcome');
+    await user.selectOptions(screen.getByRole('combobox'), '简体中文');
+    await settle();
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('怎么称呼你？');
+    expect(document.documentElement.lang).toBe('zh-CN');
+  });
+});
+
+describe('waiting', () => {
+  it('shows nothing for 300 ms and then the final shape', async () => {
+    vi.useFakeTimers();
+    void openWindow('loading');
+    await vi.advanceTimersByTimeAsync(290);
+    expect(screen.queryByLabelText('One moment…')).toBeNull();
+    await vi.advanceTimersByTimeAsync(20);
+    expect(screen.getByLabelText('One moment…')).toBeTruthy();
+  });
+
+  it('explains an app that cannot open', async () => {
+    await openWindow('broken');
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Serambi could not open');
+    expect(screen.getByRole('button', { name: 'Try again' })).toBeTruthy();
+  });
+});
+
+describe('home', () => {
+  it('has one friendly sentence and the two ways in when nobody is there', async () => {
+    await openWindow('home-empty');
+    expect(screen.getByText(/It's quiet on this network/)).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Start a room' })).toBeTruthy();
+    expect(screen.getByRole('textbox', { name: 'Paste a link to join' })).toBeTruthy();
+  });
+
+  it('shows before joining: title, names on stage, how many', async () => {
+    await openWindow('home');
+    const card = screen.getByRole('button', { name: /Evening on the porch/ });
+    expect(card.textContent).toContain('Rani, Bagus, Mei and Theo');
+    expect(card.textContent).toContain('4 on stage');
+    expect(card.textContent).toContain('58 listening');
+  });
+
+  it('joins with one press', async () => {
+    const { user } = await openWindow('home');
+    await user.click(screen.getByRole('button', { name: /Evening on the porch/ }));
+    await settle();
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Evening on the porch');
+    expect(screen.getByRole('button', { name: 'Raise hand' })).toBeTruthy();
+  });
+
+  it('keeps a wrong link where it was typed and says what is wrong', async () => {
+    const { user } = await openWindow('home');
+    const field = screen.getByRole('textbox', { name: 'Paste a link to join' });
+    await user.type(field, 'hello{Enter}');
+    await settle();
+    expect(screen.getByText(/That is not a Serambi link/, { selector: '.wrong' })).toBeTruthy();
+    expect((field as HTMLInputElement).value).toBe('hello');
+    expect(field.isConnected).toBe(true);
+  });
+
+  it('never joins an opened link without a press', async () => {
+    const { user, fake } = await openWindow('link');
+    const dialog = screen.getByRole('dialog', { name: 'Join this room?' });
+    expect(dialog.textContent).toContain('Kelas Bahasa Inggris untuk pemula');
+    expect(fake.view().call).toBeNull();
+    await user.click(screen.getAllByRole('button', { name: 'Join' }).at(-1) as HTMLElement);
+    await settle();
+    expect(fake.view().call?.room.title).toBe('Kelas Bahasa Inggris untuk pemula');
+    expect(screen.queryByRole('dialog')).toBeNull();
+  });
+
+  it('explains a link whose room has gone', async () => {
+    await openWindow('link-stale');
+    expect(screen.getByRole('dialog').textContent).toContain('This house has no such room');
+  });
+
+  it('adds and forgets a house', async () => {
+    const { user } = await openWindow('home-empty');
+    await user.click(screen.getByRole('button', { name: 'Add a house' }));
+    const link = `serambi://192.0.2.1:7410/?pin=${'x'.repeat(43)}`;
+    await user.type(screen.getByRole('textbox', { name: 'Link to the house' }), `${link}{Enter}`);
+    await settle();
+    await user.click(screen.getByRole('button', { name: /Rumah baru/ }));
+    await user.click(screen.getByRole('button', { name: 'Forget this house' }));
+    await settle();
+    expect(screen.queryByRole('button', { name: /Rumah baru/ })).toBeNull();
+  });
+
+  it('takes its theme from the setting', async () => {
+    const { user } = await openWindow('home');
+    await user.click(screen.getByRole('button', { name: /settings/ }));
+    await user.click(screen.getByRole('radio', { name: 'Dark' }));
+    await settle();
+    expect(document.documentElement.dataset['theme']).toBe('dark');
+  });
+});

@@ -1,0 +1,44 @@
+/** Opens the whole window over a fake house, and says what is wrong for assistive technology. */
+import { render, screen } from '@testing-library/svelte';
+import userEvent from '@testing-library/user-event';
+import axe from 'axe-core';
+import { tick } from 'svelte';
+import App from '../../src/App.svelte';
+import { FakeBackend, fakeToday, type FakeSettings } from '../../src/backend/fake';
+import type { ScenarioName } from '../../src/backend/fake/scenarios';
+
+/** Enough for two rows; every tile costs axe and the queries by role. */
+const LISTENING = 20;
+
+export async function openWindow(scenario: ScenarioName, settings: FakeSettings = {}) {
+  const fake = new FakeBackend({ scenario, theme: 'light', listening: LISTENING, ...settings });
+  const user = userEvent.setup();
+  const { container } = render(App, { backend: fake, today: fakeToday });
+  await settle();
+  return { fake, user, container };
+}
+
+/** Lets the answers of the backend and the page's updates through. */
+export async function settle(): Promise<void> {
+  for (let n = 0; n < 6; n += 1) {
+    await Promise.resolve();
+    await tick();
+  }
+}
+
+/** What axe finds; contrast and sizes need a real browser and are looked at there. */
+export async function faults(): Promise<string[]> {
+  const { violations } = await axe.run(document.body, {
+    rules: { 'color-contrast': { enabled: false }, 'target-size': { enabled: false } },
+  });
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+}
+
+export const polite = () => screen.getByRole('status', { hidden: true }).textContent.trim();
+export const urgent = () => screen.getByRole('alert', { hidden: true }).textContent.trim();
+
+/** The accessible name of whatever has focus, or its tag. */
+export function focused(): string {
+  const element = document.activeElement;
+  return element?.getAttribute('aria-label') ?? element?.textContent?.trim() ?? '';
+}

@@ -1,0 +1,158 @@
+/** Every sentence exists in every language, and everything the app can say has one. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { ClosedReason, Code, Language, Notice } from '../../src/backend/backend';
+import { closedWords, explain, noticeWords } from '../../src/words/explain';
+import { catalogues, list, speak, systemLanguage, t, type Entry, type Key } from '../../src/words/words.svelte';
+
+const languages: Language[] = ['en', 'id', 'zh'];
+const keys = Object.keys(catalogues.en) as Key[];
+const bindings = readFileSync(join(import.meta.dirname, '../../src/backend/bindings.ts'), 'utf8');
+
+/** The quoted words of a string union in the bindings, whoever wrote them. */
+function union(name: string): string[] {
+  const text = new RegExp(`export type ${name} =([^;]*?);`, 's').exec(bindings)?.[1] ?? '';
+  const withoutComments = text.replace(/\/\*.*?\*\//gs, '');
+  return [...withoutComments.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? '');
+}
+
+function noticeTypes(): string[] {
+  const start = bindings.indexOf('export type Notice =');
+  const end = bindings.indexOf('export type', start + 20);
+  return [...bindings.slice(start, end).matchAll(/type: "(\w+)"/g)].map(([, word]) => word ?? '');
+}
+
+function texts(entry: Entry): string[] {
+  return typeof entry === 'string' ? [entry] : Object.values(entry);
+}
+
+function placeholders(entry: Entry): string[] {
+  return [...new Set(texts(entry).flatMap((text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '')))].sort();
+}
+
+describe('the catalogues', () => {
+  it.each(languages)('have the same keys in the same order (%s)', (language) => {
+    expect(Object.keys(catalogues[language])).toEqual(keys);
+  });
+
+  it.each(languages)('have the same placeholders (%s)', (language) => {
+    for (const key of keys) expect(placeholders(catalogues[language][key]), key).toEqual(placeholders(catalogues.en[key]));
+  });
+
+  it.each(languages)('have no empty text (%s)', (language) => {
+    for (const key of keys) {
+      for (const text of texts(catalogues[language][key])) expect(text.trim() || key.startsWith('list.'), key).toBeTruthy();
+    }
+  });
+
+  it.each(languages)('have exactly the plural forms of the language (%s)', (language) => {
+    for (const key of keys) {
+      const entry = catalogues[language][key];
+      if (typeof entry === 'string') continue;
+      const type = key.endsWith('.ordinal') ? 'ordinal' : 'cardinal';
+      const categories = new Intl.PluralRules(language, { type }).resolvedOptions().pluralCategories;
+      expect(Object.keys(entry).sort(), key).toEqual([...categories].sort());
+    }
+  });
+
+  it('never use one string for a speaker and for speakers', () => {
+    for (const language of languages) {
+      const { 'role.speaker': person, 'dev.speaker': device } = catalogues[language];
+      expect(person).not.toBe(device);
+      if (language !== 'en') expect(String(device)).not.toContain(String(person));
+    }
+  });
+
+  it('are used: no key stands there for nothing, apart from those of features to come', () => {
+    const toCome = ['lock', 'unlock', 'ping', 'recording', 'sec.followed', 'sec.others', 'dev.speaker', 'you.muted', 'on.stage.muted', 'now.host', 'ended']; // prettier-ignore
+    const source = sources(join(import.meta.dirname, '../../src'));
+    const built = ['error.', 'notice.', 'closed.', 'theme.'];
+    const unused = keys.filter((key) => !source.includes(`'${key}'`) && !built.some((start) => key.startsWith(start)));
+    expect(unused.filter((key) => !toCome.includes(key))).toEqual([]);
+  });
+});
+
+function sources(folder: string): string {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((file) => file.isFile() && /\.(svelte|ts)$/.test(file.name))
+    .map((file) => readFileSync(join(file.parentPath, file.name), 'utf8'))
+    .join('\n');
+}
+
+describe('the exact words of the product', () => {
+  it.each([
+    ['start', 'Start a room', 'Buat ruangan', '创建房间'],
+    ['leave', 'Leave quietly', 'Keluar diam-diam', '悄悄离开'],
+    ['hand.up', 'Raise hand', 'Angkat tangan', '举手'],
+    ['invite', 'Invite to speak', 'Undang bicara', '邀请发言'],
+    ['join.stage', 'Join the stage', 'Naik ke panggung', '上台'],
+    ['make.mod', 'Make moderator', 'Jadikan moderator', '设为主持助理'],
+    ['on.stage.muted', "You're on stage, muted.", 'Kamu di panggung, mikrofon mati.', '你已上台，麦克风已静音。'],
+    ['ended', 'The room has ended.', 'Ruangan telah berakhir.', '房间已结束。'],
+  ] as [Key, string, string, string][])('%s', (key, ...wanted) => {
+    expect(languages.map((language) => catalogues[language][key])).toEqual(wanted);
+  });
+});
+
+describe('everything the app can say has words in every language', () => {
+  const codes = union('Code');
+  const reasons = union('ClosedReason');
+  const notices = noticeTypes();
+
+  it('finds the codes, reasons and notices in the bindings', () => {
+    expect(codes.length).toBeGreaterThan(40);
+    expect(reasons).toContain('removed');
+    expect(notices).toContain('mutedBy');
+  });
+
+  it.each(languages)('codes (%s)', (language) => {
+    speak(language);
+    for (const code of codes) {
+      expect(keys, code).toContain(`error.${code}`);
+      expect(explain(code as Code)).not.toMatch(/[{}_]/);
+    }
+  });
+
+  it.each(languages)('reasons and notices (%s)', (language) => {
+    speak(language);
+    for (const reason of reasons) expect(closedWords(reason as ClosedReason)).not.toMatch(/[{}]/);
+    for (const type of notices) {
+      const words = noticeWords({ type, name: 'Sari', by: 'Sari', count: 3 } as Notice);
+      expect(words, type).not.toMatch(/[{}]/);
+      expect(words.length, type).toBeGreaterThan(3);
+    }
+  });
+
+  it('explains a code it does not know yet as something that went wrong', () => {
+    expect(explain('from_the_future' as Code)).toBe(explain('internal'));
+  });
+});
+
+describe('t', () => {
+  it('fills placeholders and chooses the plural', () => {
+    expect(t('end.ask', { n: 1 })).toBe('End this room for 1 person?');
+    expect(t('end.ask', { n: 1204 })).toBe('End this room for 1,204 people?');
+  });
+
+  it('counts places in English', () => {
+    const places = [1, 2, 3, 4, 11, 12, 13, 21, 102].map((n) => t('place.ordinal', { n }).split(' ')[0]);
+    expect(places).toEqual(['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '102nd']);
+  });
+
+  it('puts names in as they are, even with braces in them', () => {
+    expect(t('notice.joinedStage', { name: '{n} $& <b>' })).toBe('{n} $& <b> joined the stage.');
+  });
+
+  it('joins lists as the language does', () => {
+    expect(list(['Ratna', 'Bagus', 'Mei'])).toBe('Ratna, Bagus and Mei');
+    speak('zh');
+    expect(list(['晓雨', '思远'])).toBe('晓雨和思远');
+  });
+
+  it('speaks the first system language it knows, else English', () => {
+    expect(systemLanguage(['fr-FR', 'id-ID', 'en'])).toBe('id');
+    expect(systemLanguage(['zh-Hans-CN'])).toBe('zh');
+    expect(systemLanguage(['fr'])).toBe('en');
+  });
+});
