@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serambi_audio::EngineSettings;
+use serambi_audio::{Cue, EngineSettings};
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
     api::{Joined, MediaGrant},
@@ -25,7 +25,7 @@ use crate::{
     call_task::CallTask,
     call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, MicrophoneView, link_to_share},
     house_client::HouseClient,
-    media::{Doorway, DoorwaySource, Media, Speakers, Voice, VoiceOut},
+    media::{Doorway, DoorwaySource, Media, Speakers, VoiceOut},
     sound::Sound,
     websocket::host_and_port,
 };
@@ -52,14 +52,14 @@ pub(crate) struct Shared {
     pub(crate) room: RoomId,
     pub(crate) media: Media,
     pub(crate) sound: Arc<Sound>,
-    voice_out: VoiceOut,
+    pub(crate) voice_out: VoiceOut,
     speakers: Arc<Speakers>,
     events: mpsc::UnboundedSender<CallEvent>,
     view: Mutex<CallView>,
     /// Whoever changes the microphone or the mute has this: one at a time, in order.
-    turn: TurnLock<()>,
+    pub(crate) turn: TurnLock<()>,
     /// When we last told the house whether we are muted.
-    told_house_at: Mutex<Option<Instant>>,
+    pub(crate) told_house_at: Mutex<Option<Instant>>,
     asked_at: Instant,
     pub(crate) closing: CancellationToken,
     is_closed: AtomicBool,
@@ -189,6 +189,13 @@ impl Call {
         self.shared.sound.choose_devices(choice.microphone, choice.loudspeaker).await;
     }
 
+    /// Plays a cue to this person alone.
+    pub fn play_cue(&self, cue: Cue) {
+        if let Some(engine) = self.shared.sound.engine() {
+            engine.play_cue(cue);
+        }
+    }
+
     /// How loud everybody is.
     pub fn levels(&self) -> Levels {
         self.shared.levels()
@@ -243,125 +250,8 @@ impl Shared {
         self.house.command(&self.room, command).await
     }
 
-    fn is_on_stage(&self) -> bool {
+    pub(crate) fn is_on_stage(&self) -> bool {
         self.view().room.you.role.is_on_stage()
-    }
-
-    // ---- the microphone, the mute and the published track ----
-
-    /// Brings microphone and track to what the own role asks for.
-    pub(crate) async fn settle_stage(&self) {
-        let _turn = self.turn.lock().await;
-        if self.is_on_stage() {
-            if self.media.voice() == Voice::Absent {
-                self.media.set_voice(Voice::Muted);
-            }
-            if !self.sound.microphone_is_open() {
-                if let Err(refusal) = self.open_microphone().await {
-                    self.tell(CallEvent::Problem(refusal));
-                }
-            }
-        } else {
-            self.go_quiet().await;
-            self.media.set_voice(Voice::Absent);
-            self.close_microphone().await;
-        }
-    }
-
-    async fn open_microphone(&self) -> Result<(), Refusal> {
-        let opened = self.sound.open_microphone().await;
-        let problem = opened.as_ref().err().map(|refusal| refusal.code);
-        let open = self.sound.microphone_is_open();
-        self.change(|view| view.microphone = MicrophoneView { open, muted: true, problem });
-        opened
-    }
-
-    async fn close_microphone(&self) {
-        self.sound.close_microphone().await;
-        self.change(|view| view.microphone = MicrophoneView::default());
-    }
-
-    /// No voice leaves this machine when this returns, and only then the view says so.
-    async fn go_quiet(&self) {
-        self.sound.set_muted(true).await;
-        self.voice_out.shut().await;
-        self.change(|view| view.microphone.muted = true);
-    }
-
-    async fn accept_invitation(&self) -> Result<(), Refusal> {
-        let _turn = self.turn.lock().await;
-        self.open_microphone().await?;
-        let accepted = self.ask(&Command::AcceptInvitation).await;
-        if accepted.is_err() && !self.is_on_stage() {
-            self.close_microphone().await;
-        }
-        accepted
-    }
-
-    async fn mute(&self) -> Result<(), Refusal> {
-        let _turn = self.turn.lock().await;
-        self.go_quiet().await;
-        self.tell_media_muted();
-        match self.tell_house_muted(true).await {
-            // The mute stands; the house is told as soon as it is back.
-            Err(refusal) if refusal.code == Code::HouseUnreachable => Ok(()),
-            told => told,
-        }
-    }
-
-    async fn unmute(&self) -> Result<(), Refusal> {
-        let _turn = self.turn.lock().await;
-        if !self.is_on_stage() {
-            return Err(Code::NotOnStage.into());
-        }
-        if !self.sound.microphone_is_open() {
-            self.open_microphone().await?;
-        }
-        self.tell_house_muted(false).await?;
-        self.media.set_voice(Voice::Open);
-        self.voice_out.open();
-        self.sound.set_muted(false).await;
-        self.change(|view| view.microphone.muted = false);
-        Ok(())
-    }
-
-    /// A moderator muted us, or we came back to a seat that is muted.
-    pub(crate) async fn obey_mute(&self) {
-        let _turn = self.turn.lock().await;
-        self.go_quiet().await;
-        self.tell_media_muted();
-    }
-
-    /// The house and the microphone may disagree after a lost connection or a crossing of two wishes. What is really
-    /// sent counts, so the house is told.
-    pub(crate) async fn settle_mute(&self) {
-        let _turn = self.turn.lock().await;
-        let (on_stage, said, muted) = {
-            let view = self.view();
-            (view.room.you.role.is_on_stage(), view.room.you.muted, view.microphone.muted)
-        };
-        if on_stage && said != muted {
-            if let Err(refusal) = self.tell_house_muted(muted).await {
-                tracing::debug!(%refusal, "the house could not be told about the mute");
-            }
-        }
-    }
-
-    fn tell_media_muted(&self) {
-        if self.media.voice() == Voice::Open {
-            self.media.set_voice(Voice::Muted);
-        }
-    }
-
-    async fn tell_house_muted(&self, muted: bool) -> Result<(), Refusal> {
-        let told = self.ask(&Command::SetMuted { muted }).await;
-        *self.told_house_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        told
-    }
-
-    /// How long ago we told the house whether we are muted: its events may still be older than that.
-    pub(crate) fn told_house_ago(&self) -> Option<Duration> {
-        self.told_house_at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
     // ---- the end ----
@@ -374,7 +264,7 @@ impl Shared {
         let told = timeout(GOOD_BYE_LIMIT, self.ask(&Command::Leave));
         let (told, ()) = tokio::join!(told, self.media.leave());
         if !matches!(told, Ok(Ok(()))) {
-            tracing::info!("left without the house knowing yet");
+            tracing::info!(?told, "left without the house knowing yet");
         }
         self.close(ClosedReason::Left).await;
     }

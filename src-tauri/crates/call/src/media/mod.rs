@@ -186,10 +186,11 @@ impl Media {
     /// Says good-bye and ends.
     pub(crate) async fn leave(&self) {
         self.leaving.cancel();
-        if let Some(task) = self.task.lock().await.take() {
-            if let Err(error) = task.await {
-                tracing::debug!(%error, "the media task");
-            }
+        let task = self.task.lock().await.take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::debug!(%error, "the media task");
         }
     }
 }

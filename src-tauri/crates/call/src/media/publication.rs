@@ -34,7 +34,7 @@ pub(super) enum Publication {
         until: Instant,
     },
     /// There is a track.
-    Live(Published),
+    Live(Box<Published>),
 }
 
 /// A track that the server knows.

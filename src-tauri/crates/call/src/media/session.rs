@@ -3,29 +3,31 @@
 //! One task runs it and owns all of its state, so an offer can never overtake another: everything that happens comes
 //! in through a channel, is dealt with completely, and only then comes the next.
 
+mod connections;
+mod own_track;
+mod resume;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use livekit_protocol::{
-    DataChannelInfo, JoinResponse, LeaveRequest, ParticipantInfo, ReconnectReason, RequestResponse, SessionDescription,
-    SignalTarget, SyncState, TrackPublishedResponse, TrickleRequest, UpdateSubscription, leave_request::Action,
-    request_response, signal_request::Message as Request, signal_response::Message as Response,
+    JoinResponse, LeaveRequest, ParticipantInfo, ReconnectReason, SessionDescription, SignalTarget, TrickleRequest,
+    leave_request::Action, signal_request::Message as Request, signal_response::Message as Response,
 };
 use livekit_signaling::{SignalClient, SignalError, SignalEvent, SignalEvents};
 use rtc::data_channel::RTCDataChannelInit;
-use serambi_protocol::{Code, PersonId, Refusal};
+use serambi_protocol::{Code, Refusal};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
-use webrtc::{
-    data_channel::DataChannel, media_stream::track_remote::TrackRemote, peer_connection::RTCPeerConnectionState,
-};
+use webrtc::data_channel::DataChannel;
 
+use self::resume::{RESUME_LIMIT, Resume};
 use super::{
-    Doorway, MediaNews, Place, Voice,
+    Doorway, Place, Voice,
     connection::{Connection, ConnectionNews, Direction},
-    publication::{Publication, Published},
+    publication::Publication,
     roster::Roster,
     settings, signalling,
 };
@@ -36,10 +38,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Time for connections to come up, at first and after a cut, before everything is made anew.
 const CONNECT_LIMIT: Duration = Duration::from_secs(12);
-/// A resume is complete when both connections were negotiated again, at the latest after this long.
-const RESUME_LIMIT: Duration = Duration::from_secs(1);
-/// Waits before each try to resume; LiveKit's clients use the same.
-const RESUME_WAITS_MS: [u64; 5] = [0, 300, 1_200, 2_700, 4_800];
 
 /// Why a stay ended.
 #[derive(Debug)]
@@ -55,13 +53,6 @@ type Step = Result<(), Ended>;
 
 fn anew(error: impl std::fmt::Display) -> Ended {
     Ended::Anew(error.to_string())
-}
-
-/// What still has to happen before a resume is complete.
-struct Resume {
-    since: Instant,
-    publisher_answered: bool,
-    subscriber_offered: bool,
 }
 
 pub(super) struct Session {
@@ -194,8 +185,6 @@ impl Session {
         self.may_publish = own.permission.as_ref().is_none_or(|permission| permission.can_publish);
     }
 
-    // ---- what the server says ----
-
     async fn take_signal(&mut self, event: Option<SignalEvent>) -> Step {
         match event {
             Some(SignalEvent::Message(message)) => self.take_message(*message).await,
@@ -281,53 +270,6 @@ impl Session {
         self.settle().await
     }
 
-    async fn take_published(&mut self, published: TrackPublishedResponse) -> Step {
-        let awaited = matches!(&self.publication, Publication::Asked { cid, .. } if *cid == published.cid);
-        let Some(info) = published.track.filter(|_| awaited) else { return Ok(()) };
-        let live = Published::put_on(self.publisher.inner(), published.cid, info).await.map_err(anew)?;
-        tracing::debug!(track = live.info.sid, "published");
-        self.publication = Publication::Live(live);
-        self.make_offer().await?;
-        self.settle().await
-    }
-
-    /// The server took our track: we were moved to the audience.
-    async fn take_unpublished(&mut self, sid: &str) -> Step {
-        if matches!(&self.publication, Publication::Live(live) if live.info.sid == sid) {
-            self.unpublish().await?;
-        }
-        self.settle().await
-    }
-
-    /// A moderator muted us. It is obeyed here, before anybody is told.
-    async fn take_mute(&mut self, sid: &str) -> Step {
-        let Publication::Live(live) = &mut self.publication else { return Ok(()) };
-        if live.info.sid != sid {
-            return Ok(());
-        }
-        live.muted = true;
-        self.place.voice_out.lead_to(None);
-        if self.place.mute_if_open() {
-            self.place.tell(MediaNews::MutedByServer);
-        }
-        self.settle().await
-    }
-
-    fn take_response(&mut self, response: &RequestResponse) {
-        let Publication::Asked { cid, .. } = &self.publication else { return };
-        let is_ours = match &response.request {
-            Some(request_response::Request::AddTrack(asked)) => asked.cid == *cid,
-            Some(_) => false,
-            None => true,
-        };
-        let is_refusal = response.reason != request_response::Reason::Ok as i32
-            && response.reason != request_response::Reason::Queued as i32;
-        if is_ours && is_refusal {
-            tracing::debug!(reason = response.reason, "the server does not take our track yet");
-            self.publication = Publication::Refused { until: Instant::now() + ASK_AGAIN };
-        }
-    }
-
     async fn take_leave(&mut self, leave: &LeaveRequest) -> Step {
         let why = format!("the server sent leave: reason {}, action {}", leave.reason, leave.action);
         tracing::debug!("{why}");
@@ -337,147 +279,6 @@ impl Session {
             Ok(Action::Disconnect) | Err(_) => Err(Ended::Dismissed(why)),
         }
     }
-
-    // ---- what our connections say ----
-
-    async fn take_news(&mut self, direction: Direction, news: ConnectionNews) -> Step {
-        match news {
-            ConnectionNews::Candidate(candidate) => {
-                let json = serde_json::to_string(&candidate).map_err(anew)?;
-                self.signal.send(signalling::candidate(direction, json)).await;
-                Ok(())
-            }
-            ConnectionNews::State(state) => self.take_state(direction, state).await,
-            ConnectionNews::Track(track) => {
-                self.start_reading(track).await;
-                Ok(())
-            }
-        }
-    }
-
-    async fn take_state(&mut self, direction: Direction, state: RTCPeerConnectionState) -> Step {
-        tracing::debug!(?direction, ?state, "connection");
-        let (connection, reason) = match direction {
-            Direction::Publish => (&mut self.publisher, ReconnectReason::RrPublisherFailed),
-            Direction::Subscribe => (&mut self.subscriber, ReconnectReason::RrSubscriberFailed),
-        };
-        connection.state = state;
-        match state {
-            RTCPeerConnectionState::Connected => {
-                self.note_connected();
-                self.finish_resume().await;
-                self.settle().await
-            }
-            RTCPeerConnectionState::Disconnected => {
-                self.note_disconnected();
-                // The server answers a resume as long as it keeps the seat; waiting for `Failed` is too late.
-                if self.resume.is_some() { Ok(()) } else { self.resume(reason).await }
-            }
-            RTCPeerConnectionState::Failed => {
-                self.note_disconnected();
-                Err(anew("a connection failed"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn note_connected(&mut self) {
-        if self.subscriber.is_connected() {
-            self.place.tell(MediaNews::Up);
-            if self.offer == Offer::Never || self.publisher.is_connected() {
-                self.connect_by = None;
-            }
-        }
-    }
-
-    fn note_disconnected(&mut self) {
-        if !self.subscriber.is_connected() {
-            self.place.tell(MediaNews::Down);
-        }
-        self.connect_by.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
-        self.lead_voice();
-    }
-
-    async fn start_reading(&mut self, track: Arc<dyn TrackRemote>) {
-        let sid = track.track_id().await;
-        let stream = track.stream_id().await;
-        let owner = self.roster.owner(&sid, &stream).and_then(|owner| PersonId::try_from(owner.to_owned()).ok());
-        tracing::debug!(track = %sid, person = owner.as_ref().map(PersonId::short), "a track begins");
-        let reader = tokio::spawn(self.place.speakers.clone().listen(track, owner));
-        if let Some(old) = self.readers.insert(sid, reader) {
-            old.abort();
-        }
-    }
-
-    /// `webrtc` does not say that a track has ended; the server does.
-    fn stop_reading(&mut self, track: &str) {
-        if let Some(reader) = self.readers.remove(track) {
-            reader.abort();
-        }
-    }
-
-    // ---- our own track ----
-
-    /// Brings what the server knows of our voice to what is wanted.
-    async fn settle(&mut self) -> Step {
-        let wanted = self.place.voice();
-        match (&mut self.publication, wanted) {
-            (Publication::Absent, Voice::Muted | Voice::Open) if self.may_publish => {
-                let cid = format!("TR_{:016x}", rand::random::<u64>());
-                self.signal.send(signalling::add_track(&cid)).await;
-                self.publication = Publication::Asked { cid, at: Instant::now() };
-            }
-            (Publication::Refused { .. }, Voice::Absent) => self.publication = Publication::Absent,
-            (Publication::Live(_), Voice::Absent) => {
-                self.unpublish().await?;
-                self.make_offer().await?;
-            }
-            (Publication::Live(live), wanted) if live.muted != (wanted == Voice::Muted) => {
-                live.muted = wanted == Voice::Muted;
-                self.signal.send(signalling::mute(&live.info.sid, live.muted)).await;
-            }
-            _ => {}
-        }
-        self.lead_voice();
-        Ok(())
-    }
-
-    /// Voice goes to the track when it is wanted and can arrive: packets written before the connection is up are lost
-    /// with one warning each.
-    fn lead_voice(&self) {
-        let outlet = match &self.publication {
-            Publication::Live(live) if !live.muted && self.publisher.is_connected() => {
-                Some(live.outlet(self.publisher.audio_level_id()))
-            }
-            _ => None,
-        };
-        self.place.voice_out.lead_to(outlet);
-    }
-
-    async fn unpublish(&mut self) -> Step {
-        self.place.voice_out.lead_to(None);
-        if let Publication::Live(live) = std::mem::replace(&mut self.publication, Publication::Absent) {
-            live.take_off(self.publisher.inner()).await.map_err(anew)?;
-        }
-        Ok(())
-    }
-
-    async fn make_offer(&mut self) -> Step {
-        if matches!(self.offer, Offer::Open | Offer::OpenAndDue) {
-            self.offer = Offer::OpenAndDue;
-            return Ok(());
-        }
-        let sdp = self.publisher.offer().await.map_err(anew)?;
-        self.offers_made += 1;
-        self.offer = Offer::Open;
-        if !self.publisher.is_connected() {
-            self.connect_by.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
-        }
-        self.signal.send(Request::Offer(signalling::description("offer", sdp, self.offers_made))).await;
-        Ok(())
-    }
-
-    // ---- time ----
 
     fn next_look(&self) -> Instant {
         let publication = match &self.publication {
@@ -505,87 +306,6 @@ impl Session {
         }
         self.finish_resume().await;
         self.settle().await
-    }
-
-    // ---- coming back ----
-
-    /// LiveKit's quick resume: the same seat on a new socket, while sound may never have stopped.
-    async fn resume(&mut self, reason: ReconnectReason) -> Step {
-        self.place.count_resume();
-        if self.signal.is_connected().await {
-            self.own_closes += 1;
-        }
-        let mut last = String::new();
-        for wait in RESUME_WAITS_MS {
-            sleep(Duration::from_millis(wait)).await;
-            match self.signal.restart(reason).await {
-                Ok(_) => return self.negotiate_again().await,
-                Err(SignalError::LeaveRequest { reason, action }) => {
-                    return Err(Ended::Anew(format!("the server forgot us: {reason:?}, {action:?}")));
-                }
-                Err(error) => last = explain(&error).detail,
-            }
-        }
-        Err(Ended::Anew(format!("no resume: {last}")))
-    }
-
-    async fn negotiate_again(&mut self) -> Step {
-        let sync = self.sync_state().await;
-        self.signal.send(Request::SyncState(sync)).await;
-        let published = self.offer != Offer::Never;
-        self.resume = Some(Resume { since: Instant::now(), publisher_answered: !published, subscriber_offered: false });
-        if published {
-            self.publisher.inner().restart_ice().await.map_err(anew)?;
-            // An offer whose answer went down with the old socket is made again.
-            self.offer = Offer::Settled;
-            self.make_offer().await?;
-        }
-        Ok(())
-    }
-
-    async fn sync_state(&self) -> SyncState {
-        let subscriber = self.subscriber.inner();
-        let answer = subscriber.current_local_description().await;
-        let offer = subscriber.current_remote_description().await;
-        let publish_tracks = match &self.publication {
-            Publication::Live(live) => {
-                let track = livekit_protocol::TrackInfo { muted: live.muted, ..live.info.clone() };
-                vec![TrackPublishedResponse { cid: live.cid.clone(), track: Some(track) }]
-            }
-            _ => Vec::new(),
-        };
-        let data_channels = self
-            .channels
-            .iter()
-            .map(|(label, channel)| DataChannelInfo {
-                label: (*label).to_owned(),
-                id: u32::try_from(channel.id()).unwrap_or_default(),
-                target: SignalTarget::Publisher as i32,
-            })
-            .collect();
-        SyncState {
-            answer: answer.map(|answer| signalling::description("answer", answer.sdp, 0)),
-            offer: offer.map(|offer| signalling::description("offer", offer.sdp, 0)),
-            // A difference to "everything", of which there is none.
-            subscription: Some(UpdateSubscription { subscribe: false, ..Default::default() }),
-            publish_tracks,
-            data_channels,
-            ..Default::default()
-        }
-    }
-
-    /// Until then the signalling client holds back our requests.
-    async fn finish_resume(&mut self) {
-        let Some(resume) = &self.resume else { return };
-        let negotiated = resume.publisher_answered && resume.subscriber_offered;
-        if negotiated || resume.since + RESUME_LIMIT <= Instant::now() {
-            self.resume = None;
-            self.signal.set_reconnected().await;
-            tracing::debug!("resumed");
-            if self.subscriber.is_connected() {
-                self.note_connected();
-            }
-        }
     }
 }
 

@@ -186,12 +186,53 @@ async fn a_cut_wire_to_the_house_is_mended_and_nothing_is_missed() {
     let c = porch.guest("C").await;
     let _late = c.join(&host).await;
     guest.until("C in the audience", |view| view.room.listeners == 2).await;
-    guest.counted("the resumed seat", |counted| counted.resumes + counted.rejoins > 0).await;
+    guest.counted("the resumed seat", |counted| counted.resumes > 0).await;
     let before = guest.call.statistics().packets_received;
     guest.counted("A heard still", |counted| counted.packets_received > before + 50).await;
+    assert_eq!(guest.call.statistics().rejoins, 0, "a resume was enough");
     assert_eq!(guest.call.view().connection, Connection::Connected);
     guest.call.command(Command::RaiseHand).await.unwrap();
     host.until("B's hand", |view| view.room.hands.count == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_house_muting_works_all_the_same_and_the_house_hears_of_it_later() {
+    let porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await;
+    let b = porch.guest_by("B", &wire.address).await.with_voice(&speech::voice(9, 60));
+    let (mut host, mut guest) = two_on_stage(&a, &b).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > 20).await;
+
+    wire.keep_apart();
+    guest.until("reconnecting", |view| view.connection == Connection::Reconnecting).await;
+    guest.call.set_muted(true).await.unwrap();
+    assert!(guest.call.view().microphone.muted);
+    let sent = guest.call.statistics().packets_sent;
+    assert_eq!(guest.call.set_muted(false).await.map_err(|e| e.code), Err(Code::HouseUnreachable));
+
+    wire.mend();
+    guest.until("being connected", |view| view.connection == Connection::Connected).await;
+    host.until("B shown as muted", |view| view.room.stage.iter().any(|one| one.id == b.id() && one.muted)).await;
+    assert_eq!(guest.call.statistics().packets_sent, sent);
+    guest.call.set_muted(false).await.unwrap();
+    guest.counted("own words again", |counted| counted.packets_sent > sent + 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_that_closes_ends_every_call() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await;
+    let b = porch.guest("B").await;
+    let mut host = a.start().await;
+    let mut guest = b.join(&host).await;
+    guest.call.command(Command::RaiseHand).await.unwrap();
+    host.until("B's hand", |view| view.room.hands.count == 1).await;
+    guest.until("the own hand", |view| view.room.you.place == Some(1)).await;
+    porch.house.close().await;
+    assert_eq!(host.closed().await, ClosedReason::Ended);
+    assert_eq!(guest.closed().await, ClosedReason::Ended);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! A wire to a house that can be cut: everything over TCP, that is API, events and signalling; not the sound.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serambi_protocol::link::HouseAddress;
 use tokio::net::{TcpListener, TcpStream};
@@ -9,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Wire {
     pub address: HouseAddress,
     whole: Arc<Mutex<CancellationToken>>,
+    apart: Arc<AtomicBool>,
 }
 
 impl Wire {
@@ -17,18 +21,33 @@ impl Wire {
         let address =
             HouseAddress { addresses: vec![listener.local_addr().unwrap().to_string()], pin: house.pin.clone() };
         let whole = Arc::new(Mutex::new(CancellationToken::new()));
-        tokio::spawn(carry(listener, house.addresses[0].clone(), whole.clone()));
-        Self { address, whole }
+        let apart = Arc::new(AtomicBool::new(false));
+        tokio::spawn(carry(listener, house.addresses[0].clone(), whole.clone(), apart.clone()));
+        Self { address, whole, apart }
     }
 
     /// Cuts everything that goes through it now. New connections are possible at once.
     pub fn cut(&self) {
         std::mem::take(&mut *self.whole.lock().unwrap()).cancel();
     }
+
+    /// Cuts it and keeps the ends apart.
+    pub fn keep_apart(&self) {
+        self.apart.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Lets new connections through again.
+    pub fn mend(&self) {
+        self.apart.store(false, Ordering::SeqCst);
+    }
 }
 
-async fn carry(listener: TcpListener, house: String, whole: Arc<Mutex<CancellationToken>>) {
+async fn carry(listener: TcpListener, house: String, whole: Arc<Mutex<CancellationToken>>, apart: Arc<AtomicBool>) {
     while let Ok((mut near, _)) = listener.accept().await {
+        if apart.load(Ordering::SeqCst) {
+            continue;
+        }
         let (house, whole) = (house.clone(), whole.lock().unwrap().clone());
         tokio::spawn(async move {
             let mut far = TcpStream::connect(house).await.unwrap();

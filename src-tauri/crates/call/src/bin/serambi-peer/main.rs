@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser;
-use serambi_call::{Call, CallEvent, HouseClient, Profile, QUIET_LOG, profile};
+use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, QUIET_LOG, profile};
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, link::HouseAddress};
 use serde_json::json;
@@ -156,6 +156,9 @@ impl Visit<'_> {
                             self.say(event, fields);
                         }
                         view = next;
+                        if view.connection == Connection::Lost {
+                            return Exit::ConnectionLost;
+                        }
                     }
                     Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
                     Some(CallEvent::Problem(refusal)) => self.report.say_refusal("problem", &refusal),
