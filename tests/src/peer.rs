@@ -23,14 +23,14 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts `serambi-peer ARGUMENTS --name NAME …` on loopback, with that person's microphone and loudspeaker.
+    /// Starts `serambi-peer ARGUMENTS --name NAME …` with that person's microphone and loudspeaker.
     ///
     /// # Errors
     /// When the program is not built or cannot be started.
     pub fn start(name: &str, card: &Card, arguments: &[&str], output: &Path) -> Result<Self, Trouble> {
         let folder = tempfile::tempdir().map_err(io("making a folder for a peer"))?;
         let mut command = Command::new(places::program("serambi-peer")?);
-        command.args(arguments).args(["--name", name, "--listen", "127.0.0.1"]);
+        command.args(arguments).args(["--name", name]);
         command.args(["--microphone", &card.microphone, "--loudspeaker", &card.loudspeaker]);
         command.arg("--folder").arg(folder.path()).env("PULSE_SERVER", card.server());
         let log = output.join(format!("peer-{name}.log"));

@@ -223,6 +223,8 @@ impl Card {
             &format!("sink_name={name}"),
             &format!("rate={SAMPLES_PER_SECOND}"),
             &format!("channels={channels}"),
+            // Otherwise a sink that nobody uses sleeps up to two seconds, and the first stream waits for it.
+            "norewinds=1",
             &format!("sink_properties=device.description={name}"),
         ])
     }

@@ -32,7 +32,8 @@ fn the_python_sdk_hears_what_is_said_on_stage() {
     let sound = SoundServer::start(&output).unwrap();
     let card = sound.add_card("sari").unwrap();
     let porch = speech::say("en-us+f3", speech::PORCH).unwrap();
-    let arguments = ["host", "--title", "Open at both ends", "--do", "1s unmute", "--for", "120"];
+    let arguments =
+        ["host", "--listen", "127.0.0.1", "--title", "Open at both ends", "--do", "1s unmute", "--for", "120"];
     let mut host = Peer::start("Sari", &card, &arguments, &output).unwrap();
     let link = host.event("link", LIMIT).unwrap()["link"].as_str().unwrap().to_owned();
 

@@ -54,11 +54,17 @@ fn a_host_and_a_guest_hear_each_other_once_both_have_unmuted_and_not_before() {
     // says "maybe later" is Sari's cue to end the room.
     let host = "on hand_raised unmute; on hand_raised invite-first; on said_later end";
     let guest = "on audience hand; on your_turn accept; on on_stage unmute";
-    let mut sari = Peer::start("Sari", &sari_card, &["host", "--title", "Porch talk", "--do", host], &output).unwrap();
+    let mut sari = Peer::start(
+        "Sari",
+        &sari_card,
+        &["host", "--listen", "127.0.0.1", "--title", "Porch talk", "--do", host],
+        &output,
+    )
+    .unwrap();
     let link = sari.event("link", LIMIT).unwrap()["link"].as_str().unwrap().to_owned();
     let mut wei = Peer::start("Wei", &wei_card, &["join", &link, "--do", guest], &output).unwrap();
     let joined = wei.event("joined", LIMIT).unwrap();
-    assert_eq!((joined["room"].as_str(), joined["role"].as_str()), (Some("Porch talk"), Some("listener")));
+    assert_eq!((joined["title"].as_str(), joined["role"].as_str()), (Some("Porch talk"), Some("listener")));
 
     microphones_open(&sari_card, 1).unwrap();
     microphones_open(&wei_card, 0).unwrap();

@@ -18,9 +18,8 @@ pub fn run(steps: &mut Steps, whole_system: bool) -> Result<(), Failure> {
     npm::build_pages(steps)?;
     check::sources(steps)?;
     // Programs and tests in one go, with the features of both: building them apart would build the shared parts twice.
-    steps.command("build", &mut workspace_cargo("build", &["--bins", "--tests"]))?;
-    steps.command("Rust tests", &mut workspace_cargo("test", &["--lib", "--bins", "--tests", "--no-fail-fast"]))?;
-    // Examples in documentation are compiled apart, and few.
+    steps.command("build", &mut workspace_cargo("build", &["--bins", "--tests", "--examples"]))?;
+    steps.command("Rust tests", &mut workspace_cargo("test", &["--no-fail-fast"]))?;
     steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))?;
     if !whole_system {
         steps.skip("windows, browsers and SDKs", "--quick");

@@ -25,7 +25,7 @@ const SOUND_DBFS: f32 = -50.0;
 pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let (host_sound, guest_sound) = (SoundServer::start(output)?, SoundServer::start(output)?);
     let (sari, wei) = (host_sound.add_card("sari")?, guest_sound.add_card("wei")?);
-    let arguments = ["host", "--title", "Measuring", "--do", "1s unmute", "--for", "300"];
+    let arguments = ["host", "--listen", "127.0.0.1", "--title", "Measuring", "--do", "1s unmute", "--for", "300"];
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     let window = open_guest(&wei, output)?;

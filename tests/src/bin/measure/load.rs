@@ -16,7 +16,7 @@ const WATCHED: Duration = Duration::from_secs(15);
 pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let servers = [SoundServer::start(output)?, SoundServer::start(output)?, SoundServer::start(output)?];
     let (sari, wei, rina) = (servers[0].add_card("sari")?, servers[1].add_card("wei")?, servers[2].add_card("rina")?);
-    let arguments = ["host", "--title", "Measuring", "--do", "1s unmute", "--for", "300"];
+    let arguments = ["host", "--listen", "127.0.0.1", "--title", "Measuring", "--do", "1s unmute", "--for", "300"];
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     let listener = Peer::start("Rina", &rina, &["join", &link, "--for", "300"], output)?;

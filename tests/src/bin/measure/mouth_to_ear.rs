@@ -35,7 +35,7 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let floor = delay::between(&said, &heard, GREATEST_DELAY);
     table.row("Virtual sound cards alone", spread(&floor), "microphone piped to loudspeaker, no codec, no network");
 
-    let arguments = ["host", "--title", "Measuring", "--do", "1s unmute", "--for", "150"];
+    let arguments = ["host", "--listen", "127.0.0.1", "--title", "Measuring", "--do", "1s unmute", "--for", "150"];
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     let listener = Peer::start("Wei", &wei, &["join", &link, "--for", "150"], output)?;
