@@ -294,9 +294,12 @@ impl Desk {
 
     fn house_config(&self) -> HouseConfig {
         let arguments = &self.shared.arguments;
+        // Read beforehand: a lock taken inside the literal would be held to its end.
+        let folder = lock(&self.shared.profile).folder().join("house");
+        let name = self.settings().name;
         HouseConfig {
-            folder: lock(&self.shared.profile).folder().join("house"),
-            name: self.settings().name,
+            folder,
+            name,
             listen: arguments.listen,
             port: arguments.port,
             media_port: arguments.media_port,
