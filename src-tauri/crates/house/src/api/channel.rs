@@ -138,6 +138,8 @@ impl Channel {
             let silent_at = self.heard_at_ms + SILENCE_MS;
             let (desk, stop) = (self.desk.clone(), self.desk.stop.clone());
             let heard = tokio::select! {
+                // What has been said already counts before silence does.
+                biased;
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.news.changed() => Ok(()),
                 _ = self.newest.changed() => Ok(()),

@@ -279,3 +279,24 @@ async fn watch(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_order_that_makes_an_older_one_pointless_overtakes_it() {
+        let allow = Order::Allow { ticket: 1 };
+        for (older, newer, overtaken) in [
+            (allow, Order::Deny, true),
+            (allow, Order::Remove, true),
+            (allow, Order::Mute, false),
+            (Order::Deny, allow, true),
+            (Order::Mute, Order::Deny, true),
+            (Order::Mute, Order::Mute, false),
+            (Order::Remove, allow, false),
+        ] {
+            assert_eq!(older.is_overtaken_by(newer), overtaken, "{older:?} by {newer:?}");
+        }
+    }
+}

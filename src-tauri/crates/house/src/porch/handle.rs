@@ -1,6 +1,6 @@
 //! How the rest of a house asks the porch: every question is a small piece of work sent to its task.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
@@ -11,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Porch, Presence};
 use crate::doorkeeper::Guest;
+
+/// How long a house that closes waits for its media server.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
 
 /// Something to be done on the porch.
 pub(super) type Job = Box<dyn FnOnce(&mut Porch) + Send>;
@@ -120,10 +123,12 @@ impl PorchHandle {
         counted.unwrap_or_default()
     }
 
-    /// Ends all rooms; returns when the media server knows.
+    /// Ends all rooms; returns when the media server knows, or does not answer.
     pub async fn close(&self) {
-        if let Ok(farewells) = self.ask(Porch::close).await {
-            farewells.wait().await;
+        if let Ok(farewells) = self.ask(Porch::close).await
+            && tokio::time::timeout(FAREWELL_LIMIT, farewells.wait()).await.is_err()
+        {
+            tracing::warn!("the media server does not answer; its rooms end by themselves");
         }
     }
 

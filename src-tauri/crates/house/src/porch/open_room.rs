@@ -206,10 +206,18 @@ impl OpenRoom {
         for (person, may_publish) in people {
             match self.standing(&person, now_ms) {
                 Ok(standing) if standing.may_publish == may_publish => {}
-                Ok(standing) if standing.may_publish => drop(self.mirror.allow(&person)),
+                Ok(standing) if standing.may_publish => self.allow_again(&person),
                 Ok(_) => self.mirror.deny(&person),
                 Err(_) => self.mirror.remove(&person),
             }
+        }
+    }
+
+    /// The new order takes the place of one that may still be under way, and so does its ticket.
+    fn allow_again(&mut self, person: &PersonId) {
+        let ticket = self.mirror.allow(person);
+        if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for.is_some()) {
+            member.waits_for = Some(ticket);
         }
     }
 

@@ -120,6 +120,23 @@ async fn nobody_is_told_to_be_on_stage_before_the_media_server_lets_them_publish
 }
 
 #[tokio::test]
+async fn a_second_look_at_the_media_server_does_not_lose_a_grant_that_is_under_way() {
+    let (house, media) = with_fake().await;
+    let mut sari = house.visitor("Sari").await.open_room("").await;
+    let mut wei = house.visitor("Wei").await.enter(&sari.room).await;
+    sari.does(Command::Invite { person: wei.id() }).await;
+    wei.sees("an invitation", |view| view.you.invitation.is_some()).await;
+    media.fail_with(&["unavailable"; 5]);
+    media.list(wei.id().as_str(), false);
+    let (visitor, room, id) = (wei.visitor.clone(), wei.room.clone(), wei.id());
+    let accepting = tokio::spawn(async move { visitor.wish(&room, Command::AcceptInvitation).await });
+    sari.sees("Wei on stage", |view| view.stage.iter().any(|person| person.id == id)).await;
+    house.house.clock().skip_ms(5_000);
+    accepting.await.unwrap().unwrap();
+    wei.sees("the stage", |view| view.you.role.is_on_stage()).await;
+}
+
+#[tokio::test]
 async fn going_to_the_audience_does_not_wait_for_a_media_server_that_hangs() {
     let (house, media) = with_fake().await;
     let mut sari = house.visitor("Sari").await.open_room("").await;
