@@ -11,7 +11,9 @@ use std::error::Error;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use serambi_audio::{Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, ReceivedPacket, SpeakerId, SpeakerInbox};
+use serambi_audio::{
+    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, ReceivedPacket, SpeakerId, SpeakerInbox,
+};
 
 struct Options {
     microphone: DeviceChoice,

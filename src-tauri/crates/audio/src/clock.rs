@@ -11,12 +11,6 @@ use crate::format::SAMPLE_RATE_HZ;
 pub struct Moment(i64);
 
 impl Moment {
-    /// The moment this many microseconds after the clock's start.
-    #[cfg(test)]
-    pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
-    }
-
     /// The moment this many milliseconds after the clock's start.
     #[cfg(test)]
     pub const fn from_millis(millis: i64) -> Self {

@@ -31,7 +31,8 @@ impl VoiceDecoder {
     /// # Errors
     /// [`AudioError::Codec`] if libopus has no memory.
     pub fn new() -> Result<Self, AudioError> {
-        let opus = Decoder::new(SAMPLE_RATE_HZ, Channels::Mono).map_err(|error| AudioError::Codec(error.to_string()))?;
+        let opus =
+            Decoder::new(SAMPLE_RATE_HZ, Channels::Mono).map_err(|error| AudioError::Codec(error.to_string()))?;
         Ok(Self { opus, buffer: vec![0.0; LONGEST_PACKET_SAMPLES] })
     }
 

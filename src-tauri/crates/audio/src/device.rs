@@ -65,10 +65,7 @@ pub struct Devices {
 /// [`AudioError::SoundServerGone`] if the system's sound service does not answer.
 pub fn list_devices() -> Result<Devices, AudioError> {
     let mut system = SoundSystem::default();
-    Ok(Devices {
-        microphones: system.list(Direction::Microphone)?,
-        loudspeakers: system.list(Direction::Loudspeaker)?,
-    })
+    Ok(Devices { microphones: system.list(Direction::Microphone)?, loudspeakers: system.list(Direction::Loudspeaker)? })
 }
 
 /// Which way the sound goes.
@@ -149,9 +146,7 @@ impl SoundSystem {
     fn look_up(&mut self, name: Option<&str>, direction: Direction) -> Result<FoundDevice, AudioError> {
         let host = self.host()?;
         let named = name.and_then(|name| find_named(host, name, direction));
-        named
-            .or_else(|| direction.default_of(host).and_then(FoundDevice::of))
-            .ok_or_else(|| direction.none_there())
+        named.or_else(|| direction.default_of(host).and_then(FoundDevice::of)).ok_or_else(|| direction.none_there())
     }
 
     fn list(&mut self, direction: Direction) -> Result<Vec<Device>, AudioError> {
@@ -206,10 +201,7 @@ fn find_named(host: &cpal::Host, name: &str, direction: Direction) -> Option<Fou
     let matches = |found: &FoundDevice| {
         found.id == name || found.name == name || DeviceId::from_str(&found.id).is_ok_and(|id| id.id() == name)
     };
-    host.devices()
-        .ok()?
-        .filter_map(FoundDevice::of)
-        .find(|found| matches(found) && direction.fits(&found.device))
+    host.devices().ok()?.filter_map(FoundDevice::of).find(|found| matches(found) && direction.fits(&found.device))
 }
 
 #[cfg(test)]

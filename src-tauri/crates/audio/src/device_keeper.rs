@@ -97,7 +97,10 @@ impl Drop for KeeperHandle {
 
 /// Starts the keeper of one direction. Nothing is opened yet.
 pub(crate) fn keep(
-    direction: Direction, choice: DeviceChoice, sound_loop: LoopHandle, notices: NoticeSink,
+    direction: Direction,
+    choice: DeviceChoice,
+    sound_loop: LoopHandle,
+    notices: NoticeSink,
 ) -> Result<KeeperHandle, AudioError> {
     let (requests, inbox) = channel();
     let counters = Arc::new(StreamCounters::default());

@@ -37,9 +37,7 @@ impl VoiceEncoder {
     /// # Errors
     /// [`AudioError::Codec`] if libopus cannot.
     pub fn encode(&mut self, frame: &[f32; FRAME_SAMPLES]) -> Result<Vec<u8>, AudioError> {
-        self.opus
-            .encode_vec_float(frame, LARGEST_PACKET_BYTES)
-            .map_err(|error| AudioError::Codec(error.to_string()))
+        self.opus.encode_vec_float(frame, LARGEST_PACKET_BYTES).map_err(|error| AudioError::Codec(error.to_string()))
     }
 }
 

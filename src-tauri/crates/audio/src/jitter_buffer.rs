@@ -436,3 +436,6 @@ impl JitterBuffer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ mod output;
 mod packet_timeline;
 mod resampler;
 mod ring;
+#[cfg(test)]
+mod simulated_path;
 mod sound_loop;
 mod speaker;
 mod statistics;
@@ -37,6 +39,10 @@ mod time_stretch;
 mod voice;
 mod wav_loudspeaker;
 mod wav_microphone;
+
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
 
 pub use bytes::Bytes;
 

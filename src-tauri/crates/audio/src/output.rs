@@ -22,7 +22,7 @@ const LARGEST_BACKLOG_MICROS: i64 = 500_000;
 const LONGEST_WAIT_MICROS: i64 = 20_000;
 
 pub(crate) enum Output {
-    Device(DeviceOutput),
+    Device(Box<DeviceOutput>),
     Clock(ClockOutput),
 }
 

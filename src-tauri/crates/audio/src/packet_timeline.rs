@@ -141,7 +141,8 @@ mod tests {
         let first = known(timeline.place(65_530, u32::MAX - 2_000, Moment::from_millis(0)));
         for n in 1..20_u16 {
             let timestamp = (u32::MAX - 2_000).wrapping_add(u32::from(n) * 960);
-            let place = known(timeline.place(65_530_u16.wrapping_add(n), timestamp, Moment::from_millis(i64::from(n) * 20)));
+            let place =
+                known(timeline.place(65_530_u16.wrapping_add(n), timestamp, Moment::from_millis(i64::from(n) * 20)));
             assert_eq!(place.sequence, first.sequence + i64::from(n));
             assert_eq!(place.sample, first.sample + i64::from(n) * 960);
         }

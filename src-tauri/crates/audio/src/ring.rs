@@ -47,7 +47,10 @@ pub struct CaptureTap {
 
 /// A ring of one second between a microphone's callback and the engine.
 pub(crate) fn capture_ring(
-    rate_hz: u32, channels: u16, waker: Waker, counters: Arc<StreamCounters>,
+    rate_hz: u32,
+    channels: u16,
+    waker: Waker,
+    counters: Arc<StreamCounters>,
 ) -> (CapturePort, CaptureTap) {
     let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
     let wake_at = ten_milliseconds(rate_hz);
@@ -92,7 +95,10 @@ where
 pub struct PlaybackPort {
     ring: Consumer<f32>,
     channels: usize,
+    /// What was played last.
     last: f32,
+    /// The dying rest of the sound before the ring last ran empty.
+    rest: f32,
     gain: GainRamp,
     waker: Waker,
     counters: Arc<StreamCounters>,
@@ -107,13 +113,17 @@ pub struct PlaybackTap {
 
 /// A ring of one second between the engine and a loudspeaker's callback.
 pub(crate) fn playback_ring(
-    rate_hz: u32, channels: u16, waker: Waker, counters: Arc<StreamCounters>,
+    rate_hz: u32,
+    channels: u16,
+    waker: Waker,
+    counters: Arc<StreamCounters>,
 ) -> (PlaybackPort, PlaybackTap) {
     let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
     let port = PlaybackPort {
         ring: consumer,
         channels: usize::from(channels.max(1)),
         last: 0.0,
+        rest: 0.0,
         gain: GainRamp::resting_at(0.0),
         waker,
         counters: Arc::clone(&counters),
@@ -151,7 +161,8 @@ impl PlaybackPort {
         let (first, second) = chunk.as_slices();
         self.gain.head_for(1.0, FADE_SAMPLES);
         for (frame, sample) in data.chunks_exact_mut(self.channels).zip(first.iter().chain(second)) {
-            self.last = sample * self.gain.next_gain();
+            self.rest *= STARVED_DECAY;
+            self.last = self.rest + sample * self.gain.next_gain();
             spread(frame, self.last);
         }
         chunk.commit_all();
@@ -162,10 +173,12 @@ impl PlaybackPort {
         T: Sample + FromSample<f32>,
     {
         self.gain = GainRamp::resting_at(0.0);
+        self.rest = self.last;
         for frame in data.chunks_mut(self.channels) {
-            self.last *= STARVED_DECAY;
-            spread(frame, self.last);
+            self.rest *= STARVED_DECAY;
+            spread(frame, self.rest);
         }
+        self.last = self.rest;
     }
 }
 
@@ -176,5 +189,122 @@ where
 {
     for (channel, out) in frame.iter_mut().enumerate() {
         *out = if channel < 2 { T::from_sample(sample) } else { T::EQUILIBRIUM };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assert_no_alloc::assert_no_alloc;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::level_meter::{dbfs, mean_square};
+
+    fn capture(channels: u16) -> (CapturePort, CaptureTap, Arc<StreamCounters>) {
+        let counters = Arc::new(StreamCounters::default());
+        let waker = Waker::of(std::thread::current());
+        let (port, tap) = capture_ring(48_000, channels, waker, Arc::clone(&counters));
+        (port, tap, counters)
+    }
+
+    fn playback(channels: u16) -> (PlaybackPort, PlaybackTap, Arc<StreamCounters>) {
+        let counters = Arc::new(StreamCounters::default());
+        let waker = Waker::of(std::thread::current());
+        let (port, tap) = playback_ring(48_000, channels, waker, Arc::clone(&counters));
+        (port, tap, counters)
+    }
+
+    fn samples_in(tap: &mut CaptureTap) -> Vec<f32> {
+        std::iter::from_fn(|| tap.ring.pop().ok()).collect()
+    }
+
+    #[test]
+    fn callbacks_do_not_allocate_whether_the_ring_has_room_or_not() {
+        let (mut input, _tap, _) = capture(2);
+        let (mut output, mut tap, _) = playback(2);
+        let heard = [0.1_f32; 40_000];
+        let mut played = [0.0_f32; 40_000];
+        let mut integers = [0_i16; 4_000];
+        assert_eq!(tap.ring.push_partial_slice(&heard).1.len(), 0);
+        assert_no_alloc(|| {
+            for frames in [1, 24, 480, 960, 20_000] {
+                input.take(&heard[..frames * 2]);
+                output.fill(&mut played[..frames * 2]);
+            }
+            input.take(&[0_i16; 4_000]);
+            for _ in 0..100 {
+                output.fill(&mut integers);
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn callbacks_of_any_size_pass_every_sample(
+            sizes in prop::collection::vec(1_usize..20_000, 1..20), channels in 1_u16..8
+        ) {
+            let (mut input, mut tap, counters) = capture(channels);
+            let mut total = 0;
+            for frames in sizes {
+                input.take(&vec![0.25_f32; frames * usize::from(channels)]);
+                let got = samples_in(&mut tap);
+                prop_assert_eq!(got.len(), frames);
+                prop_assert!(got.iter().all(|sample| (sample - 0.25).abs() < 1e-6));
+                total += frames as u64;
+            }
+            prop_assert_eq!(counters.snapshot().frames, total);
+            prop_assert_eq!(counters.snapshot().starved, 0);
+        }
+
+        #[test]
+        fn a_loudspeaker_callback_of_any_size_is_filled_without_a_step(
+            sizes in prop::collection::vec(1_usize..20_000, 1..20), fed in prop::collection::vec(0_usize..3_000, 20)
+        ) {
+            let (mut output, mut tap, _) = playback(1);
+            let mut played = Vec::new();
+            for (frames, fed) in sizes.into_iter().zip(fed) {
+                for _ in 0..fed.min(tap.ring.slots()) {
+                    prop_assert!(tap.ring.push(0.5).is_ok());
+                }
+                let mut data = vec![9.0_f32; frames];
+                output.fill(&mut data);
+                played.extend(data);
+            }
+            let largest = played.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+            // Both ramps at their steepest: dying away by 2 % of 0.5 per sample, fading in by 0.5 in 240 samples.
+            prop_assert!(largest <= 0.0122, "{}", largest);
+        }
+    }
+
+    #[test]
+    fn a_full_ring_loses_sound_and_says_so() {
+        let (mut input, _tap, counters) = capture(1);
+        for _ in 0..5 {
+            input.take(&[0.0_f32; 20_000]);
+        }
+        let counted = counters.snapshot();
+        assert_eq!(counted.starved_frames, 100_000 - 48_000);
+        assert_eq!(counted.largest_callback, 20_000);
+    }
+
+    #[test]
+    fn samples_that_are_not_numbers_are_silence() {
+        let (mut input, mut tap, _) = capture(1);
+        input.take(&[f32::NAN, f32::INFINITY, -7.0, 0.5]);
+        assert_eq!(samples_in(&mut tap), [0.0, 0.0, -1.0, 0.5]);
+    }
+
+    #[test]
+    fn sound_is_played_left_and_right_and_nowhere_else() {
+        let (mut output, mut tap, _) = playback(6);
+        for _ in 0..4_800 {
+            assert!(tap.ring.push(0.25).is_ok());
+        }
+        let mut data = vec![9.0_f32; 4_800 * 6];
+        output.fill(&mut data);
+        let channel = |n: usize| data.chunks(6).skip(480).map(|frame| frame[n]).collect::<Vec<_>>();
+        assert!((dbfs(mean_square(&channel(0))) + 12.04).abs() < 0.1);
+        assert_eq!(channel(0), channel(1));
+        assert!((2..6).all(|n| channel(n).iter().all(|sample| *sample == 0.0)));
     }
 }

@@ -202,7 +202,7 @@ impl SoundLoop {
     fn attach_loudspeaker(&mut self, tap: PlaybackTap, device: String) {
         let rate_hz = tap.rate_hz;
         if let Some(output) = DeviceOutput::new(tap) {
-            self.output = Output::Device(output);
+            self.output = Output::Device(Box::new(output));
             self.loudspeaker = Some((device, rate_hz));
             // The ring must not be empty when the first callback comes.
             self.render();

@@ -309,22 +309,4 @@ fn wanted_change(error_micros: i64, waiting: i64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sound_that_waits_for_its_block_is_cut_but_no_frame_is_pulled_too_early() {
-        assert_eq!(wanted_change(0, 0), 0);
-        assert_eq!(wanted_change(5_000, 300), -300);
-        assert_eq!(wanted_change(5_000, 50), 0);
-        assert_eq!(wanted_change(12_000, 0), -480);
-        assert_eq!(wanted_change(32_000, 100), -1_540);
-    }
-
-    #[test]
-    fn a_frame_that_is_pulled_too_early_is_lengthened_to_the_next_block() {
-        assert_eq!(wanted_change(-1_000, 0), 0);
-        assert_eq!(wanted_change(-5_000, 0), 480);
-        assert_eq!(wanted_change(-5_000, 400), 80);
-    }
-}
+mod tests;

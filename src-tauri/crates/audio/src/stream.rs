@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cpal::traits::{DeviceTrait as _, StreamTrait as _};
 use cpal::{
-    BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange,
+    BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
+    SupportedStreamConfigRange,
 };
 
 use crate::device::{Direction, FoundDevice};
@@ -37,7 +38,10 @@ impl OpenStream {
 
 /// Builds a microphone stream, not yet running.
 pub(crate) fn open_capture(
-    found: &FoundDevice, waker: Waker, counters: &Arc<StreamCounters>, on_broken: OnBroken,
+    found: &FoundDevice,
+    waker: Waker,
+    counters: &Arc<StreamCounters>,
+    on_broken: OnBroken,
 ) -> Result<(OpenStream, CaptureTap), AudioError> {
     let (config, format) = choose(found, Direction::Microphone)?;
     let (port, tap) = capture_ring(config.sample_rate, config.channels, waker, Arc::clone(counters));
@@ -54,7 +58,10 @@ pub(crate) fn open_capture(
 
 /// Builds a loudspeaker stream, not yet running.
 pub(crate) fn open_playback(
-    found: &FoundDevice, waker: Waker, counters: &Arc<StreamCounters>, on_broken: OnBroken,
+    found: &FoundDevice,
+    waker: Waker,
+    counters: &Arc<StreamCounters>,
+    on_broken: OnBroken,
 ) -> Result<(OpenStream, PlaybackTap), AudioError> {
     let (config, format) = choose(found, Direction::Loudspeaker)?;
     let (port, tap) = playback_ring(config.sample_rate, config.channels, waker, Arc::clone(counters));
@@ -70,7 +77,10 @@ pub(crate) fn open_playback(
 }
 
 fn build_input<T>(
-    found: &FoundDevice, config: StreamConfig, mut port: CapturePort, on_error: impl FnMut(cpal::Error) + Send + 'static,
+    found: &FoundDevice,
+    config: StreamConfig,
+    mut port: CapturePort,
+    on_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample,
@@ -80,7 +90,10 @@ where
 }
 
 fn build_output<T>(
-    found: &FoundDevice, config: StreamConfig, mut port: PlaybackPort, on_error: impl FnMut(cpal::Error) + Send + 'static,
+    found: &FoundDevice,
+    config: StreamConfig,
+    mut port: PlaybackPort,
+    on_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample + FromSample<f32>,

@@ -147,9 +147,9 @@ impl Voice {
     /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners' concealment
     /// has nothing to prolong and nothing stays in the encoder for the next talkspurt.
     pub(crate) fn mute(&mut self) -> Option<EncodedFrame> {
-        let was_talking = !self.muted && !(self.starting && self.frame.is_empty());
+        let said_nothing = self.muted || (self.starting && self.frame.is_empty());
         self.muted = true;
-        if !was_talking {
+        if said_nothing {
             self.frame.clear();
             return None;
         }

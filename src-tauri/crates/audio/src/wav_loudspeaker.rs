@@ -45,7 +45,8 @@ impl Drop for WavLoudspeaker {
 /// [`AudioError::WavUnwritable`] if that is not possible.
 pub(crate) fn create(path: &Path) -> Result<(WavLoudspeaker, WavTap), AudioError> {
     let unwritable = |detail: String| AudioError::WavUnwritable(format!("{}: {detail}", path.display()));
-    let spec = WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let spec =
+        WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let writer = WavWriter::create(path, spec).map_err(|error| unwritable(error.to_string()))?;
     let (tap, blocks) = sync_channel(WAITING_BLOCKS);
     let thread = std::thread::Builder::new()

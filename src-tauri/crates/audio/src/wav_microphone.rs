@@ -42,7 +42,9 @@ impl Drop for WavMicrophone {
 /// # Errors
 /// [`AudioError::WavUnreadable`] if it is not a sound file this program understands.
 pub(crate) fn open(
-    path: &Path, waker: Waker, counters: Arc<StreamCounters>,
+    path: &Path,
+    waker: Waker,
+    counters: Arc<StreamCounters>,
 ) -> Result<(WavMicrophone, CaptureTap), AudioError> {
     let unreadable = |detail: String| AudioError::WavUnreadable(format!("{}: {detail}", path.display()));
     let reader = WavReader::open(path).map_err(|error| unreadable(error.to_string()))?;

@@ -1,0 +1,245 @@
+//! The jitter buffer on simulated paths.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::format::BLOCK_SAMPLES;
+use crate::simulated_path::SimulatedPath;
+
+/// A stream of 20 ms frames whose numbers begin anywhere, so that they wrap.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    first_sequence: u16,
+    first_timestamp: u32,
+    frames: usize,
+}
+
+impl Stream {
+    fn packet(&self, index: usize) -> Packet {
+        Packet {
+            sequence: self.first_sequence.wrapping_add(index as u16),
+            timestamp: self.first_timestamp.wrapping_add(index as u32 * FRAME_SAMPLES as u32),
+            samples: FRAME_SAMPLES,
+            payload: Bytes::from(index.to_le_bytes().to_vec()),
+        }
+    }
+
+    fn sent(&self) -> impl Iterator<Item = Moment> {
+        (0..self.frames as i64).map(|index| Moment::from_millis(index * 20))
+    }
+}
+
+#[derive(Debug, Default)]
+struct PlayOut {
+    played: Vec<usize>,
+    concealed_samples: usize,
+    idle_blocks: usize,
+}
+
+/// Plays a block every 10 ms until everything has arrived and been played.
+fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> PlayOut {
+    let arrivals = path.carry(stream.sent());
+    let end = arrivals.last().map_or(Moment::default(), |(at, _)| *at).plus_micros(1_500_000);
+    let mut arrivals = arrivals.into_iter().peekable();
+    let mut out = PlayOut::default();
+    let (mut now, mut queued) = (Moment::default(), 0);
+    while now < end {
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            buffer.insert(stream.packet(index), at);
+        }
+        while queued < BLOCK_SAMPLES {
+            queued += match buffer.pull(now) {
+                Decision::Decode { packet, .. } => {
+                    out.played.push(index_of(&packet));
+                    packet.samples
+                }
+                Decision::Skip(packet) => {
+                    out.played.push(index_of(&packet));
+                    0
+                }
+                Decision::Conceal { samples, .. } => {
+                    out.concealed_samples += samples;
+                    samples
+                }
+                Decision::Idle => {
+                    out.idle_blocks += 1;
+                    BLOCK_SAMPLES
+                }
+            };
+        }
+        queued -= BLOCK_SAMPLES;
+        now = now.plus_micros(10_000);
+    }
+    out
+}
+
+fn index_of(packet: &Packet) -> usize {
+    packet.payload.first_chunk().map_or(usize::MAX, |bytes| usize::from_le_bytes(*bytes))
+}
+
+fn rises(played: &[usize]) -> bool {
+    played.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+const STREAM: Stream = Stream { first_sequence: 65_000, first_timestamp: u32::MAX - 400_000, frames: 1_500 };
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_frame_is_played_twice_or_out_of_order_on_any_path(
+        seed in any::<u64>(),
+        jitter_ms in 0.0..120.0_f64,
+        loss in 0.0..0.6_f64,
+        duplicates in 0.0..0.5_f64,
+        stall in prop::option::of(0_i64..2_000),
+        first_sequence in any::<u16>(),
+        first_timestamp in any::<u32>(),
+    ) {
+        let stream = Stream { first_sequence, first_timestamp, frames: 400 };
+        let stall_ms = stall.map(|length| (3_000, 3_000 + length));
+        let path = SimulatedPath { seed, jitter_ms, loss, duplicates, stall_ms, ..SimulatedPath::default() };
+        let mut buffer = JitterBuffer::default();
+        let out = play(&mut buffer, stream, &path);
+        prop_assert!(rises(&out.played));
+        let counters = buffer.counters();
+        let accounted = counters.decoded + counters.late + counters.duplicate + counters.refused + counters.skipped;
+        prop_assert_eq!(counters.received, accounted);
+        prop_assert_eq!(out.played.len() as u64, counters.decoded + counters.skipped);
+    }
+
+    #[test]
+    fn hostile_packets_do_no_harm(
+        packets in prop::collection::vec(
+            (any::<u16>(), any::<u32>(), 0_usize..10_000, 0_i64..3_000, any::<bool>()), 0..500
+        )
+    ) {
+        let mut buffer = JitterBuffer::default();
+        let mut now = Moment::default();
+        let mut last = None;
+        for (sequence, timestamp, samples, wait_ms, pull) in packets {
+            now = now.plus_micros(wait_ms * 100);
+            let packet = Packet { sequence, timestamp, samples, payload: Bytes::from_static(b"x") };
+            if buffer.insert(packet, now) == Arrival::Kept {
+                last = Some(now);
+            }
+            if pull && let Decision::Conceal { samples, .. } = buffer.pull(now) {
+                prop_assert!(samples <= LONGEST_PACKET_SAMPLES);
+            }
+            prop_assert!(buffer.packets.len() <= MOST_PACKETS);
+            prop_assert!((0..=LONGEST_TARGET_MS).contains(&buffer.target_ms()));
+        }
+        // Whatever came in, it falls silent once nothing comes any more.
+        if let Some(last) = last {
+            let mut silent = 0;
+            for block in 0..4_000 {
+                let now = now.max(last).plus_micros(block * 10_000);
+                silent = if buffer.pull(now) == Decision::Idle { silent + 1 } else { 0 };
+            }
+            prop_assert!(silent > 500);
+        }
+    }
+}
+
+#[test]
+fn a_clean_path_plays_every_frame_and_invents_nothing() {
+    let mut buffer = JitterBuffer::default();
+    let out = play(&mut buffer, STREAM, &SimulatedPath::default());
+    assert_eq!(out.played, (0..STREAM.frames).collect::<Vec<_>>());
+    assert_eq!(buffer.counters().concealed_samples, 0);
+    assert_eq!(buffer.counters().late, 0);
+}
+
+#[test]
+fn a_steady_path_is_played_with_hardly_any_wait() {
+    let mut buffer = JitterBuffer::default();
+    play(&mut buffer, STREAM, &SimulatedPath { jitter_ms: 1.0, ..SimulatedPath::default() });
+    assert!(buffer.target_ms() <= 12, "{}", buffer.target_ms());
+}
+
+#[test]
+fn the_target_covers_the_jitter() {
+    let mut buffer = JitterBuffer::default();
+    play(&mut buffer, STREAM, &SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() });
+    // The quickest of 200 packets is 2.7 deviations early, a good wait ends 2 to 3 deviations late.
+    assert!((80..=140).contains(&buffer.target_ms()), "{}", buffer.target_ms());
+}
+
+#[test]
+fn lost_frames_are_concealed_for_exactly_their_length() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { loss: 0.1, ..SimulatedPath::default() };
+    let out = play(&mut buffer, STREAM, &path);
+    let arrived = path.carry(STREAM.sent()).len();
+    assert_eq!(out.played.len(), arrived);
+    let lost_inside = (STREAM.frames - arrived) as i64;
+    let counted = buffer.counters().concealed_samples as i64 / FRAME_SAMPLES as i64;
+    assert!((counted - lost_inside).abs() <= 2, "{counted} frames for {lost_inside}");
+    assert!((buffer.counters().missing as i64 - lost_inside).abs() <= 1);
+}
+
+#[test]
+fn loss_makes_it_wait_for_the_copy_in_the_following_packet() {
+    let mut buffer = JitterBuffer::default();
+    play(&mut buffer, STREAM, &SimulatedPath::default());
+    let without_loss = buffer.target_ms();
+    let mut buffer = JitterBuffer::default();
+    play(&mut buffer, STREAM, &SimulatedPath { loss: 0.1, ..SimulatedPath::default() });
+    assert_eq!(buffer.target_ms(), without_loss + 20);
+}
+
+#[test]
+fn every_frame_of_a_stall_is_still_played() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { stall_ms: Some((10_000, 10_150)), ..SimulatedPath::default() };
+    let out = play(&mut buffer, STREAM, &path);
+    assert_eq!(out.played.len(), STREAM.frames);
+    assert_eq!(buffer.counters().late, 0);
+}
+
+#[test]
+fn a_mute_is_silence_and_not_loss() {
+    let mut buffer = JitterBuffer::default();
+    let mut concealed = 0;
+    for block in 0..1_000_i64 {
+        let now = Moment::from_millis(block * 10);
+        let talking = !(200..700).contains(&block);
+        if block % 2 == 0 && talking {
+            let sequence = if block < 200 { block / 2 } else { block / 2 - 250 };
+            let packet = Packet {
+                sequence: sequence as u16,
+                timestamp: (block * 480) as u32,
+                samples: FRAME_SAMPLES,
+                payload: Bytes::from_static(b"x"),
+            };
+            assert_eq!(buffer.insert(packet, now), Arrival::Kept);
+        }
+        if block % 2 == 1 && matches!(buffer.pull(now), Decision::Conceal { .. }) {
+            concealed += 1;
+        }
+    }
+    assert!(concealed > 0, "the sound before the mute must fade out");
+    assert_eq!(buffer.counters().concealed_samples, 0);
+    assert_eq!(buffer.counters().missing, 0);
+    assert!(buffer.counters().decoded > 240);
+}
+
+#[test]
+fn a_sender_that_starts_again_is_heard_again() {
+    let mut buffer = JitterBuffer::default();
+    play(&mut buffer, Stream { frames: 100, ..STREAM }, &SimulatedPath::default());
+    let mut heard = 0;
+    for n in 0..100_i64 {
+        let now = Moment::from_millis(20_000 + n * 20);
+        let packet = Packet {
+            sequence: 7_000 + n as u16,
+            timestamp: 123_456_789 + n as u32 * 960,
+            samples: FRAME_SAMPLES,
+            payload: Bytes::from_static(b"x"),
+        };
+        buffer.insert(packet, now);
+        heard += u32::from(matches!(buffer.pull(now), Decision::Decode { .. }));
+    }
+    assert!(heard > 90, "{heard}");
+    assert_eq!(buffer.counters().restarts, 1);
+}

@@ -1,0 +1,206 @@
+//! A speaker with real Opus on simulated paths in simulated time.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use super::*;
+use crate::encoder::VoiceEncoder;
+use crate::format::FRAME_SAMPLES;
+use crate::level_meter::{dbfs, mean_square};
+use crate::simulated_path::SimulatedPath;
+
+/// A hum like a voice's: 150 Hz with overtones, swelling four times a second.
+fn voice(sample: usize) -> f32 {
+    let seconds = sample as f32 / 48_000.0;
+    let phase = seconds * std::f32::consts::TAU * 150.0;
+    let swell = 0.6 + 0.4 * (seconds * std::f32::consts::TAU * 4.0).sin();
+    swell * (0.2 * phase.sin() + 0.1 * (2.0 * phase).sin() + 0.05 * (3.0 * phase).sin())
+}
+
+fn encoded(frames: usize) -> Vec<Bytes> {
+    let mut encoder = VoiceEncoder::new().unwrap();
+    let frame = |index: usize| std::array::from_fn::<f32, FRAME_SAMPLES, _>(|n| voice(index * FRAME_SAMPLES + n));
+    (0..frames).map(|index| Bytes::from(encoder.encode(&frame(index)).unwrap())).collect()
+}
+
+struct Heard {
+    sound: Vec<f32>,
+    /// Statistics every 100 ms.
+    course: Vec<SpeakerStatistics>,
+}
+
+fn listen(path: &SimulatedPath, frames: usize) -> Heard {
+    listen_to(&encoded(frames), path)
+}
+
+fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
+    let start = Instant::now();
+    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let sent = (0..payloads.len() as i64).map(|index| Moment::from_millis(index * 20));
+    let mut arrivals = path.carry(sent).into_iter().peekable();
+    let mut heard = Heard { sound: Vec::new(), course: Vec::new() };
+    for block in 0..payloads.len() as i64 * 2 + 30 {
+        let now = Moment::from_millis(block * 10);
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            inbox.push(ReceivedPacket {
+                sequence: 65_400_u16.wrapping_add(index as u16),
+                timestamp: (u32::MAX - 96_000).wrapping_add((index * FRAME_SAMPLES) as u32),
+                payload: payloads[index].clone(),
+                arrival: start + Duration::from_micros(at.micros() as u64),
+            });
+        }
+        heard.sound.extend_from_slice(&speaker.render(now));
+        if block % 10 == 9 {
+            heard.course.push(speaker.statistics());
+        }
+    }
+    heard
+}
+
+/// The wait before the decoder plus the sound after it, ms, at second `second`.
+fn delay_at(heard: &Heard, second: usize) -> f32 {
+    heard.course[second * 10].playout_offset_ms.unwrap()
+}
+
+fn largest_step(sound: &[f32]) -> f32 {
+    sound.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_voice_arrives_at_its_own_level_and_without_clicks() {
+    let heard = listen(&SimulatedPath::default(), 500);
+    let steady = &heard.sound[48_000..9 * 48_000];
+    let original: Vec<f32> = (0..8 * 48_000).map(voice).collect();
+    let difference = dbfs(mean_square(steady)) - dbfs(mean_square(&original));
+    assert!(difference.abs() < 1.0, "{difference} dB");
+    assert!(largest_step(&heard.sound) < 2.0 * largest_step(&original));
+}
+
+#[test]
+fn the_level_of_decoded_sound_is_right_within_one_decibel() {
+    let mut encoder = VoiceEncoder::new().unwrap();
+    let tone = |n: usize| 0.1 * (n as f32 * std::f32::consts::TAU * 300.0 / 48_000.0).sin();
+    let frame = |index: usize| std::array::from_fn::<f32, FRAME_SAMPLES, _>(|n| tone(index * FRAME_SAMPLES + n));
+    let payloads: Vec<Bytes> = (0..200).map(|index| Bytes::from(encoder.encode(&frame(index)).unwrap())).collect();
+    let heard = listen_to(&payloads, &SimulatedPath::default());
+    for at in &heard.course[10..35] {
+        assert!((at.level_dbfs + 23.01).abs() < 1.0, "{}", at.level_dbfs);
+    }
+}
+
+#[test]
+fn the_delay_returns_after_a_stall() {
+    let heard = listen(&SimulatedPath { stall_ms: Some((5_000, 5_150)), ..SimulatedPath::default() }, 1_000);
+    let (before, after) = (delay_at(&heard, 4), delay_at(&heard, 18));
+    let worst = heard.course.iter().filter_map(|at| at.playout_offset_ms).fold(0.0, f32::max);
+    assert!(worst > before + 80.0, "the stall must show: {worst}");
+    assert!((after - before).abs() <= 10.0, "{before} ms before, {after} ms after");
+    assert!(heard.course.last().unwrap().packets.late == 0);
+}
+
+#[test]
+fn after_a_stall_of_seconds_it_is_soon_close_behind_again() {
+    let heard = listen(&SimulatedPath { stall_ms: Some((5_000, 8_000)), ..SimulatedPath::default() }, 1_000);
+    assert!(delay_at(&heard, 9) < 700.0, "{}", delay_at(&heard, 9));
+    assert!(delay_at(&heard, 18) < 100.0, "{}", delay_at(&heard, 18));
+    assert!(heard.course.last().unwrap().packets.skipped > 0);
+}
+
+#[test]
+fn lost_packets_leave_no_hole_and_no_click() {
+    let heard = listen(&SimulatedPath { loss: 0.1, jitter_ms: 5.0, seed: 3, ..SimulatedPath::default() }, 1_000);
+    let talking = &heard.sound[48_000..19 * 48_000];
+    let silent = talking.chunks(480).filter(|block| mean_square(block) < 1e-6).count();
+    assert_eq!(silent, 0);
+    assert!(largest_step(talking) < 0.12, "{}", largest_step(talking));
+    assert!(heard.course.last().unwrap().recovered > 50);
+}
+
+#[test]
+fn a_sender_whose_clock_is_off_by_500_ppm_is_followed() {
+    // Sent every 20 ms by a fast clock: 19.99 ms.
+    let payloads = encoded(6_000);
+    let start = Instant::now();
+    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let mut sent = 0;
+    for block in 0..11_990_i64 {
+        let now = Moment::from_millis(block * 10);
+        while sent < payloads.len() && sent as i64 * 19_990 <= now.micros() {
+            inbox.push(ReceivedPacket {
+                sequence: sent as u16,
+                timestamp: (sent * FRAME_SAMPLES) as u32,
+                payload: payloads[sent].clone(),
+                arrival: start + Duration::from_micros(sent as u64 * 19_990),
+            });
+            sent += 1;
+        }
+        speaker.render(now);
+    }
+    let end = speaker.statistics();
+    assert!(end.playout_offset_ms.unwrap() < 40.0, "{end:?}");
+    assert!(end.packets.concealed_samples < 48_000 / 5, "{end:?}");
+    assert_eq!(end.packets.skipped, 0);
+}
+
+#[test]
+fn packets_that_are_not_opus_are_counted_and_the_voice_goes_on() {
+    let mut payloads = encoded(300);
+    for index in (0..300).step_by(10) {
+        payloads[index] = Bytes::from_static(&[0xFF; 3]);
+    }
+    payloads[55] = Bytes::new();
+    let heard = listen_to(&payloads, &SimulatedPath::default());
+    let end = heard.course.last().unwrap();
+    assert!(end.undecodable >= 30, "{end:?}");
+    assert!(end.packets.decoded > 250);
+    assert!(heard.sound.iter().all(|sample| sample.is_finite()));
+}
+
+#[test]
+fn a_speaker_whose_inbox_is_dropped_fades_out() {
+    let start = Instant::now();
+    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    for (index, payload) in encoded(50).into_iter().enumerate() {
+        let at = index as u64 * 20;
+        inbox.push(ReceivedPacket {
+            sequence: index as u16,
+            timestamp: (index * FRAME_SAMPLES) as u32,
+            payload,
+            arrival: start + Duration::from_millis(at),
+        });
+        speaker.render(Moment::from_millis(at as i64));
+        speaker.render(Moment::from_millis(at as i64 + 10));
+    }
+    drop(inbox);
+    let last = speaker.render(Moment::from_millis(1_000));
+    assert!(speaker.has_left());
+    assert!(mean_square(&last[..100]) > 1e-4);
+    assert_eq!(last[BLOCK_SAMPLES - 1], 0.0);
+}
+
+#[test]
+fn an_inbox_nobody_empties_never_blocks() {
+    let (speaker, inbox) = speaker(SpeakerId(1), Instant::now()).unwrap();
+    let payload = encoded(1).remove(0);
+    for sequence in 0..1_000 {
+        inbox.push(ReceivedPacket { sequence, timestamp: 0, payload: payload.clone(), arrival: Instant::now() });
+    }
+    assert_eq!(speaker.statistics().inbox_overflow, 1_000 - INBOX_PACKETS as u64);
+}
+
+#[test]
+fn sound_that_waits_for_its_block_is_cut_but_no_frame_is_pulled_too_early() {
+    assert_eq!(wanted_change(0, 0), 0);
+    assert_eq!(wanted_change(5_000, 300), -300);
+    assert_eq!(wanted_change(5_000, 50), 0);
+    assert_eq!(wanted_change(12_000, 0), -480);
+    assert_eq!(wanted_change(32_000, 100), -1_540);
+}
+
+#[test]
+fn a_frame_that_is_pulled_too_early_is_lengthened_to_the_next_block() {
+    assert_eq!(wanted_change(-1_000, 0), 0);
+    assert_eq!(wanted_change(-5_000, 0), 480);
+    assert_eq!(wanted_change(-5_000, 400), 80);
+}
