@@ -27,6 +27,7 @@ mod mixer;
 mod notice;
 mod output;
 mod packet_timeline;
+mod priority;
 mod resampler;
 mod ring;
 #[cfg(test)]
