@@ -221,6 +221,20 @@ async fn without_the_house_muting_works_all_the_same_and_the_house_hears_of_it_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_cut_off_from_everything_comes_back_muted() {
+    let porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await;
+    let b = porch.guest_by("B", &wire.address).await.with_voice(&speech::voice(13, 60));
+    let (host, mut guest) = two_on_stage(&a, &b).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > 20).await;
+    wire.keep_apart();
+    porch.house.close().await;
+    guest.until("the mute", |view| view.microphone.muted && view.connection == Connection::Reconnecting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_away_for_too_long_comes_back_as_a_listener() {
     let porch = Porch::open().await;
     let wire = scissors::Wire::to(&porch.house.address()).await;
