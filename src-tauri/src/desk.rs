@@ -27,6 +27,39 @@ use crate::{
     view::{AppView, FoundRoom, Language, LevelBatch},
 };
 
+/// Where the desk stands, once its profile could be opened. A profile that is in use may be free later.
+pub struct DeskPlace {
+    app: AppHandle,
+    arguments: Arguments,
+    desk: Mutex<Option<Desk>>,
+}
+
+impl DeskPlace {
+    /// An empty place.
+    pub fn new(arguments: Arguments, app: AppHandle) -> Self {
+        Self { app, arguments, desk: Mutex::default() }
+    }
+
+    /// The desk, opened now if it is not yet.
+    ///
+    /// # Errors
+    /// `profile_in_use`, `profile_broken`.
+    pub fn open(&self) -> Result<Desk, Refusal> {
+        let mut place = lock(&self.desk);
+        if let Some(desk) = place.as_ref() {
+            return Ok(desk.clone());
+        }
+        let desk = Desk::open(&self.arguments, self.app.clone())?;
+        *place = Some(desk.clone());
+        Ok(desk)
+    }
+
+    /// The desk, if it is open.
+    pub fn get(&self) -> Option<Desk> {
+        lock(&self.desk).clone()
+    }
+}
+
 /// Clones share the same desk.
 #[derive(Clone)]
 pub struct Desk {
@@ -53,7 +86,7 @@ impl Desk {
     ///
     /// # Errors
     /// `profile_in_use`, `profile_broken`.
-    pub fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
+    fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
         let profile = Profile::open(&profile_folder(arguments)?)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
@@ -286,7 +319,8 @@ impl Desk {
         if let Some(house) = place.as_ref() {
             return Ok(house.clone());
         }
-        let house = House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+        let house =
+            House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
         self.tell_home(Some(house.address()));
         *place = Some(house.clone());
         Ok(house)
@@ -333,9 +367,9 @@ impl Desk {
 
     fn tell_home(&self, own: Option<HouseAddress>) {
         let houses = self.settings().saved_houses;
-        let kept = houses.iter().filter_map(|house| {
-            Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link })
-        });
+        let kept = houses
+            .iter()
+            .filter_map(|house| Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link }));
         self.shared.home.set_known(Known { own, kept: kept.collect() });
     }
 
