@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{
     arguments::Arguments,
     home::{self, Home, KeptHouse, Known},
-    ipc::{self, AppChanged},
+    ipc::{self, AppChanged, Problem},
     ongoing::Ongoing,
     view::{AppView, FoundRoom, Language, LevelBatch},
 };
@@ -322,8 +322,19 @@ impl Desk {
         let house =
             House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
         self.tell_home(Some(house.address()));
+        self.tell_where_it_moved(&house);
         *place = Some(house.clone());
         Ok(house)
+    }
+
+    /// A house that found its ports taken went to the next free ones: the links of yesterday lead elsewhere.
+    fn tell_where_it_moved(&self, house: &House) {
+        let Arguments { port, media_port, .. } = self.shared.arguments;
+        let has_moved = |asked: u16, got: u16| asked != 0 && asked != got;
+        if has_moved(port, house.port()) || house.media_port().is_some_and(|media| has_moved(media_port, media)) {
+            let detail = format!("TCP {}, UDP {:?}", house.port(), house.media_port());
+            ipc::tell(&self.shared.app, Problem(Refusal::new(Code::PortTaken, detail)));
+        }
     }
 
     fn house_config(&self) -> HouseConfig {
