@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own commands, in plain Rust without dependencies, so that they work wherever Cargo does.
 
+mod bindings;
 mod bundle;
 mod check;
 mod deb;
@@ -33,7 +34,8 @@ cargo xtask COMMAND
   run [-- ARGUMENTS]       build what changed and open the window; ARGUMENTS go to the app
   dev [-- ARGUMENTS]       the same with pages that reload while you edit them
   check                    formatting, lints, generated files, lock files
-  test [--quick]           everything that proves the project works; --quick leaves out windows, browsers and SDKs
+  bindings                 write anew the TypeScript that is generated from Rust
+  test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
   bundle                   make a package to install
   measure                  measure delay, quality, start and load in release builds, and print a table
 
@@ -68,9 +70,10 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
         "dev" => allow(&[]).and_then(|_| dev::run(steps, for_app)),
         "check" => allow(&[]).and_then(|_| check::run(steps)),
         "test" => {
-            let flags = allow(&["--quick", "--e2e"])?;
-            test::run(steps, !flags.contains(&"--quick"))
+            let flags = allow(&["--quick", "--yes"])?;
+            test::run(steps, !flags.contains(&"--quick"), Consent::given(flags.contains(&"--yes")))
         }
+        "bindings" => allow(&[]).and_then(|_| bindings::run(steps)),
         "bundle" => allow(&[]).and_then(|_| bundle::run(steps)),
         "measure" => allow(&[]).and_then(|_| measure::run(steps)),
         "help" | "--help" | "-h" => {

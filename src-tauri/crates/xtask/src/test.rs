@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// All tests; without `whole_system` those that need no window, no browser and no foreign SDK.
-pub fn run(steps: &mut Steps, whole_system: bool) -> Result<(), Failure> {
+pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<(), Failure> {
     let purpose = if whole_system { Purpose::Test } else { Purpose::Run };
-    setup::run(steps, purpose, Consent::given(false))?;
+    setup::run(steps, purpose, consent)?;
     npm::build_pages(steps)?;
     check::sources(steps)?;
     // Programs and tests in one go, with the features of both: building them apart would build the shared parts twice.
