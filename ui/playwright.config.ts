@@ -6,7 +6,8 @@ const PORT = 5199;
 export default defineConfig({
   testDir: 'tests/browser',
   outputDir: 'test-results',
-  workers: 1,
+  workers: 2,
+  fullyParallel: true,
   retries: 0,
   timeout: 30_000,
   reporter: [['list']],

@@ -8,7 +8,7 @@ import { firstName } from './names';
 /** "Sari, speaker, unmuted, talking" or "Wei, listener, hand raised, 3rd in line" (14.1). */
 export function personSentence(room: RoomView, person: PersonView, talking: boolean): string {
   const you = person.id === room.you.id;
-  const parts = [you ? `${person.name} (${t('you')})` : person.name, roleWord(person.role).toLocaleLowerCase()];
+  const parts = [person.name, ...(you ? [t('you').toLocaleLowerCase()] : []), roleWord(person.role).toLocaleLowerCase()];
   if (isOnStage(person.role)) parts.push(t(person.muted ? 'person.muted' : 'person.unmuted'));
   if (talking) parts.push(t('person.talking'));
   if (person.hand) parts.push(t('person.hand'));

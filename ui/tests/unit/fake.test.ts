@@ -103,6 +103,7 @@ describe('a listener', () => {
     await openAs('room-listener');
     expect(view.call?.microphone).toMatchObject({ open: false, muted: true });
     expect(view.call?.room.hands.queue).toEqual([]);
+    expect(view.call?.room.hands.count).toBe(0);
     expect(view.call?.room.audience.some(({ hand }) => hand)).toBe(false);
   });
 

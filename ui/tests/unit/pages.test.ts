@@ -130,7 +130,8 @@ describe('home', () => {
 
   it('explains a link whose room has gone', async () => {
     await openWindow('link-stale');
-    expect(screen.getByRole('dialog').textContent).toContain('This house has no such room');
+    const dialog = screen.getByRole('dialog', { name: "This link can't be opened" });
+    expect(dialog.textContent).toContain('This house has no such room');
   });
 
   it('adds and forgets a house', async () => {
@@ -147,7 +148,7 @@ describe('home', () => {
 
   it('takes its theme from the setting', async () => {
     const { user } = await openWindow('home');
-    await user.click(screen.getByRole('button', { name: /settings/ }));
+    await user.click(screen.getByRole('button', { name: /settings/i }));
     await user.click(screen.getByRole('radio', { name: 'Dark' }));
     await settle();
     expect(document.documentElement.dataset['theme']).toBe('dark');

@@ -15,7 +15,7 @@ describe('the room shows', () => {
     expect(sections.indexOf('Stage4')).toBeLessThan(sections.indexOf('Audience20'));
     const names = stage().getAllByRole('button').map((button) => button.getAttribute('aria-label'));
     expect(names).toEqual([
-      'Ratna Wijaya (You), host, unmuted',
+      'Ratna Wijaya, you, host, unmuted',
       'Bagus Pratama, moderator, unmuted',
       'Mei Lin, speaker, muted',
       'Theo Okafor, speaker, unmuted',
@@ -147,7 +147,7 @@ describe('on stage', () => {
     await user.keyboard('m');
     await settle();
     expect(bar().getByRole('button', { name: 'Unmute microphone' })).toBeTruthy();
-    expect(stage().getByRole('button', { name: 'Ratna Wijaya (You), host, muted' })).toBeTruthy();
+    expect(stage().getByRole('button', { name: 'Ratna Wijaya, you, host, muted' })).toBeTruthy();
     await user.keyboard('m');
     await settle();
     expect(bar().getByRole('button', { name: 'Mute microphone' })).toBeTruthy();
@@ -157,8 +157,16 @@ describe('on stage', () => {
     const { user } = await openWindow('room-no-mic');
     await user.keyboard('m');
     await settle();
-    expect(bar().getByRole('button', { name: 'Unmute microphone' })).toBeTruthy();
+    expect(bar().getByRole('button', { name: 'No microphone' })).toBeTruthy();
     expect(urgent()).toContain('No microphone was found');
+  });
+
+  it('a standing problem of the microphone is shown once, also when it refuses a press', async () => {
+    const { user } = await openWindow('room-no-mic');
+    await user.keyboard('m');
+    await settle();
+    const shown = screen.getAllByText(/No microphone was found/).filter((element) => !element.closest('.said-only'));
+    expect(shown).toHaveLength(1);
   });
 
   it('is told at once when a moderator mutes or moves one', async () => {

@@ -123,7 +123,7 @@ export class FakeRoom {
       stageLimit: STAGE_LIMIT,
       hands: {
         scope: this.scope,
-        count: queue.length,
+        count: isOnStage(you.role) ? queue.length : 0,
         queue: isOnStage(you.role)
           ? queue.map(({ id, name, handSince }) => ({ person: id, name, raisedAt: handSince ?? 0 }))
           : [],

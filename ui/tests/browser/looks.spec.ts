@@ -1,0 +1,132 @@
+/** Nothing is cut off and everything can be read: sizes, large text, long names, a crowd, light and dark. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, test, type Page } from '@playwright/test';
+import type { AxeResults } from 'axe-core';
+import { complaints, open } from './house';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const sizes = [
+  [1180, 800],
+  [760, 800],
+  [500, 800],
+] as const;
+
+/** What sticks out: the page sideways, a control out of the window, or text over the edge of its button. */
+async function overflows(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const out: string[] = [];
+    const wide = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth > wide) out.push(`page ${document.documentElement.scrollWidth} > ${wide}`);
+    for (const element of document.querySelectorAll<HTMLElement>('main, aside, nav, .scroll, .sheet, dialog')) {
+      if (element.scrollWidth > element.clientWidth + 1) out.push(`${element.tagName}.${element.className} scrolls sideways`);
+    }
+    for (const element of document.querySelectorAll<HTMLElement>('button, input, select, h1, h2')) {
+      const box = element.getBoundingClientRect();
+      if (box.width === 0 || element.closest('.said-only')) continue;
+      const name = (element.getAttribute('aria-label') ?? element.textContent).trim().slice(0, 40);
+      if (box.left < -1 || box.right > wide + 1) out.push(`${element.tagName} "${name}" leaves the window`);
+      if (element.tagName === 'BUTTON' && element.scrollWidth > element.clientWidth + 1) out.push(`"${name}" is too narrow`);
+    }
+    return out;
+  });
+}
+
+async function enlargeText(page: Page): Promise<void> {
+  await page.evaluate(() => document.documentElement.style.setProperty('font-size', '130%'));
+}
+
+for (const scenario of ['home', 'home-long', 'room-host', 'room-long', 'room-crowd', 'room-turn', 'room-hands-off', 'room-lost']) {
+  for (const language of ['en', 'id', 'zh']) {
+    if (language !== 'en' && !['home', 'room-host', 'room-hands-off'].includes(scenario)) continue;
+    test(`nothing sticks out of ${scenario} in ${language} at any width, also with 130 % text`, async ({ page }) => {
+      const heard = complaints(page);
+      for (const [width, height] of sizes) {
+        await page.setViewportSize({ width, height });
+        await open(page, { scenario, language });
+        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+        expect(await overflows(page), `at ${width}`).toEqual([]);
+        await enlargeText(page);
+        expect(await overflows(page), `at ${width} with 130 % text`).toEqual([]);
+      }
+      expect(heard).toEqual([]);
+    });
+  }
+}
+
+for (const size of [
+  { width: 420, height: 72 },
+  { width: 420, height: 94 },
+]) {
+  test(`nothing sticks out of the mini window at ${size.height}`, async ({ page }) => {
+    await page.setViewportSize(size);
+    for (const scenario of ['room-host', 'room-long', 'room-turn']) {
+      await open(page, { scenario });
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      expect(await overflows(page)).toEqual([]);
+    }
+  });
+}
+
+test('controls are large enough to hit', async ({ page }) => {
+  for (const scenario of ['home', 'room-host', 'room-listener']) {
+    await open(page, { scenario });
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('button, select, input')]
+        .filter((element) => element.getBoundingClientRect().height < 36)
+        .map((element) => element.getAttribute('aria-label') ?? element.textContent),
+    );
+    expect(small).toEqual([]);
+    const bar = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('[data-part="bar"] button')].map((element) => element.offsetHeight),
+    );
+    for (const height of bar) expect(height).toBeGreaterThanOrEqual(40);
+  }
+});
+
+for (const theme of ['light', 'dark']) {
+  for (const scenario of ['welcome', 'home', 'home-empty', 'room-host', 'room-alone', 'room-turn', 'room-lost', 'room-crowd', 'close-asked', 'link']) {
+    test(`axe, contrast included: ${scenario} in ${theme}`, async ({ page }) => {
+      // Tiles fade in; what is half faded has no contrast yet.
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      await open(page, { scenario, theme });
+      await expect(page.getByRole('heading').first()).toBeVisible();
+      await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === 'finished'));
+      await page.evaluate(axeSource);
+      // The dark theme differs in its colours alone.
+      const rules = theme === 'dark' ? { runOnly: ['color-contrast'] } : {};
+      const { violations, passes } = await page.evaluate(
+        (wish) => (window as unknown as { axe: { run(wish: object): Promise<AxeResults> } }).axe.run(wish),
+        rules,
+      );
+      expect(passes.map(({ id }) => id)).toContain('color-contrast');
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 120) + (any[0]?.message ?? ''))}`)).toEqual([]);
+    });
+  }
+}
+
+test('with reduced motion the ring is simply on, with its full size', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.goto('/?scenario=room-host&theme=light&still');
+  const halo = page.locator('.halo').first();
+  await expect(halo).toHaveCSS('opacity', '1');
+  await expect(halo).toHaveCSS('transform', 'none');
+});
+
+test('a quiet room paints nothing: no animation runs when nobody talks', async ({ page }) => {
+  await open(page, { scenario: 'room-waiting' });
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === 'finished'));
+  const changes = await page.evaluate(
+    () =>
+      new Promise<number>((done) => {
+        let count = 0;
+        new MutationObserver((records) => (count += records.length)).observe(document.body, {
+          subtree: true, childList: true, attributes: true, characterData: true,
+        }); // prettier-ignore
+        setTimeout(() => done(count), 1_500);
+      }),
+  );
+  expect(changes).toBe(0);
+});
