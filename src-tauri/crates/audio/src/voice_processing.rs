@@ -1,0 +1,257 @@
+//! What is done to the own voice before it is encoded: echo cancelled, noise removed, level made even.
+//!
+//! ```text
+//! Speech                echo canceller ► noise suppression ► gain       one pass of `sonora`
+//! StrongNoiseRemoval    echo canceller ► `nnnoiseless` ► gain
+//! Music                 nothing
+//! ```
+//!
+//! The canceller comes first in both: it needs the room to answer linearly, and a denoiser before it would not let it.
+
+use nnnoiseless::DenoiseState;
+use serde::{Deserialize, Serialize};
+use sonora::config::{
+    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
+    NoiseSuppressionLevel, Pipeline,
+};
+use sonora::{AudioProcessing, Config, StreamConfig};
+
+use crate::format::{BLOCK_SAMPLES, Block, SAMPLE_RATE_HZ, SILENT_BLOCK};
+
+/// `nnnoiseless` counts samples as 16-bit integers do.
+const SIXTEEN_BIT: f32 = 32_768.0;
+
+/// Most the gain control adds to a quiet voice, dB. The library's own 50 dB lifts the room as well.
+const MOST_GAIN_DB: f32 = 24.0;
+
+/// Gain before the first word, dB. The library's own 15 dB would lift the echo while the canceller still learns the room.
+const FIRST_GAIN_DB: f32 = 0.0;
+
+/// Loudest noise that the gain control may make of a room's, dBFS. The library's own -50 dBFS is heard between words.
+const MOST_NOISE_DBFS: f32 = -60.0;
+
+/// What is done to the microphone's sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MicrophoneMode {
+    /// Echo cancelled, moderate noise suppression, even level.
+    #[default]
+    Speech,
+    /// The same with a neural denoiser: keyboards, fans and traffic go; 10 ms more delay.
+    StrongNoiseRemoval,
+    /// Nothing is done to the sound.
+    Music,
+}
+
+/// What the processing knows about the echo.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessingStatistics {
+    /// What is done to the sound.
+    pub mode: MicrophoneMode,
+    /// Whether the echo canceller runs.
+    pub cancels_echo: bool,
+    /// How much of the echo the canceller takes away, dB (echo return loss enhancement, ITU-T G.168), as it estimates it.
+    pub echo_removed_db: Option<f32>,
+    /// From the mix to its echo in the microphone, ms, as the canceller estimates it.
+    pub echo_delay_ms: Option<i32>,
+    /// How likely echo is left in the processed sound, 0.0 to 1.0.
+    pub residual_echo_likelihood: Option<f32>,
+    /// Blocks that left as they came because a step refused them.
+    pub unprocessed_blocks: u64,
+}
+
+/// The processing of one microphone. Allocates when made, not while processing.
+pub struct VoiceProcessing {
+    mode: MicrophoneMode,
+    /// Echo canceller, and in [`MicrophoneMode::Speech`] everything else.
+    first: Option<Box<AudioProcessing>>,
+    denoiser: Option<Box<DenoiseState<'static>>>,
+    /// Gain after the denoiser.
+    last: Option<Box<AudioProcessing>>,
+    cancels_echo: bool,
+    unprocessed_blocks: u64,
+}
+
+impl VoiceProcessing {
+    /// Processing for a microphone that has not been heard yet. Call it on the thread that will process: the denoiser's Fourier
+    /// tables belong to a thread.
+    pub fn new(mode: MicrophoneMode, cancel_echo: bool) -> Self {
+        let cancels_echo = cancel_echo && mode != MicrophoneMode::Music;
+        let (first, denoiser, last) = match mode {
+            MicrophoneMode::Speech => (Some(speech_pass(cancels_echo)), None, None),
+            MicrophoneMode::StrongNoiseRemoval => {
+                (cancels_echo.then(canceller_pass), Some(warm_denoiser()), Some(gain_pass()))
+            }
+            MicrophoneMode::Music => (None, None, None),
+        };
+        Self { mode, first, denoiser, last, cancels_echo, unprocessed_blocks: 0 }
+    }
+
+    /// What this was made for.
+    pub fn mode(&self) -> MicrophoneMode {
+        self.mode
+    }
+
+    /// Whether the echo canceller runs.
+    pub fn cancels_echo(&self) -> bool {
+        self.cancels_echo
+    }
+
+    /// How much later the sound leaves than it came, microseconds.
+    pub fn delay_micros(&self) -> i64 {
+        match (self.mode, self.cancels_echo) {
+            (MicrophoneMode::Music, _) => 0,
+            (MicrophoneMode::Speech, false) => SPEECH_DELAY_MICROS,
+            (MicrophoneMode::Speech, true) => SPEECH_DELAY_MICROS + CANCELLER_BESIDE_DELAY_MICROS,
+            (MicrophoneMode::StrongNoiseRemoval, false) => DENOISER_DELAY_MICROS,
+            (MicrophoneMode::StrongNoiseRemoval, true) => DENOISER_DELAY_MICROS + CANCELLER_ALONE_DELAY_MICROS,
+        }
+    }
+
+    /// Takes what the loudspeaker will play, before the microphone's block of the same time.
+    pub fn hear_loudspeaker(&mut self, block: &Block) {
+        if !self.cancels_echo {
+            return;
+        }
+        if let Some(canceller) = &mut self.first {
+            let played = numbers_only(block);
+            let mut unused = SILENT_BLOCK;
+            if canceller.process_render_f32(&[&played], &mut [&mut unused]).is_err() {
+                self.unprocessed_blocks += 1;
+            }
+        }
+    }
+
+    /// Processes a block of the microphone in place. Samples that are not numbers count as silence.
+    pub fn process(&mut self, block: &mut Block) {
+        if self.mode == MicrophoneMode::Music {
+            return;
+        }
+        *block = numbers_only(block);
+        let mut fits = true;
+        if let Some(first) = &mut self.first {
+            fits &= run(first, block);
+        }
+        if let Some(denoiser) = &mut self.denoiser {
+            denoise(denoiser, block);
+        }
+        if let Some(last) = &mut self.last {
+            fits &= run(last, block);
+        }
+        self.unprocessed_blocks += u64::from(!fits);
+    }
+
+    /// What is known about the echo now.
+    pub fn statistics(&self) -> ProcessingStatistics {
+        let canceller = self.first.as_ref().filter(|_| self.cancels_echo).map(|canceller| canceller.statistics());
+        ProcessingStatistics {
+            mode: self.mode,
+            cancels_echo: self.cancels_echo,
+            echo_removed_db: canceller.and_then(|known| known.echo_return_loss_enhancement).map(|db| db as f32),
+            echo_delay_ms: canceller.and_then(|known| known.delay_ms),
+            residual_echo_likelihood: canceller
+                .and_then(|known| known.residual_echo_likelihood)
+                .map(|share| share as f32),
+            unprocessed_blocks: self.unprocessed_blocks,
+        }
+    }
+}
+
+/// Delays as `tests::every_mode_is_as_late_as_it_says` measures them. Noise suppression splits the sound into bands for itself;
+/// the canceller beside it uses the same bands.
+const SPEECH_DELAY_MICROS: i64 = 7_000;
+const CANCELLER_BESIDE_DELAY_MICROS: i64 = 4_000;
+const CANCELLER_ALONE_DELAY_MICROS: i64 = 5_900;
+const DENOISER_DELAY_MICROS: i64 = 10_000;
+
+fn speech_pass(cancel_echo: bool) -> Box<AudioProcessing> {
+    pass(Config {
+        echo_canceller: cancel_echo.then(EchoCanceller::default),
+        high_pass_filter: Some(HighPassFilter::default()),
+        noise_suppression: Some(NoiseSuppression {
+            level: NoiseSuppressionLevel::Moderate,
+            ..NoiseSuppression::default()
+        }),
+        gain_controller2: Some(gain_control()),
+        ..Config::default()
+    })
+}
+
+fn canceller_pass() -> Box<AudioProcessing> {
+    pass(Config { echo_canceller: Some(EchoCanceller::default()), ..Config::default() })
+}
+
+fn gain_pass() -> Box<AudioProcessing> {
+    pass(Config {
+        high_pass_filter: Some(HighPassFilter::default()),
+        gain_controller2: Some(gain_control()),
+        ..Config::default()
+    })
+}
+
+/// Digital gain only: the system's own microphone level is the person's.
+fn gain_control() -> GainController2 {
+    GainController2 {
+        input_volume_controller: false,
+        adaptive_digital: Some(AdaptiveDigital {
+            max_gain_db: MOST_GAIN_DB,
+            initial_gain_db: FIRST_GAIN_DB,
+            max_output_noise_level_dbfs: MOST_NOISE_DBFS,
+            ..AdaptiveDigital::default()
+        }),
+        ..GainController2::default()
+    }
+}
+
+fn pass(config: Config) -> Box<AudioProcessing> {
+    let pipeline = Pipeline {
+        // The default, 32 kHz, would cut the voice at 16 kHz.
+        maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
+        multi_channel_render: false,
+        multi_channel_capture: false,
+        ..Pipeline::default()
+    };
+    let mono = StreamConfig::new(SAMPLE_RATE_HZ, 1);
+    let detects_echo = config.echo_canceller.is_some();
+    let processing = AudioProcessing::builder()
+        .config(Config { pipeline, ..config })
+        .capture_config(mono)
+        .render_config(mono)
+        .echo_detector(detects_echo)
+        .build();
+    Box::new(processing)
+}
+
+/// A denoiser past its first block, which is a fade-in and makes the tables.
+fn warm_denoiser() -> Box<DenoiseState<'static>> {
+    let mut denoiser = DenoiseState::new();
+    let mut quiet = [0.0; BLOCK_SAMPLES];
+    // Not quite silence, lest the network be skipped.
+    for (index, sample) in quiet.iter_mut().enumerate() {
+        *sample = if index % 2 == 0 { 1e-3 } else { -1e-3 };
+    }
+    denoise(&mut denoiser, &mut quiet);
+    denoiser
+}
+
+fn run(pass: &mut AudioProcessing, block: &mut Block) -> bool {
+    let captured = *block;
+    pass.process_capture_f32(&[&captured], &mut [block]).is_ok()
+}
+
+fn denoise(denoiser: &mut DenoiseState<'static>, block: &mut Block) {
+    let loud = block.map(|sample| sample * SIXTEEN_BIT);
+    denoiser.process_frame(block, &loud);
+    for sample in block {
+        *sample = (*sample / SIXTEEN_BIT).clamp(-1.0, 1.0);
+    }
+}
+
+/// One sample that is not a number would stay in every filter for ever.
+fn numbers_only(block: &Block) -> Block {
+    block.map(|sample| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests;
