@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope_coupling::EnvelopeCoupling;
 
-/// Coupling from which an echo is certain. Echoes reach 0.8, voices that have nothing to do with each other 0.5.
-const ECHO_COUPLING: f32 = 0.7;
+/// Coupling from which an echo is certain.
+const ECHO_COUPLING: f32 = 0.45;
 
 /// Coupling up to which there is none.
-const NO_ECHO_COUPLING: f32 = 0.35;
+const NO_ECHO_COUPLING: f32 = 0.25;
 
 /// Blocks of 10 ms the coupling must hold before the canceller starts (2 s of loudspeaker) ...
 const START_AFTER_BLOCKS: u64 = 200;

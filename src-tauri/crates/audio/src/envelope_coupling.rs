@@ -1,14 +1,15 @@
 //! Whether what the loudspeaker plays can be heard in the microphone: how alike the two levels rise and fall.
 //!
-//! The correlation of the levels in dB, for every delay up to 600 ms, with forgetting. A person who answers what they hear talks
-//! in the pauses of the others, which counts against a coupling; an echo repeats every rise and fall. The residual echo detector
-//! of WebRTC looks at the same thing, but only behind the canceller.
+//! The correlation of the rises and falls within 30 ms, in dB, for every delay up to 600 ms, with forgetting. The levels
+//! themselves would not do: two voices can have their sentences and pauses alike for seconds by chance (correlations up to 0.68
+//! in 5 s of synthetic speech, of the rises 0.28; echoes reach 0.8 in both). The residual echo detector of WebRTC looks at
+//! levels, and only behind the canceller.
 
 /// Longest delay looked at, blocks of 10 ms: Bluetooth loudspeakers take up to 300 ms.
 const DELAYS: usize = 60;
 
-/// Weight of one block, so that 20 s are remembered: fewer syllables than that look alike by chance.
-const BLOCK_WEIGHT: f32 = 0.000_5;
+/// Weight of one block, so that 10 s are remembered.
+const BLOCK_WEIGHT: f32 = 0.001;
 
 /// Levels below this are all the same silence, dBFS.
 const FLOOR_DBFS: f32 = -70.0;
@@ -16,8 +17,34 @@ const FLOOR_DBFS: f32 = -70.0;
 /// The loudspeaker is playing something from here on, dBFS.
 const PLAYING_DBFS: f32 = -50.0;
 
-/// Blocks of playing before the figure means anything (6 s): two voices can agree by chance for a sentence.
-const FIRST_FIGURE_BLOCKS: u64 = 600;
+/// Blocks of playing before the figure means anything (3 s).
+const FIRST_FIGURE_BLOCKS: u64 = 300;
+
+/// Blocks over which a rise is taken.
+const RISE_BLOCKS: usize = 3;
+
+/// Levels to rises.
+#[derive(Clone, Debug)]
+struct Rise {
+    levels: [f32; RISE_BLOCKS],
+    oldest: usize,
+}
+
+impl Default for Rise {
+    fn default() -> Self {
+        Self { levels: [FLOOR_DBFS; RISE_BLOCKS], oldest: 0 }
+    }
+}
+
+impl Rise {
+    /// By how much the level rose (fell, if negative) to `dbfs`, dB.
+    fn to(&mut self, dbfs: f32) -> f32 {
+        let level = if dbfs.is_finite() { dbfs.max(FLOOR_DBFS) } else { FLOOR_DBFS };
+        let before = std::mem::replace(&mut self.levels[self.oldest], level);
+        self.oldest = (self.oldest + 1) % RISE_BLOCKS;
+        level - before
+    }
+}
 
 /// Running sums of one delay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +57,8 @@ struct Moments {
 /// The coupling of a loudspeaker into a microphone, from the levels of their blocks.
 #[derive(Clone, Debug)]
 pub struct EnvelopeCoupling {
+    played_rise: Rise,
+    captured_rise: Rise,
     played: [f32; DELAYS],
     newest: usize,
     moments: [Moments; DELAYS],
@@ -43,6 +72,8 @@ pub struct EnvelopeCoupling {
 impl Default for EnvelopeCoupling {
     fn default() -> Self {
         Self {
+            played_rise: Rise::default(),
+            captured_rise: Rise::default(),
             played: [0.0; DELAYS],
             newest: 0,
             moments: [Moments::default(); DELAYS],
@@ -59,7 +90,8 @@ impl EnvelopeCoupling {
     /// Takes the levels of a block played and a block captured at the same time, dBFS.
     pub fn observe(&mut self, played_dbfs: f32, captured_dbfs: f32) {
         self.newest = (self.newest + 1) % DELAYS;
-        self.played[self.newest] = above_floor(played_dbfs);
+        self.played[self.newest] = self.played_rise.to(played_dbfs);
+        let captured = self.captured_rise.to(captured_dbfs);
         if played_dbfs > PLAYING_DBFS {
             self.playing_blocks += 1;
             self.blocks_since_playing = 0;
@@ -68,7 +100,7 @@ impl EnvelopeCoupling {
         }
         // In long silence there is nothing to learn.
         if self.blocks_since_playing < DELAYS {
-            self.learn(above_floor(captured_dbfs));
+            self.learn(captured);
         }
     }
 
@@ -85,12 +117,13 @@ impl EnvelopeCoupling {
         }
     }
 
-    /// The best correlation over all delays, 0.0 (nothing of the loudspeaker is heard) to 1.0; `None` before 6 s were played.
+    /// The best correlation over all delays, 0.0 (nothing of the loudspeaker is heard) to 1.0; `None` before 3 s were played.
     pub fn coupling(&self) -> Option<f32> {
-        if self.playing_blocks < FIRST_FIGURE_BLOCKS {
-            return None;
-        }
-        Some(self.moments.iter().map(|moments| self.correlation(moments)).fold(0.0, f32::max).min(1.0))
+        (self.playing_blocks >= FIRST_FIGURE_BLOCKS).then(|| self.best_correlation())
+    }
+
+    fn best_correlation(&self) -> f32 {
+        self.moments.iter().map(|moments| self.correlation(moments)).fold(0.0, f32::max).min(1.0)
     }
 
     /// Blocks of 10 ms in which the loudspeaker played something.
@@ -110,9 +143,11 @@ impl EnvelopeCoupling {
     }
 }
 
-/// Heights above the floor, so that the sums stay small.
-fn above_floor(dbfs: f32) -> f32 {
-    if dbfs.is_finite() { (dbfs - FLOOR_DBFS).max(0.0) } else { 0.0 }
+/// The same for a short recording as a whole: levels of blocks played and captured at the same times, dBFS.
+pub fn correlation_of_levels(played: &[f32], captured: &[f32]) -> f32 {
+    let mut coupling = EnvelopeCoupling::default();
+    played.iter().zip(captured).for_each(|(played, captured)| coupling.observe(*played, *captured));
+    if coupling.weight > 0.0 { coupling.best_correlation() } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -122,7 +157,7 @@ mod tests {
     use super::*;
     use crate::format::BLOCK_SAMPLES;
     use crate::level_meter::{dbfs, mean_square};
-    use crate::synthetic_sound::{gain, mixed, speech, white_noise};
+    use crate::synthetic_sound::{Noise, gain, speech, white_noise};
 
     fn coupling(played: &[f32], captured: &[f32]) -> f32 {
         let mut coupling = EnvelopeCoupling::default();
@@ -132,11 +167,17 @@ mod tests {
         coupling.coupling().unwrap()
     }
 
-    /// 120 ms late and 25 dB quieter, with the noise of a microphone.
+    /// 120 ms late and 25 dB quieter, with the noise of a microphone and the reverberation of a living room (60 dB in 400 ms),
+    /// made of a reflection every 2 ms.
     fn echo(played: &[f32]) -> Vec<f32> {
-        let mut late = vec![0.0; 5_760];
-        late.extend(played.iter().map(|sample| sample * gain(-25.0)));
-        mixed(&[&late, &white_noise(9, -65.0, 20.0)])
+        let mut random = Noise::new(11);
+        let mut heard = white_noise(9, -65.0, 20.0);
+        for reflection in 0..200 {
+            let strength = gain(-25.0 - 0.3 * reflection as f32) * if reflection == 0 { 1.0 } else { random.next() };
+            let late = 5_760 + reflection * 96;
+            heard.iter_mut().skip(late).zip(played).for_each(|(sum, sample)| *sum += sample * strength);
+        }
+        heard
     }
 
     #[test]
@@ -145,9 +186,9 @@ mod tests {
         let (alone, other) = (white_noise(2, -60.0, 20.0), speech(40, -25.0, 20.0));
         let (heard, noise, voice) =
             (coupling(&played, &echo(&played)), coupling(&played, &alone), coupling(&played, &other));
-        assert!(heard > 0.8, "echo {heard}");
+        assert!(heard > 0.5, "echo {heard}");
         assert!(noise < 0.3, "noise {noise}");
-        assert!(voice < 0.4, "another voice {voice}");
+        assert!(voice < 0.3, "another voice {voice}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod limiter;
 mod loudness;
 mod loudness_leveller;
 mod mixer;
+mod muted_talk;
 mod notice;
 mod output;
 mod packet_timeline;
@@ -35,6 +36,7 @@ mod resampler;
 mod ring;
 #[cfg(test)]
 mod simulated_path;
+mod sound_check;
 mod sound_loop;
 mod speaker;
 mod statistics;
@@ -62,7 +64,11 @@ pub use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ};
 pub use crate::jitter_buffer::JitterCounters;
 pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
+pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
+pub use crate::sound_check::{
+    SOUND_CHECK_SAMPLES, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict, judge as judge_sound_check,
+};
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
 pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;

@@ -218,6 +218,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
         #[test]
         fn no_input_breaks_the_meter(samples in prop::collection::vec(any::<f32>(), 0..500)) {
             let mut meter = LoudnessMeter::default();

@@ -245,6 +245,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
         #[test]
         fn no_input_takes_the_gain_beyond_its_limits(seed in any::<u64>(), level in -60.0_f32..20.0, bad in any::<f32>()) {
             let mut leveller = LoudnessLeveller::default();
