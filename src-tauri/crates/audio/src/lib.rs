@@ -32,6 +32,7 @@ mod muted_talk;
 mod notice;
 mod output;
 mod packet_timeline;
+mod priority;
 mod resampler;
 mod ring;
 #[cfg(test)]
