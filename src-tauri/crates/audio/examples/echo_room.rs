@@ -61,7 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(mode: MicrophoneMode, played: &[f32], captured: &[f32]) -> serde_json::Value {
+    let start = Instant::now();
     let mut processing = VoiceProcessing::new(mode, true);
+    let micros_to_build = start.elapsed().as_secs_f64() * 1e6;
     let mut left = Vec::with_capacity(captured.len());
     let mut slowest_micros = 0.0_f64;
     let start = Instant::now();
@@ -86,6 +88,7 @@ fn measure(mode: MicrophoneMode, played: &[f32], captured: &[f32]) -> serde_json
         "erleDb1To5s": enhancement(1, 5),
         "erleDb7To14s": enhancement(7, 14),
         "microsPerBlock": start.elapsed().as_secs_f64() * 1e6 / blocks as f64,
+        "microsToBuild": micros_to_build,
         "slowestBlockMicros": slowest_micros,
         "statistics": processing.statistics(),
     })

@@ -27,7 +27,7 @@ pub enum EchoCancelling {
     /// Where there is an echo to cancel.
     #[default]
     Auto,
-    /// Always.
+    /// Wherever there is air between loudspeaker and microphone.
     On,
     /// Never.
     Off,
@@ -132,10 +132,7 @@ const SOFTWARE_WORDS: [&str; 8] =
 /// What the names of a microphone and a loudspeaker, as the system shows them, tell about the way between them.
 pub fn listening_path(microphone: &str, loudspeaker: &str) -> ListeningPath {
     let (microphone, loudspeaker) = (microphone.to_lowercase(), loudspeaker.to_lowercase());
-    if microphone.starts_with("monitor of ") || contains_any(&microphone, &SOFTWARE_WORDS) {
-        return ListeningPath::NoAir;
-    }
-    if contains_any(&loudspeaker, &SOFTWARE_WORDS) {
+    if is_software(&microphone) || contains_any(&loudspeaker, &SOFTWARE_WORDS) {
         return ListeningPath::NoAir;
     }
     let worn = |name: &str| contains_any(name, &EAR_WORDS) || contains_any(name, &EAR_SERIES);
@@ -147,6 +144,12 @@ pub fn listening_path(microphone: &str, loudspeaker: &str) -> ListeningPath {
         return ListeningPath::OnTheEars;
     }
     if contains_any(&loudspeaker, &["speaker"]) { ListeningPath::InTheRoom } else { ListeningPath::Unknown }
+}
+
+/// Whether a microphone is made of software: a virtual cable, or the repetition of what a loudspeaker plays.
+pub fn is_software(microphone: &str) -> bool {
+    let microphone = microphone.to_lowercase();
+    microphone.starts_with("monitor of ") || contains_any(&microphone, &SOFTWARE_WORDS)
 }
 
 fn contains_any(name: &str, words: &[&str]) -> bool {
@@ -197,10 +200,10 @@ pub struct EchoDecision {
 impl EchoDecision {
     /// The decision before anything was heard.
     pub fn new(setting: EchoCancelling, path: ListeningPath) -> Self {
-        let cancels = match setting {
-            EchoCancelling::On => true,
-            EchoCancelling::Off => false,
-            EchoCancelling::Auto => matches!(path, ListeningPath::InTheRoom | ListeningPath::Unknown),
+        let cancels = match (setting, path) {
+            (EchoCancelling::Off, _) | (_, ListeningPath::NoAir) => false,
+            (EchoCancelling::On, _) => true,
+            (EchoCancelling::Auto, path) => path != ListeningPath::OnTheEars,
         };
         Self { setting, path, coupling: EnvelopeCoupling::default(), cancels, steady_since: 0 }
     }
@@ -208,6 +211,16 @@ impl EchoDecision {
     /// Whether the canceller should run now.
     pub fn cancels(&self) -> bool {
         self.cancels
+    }
+
+    /// How much of the loudspeaker the microphone hears, 0.0 to 1.0; `None` until 3 s were played.
+    pub fn coupling(&self) -> Option<f32> {
+        self.coupling.coupling()
+    }
+
+    /// Whether the microphone certainly hears the loudspeaker.
+    pub fn hears_echo(&self) -> bool {
+        self.coupling().is_some_and(|coupling| coupling > ECHO_COUPLING)
     }
 
     /// Takes the levels of a block played and of one captured, before any processing, dBFS.

@@ -1,8 +1,8 @@
 //! Microphone to Opus packet, Opus packet to loudspeaker. No network, no window.
 //!
 //! ```text
-//! device ► ring ► [rate ► meter ► mute ► Opus] ► EncodedFrame ► the caller's network
-//! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► volume] ► mix ► limiter ► ring ► device
+//! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► the caller's network
+//! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
 //! ```
 //!
 //! Between the two device edges everything is mono, 32-bit float, 48 kHz, in blocks of 10 ms, on one engine thread. Device
@@ -27,6 +27,7 @@ mod level_meter;
 mod limiter;
 mod loudness;
 mod loudness_leveller;
+mod microphone_chain;
 mod mixer;
 mod muted_talk;
 mod notice;
@@ -68,7 +69,8 @@ pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
 pub use crate::sound_check::{
-    SOUND_CHECK_SAMPLES, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict, judge as judge_sound_check,
+    SOUND_CHECK_SAMPLES, SoundCheck, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict,
+    judge as judge_sound_check,
 };
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
 pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};

@@ -77,6 +77,15 @@ pub struct SoundCheckReport {
     pub echo: Option<f32>,
 }
 
+/// A sound check: what is to be said, and what was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SoundCheck {
+    /// What is to be said about it.
+    pub report: SoundCheckReport,
+    /// As listeners would have heard it: 48 kHz, mono, to be played back.
+    pub recording: Vec<f32>,
+}
+
 /// Records for a sound check. Allocates when made.
 #[derive(Clone, Debug)]
 pub struct SoundCheckRecorder {
@@ -108,8 +117,8 @@ impl SoundCheckRecorder {
     }
 
     /// The recording as listeners would get it, 48 kHz, mono.
-    pub fn processed(&self) -> &[f32] {
-        &self.processed
+    pub fn into_processed(self) -> Vec<f32> {
+        self.processed
     }
 
     /// Judges what was recorded.
@@ -289,7 +298,7 @@ mod tests {
             }
         }
         assert!(recorder.is_full());
-        assert_eq!(recorder.processed().len(), SOUND_CHECK_SAMPLES);
+        assert_eq!(recorder.clone().into_processed().len(), SOUND_CHECK_SAMPLES);
         assert_eq!(recorder.judge().verdict, SoundCheckVerdict::Fine);
     }
 }

@@ -14,6 +14,7 @@ use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
 use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, Block, SILENT_BLOCK};
 use crate::jitter_buffer::{Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
+use crate::loudness_leveller::LoudnessLeveller;
 use crate::statistics::SpeakerStatistics;
 use crate::time_stretch::{lengthen, shorten};
 
@@ -111,6 +112,7 @@ pub(crate) struct Speaker {
     skipped_from: Option<Vec<f32>>,
     frames_since_stretch: u32,
     meter: LevelMeter,
+    leveller: LoudnessLeveller,
     volume: GainRamp,
     leaving: bool,
     statistics: SpeakerStatistics,
@@ -136,6 +138,7 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         skipped_from: None,
         frames_since_stretch: 0,
         meter: LevelMeter::default(),
+        leveller: LoudnessLeveller::default(),
         volume: GainRamp::resting_at(1.0),
         leaving: false,
         statistics: SpeakerStatistics::of(id),
@@ -165,6 +168,7 @@ impl Speaker {
         block.copy_from_slice(&self.queue[..BLOCK_SAMPLES]);
         self.queue.drain(..BLOCK_SAMPLES);
         self.measure(&block);
+        self.leveller.apply(&mut block);
         self.volume.head_for(self.shared.volume(), BLOCK_SAMPLES);
         self.volume.apply(&mut block);
         if !inbox_is_open {
@@ -182,6 +186,8 @@ impl Speaker {
             playout_offset_ms: self.jitter.offset_ms(),
             buffered_ms: (self.jitter.waiting_samples() + self.queue.len()) as f32 / 48.0,
             level_dbfs: self.meter.dbfs(),
+            loudness_lufs: self.leveller.loudness_lufs(),
+            levelled_db: self.leveller.gain_db(),
             ..self.statistics.clone()
         }
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::jitter_buffer::JitterCounters;
 use crate::speaker::SpeakerId;
+use crate::voice_processing::ProcessingStatistics;
 
 /// The whole sound path of one engine.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -73,8 +74,10 @@ pub struct VoiceStatistics {
     pub sent_bytes: u64,
     /// Frames the encoder failed on.
     pub failed_frames: u64,
-    /// Level of the microphone, dBFS.
+    /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
+    /// What is done to the microphone's sound.
+    pub processing: ProcessingStatistics,
 }
 
 /// One person who can be heard.
@@ -105,6 +108,10 @@ pub struct SpeakerStatistics {
     pub buffered_ms: f32,
     /// Level before the volume, dBFS.
     pub level_dbfs: f32,
+    /// Loudness of the last 3 s as received, LUFS.
+    pub loudness_lufs: f32,
+    /// What the leveller adds here, dB; -12 to 12.
+    pub levelled_db: f32,
 }
 
 impl SpeakerStatistics {
@@ -122,6 +129,8 @@ impl SpeakerStatistics {
             playout_offset_ms: None,
             buffered_ms: 0.0,
             level_dbfs: crate::level_meter::SILENCE_DBFS,
+            loudness_lufs: crate::loudness::SILENCE_LUFS,
+            levelled_db: 0.0,
         }
     }
 }

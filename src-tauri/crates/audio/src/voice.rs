@@ -80,6 +80,8 @@ pub(crate) struct Voice {
     muted: bool,
     /// The next frame is the first of a talkspurt.
     starting: bool,
+    /// Blocks that still hold sound from before the person unmuted.
+    old_blocks: u32,
     last_block_at: Option<Moment>,
     statistics: VoiceStatistics,
 }
@@ -93,6 +95,7 @@ impl Voice {
             frame: Vec::with_capacity(FRAME_SAMPLES),
             muted: true,
             starting: true,
+            old_blocks: 0,
             last_block_at: None,
             statistics: VoiceStatistics::default(),
         })
@@ -114,7 +117,8 @@ impl Voice {
     pub(crate) fn push_block(&mut self, mut block: Block, captured_at: Moment) -> Option<EncodedFrame> {
         self.meter.feed(&block);
         self.statistics.captured_blocks += 1;
-        if self.muted {
+        if self.muted || self.old_blocks > 0 {
+            self.old_blocks = self.old_blocks.saturating_sub(1);
             self.statistics.muted_blocks += 1;
             return None;
         }
@@ -136,9 +140,11 @@ impl Voice {
         if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
     }
 
-    pub(crate) fn unmute(&mut self) {
+    /// Lets the voice out, except for the next `old_blocks`: those were under way when it was still muted.
+    pub(crate) fn unmute(&mut self, old_blocks: u32) {
         if self.muted {
             self.muted = false;
+            self.old_blocks = old_blocks;
             self.starting = true;
             self.last_block_at = None;
         }
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn two_blocks_make_a_frame_and_only_the_first_starts_the_talkspurt() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         let frames = talk(&mut voice, 0..10);
         assert_eq!(frames.len(), 5);
         let starts: Vec<bool> = frames.iter().map(|frame| frame.starts_talkspurt).collect();
@@ -221,11 +227,11 @@ mod tests {
     #[test]
     fn timestamps_run_on_over_a_mute() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         let before = talk(&mut voice, 0..10);
         voice.mute();
         assert!(talk(&mut voice, 10..310).is_empty());
-        voice.unmute();
+        voice.unmute(0);
         let after = talk(&mut voice, 310..312);
         assert!(after[0].starts_talkspurt);
         assert_eq!(after[0].timestamp - before[0].timestamp, 310 * 480);
@@ -234,7 +240,7 @@ mod tests {
     #[test]
     fn mute_in_the_middle_of_a_frame_ends_it_in_silence() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         talk(&mut voice, 0..3);
         let last = voice.mute().unwrap();
         assert!(last.level_dbov > 12);
@@ -242,9 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_processing_still_held_from_before_unmuting_stays_here() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute(2);
+        let frames = talk(&mut voice, 0..4);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].starts_talkspurt);
+        assert_eq!(voice.statistics().muted_blocks, 2);
+    }
+
+    #[test]
     fn mute_before_the_first_word_sends_nothing() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         assert!(voice.mute().is_none());
     }
 
@@ -253,7 +269,7 @@ mod tests {
         let mut voice = Voice::new().unwrap();
         voice.microphone_gone();
         assert!(voice.is_muted());
-        voice.unmute();
+        voice.unmute(0);
         let before = talk(&mut voice, 0..10);
         voice.microphone_gone();
         assert!(!voice.is_muted());

@@ -57,6 +57,8 @@ pub struct ProcessingStatistics {
     pub echo_delay_ms: Option<i32>,
     /// How likely echo is left in the processed sound, 0.0 to 1.0.
     pub residual_echo_likelihood: Option<f32>,
+    /// How much of the loudspeaker the microphone hears before any processing, 0.0 to 1.0; `None` until 3 s were played.
+    pub echo_coupling: Option<f32>,
     /// Blocks that left as they came because a step refused them.
     pub unprocessed_blocks: u64,
 }
@@ -153,6 +155,7 @@ impl VoiceProcessing {
             residual_echo_likelihood: canceller
                 .and_then(|known| known.residual_echo_likelihood)
                 .map(|share| share as f32),
+            echo_coupling: None,
             unprocessed_blocks: self.unprocessed_blocks,
         }
     }
