@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use serambi_audio::{BLOCK_SAMPLES, MicrophoneMode, SAMPLE_RATE_HZ, VoiceProcessing};
+use serambi_audio::{BLOCK_SAMPLES, MicrophoneMode, Needs, SAMPLE_RATE_HZ, VoiceProcessing};
 
 const BULK_DELAY_SAMPLES: usize = 2_880;
 const ROOM_SAMPLES: usize = 7_200;
@@ -52,17 +52,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (sample, own) in captured.iter_mut().skip(NEAR_STARTS_SECONDS * SAMPLE_RATE_HZ as usize).zip(&near) {
         *sample = (*sample + own).clamp(-1.0, 1.0);
     }
-    let results: Vec<serde_json::Value> = [MicrophoneMode::Speech, MicrophoneMode::StrongNoiseRemoval]
-        .into_iter()
-        .map(|mode| measure(mode, &played, &captured))
-        .collect();
+    let results: Vec<serde_json::Value> = [
+        (MicrophoneMode::Speech, Needs { echo: true, noise: false }),
+        (MicrophoneMode::Speech, Needs { echo: true, noise: true }),
+        (MicrophoneMode::StrongNoiseRemoval, Needs { echo: true, noise: true }),
+    ]
+    .into_iter()
+    .map(|(mode, needs)| measure(mode, needs, &played, &captured))
+    .collect();
     println!("{}", serde_json::to_string_pretty(&results)?);
     Ok(())
 }
 
-fn measure(mode: MicrophoneMode, played: &[f32], captured: &[f32]) -> serde_json::Value {
+fn measure(mode: MicrophoneMode, needs: Needs, played: &[f32], captured: &[f32]) -> serde_json::Value {
     let start = Instant::now();
-    let mut processing = VoiceProcessing::new(mode, true);
+    let mut processing = VoiceProcessing::new(mode, needs);
     let micros_to_build = start.elapsed().as_secs_f64() * 1e6;
     let mut left = Vec::with_capacity(captured.len());
     let mut slowest_micros = 0.0_f64;
@@ -85,6 +89,7 @@ fn measure(mode: MicrophoneMode, played: &[f32], captured: &[f32]) -> serde_json
     };
     serde_json::json!({
         "mode": mode,
+        "suppressesNoise": needs.noise,
         "erleDb1To5s": enhancement(1, 5),
         "erleDb7To14s": enhancement(7, 14),
         "microsPerBlock": start.elapsed().as_secs_f64() * 1e6 / blocks as f64,

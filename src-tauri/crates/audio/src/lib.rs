@@ -30,6 +30,7 @@ mod loudness_leveller;
 mod microphone_chain;
 mod mixer;
 mod muted_talk;
+mod noise_floor;
 mod notice;
 mod output;
 mod packet_timeline;
@@ -75,4 +76,4 @@ pub use crate::sound_check::{
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
 pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;
-pub use crate::voice_processing::{MicrophoneMode, ProcessingStatistics, VoiceProcessing};
+pub use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};

@@ -9,8 +9,9 @@ use crate::fade::cross_fade;
 use crate::format::{BLOCK_MICROS, Block, SILENT_BLOCK};
 use crate::level_meter::{SILENCE_DBFS, dbfs, mean_square};
 use crate::muted_talk::MutedTalk;
+use crate::noise_floor::NoiseFloor;
 use crate::sound_check::SoundCheckRecorder;
-use crate::voice_processing::{MicrophoneMode, ProcessingStatistics, VoiceProcessing};
+use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};
 
 /// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in advance.
 const MOST_LEVELS_AHEAD: usize = 16;
@@ -54,6 +55,7 @@ pub(crate) struct MicrophoneChain {
     microphone: SoundEnd,
     loudspeaker: SoundEnd,
     decision: EchoDecision,
+    noise: NoiseFloor,
     processing: VoiceProcessing,
     change: Option<Change>,
     played: Block,
@@ -70,7 +72,8 @@ impl Default for MicrophoneChain {
             microphone: SoundEnd::Nothing,
             loudspeaker: SoundEnd::Nothing,
             decision: EchoDecision::new(EchoCancelling::Auto, ListeningPath::NoAir),
-            processing: VoiceProcessing::new(MicrophoneMode::Music, false),
+            noise: NoiseFloor::default(),
+            processing: VoiceProcessing::new(MicrophoneMode::Music, Needs::default()),
             change: None,
             played: SILENT_BLOCK,
             played_levels: VecDeque::with_capacity(MOST_LEVELS_AHEAD),
@@ -87,9 +90,10 @@ impl MicrophoneChain {
         self.played = SILENT_BLOCK;
         self.played_levels.clear();
         self.talk = MutedTalk::default();
+        self.noise = NoiseFloor::default();
         self.decide_anew();
         self.change = None;
-        self.processing = VoiceProcessing::new(self.wanted_mode(), self.decision.cancels());
+        self.processing = VoiceProcessing::new(self.wanted_mode(), self.needs());
     }
 
     /// The microphone is closed. A sound check that runs ends without a result.
@@ -98,7 +102,7 @@ impl MicrophoneChain {
         self.check = None;
         self.decide_anew();
         self.change = None;
-        self.processing = VoiceProcessing::new(MicrophoneMode::Music, false);
+        self.processing = VoiceProcessing::new(MicrophoneMode::Music, Needs::default());
     }
 
     pub(crate) fn attach_loudspeaker(&mut self, end: SoundEnd) {
@@ -152,7 +156,9 @@ impl MicrophoneChain {
     /// Processes the next block of the microphone.
     pub(crate) fn process(&mut self, captured: &Block, muted: bool) -> HeardBlock {
         let played_dbfs = self.played_levels.pop_front().unwrap_or(SILENCE_DBFS);
-        self.decision.observe(played_dbfs, dbfs(mean_square(captured)));
+        let captured_dbfs = dbfs(mean_square(captured));
+        self.decision.observe(played_dbfs, captured_dbfs);
+        self.noise.observe(captured_dbfs);
         let block = self.processed(captured);
         self.record(captured, &block);
         let talks_while_muted = self.talk.observe(dbfs(mean_square(&block)), muted);
@@ -160,7 +166,11 @@ impl MicrophoneChain {
     }
 
     pub(crate) fn statistics(&self) -> ProcessingStatistics {
-        ProcessingStatistics { echo_coupling: self.decision.coupling(), ..self.processing.statistics() }
+        ProcessingStatistics {
+            echo_coupling: self.decision.coupling(),
+            noise_floor_dbfs: self.noise.dbfs(),
+            ..self.processing.statistics()
+        }
     }
 
     fn processed(&mut self, captured: &Block) -> Block {
@@ -183,17 +193,18 @@ impl MicrophoneChain {
 
     /// Makes the processing that is wanted, if it is neither in use nor under way.
     fn prepare_change(&mut self) {
-        let mode = self.wanted_mode();
-        let cancels_echo = self.decision.cancels() && mode != MicrophoneMode::Music;
-        let is_wanted =
-            |processing: &VoiceProcessing| (processing.mode(), processing.cancels_echo()) == (mode, cancels_echo);
-        if is_wanted(&self.processing) {
+        let (mode, needs) = (self.wanted_mode(), self.needs());
+        if self.processing.fits(mode, needs) {
             self.change = None;
-        } else if !self.change.as_ref().is_some_and(|change| is_wanted(&change.to)) {
-            tracing::debug!(?mode, cancels_echo, "the processing of the microphone changes");
-            let to = VoiceProcessing::new(mode, cancels_echo);
+        } else if !self.change.as_ref().is_some_and(|change| change.to.fits(mode, needs)) {
+            tracing::debug!(?mode, ?needs, "the processing of the microphone changes");
+            let to = VoiceProcessing::new(mode, needs);
             self.change = Some(Change { to, blocks_to_wait: CHANGE_BLOCKS });
         }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { echo: self.decision.cancels(), noise: self.noise.is_noisy() }
     }
 
     fn wanted_mode(&self) -> MicrophoneMode {
@@ -281,6 +292,16 @@ mod tests {
         let with = |loudspeaker: &str| chain(device("Microphone"), device(loudspeaker)).statistics().cancels_echo;
         assert!(with("Speakers (Realtek)"));
         assert!(!with("Headphones (Realtek)"));
+    }
+
+    #[test]
+    fn noise_is_suppressed_where_there_is_some_and_a_clean_headset_has_no_delay() {
+        let mut chain = chain(device("Microphone"), device("Headphones"));
+        let silence = [0.0; 96_000];
+        run(&mut chain, &silence, &white_noise(5, -75.0, 2.0));
+        assert_eq!(chain.delay_micros(), 0);
+        run(&mut chain, &[silence; 2].concat(), &white_noise(6, -45.0, 4.0));
+        assert!(chain.statistics().suppresses_noise);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What is done to the own voice before it is encoded: echo cancelled, noise removed, level made even.
 //!
 //! ```text
-//! Speech                echo canceller ► noise suppression ► gain       one pass of `sonora`
-//! StrongNoiseRemoval    echo canceller ► `nnnoiseless` ► gain
+//! Speech                (echo canceller) ► (noise suppression) ► gain       one pass of `sonora`
+//! StrongNoiseRemoval    (echo canceller) ► gain ► `nnnoiseless`
 //! Music                 nothing
 //! ```
 //!
-//! The canceller comes first in both: it needs the room to answer linearly, and a denoiser before it would not let it.
+//! What stands in brackets runs where it is needed: each costs delay and some of the voice.
+//!
+//! The canceller comes first in both: it needs the room to answer linearly, and a denoiser before it would not let it. The gain
+//! comes before the denoiser: it knows noise from speech, but takes what a denoiser leaves of noise for speech and lifts it.
 
 use nnnoiseless::DenoiseState;
 use serde::{Deserialize, Serialize};
@@ -34,13 +37,33 @@ const MOST_NOISE_DBFS: f32 = -60.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MicrophoneMode {
-    /// Echo cancelled, moderate noise suppression, even level.
+    /// Even level; echo cancelled and noise suppressed where there is any.
     #[default]
     Speech,
-    /// The same with a neural denoiser: keyboards, fans and traffic go; 10 ms more delay.
+    /// The same with a neural denoiser, always: keyboards, fans and traffic go.
     StrongNoiseRemoval,
     /// Nothing is done to the sound.
     Music,
+}
+
+/// What a microphone's sound suffers from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Needs {
+    /// The loudspeaker is heard in it.
+    pub echo: bool,
+    /// The room is heard in it.
+    pub noise: bool,
+}
+
+impl Needs {
+    /// What `mode` does about it.
+    fn met_by(self, mode: MicrophoneMode) -> Self {
+        match mode {
+            MicrophoneMode::Speech => self,
+            MicrophoneMode::StrongNoiseRemoval => Self { noise: true, ..self },
+            MicrophoneMode::Music => Self::default(),
+        }
+    }
 }
 
 /// What the processing knows about the echo.
@@ -51,6 +74,12 @@ pub struct ProcessingStatistics {
     pub mode: MicrophoneMode,
     /// Whether the echo canceller runs.
     pub cancels_echo: bool,
+    /// Whether noise is suppressed.
+    pub suppresses_noise: bool,
+    /// How loud the room is by itself, before any processing, dBFS; `None` until it is known.
+    pub noise_floor_dbfs: Option<f32>,
+    /// How much later the sound leaves than it came, ms.
+    pub delay_ms: f32,
     /// How much of the echo the canceller takes away, dB (echo return loss enhancement, ITU-T G.168), as it estimates it.
     pub echo_removed_db: Option<f32>,
     /// From the mix to its echo in the microphone, ms, as the canceller estimates it.
@@ -66,28 +95,29 @@ pub struct ProcessingStatistics {
 /// The processing of one microphone. Allocates when made, not while processing.
 pub struct VoiceProcessing {
     mode: MicrophoneMode,
-    /// Echo canceller, and in [`MicrophoneMode::Speech`] everything else.
+    /// All but the denoiser.
     first: Option<Box<AudioProcessing>>,
     denoiser: Option<Box<DenoiseState<'static>>>,
-    /// Gain after the denoiser.
-    last: Option<Box<AudioProcessing>>,
-    cancels_echo: bool,
+    needs: Needs,
     unprocessed_blocks: u64,
 }
 
 impl VoiceProcessing {
     /// Processing for a microphone that has not been heard yet. Call it on the thread that will process: the denoiser's Fourier
     /// tables belong to a thread.
-    pub fn new(mode: MicrophoneMode, cancel_echo: bool) -> Self {
-        let cancels_echo = cancel_echo && mode != MicrophoneMode::Music;
-        let (first, denoiser, last) = match mode {
-            MicrophoneMode::Speech => (Some(speech_pass(cancels_echo)), None, None),
-            MicrophoneMode::StrongNoiseRemoval => {
-                (cancels_echo.then(canceller_pass), Some(warm_denoiser()), Some(gain_pass()))
-            }
-            MicrophoneMode::Music => (None, None, None),
+    pub fn new(mode: MicrophoneMode, needs: Needs) -> Self {
+        let needs = needs.met_by(mode);
+        let (first, denoiser) = match mode {
+            MicrophoneMode::Speech => (Some(pass(needs)), None),
+            MicrophoneMode::StrongNoiseRemoval => (Some(pass(Needs { noise: false, ..needs })), Some(warm_denoiser())),
+            MicrophoneMode::Music => (None, None),
         };
-        Self { mode, first, denoiser, last, cancels_echo, unprocessed_blocks: 0 }
+        Self { mode, first, denoiser, needs, unprocessed_blocks: 0 }
+    }
+
+    /// Whether this does all that `mode` does about `needs`, and no more.
+    pub fn fits(&self, mode: MicrophoneMode, needs: Needs) -> bool {
+        self.mode == mode && self.needs == needs.met_by(mode)
     }
 
     /// What this was made for.
@@ -97,23 +127,24 @@ impl VoiceProcessing {
 
     /// Whether the echo canceller runs.
     pub fn cancels_echo(&self) -> bool {
-        self.cancels_echo
+        self.needs.echo
     }
 
-    /// How much later the sound leaves than it came, microseconds.
+    /// How much later the sound leaves than it came, microseconds, as `tests::every_chain_is_as_late_as_it_says` measures it.
     pub fn delay_micros(&self) -> i64 {
-        match (self.mode, self.cancels_echo) {
-            (MicrophoneMode::Music, _) => 0,
-            (MicrophoneMode::Speech, false) => SPEECH_DELAY_MICROS,
-            (MicrophoneMode::Speech, true) => SPEECH_DELAY_MICROS + CANCELLER_BESIDE_DELAY_MICROS,
-            (MicrophoneMode::StrongNoiseRemoval, false) => DENOISER_DELAY_MICROS,
-            (MicrophoneMode::StrongNoiseRemoval, true) => DENOISER_DELAY_MICROS + CANCELLER_ALONE_DELAY_MICROS,
+        match (self.mode, self.needs.echo, self.needs.noise) {
+            (MicrophoneMode::Music, ..) | (MicrophoneMode::Speech, false, false) => 0,
+            (MicrophoneMode::Speech, false, true) => 7_000,
+            (MicrophoneMode::Speech, true, false) => 9_000,
+            (MicrophoneMode::Speech, true, true) => 15_000,
+            (MicrophoneMode::StrongNoiseRemoval, false, _) => 10_000,
+            (MicrophoneMode::StrongNoiseRemoval, true, _) => 19_000,
         }
     }
 
     /// Takes what the loudspeaker will play, before the microphone's block of the same time.
     pub fn hear_loudspeaker(&mut self, block: &Block) {
-        if !self.cancels_echo {
+        if !self.needs.echo {
             return;
         }
         if let Some(canceller) = &mut self.first {
@@ -138,18 +169,18 @@ impl VoiceProcessing {
         if let Some(denoiser) = &mut self.denoiser {
             denoise(denoiser, block);
         }
-        if let Some(last) = &mut self.last {
-            fits &= run(last, block);
-        }
         self.unprocessed_blocks += u64::from(!fits);
     }
 
     /// What is known about the echo now.
     pub fn statistics(&self) -> ProcessingStatistics {
-        let canceller = self.first.as_ref().filter(|_| self.cancels_echo).map(|canceller| canceller.statistics());
+        let canceller = self.first.as_ref().filter(|_| self.needs.echo).map(|canceller| canceller.statistics());
         ProcessingStatistics {
             mode: self.mode,
-            cancels_echo: self.cancels_echo,
+            cancels_echo: self.needs.echo,
+            suppresses_noise: self.needs.noise,
+            noise_floor_dbfs: None,
+            delay_ms: self.delay_micros() as f32 / 1_000.0,
             echo_removed_db: canceller.and_then(|known| known.echo_return_loss_enhancement).map(|db| db as f32),
             echo_delay_ms: canceller.and_then(|known| known.delay_ms),
             residual_echo_likelihood: canceller
@@ -159,38 +190,6 @@ impl VoiceProcessing {
             unprocessed_blocks: self.unprocessed_blocks,
         }
     }
-}
-
-/// Delays as `tests::every_mode_is_as_late_as_it_says` measures them. Noise suppression splits the sound into bands for itself;
-/// the canceller beside it uses the same bands.
-const SPEECH_DELAY_MICROS: i64 = 7_000;
-const CANCELLER_BESIDE_DELAY_MICROS: i64 = 4_000;
-const CANCELLER_ALONE_DELAY_MICROS: i64 = 5_900;
-const DENOISER_DELAY_MICROS: i64 = 10_000;
-
-fn speech_pass(cancel_echo: bool) -> Box<AudioProcessing> {
-    pass(Config {
-        echo_canceller: cancel_echo.then(EchoCanceller::default),
-        high_pass_filter: Some(HighPassFilter::default()),
-        noise_suppression: Some(NoiseSuppression {
-            level: NoiseSuppressionLevel::Moderate,
-            ..NoiseSuppression::default()
-        }),
-        gain_controller2: Some(gain_control()),
-        ..Config::default()
-    })
-}
-
-fn canceller_pass() -> Box<AudioProcessing> {
-    pass(Config { echo_canceller: Some(EchoCanceller::default()), ..Config::default() })
-}
-
-fn gain_pass() -> Box<AudioProcessing> {
-    pass(Config {
-        high_pass_filter: Some(HighPassFilter::default()),
-        gain_controller2: Some(gain_control()),
-        ..Config::default()
-    })
 }
 
 /// Digital gain only: the system's own microphone level is the person's.
@@ -207,23 +206,27 @@ fn gain_control() -> GainController2 {
     }
 }
 
-fn pass(config: Config) -> Box<AudioProcessing> {
-    let pipeline = Pipeline {
-        // The default, 32 kHz, would cut the voice at 16 kHz.
-        maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
-        multi_channel_render: false,
-        multi_channel_capture: false,
-        ..Pipeline::default()
+fn pass(needs: Needs) -> Box<AudioProcessing> {
+    let config = Config {
+        pipeline: Pipeline {
+            // The default, 32 kHz, would cut the voice at 16 kHz.
+            maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
+            multi_channel_render: false,
+            multi_channel_capture: false,
+            ..Pipeline::default()
+        },
+        echo_canceller: needs.echo.then(EchoCanceller::default),
+        // It takes some of a deep voice with the rumble: only where there is rumble. The canceller brings its own.
+        high_pass_filter: needs.noise.then(HighPassFilter::default),
+        noise_suppression: needs
+            .noise
+            .then(|| NoiseSuppression { level: NoiseSuppressionLevel::Moderate, ..NoiseSuppression::default() }),
+        gain_controller2: Some(gain_control()),
+        ..Config::default()
     };
     let mono = StreamConfig::new(SAMPLE_RATE_HZ, 1);
-    let detects_echo = config.echo_canceller.is_some();
-    let processing = AudioProcessing::builder()
-        .config(Config { pipeline, ..config })
-        .capture_config(mono)
-        .render_config(mono)
-        .echo_detector(detects_echo)
-        .build();
-    Box::new(processing)
+    let builder = AudioProcessing::builder().config(config).capture_config(mono).render_config(mono);
+    Box::new(builder.echo_detector(needs.echo).build())
 }
 
 /// A denoiser past its first block, which is a fade-in and makes the tables.
