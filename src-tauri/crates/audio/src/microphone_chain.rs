@@ -133,8 +133,9 @@ impl MicrophoneChain {
 
     /// Blocks after which all that leaves was captured after now.
     pub(crate) fn blocks_under_way(&self) -> u32 {
+        let coming = self.change.as_ref().map_or(0, |change| change.to.delay_micros());
         // At most some ten milliseconds.
-        (self.delay_micros() as u64).div_ceil(BLOCK_MICROS as u64) as u32
+        (self.delay_micros().max(coming) as u64).div_ceil(BLOCK_MICROS as u64) as u32
     }
 
     /// Takes a block of the mix on its way to the loudspeaker.
@@ -314,6 +315,17 @@ mod tests {
         chain.set_echo_cancelling(EchoCancelling::On);
         run(&mut chain, &sound, &sound);
         assert!(chain.statistics().cancels_echo);
+    }
+
+    #[test]
+    fn a_change_under_way_counts_for_what_was_captured_before_unmuting() {
+        let mut chain = chain(device("Microphone"), device("Headphones"));
+        run(&mut chain, &[0.0; 480], &[0.0; 480]);
+        assert_eq!(chain.blocks_under_way(), 0);
+        chain.set_mode(MicrophoneMode::StrongNoiseRemoval);
+        run(&mut chain, &[0.0; 480], &[0.0; 480]);
+        assert_eq!(chain.delay_micros(), 0);
+        assert_eq!(chain.blocks_under_way(), 1);
     }
 
     #[test]
