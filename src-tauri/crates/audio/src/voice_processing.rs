@@ -66,7 +66,7 @@ impl Needs {
     }
 }
 
-/// What the processing knows about the echo.
+/// What is done to the microphone's sound, and what is known of its echo and noise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessingStatistics {
@@ -92,7 +92,7 @@ pub struct ProcessingStatistics {
     pub unprocessed_blocks: u64,
 }
 
-/// The processing of one microphone. Allocates when made, not while processing.
+/// The processing of one microphone. `sonora` allocates for every block: this is for the engine thread, not for a device callback.
 pub struct VoiceProcessing {
     mode: MicrophoneMode,
     /// All but the denoiser.

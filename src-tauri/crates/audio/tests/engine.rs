@@ -267,7 +267,7 @@ fn a_speaker_turned_down_is_not_heard_but_still_measured() {
 }
 
 /// Half a second of a voice-like buzz with rising and falling syllables, half a second of nothing, and so on.
-fn write_babble(path: &Path, seconds: u32) {
+fn write_babble(path: &Path, seconds: u32, peak: f32) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: SAMPLE_RATE_HZ,
@@ -280,7 +280,7 @@ fn write_babble(path: &Path, seconds: u32) {
         let syllable = (seconds * 4.0 * std::f32::consts::PI).sin().abs();
         let talks = seconds % 1.5 < 1.0;
         let buzz: f32 = (1..40).map(|k| (seconds * 150.0 * std::f32::consts::TAU * k as f32).sin() / k as f32).sum();
-        let sample = if talks { 0.1 * syllable * buzz } else { 0.0 };
+        let sample = if talks { peak * syllable * buzz } else { 0.0 };
         writer.write_sample((sample * 32_767.0) as i16).unwrap();
     }
     writer.finalize().unwrap();
@@ -290,7 +290,7 @@ fn write_babble(path: &Path, seconds: u32) {
 fn who_talks_while_muted_is_told_once_per_mute_and_nothing_leaves() {
     let scene = Scene::new();
     let from = scene.path("in.wav");
-    write_babble(&from, 60);
+    write_babble(&from, 60, 0.1);
     let engine = scene.engine(DeviceChoice::File(from), DeviceChoice::Absent);
     let told = || {
         let notices = scene.notices.lock().unwrap();
@@ -312,7 +312,7 @@ fn who_talks_while_muted_is_told_once_per_mute_and_nothing_leaves() {
 fn a_sound_check_records_five_seconds_while_nothing_is_sent() {
     let scene = Scene::new();
     let from = scene.path("in.wav");
-    write_babble(&from, 60);
+    write_babble(&from, 60, 0.1);
     let engine = scene.engine(DeviceChoice::File(from), DeviceChoice::Absent);
     assert_eq!(engine.check_sound().unwrap_err(), AudioError::NoMicrophone);
     engine.open_microphone().unwrap();
@@ -323,10 +323,23 @@ fn a_sound_check_records_five_seconds_while_nothing_is_sent() {
 }
 
 #[test]
+fn who_speaks_too_quietly_is_turned_up_at_the_listener() {
+    let scene = Scene::new();
+    let from = scene.path("in.wav");
+    write_babble(&from, 60, 0.02);
+    let (engine, _inbox) = scene.looped(DeviceChoice::File(from), DeviceChoice::Absent);
+    engine.open_microphone().unwrap();
+    engine.set_muted(false);
+    wait_until("the leveller", || engine.statistics().speakers.iter().any(|speaker| speaker.levelled_db > 2.0));
+    let speaker = engine.statistics().speakers[0].clone();
+    assert!((-45.0..-30.0).contains(&speaker.loudness_lufs), "{speaker:?}");
+}
+
+#[test]
 fn a_file_is_left_as_it_is_until_somebody_asks_for_processing() {
     let scene = Scene::new();
     let from = scene.path("in.wav");
-    write_babble(&from, 60);
+    write_babble(&from, 60, 0.1);
     let engine = scene.engine(DeviceChoice::File(from), DeviceChoice::Absent);
     engine.open_microphone().unwrap();
     let mode = || engine.statistics().voice.processing.mode;
