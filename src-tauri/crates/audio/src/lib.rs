@@ -25,8 +25,10 @@ mod level_meter;
 mod limiter;
 mod mixer;
 mod notice;
+pub mod opus_padding;
 mod output;
 mod packet_timeline;
+pub mod redundant_copies;
 mod resampler;
 mod ring;
 #[cfg(test)]
