@@ -25,6 +25,7 @@ mod level_meter;
 mod limiter;
 mod mixer;
 mod notice;
+pub mod opus_codec;
 pub mod opus_padding;
 mod output;
 mod packet_timeline;
