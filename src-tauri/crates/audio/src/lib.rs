@@ -29,7 +29,9 @@ pub mod opus_codec;
 pub mod opus_padding;
 mod output;
 mod packet_timeline;
+pub mod redundancy_profile;
 pub mod redundant_copies;
+pub mod redundant_encoder;
 mod resampler;
 mod ring;
 #[cfg(test)]

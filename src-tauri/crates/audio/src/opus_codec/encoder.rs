@@ -18,6 +18,9 @@ pub struct EncoderSettings {
     /// Sound up to 8 kHz and no other bandwidth, whatever the bit rate: all frames then share one SILK rate, and none resets
     /// the decoder that hears them mixed with frames of another encoder.
     pub only_wideband: bool,
+    /// Everything is coded as speech (SILK or hybrid), also what sounds like music: frames of CELT would neither take up nor
+    /// leave the state that those of SILK need.
+    pub only_speech: bool,
     /// Whether each packet carries a coarse copy of the frame before it where the expected loss calls for it (RFC 6716 section
     /// 2.1.7). Does not go together with Deep Redundancy.
     pub inband_copies: bool,
@@ -81,9 +84,11 @@ impl OpusEncoder {
 
     fn apply(&mut self, settings: EncoderSettings) -> Result<(), OpusError> {
         let bandwidth = if settings.only_wideband { sys::OPUS_BANDWIDTH_WIDEBAND } else { sys::OPUS_AUTO };
+        let signal = if settings.only_speech { sys::OPUS_SIGNAL_VOICE } else { sys::OPUS_AUTO };
         self.set(sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate)?;
         self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, settings.complexity)?;
         self.set(sys::OPUS_SET_BANDWIDTH_REQUEST, bandwidth)?;
+        self.set(sys::OPUS_SET_SIGNAL_REQUEST, signal)?;
         self.set(sys::OPUS_SET_INBAND_FEC_REQUEST, settings.inband_copies.into())?;
         self.set(sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, settings.expected_loss_percent.into())?;
         self.set(sys::OPUS_SET_DRED_DURATION_REQUEST, settings.deep_redundancy_units.into())?;

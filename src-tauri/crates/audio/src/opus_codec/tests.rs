@@ -13,6 +13,7 @@ const PRIMARY: EncoderSettings = EncoderSettings {
     bitrate: 24_000,
     complexity: 10,
     only_wideband: false,
+    only_speech: true,
     inband_copies: false,
     expected_loss_percent: 0,
     deep_redundancy_units: 0,
