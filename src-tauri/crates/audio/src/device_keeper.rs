@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::device::{DeviceChoice, Direction, FoundDevice, SoundSystem};
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
+use crate::priority::raise_this_thread;
 use crate::ring::Waker;
 use crate::sound_loop::{LoopCommand, LoopHandle};
 use crate::statistics::StreamCounters;
@@ -168,6 +169,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(&mut self, inbox: &Receiver<Request>) {
+        raise_this_thread();
         loop {
             let request = match self.patience() {
                 Some(patience) => inbox.recv_timeout(patience),

@@ -29,6 +29,7 @@ pub mod opus_codec;
 pub mod opus_padding;
 mod output;
 mod packet_timeline;
+mod priority;
 pub mod redundancy_profile;
 pub mod redundant_copies;
 pub mod redundant_encoder;

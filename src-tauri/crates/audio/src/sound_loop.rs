@@ -14,6 +14,7 @@ use crate::error::AudioError;
 use crate::level_meter::SILENCE_DBFS;
 use crate::mixer::Mixer;
 use crate::output::{ClockOutput, DeviceOutput, Output};
+use crate::priority::raise_this_thread;
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
 use crate::statistics::EngineStatistics;
@@ -131,6 +132,7 @@ struct SoundLoop {
 
 impl SoundLoop {
     fn run(&mut self) {
+        raise_this_thread();
         while self.obey() {
             self.capture();
             self.render();

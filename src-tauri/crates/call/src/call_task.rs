@@ -228,6 +228,18 @@ impl CallTask {
         if self.shared.view().connection != connection {
             self.shared.change(|view| view.connection = connection);
         }
+        self.mute_when_cut_off();
+    }
+
+    /// Whoever is cut off from everything comes back muted (spec 12.1). The sound may be back before the house can say
+    /// so, and nobody is to be heard without knowing it.
+    fn mute_when_cut_off(&self) {
+        let (Some(media), Some(house)) = (self.media_down_since, self.house_down_since) else { return };
+        let is_cut_off = Connection::down_for(Some(media.max(house).elapsed())) != Connection::Connected;
+        if is_cut_off && !self.shared.view().microphone.muted {
+            let shared = self.shared.clone();
+            tokio::spawn(async move { shared.obey_mute().await });
+        }
     }
 }
 

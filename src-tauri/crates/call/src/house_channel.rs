@@ -49,7 +49,7 @@ pub struct HouseChannel {
 impl HouseChannel {
     pub(crate) fn open(house: HouseClient, after: u64) -> Self {
         let (sender, news) = mpsc::unbounded_channel();
-        let task = tokio::spawn(Connector { house, after, news: sender, retry: Retry::default() }.run());
+        let task = tokio::spawn(Connector { house, after, session: None, news: sender, retry: Retry::default() }.run());
         Self { news, task }
     }
 
@@ -69,6 +69,8 @@ struct Connector {
     house: HouseClient,
     /// The number of the last event seen.
     after: u64,
+    /// The session in which it was seen.
+    session: Option<String>,
     news: mpsc::UnboundedSender<ChannelNews>,
     retry: Retry,
 }
@@ -92,6 +94,13 @@ impl Connector {
 
     async fn connect(&mut self) -> Result<PinnedWebSocket, Refusal> {
         let session = self.house.session().await;
+        if self.session.as_ref().is_some_and(|known| *known != session) {
+            // Whoever noticed it first has renewed it, perhaps not this channel.
+            self.after = 0;
+            // If nobody listens the next `tell` ends the task.
+            let _unwanted = self.tell(ChannelNews::SessionNew);
+        }
+        self.session = Some(session.clone());
         let address = self.house.address();
         let url = format!("wss://{address}/api/v1/events?after={}", self.after);
         let headers = [("authorization".to_owned(), format!("Bearer {session}"))];
@@ -99,10 +108,7 @@ impl Connector {
             Ok(socket) => Ok(socket),
             Err(OpenError::Status(401)) => {
                 self.house.renew_session(&session).await?;
-                self.after = 0;
                 self.retry.succeeded();
-                // If nobody listens the next `tell` ends the task.
-                let _unwanted = self.tell(ChannelNews::SessionNew);
                 Err(Code::SessionExpired.into())
             }
             Err(OpenError::Status(status)) => {

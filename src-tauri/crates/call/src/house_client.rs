@@ -221,28 +221,29 @@ pub(crate) fn http_client(tls: &Arc<rustls::ClientConfig>) -> Result<reqwest::Cl
         .map_err(|error| Refusal::new(Code::Internal, error.to_string()))
 }
 
-/// Asks every address for a challenge; the first good answer wins.
+/// Asks every address for a challenge.
 async fn first_to_answer(
     http: &reqwest::Client,
     house: &HouseAddress,
     identity: &Identity,
 ) -> Result<(String, Challenge), Refusal> {
-    let asked = ChallengeAsked { person: identity.id() };
-    let mut answers: FuturesUnordered<_> = house
-        .addresses
-        .iter()
-        .map(|address| {
-            let asked = &asked;
-            async move {
-                let answer = ask(http, address, Method::POST, "/challenge", None, Some(asked)).await;
-                answer.map(|challenge| (address.clone(), challenge))
-            }
-        })
-        .collect();
+    let asked = &ChallengeAsked { person: identity.id() };
+    let asking = house.addresses.iter().map(|address| async move {
+        let challenge = ask(http, address, Method::POST, "/challenge", None, Some(asked)).await?;
+        Ok((address.clone(), challenge))
+    });
+    first_good(asking).await
+}
+
+/// Asks the same at all addresses of a house at once; the first good answer wins.
+pub(crate) async fn first_good<T>(
+    asking: impl Iterator<Item = impl Future<Output = Result<T, Refusal>>>,
+) -> Result<T, Refusal> {
+    let mut answers: FuturesUnordered<_> = asking.collect();
     let mut worst = Refusal::new(Code::HouseUnreachable, "no address");
     while let Some(answer) = answers.next().await {
         match answer {
-            Ok(found) => return Ok(found),
+            Ok(good) => return Ok(good),
             // That somebody else lives there says more than that nobody does.
             Err(refusal) if worst.code == Code::HouseUnreachable => worst = refusal,
             Err(_) => {}

@@ -1,9 +1,8 @@
 //! Looking at a house from outside, without signing in: what it is and which rooms are open.
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use reqwest::Method;
 use serambi_protocol::{
-    Code, Refusal,
+    Refusal,
     api::{HouseInfo, RoomCard},
     link::HouseAddress,
 };
@@ -37,18 +36,7 @@ impl Onlooker {
     /// # Errors
     /// `house_unreachable`, `house_not_the_one`.
     pub async fn look(&self) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
-        let mut answers: FuturesUnordered<_> =
-            self.house.addresses.iter().map(|address| self.look_through(address)).collect();
-        let mut worst = Refusal::new(Code::HouseUnreachable, "no address");
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(seen) => return Ok(seen),
-                // That somebody else lives there says more than that nobody does.
-                Err(refusal) if worst.code == Code::HouseUnreachable => worst = refusal,
-                Err(_) => {}
-            }
-        }
-        Err(worst)
+        house_client::first_good(self.house.addresses.iter().map(|address| self.look_through(address))).await
     }
 
     async fn look_through(&self, address: &str) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {

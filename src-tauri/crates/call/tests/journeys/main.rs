@@ -221,6 +221,62 @@ async fn without_the_house_muting_works_all_the_same_and_the_house_hears_of_it_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_cut_off_from_everything_comes_back_muted() {
+    let porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await;
+    let b = porch.guest_by("B", &wire.address).await.with_voice(&speech::voice(13, 60));
+    let (host, mut guest) = two_on_stage(&a, &b).await;
+    guest.call.set_muted(false).await.unwrap();
+    host.counted("B heard", |counted| counted.packets_received > 20).await;
+    wire.keep_apart();
+    porch.house.close().await;
+    guest.until("the mute", |view| view.microphone.muted && view.connection == Connection::Reconnecting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_away_for_too_long_comes_back_as_a_listener() {
+    let porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(10, 60));
+    let b = porch.guest_by("B", &wire.address).await.with_voice(&speech::voice(12, 60));
+    let (mut host, mut guest) = two_on_stage(&a, &b).await;
+    host.call.set_muted(false).await.unwrap();
+    guest.call.set_muted(false).await.unwrap();
+    guest.counted("A heard", |counted| counted.packets_received > 20).await;
+
+    wire.keep_apart();
+    host.until("B away", |view| view.room.stage.iter().any(|one| one.id == b.id() && one.away)).await;
+    porch.house.clock().skip_ms(serambi_protocol::limits::SEAT_KEPT_MS + 1_000);
+    host.until("B gone", |view| view.room.stage.iter().all(|one| one.id != b.id())).await;
+    wire.mend();
+
+    let is_back = |view: &serambi_call::CallView| {
+        view.room.you.role == Role::Listener && view.connection == Connection::Connected && !view.microphone.open
+    };
+    guest.until("being back as a listener", is_back).await;
+    host.until("B in the audience", |view| view.room.listeners == 1).await;
+    let before = guest.call.statistics().packets_received;
+    guest.counted("A heard again", |counted| counted.packets_received > before + 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_that_forgot_the_room_ends_the_call() {
+    let mut porch = Porch::open().await;
+    let wire = scissors::Wire::to(&porch.house.address()).await;
+    let a = porch.guest("A").await;
+    let b = porch.guest_by("B", &wire.address).await;
+    let host = a.start().await;
+    let mut guest = b.join(&host).await;
+    wire.keep_apart();
+    porch.house.close().await;
+    porch.reopen().await;
+    wire.lead_to(&porch.house.address());
+    wire.mend();
+    assert_eq!(guest.closed().await, ClosedReason::Ended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_house_that_closes_ends_every_call() {
     let porch = Porch::open().await;
     let a = porch.guest("A").await;

@@ -20,9 +20,18 @@ pub struct Porch {
 impl Porch {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self { house: Self::open_house(&folder).await, folder }
+    }
+
+    /// The same house again, after it was closed.
+    pub async fn reopen(&mut self) {
+        self.house = Self::open_house(&self.folder).await;
+    }
+
+    async fn open_house(folder: &tempfile::TempDir) -> House {
         let mut config = HouseConfig::new(folder.path(), "Porch").on_loopback();
         config.discoverable = false;
-        Self { house: House::start(config).await.unwrap(), folder }
+        House::start(config).await.unwrap()
     }
 
     /// Somebody at the house, with no devices yet.

@@ -13,6 +13,7 @@ pub struct Wire {
     pub address: HouseAddress,
     whole: Arc<Mutex<CancellationToken>>,
     apart: Arc<AtomicBool>,
+    house: Arc<Mutex<String>>,
 }
 
 impl Wire {
@@ -22,8 +23,9 @@ impl Wire {
             HouseAddress { addresses: vec![listener.local_addr().unwrap().to_string()], pin: house.pin.clone() };
         let whole = Arc::new(Mutex::new(CancellationToken::new()));
         let apart = Arc::new(AtomicBool::new(false));
-        tokio::spawn(carry(listener, house.addresses[0].clone(), whole.clone(), apart.clone()));
-        Self { address, whole, apart }
+        let house = Arc::new(Mutex::new(house.addresses[0].clone()));
+        tokio::spawn(carry(listener, house.clone(), whole.clone(), apart.clone()));
+        Self { address, whole, apart, house }
     }
 
     /// Cuts everything that goes through it now. New connections are possible at once.
@@ -37,18 +39,28 @@ impl Wire {
         self.cut();
     }
 
+    /// From now on it leads there.
+    pub fn lead_to(&self, house: &HouseAddress) {
+        self.house.lock().unwrap().clone_from(&house.addresses[0]);
+    }
+
     /// Lets new connections through again.
     pub fn mend(&self) {
         self.apart.store(false, Ordering::SeqCst);
     }
 }
 
-async fn carry(listener: TcpListener, house: String, whole: Arc<Mutex<CancellationToken>>, apart: Arc<AtomicBool>) {
+async fn carry(
+    listener: TcpListener,
+    house: Arc<Mutex<String>>,
+    whole: Arc<Mutex<CancellationToken>>,
+    apart: Arc<AtomicBool>,
+) {
     while let Ok((mut near, _)) = listener.accept().await {
         if apart.load(Ordering::SeqCst) {
             continue;
         }
-        let (house, whole) = (house.clone(), whole.lock().unwrap().clone());
+        let (house, whole) = (house.lock().unwrap().clone(), whole.lock().unwrap().clone());
         tokio::spawn(async move {
             let mut far = TcpStream::connect(house).await.unwrap();
             tokio::select! {

@@ -21,6 +21,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Start a room and be its host
+    #[command(after_long_help = after_help())]
     Host {
         /// The room's title
         #[arg(long, default_value = "")]
@@ -38,6 +39,7 @@ pub enum What {
         person: Person,
     },
     /// Join a room
+    #[command(after_long_help = after_help())]
     Join {
         /// The link to the room
         #[arg(value_parser = Link::read)]
@@ -116,9 +118,13 @@ mod tests {
 
     #[test]
     fn the_help_explains_script_events_and_exit_codes() {
-        let help = Arguments::command().render_long_help().to_string();
-        for part in ["invite-first", "first_sound", "Exit codes:"] {
-            assert!(help.contains(part), "{part}");
+        for arguments in
+            [&["serambi-peer", "--help"][..], &["serambi-peer", "host", "--help"], &["serambi-peer", "join", "--help"]]
+        {
+            let help = Arguments::try_parse_from(arguments).unwrap_err().to_string();
+            for part in ["invite-first", "first_sound", "Exit codes:"] {
+                assert!(help.contains(part), "{arguments:?}: {part}");
+            }
         }
     }
 }

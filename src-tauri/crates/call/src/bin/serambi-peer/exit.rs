@@ -61,10 +61,11 @@ impl Exit {
         }
     }
 
-    /// Why the end of a call ends the program.
-    pub fn of_close(reason: ClosedReason) -> Self {
+    /// Why the end of a call ends the program. The end of the room may be what was asked for.
+    pub fn of_close(reason: ClosedReason, asked_to_end: bool) -> Self {
         match reason {
             ClosedReason::Left => Self::AsAsked,
+            ClosedReason::Ended if asked_to_end => Self::AsAsked,
             ClosedReason::Ended => Self::RoomGone,
             ClosedReason::Removed | ClosedReason::Replaced => Self::PutOut,
             ClosedReason::Lost => Self::ConnectionLost,
@@ -108,6 +109,8 @@ mod tests {
         assert_eq!(Exit::of_refusal(Code::RoomEnded), Exit::RoomGone);
         assert_eq!(Exit::of_refusal(Code::ProfileInUse), Exit::Profile);
         assert_eq!(Exit::of_refusal(Code::StageFull), Exit::Other);
-        assert_eq!(Exit::of_close(ClosedReason::Left), Exit::AsAsked);
+        assert_eq!(Exit::of_close(ClosedReason::Left, false), Exit::AsAsked);
+        assert_eq!(Exit::of_close(ClosedReason::Ended, true), Exit::AsAsked);
+        assert_eq!(Exit::of_close(ClosedReason::Ended, false), Exit::RoomGone);
     }
 }

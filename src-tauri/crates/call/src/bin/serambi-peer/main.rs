@@ -6,6 +6,7 @@ mod report;
 mod script;
 
 use std::{
+    cell::Cell,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -90,7 +91,7 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
             (call, events, own_house)
         }
     };
-    let exit = Visit { report, call, started_at, person }.run(events).await;
+    let exit = Visit { report, call, started_at, person, asked_to_end: Cell::new(false) }.run(events).await;
     if let Some(house) = own_house {
         house.close().await;
     }
@@ -132,6 +133,8 @@ struct Visit<'a> {
     call: Call,
     started_at: Instant,
     person: &'a Person,
+    /// The room's end is what the script wants.
+    asked_to_end: Cell<bool>,
 }
 
 impl Visit<'_> {
@@ -148,7 +151,7 @@ impl Visit<'_> {
                 event = events.recv() => match event {
                     Some(CallEvent::Closed(reason)) => {
                         self.report.say("closed", json!({ "reason": report::word(reason) }));
-                        return Exit::of_close(reason);
+                        return Exit::of_close(reason, self.asked_to_end.get());
                     }
                     Some(CallEvent::Changed) => {
                         let next = self.call.view();
@@ -218,6 +221,9 @@ impl Visit<'_> {
 
     /// Actions wait for the house, and events must go on meanwhile.
     fn spawn(&self, action: Action) {
+        if action == Action::End {
+            self.asked_to_end.set(true);
+        }
         let (call, report) = (self.call.clone(), Report::new(self.started_at));
         tokio::spawn(async move {
             let word = action.word();

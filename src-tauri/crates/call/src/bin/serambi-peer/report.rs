@@ -16,7 +16,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   link              link                       how others come in (host)
   joined            room title role link       in the room
   role              role                       host, moderator, speaker or listener
-  on_stage_muted / unmuted / muted             the own microphone, as it really is
+  muted / unmuted                              the own microphone, as it really is
   microphone        open problem               a capture stream exists or not; a code or null
   stage             names                      who is on stage, in order
   audience          listeners                  how many listen
