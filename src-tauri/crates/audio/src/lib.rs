@@ -9,8 +9,10 @@
 //! callbacks only move samples through rings. Devices are opened, closed and rebuilt on threads of their own.
 //! Start at [`Engine`].
 
-mod clock;
+pub mod clock;
+pub mod copy_slots;
 mod cue;
+pub mod decode_ladder;
 mod decoder;
 mod delay_histogram;
 mod device;
