@@ -37,11 +37,9 @@ pub struct Substitutes {
     pub later: Option<(Bytes, usize)>,
 }
 
-/// What a frame was made from, best first.
+/// What a missing frame was made from, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rung {
-    /// The packet itself.
-    Packet,
     /// A copy of it in a later packet.
     Copy,
     /// The coarse copy inside the packet after it.

@@ -11,6 +11,7 @@ use crate::device::{DeviceChoice, Direction};
 use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
+use crate::redundancy_profile::LossReport;
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
 use crate::statistics::{DeviceStatistics, EngineStatistics};
@@ -154,6 +155,13 @@ impl Engine {
         for shared in self.sound_loop.state.lock_speakers().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
+    }
+
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Without a
+    /// report nothing is.
+    pub fn set_listener_loss(&self, report: LossReport) {
+        // An engine that has stopped sends nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.

@@ -14,8 +14,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock::{Moment, samples_to_micros};
+use crate::copy_slots::CopySlots;
+use crate::decode_ladder::Substitutes;
 use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
+use crate::opus_padding::find;
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
 
 /// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
@@ -46,8 +49,19 @@ const OFFSET_WEIGHT: f32 = 0.1;
 const SETTLING_PULLS: u32 = 8;
 
 /// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up again.
-const LOSS_TO_WAIT_FOR_COPIES: f32 = 0.03;
-const LOSS_TO_STOP_WAITING: f32 = 0.01;
+const LOSS_TO_WAIT_FOR_INBAND_COPIES: Hysteresis = Hysteresis { begin: 0.03, end: 0.01 };
+
+/// The same for the copies in later packets' padding: they sound better, and nobody sends them without somebody's loss.
+const LOSS_TO_WAIT_FOR_COPIES: Hysteresis = Hysteresis { begin: 0.015, end: 0.003 };
+
+/// Farthest copy that is waited for, samples (100 ms): beyond this the wait costs more than it mends.
+const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
+
+/// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
+const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
+
+/// The extension in which libopus 1.6 sends Deep Redundancy (`DRED_EXTENSION_ID`).
+const DEEP_REDUNDANCY_ID: u8 = 126;
 
 /// Weight of one frame in the running loss share: a memory of 100 frames.
 const LOSS_WEIGHT: f32 = 0.01;
@@ -73,7 +87,10 @@ pub enum Arrival {
     /// It was there before.
     Duplicate,
     /// Its time has passed.
-    Late,
+    Late {
+        /// Media time of its first sample.
+        at: i64,
+    },
     /// It cannot belong to this stream.
     Refused,
 }
@@ -88,17 +105,26 @@ pub enum Decision {
     Decode {
         /// The packet.
         packet: Packet,
+        /// Media time of its first sample.
+        at: i64,
         /// Whether the sound begins here.
         starts: bool,
     },
     /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
-    Skip(Packet),
-    /// The frame is missing: invent `samples` of sound.
+    Skip {
+        /// The packet.
+        packet: Packet,
+        /// Media time of its first sample.
+        at: i64,
+    },
+    /// The frame is missing: make `samples` of sound from what stands in for it.
     Conceal {
+        /// Media time of the frame; `None` if the sound stands for no frame.
+        at: Option<i64>,
         /// Length of the gap to fill.
         samples: usize,
-        /// The packet after the gap, which may carry a copy of it (RFC 6716 section 2.1.7).
-        recover_from: Option<Bytes>,
+        /// What there is instead.
+        substitutes: Substitutes,
         /// Whether silence follows, so that the sound must fade out here.
         ends: bool,
     },
@@ -122,7 +148,7 @@ pub struct JitterCounters {
     pub decoded: u64,
     /// Frames that had not come when a later one had: lost or very late.
     pub missing: u64,
-    /// Samples that had to be invented while the speaker was talking.
+    /// Samples for which neither a packet nor a copy was there while the speaker was talking.
     pub concealed_samples: u64,
     /// Frames skipped because the sound was far behind.
     pub skipped: u64,
@@ -153,6 +179,19 @@ impl MeanOffset {
     }
 }
 
+/// A state that begins above one loss and ends below another.
+#[derive(Clone, Copy, Debug)]
+struct Hysteresis {
+    begin: f32,
+    end: f32,
+}
+
+impl Hysteresis {
+    fn judge(self, was: bool, loss: f32) -> bool {
+        if was { loss >= self.end } else { loss > self.begin }
+    }
+}
+
 const SILENT_FROM_THE_START: State = State::Idle { floor: None, dry_samples: 0 };
 
 /// The jitter buffer of one speaker.
@@ -161,6 +200,7 @@ pub struct JitterBuffer {
     timeline: PacketTimeline,
     delays: DelayHistogram,
     packets: BTreeMap<i64, (i64, Packet)>,
+    copies: CopySlots,
     state: State,
     last_played_sequence: Option<i64>,
     frame_samples: usize,
@@ -169,6 +209,7 @@ pub struct JitterBuffer {
     in_this_stream: u64,
     loss: f32,
     waits_for_copies: bool,
+    waits_for_inband_copies: bool,
     counters: JitterCounters,
 }
 
@@ -178,6 +219,7 @@ impl Default for JitterBuffer {
             timeline: PacketTimeline::default(),
             delays: DelayHistogram::default(),
             packets: BTreeMap::new(),
+            copies: CopySlots::default(),
             state: SILENT_FROM_THE_START,
             last_played_sequence: None,
             frame_samples: FRAME_SAMPLES,
@@ -186,6 +228,7 @@ impl Default for JitterBuffer {
             in_this_stream: 0,
             loss: 0.0,
             waits_for_copies: false,
+            waits_for_inband_copies: false,
             counters: JitterCounters::default(),
         }
     }
@@ -199,7 +242,7 @@ impl JitterBuffer {
         match outcome {
             Arrival::Kept => {}
             Arrival::Duplicate => self.counters.duplicate += 1,
-            Arrival::Late => self.counters.late += 1,
+            Arrival::Late { .. } => self.counters.late += 1,
             Arrival::Refused => self.counters.refused += 1,
         }
         outcome
@@ -216,9 +259,21 @@ impl JitterBuffer {
     /// The offset to head for, ms.
     pub fn target_ms(&self) -> i64 {
         let jitter = (self.delays.best_wait_ms() + self.early_pulls.best_wait_ms()) as i64 + MARGIN_MS;
-        let copies = if self.waits_for_copies { samples_to_micros(self.frame_samples as i64) / 1_000 } else { 0 };
         let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
-        (jitter + copies).max(learning).min(LONGEST_TARGET_MS)
+        (jitter + self.wait_for_copies_ms()).max(learning).min(LONGEST_TARGET_MS)
+    }
+
+    /// How much later than its own packet a frame's copy comes, as far as this listener has use for copies.
+    fn wait_for_copies_ms(&self) -> i64 {
+        let reach = self.copies.reach_samples().min(LONGEST_WAIT_FOR_COPIES_SAMPLES);
+        let samples = if reach > 0 && self.waits_for_copies {
+            reach
+        } else if reach == 0 && self.waits_for_inband_copies {
+            self.frame_samples
+        } else {
+            0
+        };
+        samples_to_micros(samples as i64) / 1_000
     }
 
     /// How long the quickest packets wait here on average, ms; `None` before the first.
@@ -263,10 +318,19 @@ impl JitterBuffer {
         };
         self.in_this_stream += 1;
         self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample));
+        self.keep_copies(place, &packet, arrival);
         if self.passed().is_some_and(|passed| place.sample < passed) {
-            return Arrival::Late;
+            return Arrival::Late { at: place.sample };
         }
         self.keep(place, packet)
+    }
+
+    /// A packet that is late itself may carry copies that are not.
+    fn keep_copies(&mut self, place: Place, packet: &Packet, arrival: Moment) {
+        let passed = self.passed().unwrap_or(i64::MIN);
+        let packets = &self.packets;
+        let wanted = |at: i64| at >= passed && !packets.contains_key(&at);
+        self.copies.take_from(&packet.payload, place.sample, arrival, wanted);
     }
 
     fn begin_stream(&mut self) {
@@ -275,6 +339,7 @@ impl JitterBuffer {
         }
         self.delays = DelayHistogram::default();
         self.packets.clear();
+        self.copies = CopySlots::default();
         self.offset = MeanOffset::default();
         self.state = SILENT_FROM_THE_START;
         self.last_played_sequence = None;
@@ -326,8 +391,8 @@ impl JitterBuffer {
         if paused {
             return self.pause(cursor, dry_samples, gap, now);
         }
-        let copy = (gap == next.samples as i64).then(|| next.payload.clone());
-        self.bridge(cursor, dry_samples, gap, copy, now)
+        let next = next.clone();
+        self.bridge(cursor, dry_samples, gap, &next, now)
     }
 
     /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is still
@@ -339,7 +404,7 @@ impl JitterBuffer {
         }
         let dry_samples = dry_samples + DRY_STEP_SAMPLES;
         self.state = State::Playing { cursor, dry_samples };
-        self.conceal(DRY_STEP_SAMPLES, None, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        conceal(None, DRY_STEP_SAMPLES, Substitutes::default(), dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
     /// The sender paused: nothing is missing before the next packet, and its time may not have come.
@@ -352,31 +417,53 @@ impl JitterBuffer {
     }
 
     /// The next packet follows after `gap` samples of missing sound, none in the best case.
-    fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, copy: Option<Bytes>, now: Moment) -> Decision {
-        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay.
+    fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, next: &Packet, now: Moment) -> Decision {
         self.count_concealed(dry_samples);
-        if dry_samples > gap {
+        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay. So is all
+        // of it where a copy is here and the wait is to grow anyway.
+        let is_early = self.offset_of(cursor, now) <= self.target_ms() * 1_000;
+        let covered = if is_early && self.copies.at(cursor).is_some() { 0 } else { dry_samples.min(gap) };
+        if dry_samples > covered {
             self.offset = MeanOffset::default();
         }
-        let cursor = cursor + dry_samples.min(gap);
-        let gap = gap - dry_samples.min(gap);
+        let (from, gap) = (cursor + covered, gap - covered);
         if gap == 0 {
             return self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES);
         }
-        if gap > LONGEST_CONCEALMENT_SAMPLES {
-            self.state = State::Idle { floor: Some(cursor), dry_samples: 0 };
-            return self.conceal(self.frame_samples as i64, None, true);
+        if !self.can_bridge(from, gap, next) {
+            self.state = State::Idle { floor: Some(from), dry_samples: 0 };
+            return conceal(None, self.frame_samples as i64, Substitutes::default(), true);
         }
-        let samples = gap.min(self.frame_samples as i64);
-        self.count_concealed(samples);
-        self.note_offset(cursor, now);
-        self.state = State::Playing { cursor: cursor + samples, dry_samples: 0 };
-        self.conceal(samples, copy, false)
+        let (samples, substitutes) = self.substitutes(from, covered, gap, next);
+        if substitutes.copy.is_none() {
+            self.count_concealed(samples);
+        }
+        self.note_offset(from, now);
+        self.state = State::Playing { cursor: from + samples, dry_samples: 0 };
+        let stands_for_a_frame = covered % self.frame_samples as i64 == 0;
+        conceal(stands_for_a_frame.then_some(from), samples, substitutes, false)
     }
 
-    fn conceal(&self, samples: i64, recover_from: Option<Bytes>, ends: bool) -> Decision {
-        let samples = usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES);
-        Decision::Conceal { samples, recover_from, ends }
+    /// How long the next piece of a gap is, `covered` samples after where the gap began, and what there is for it.
+    fn substitutes(&self, from: i64, covered: i64, gap: i64, next: &Packet) -> (i64, Substitutes) {
+        let copy = self.copies.at(from).filter(|copy| copy.samples as i64 <= gap);
+        let frame = copy.map_or(self.frame_samples, |copy| copy.samples) as i64;
+        let samples = gap.min(frame - covered % frame);
+        let is_last_frame = gap == samples && gap == next.samples as i64;
+        let substitutes = Substitutes {
+            copy: copy.filter(|copy| copy.samples as i64 == samples).map(|copy| copy.packet.clone()),
+            next: is_last_frame.then(|| next.payload.clone()),
+            later: usize::try_from(gap).ok().map(|gap| (next.payload.clone(), gap)),
+        };
+        (samples, substitutes)
+    }
+
+    /// Whether there is enough around a gap to play on over it: concealment alone does not carry far.
+    fn can_bridge(&self, from: i64, gap: i64, next: &Packet) -> bool {
+        let first_copy = self.copies.first().filter(|copy| (from..from + gap).contains(copy));
+        let to_next_known = first_copy.map_or(gap, |copy| copy - from);
+        to_next_known <= LONGEST_CONCEALMENT_SAMPLES
+            || gap <= LONGEST_DEEP_GAP_SAMPLES && find(&next.payload, DEEP_REDUNDANCY_ID).is_some()
     }
 
     fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
@@ -388,11 +475,11 @@ impl JitterBuffer {
         let behind = self.offset_of(first, now) - self.target_ms() * 1_000;
         if behind > LARGEST_EXCESS_MICROS && !self.packets.is_empty() {
             self.counters.skipped += 1;
-            return Decision::Skip(packet);
+            return Decision::Skip { packet, at: first };
         }
         self.note_offset(first, now);
         self.counters.decoded += 1;
-        Decision::Decode { packet, starts }
+        Decision::Decode { packet, at: first, starts }
     }
 
     fn count_concealed(&mut self, samples: i64) {
@@ -410,6 +497,7 @@ impl JitterBuffer {
     }
 
     fn drop_passed(&mut self, cursor: i64) {
+        self.copies.forget_before(cursor);
         while self.packets.first_key_value().is_some_and(|(&first, _)| first < cursor) {
             self.packets.pop_first();
             self.counters.late += 1;
@@ -429,12 +517,14 @@ impl JitterBuffer {
 
     fn note_loss(&mut self, lost: bool) {
         self.loss += (f32::from(u8::from(lost)) - self.loss) * LOSS_WEIGHT;
-        if self.loss > LOSS_TO_WAIT_FOR_COPIES {
-            self.waits_for_copies = true;
-        } else if self.loss < LOSS_TO_STOP_WAITING {
-            self.waits_for_copies = false;
-        }
+        self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, self.loss);
+        self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, self.loss);
     }
+}
+
+fn conceal(at: Option<i64>, samples: i64, substitutes: Substitutes, ends: bool) -> Decision {
+    let samples = usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES);
+    Decision::Conceal { at, samples, substitutes, ends }
 }
 
 #[cfg(test)]

@@ -9,15 +9,13 @@
 //! callbacks only move samples through rings. Devices are opened, closed and rebuilt on threads of their own.
 //! Start at [`Engine`].
 
-pub mod clock;
-pub mod copy_slots;
+mod clock;
+mod copy_slots;
 mod cue;
-pub mod decode_ladder;
-mod decoder;
+mod decode_ladder;
 mod delay_histogram;
 mod device;
 mod device_keeper;
-mod encoder;
 mod engine;
 mod error;
 mod fade;
@@ -27,16 +25,17 @@ mod level_meter;
 mod limiter;
 mod mixer;
 mod notice;
-pub mod opus_codec;
-pub mod opus_padding;
+mod opus_codec;
+mod opus_padding;
 mod output;
 mod packet_timeline;
 mod priority;
-pub mod redundancy_profile;
-pub mod redundant_copies;
-pub mod redundant_encoder;
+mod redundancy_profile;
+mod redundant_copies;
+mod redundant_encoder;
 mod resampler;
 mod ring;
+mod simulated_call;
 #[cfg(test)]
 mod simulated_path;
 mod sound_loop;
@@ -61,6 +60,8 @@ pub use crate::error::AudioError;
 pub use crate::format::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
 pub use crate::jitter_buffer::JitterCounters;
 pub use crate::notice::AudioNotice;
+pub use crate::redundancy_profile::LossReport;
+pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
 pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;

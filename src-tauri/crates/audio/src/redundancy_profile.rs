@@ -75,11 +75,6 @@ impl RedundancyScheme {
         expected_loss_percent: 10,
         deep_redundancy_units: 0,
     };
-
-    /// The voice and its copies, bit/s, without framing.
-    pub fn nominal_bitrate(&self) -> i32 {
-        self.bitrate + self.copy_bitrate * self.copies.len() as i32
-    }
 }
 
 /// The control of one speaker's redundancy.
@@ -190,6 +185,11 @@ mod tests {
         LossReport { loss, mean_burst, available_bitrate: None }
     }
 
+    /// The voice and its copies, bit/s, without framing.
+    fn bitrate(scheme: RedundancyScheme) -> i32 {
+        scheme.bitrate + scheme.copy_bitrate * scheme.copies.len() as i32
+    }
+
     fn after(reports: &[LossReport]) -> RedundancyControl {
         let mut control = RedundancyControl::default();
         for (index, report) in reports.iter().enumerate() {
@@ -230,7 +230,7 @@ mod tests {
     fn a_thin_uplink_repeats_with_fewer_bits() {
         let report = LossReport { available_bitrate: Some(40_000), ..missing(0.1, 1.0) };
         let scheme = after(&[report]).scheme();
-        assert!(scheme.nominal_bitrate() < 40_000);
+        assert!(bitrate(scheme) < 40_000);
         assert_eq!(scheme.copies, [1, 3]);
     }
 
@@ -265,7 +265,7 @@ mod tests {
             loss in any::<f32>(), mean_burst in any::<f32>(), available_bitrate in any::<Option<u32>>()
         ) {
             let scheme = after(&[LossReport { loss, mean_burst, available_bitrate }; 3]).scheme();
-            prop_assert!(scheme.nominal_bitrate() <= 50_000);
+            prop_assert!(bitrate(scheme) <= 50_000);
             prop_assert!(scheme.copies.iter().all(|copy| (1..=5).contains(copy)));
             prop_assert!(scheme.copies.is_empty() || !scheme.inband_copies);
             prop_assert!(scheme.expected_loss_percent <= 50);

@@ -15,6 +15,7 @@ use crate::level_meter::SILENCE_DBFS;
 use crate::mixer::Mixer;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
+use crate::redundancy_profile::LossReport;
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
 use crate::statistics::EngineStatistics;
@@ -36,6 +37,7 @@ pub(crate) enum LoopCommand {
     DetachLoudspeaker(Sender<()>),
     SetMuted { muted: bool, done: Sender<()> },
     AddSpeaker(Box<Speaker>),
+    SetListenerLoss(LossReport),
     PlayCue(Vec<f32>),
     Stop,
 }
@@ -182,6 +184,7 @@ impl SoundLoop {
                 acknowledge(&done);
             }
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
+            LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
         }

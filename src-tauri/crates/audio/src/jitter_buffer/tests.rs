@@ -53,7 +53,7 @@ fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> Play
                     out.played.push(index_of(&packet));
                     packet.samples
                 }
-                Decision::Skip(packet) => {
+                Decision::Skip { packet, .. } => {
                     out.played.push(index_of(&packet));
                     0
                 }

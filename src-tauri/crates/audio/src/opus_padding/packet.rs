@@ -39,6 +39,11 @@ pub fn frame_samples(toc: u8) -> usize {
     }
 }
 
+/// Samples of sound in an Opus packet at 48 kHz; `None` if it is none.
+pub fn packet_samples(packet: &[u8]) -> Option<usize> {
+    OpusPacket::parse(packet).map(|packet| packet.samples())
+}
+
 /// Whether frames of a packet that begins with `toc` are coded by CELT alone.
 pub fn is_celt(toc: u8) -> bool {
     toc & 0x80 != 0
