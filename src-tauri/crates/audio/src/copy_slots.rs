@@ -67,16 +67,14 @@ impl CopySlots {
         self.copies.get(&sample)
     }
 
-    /// The media time of the first copy.
-    pub fn first(&self) -> Option<i64> {
-        self.copies.first_key_value().map(|(at, _)| *at)
+    /// The media time of the first copy at or after `sample`.
+    pub fn first_from(&self, sample: i64) -> Option<i64> {
+        self.copies.range(sample..).next().map(|(at, _)| *at)
     }
 
     /// Drops what lies before `sample`.
     pub fn forget_before(&mut self, sample: i64) {
-        while self.first().is_some_and(|at| at < sample) {
-            self.copies.pop_first();
-        }
+        self.copies = self.copies.split_off(&sample);
     }
 
     /// Samples from the farthest frame that packets of the last two seconds repeated to the packets themselves; 0 if they
@@ -114,7 +112,7 @@ mod tests {
         assert_eq!(slots.at(9_600 - 960).map(|copy| copy.packet.len()), Some(20));
         assert_eq!(slots.at(9_600 - 2_880).map(|copy| (copy.samples, copy.packet.len())), Some((960, 21)));
         slots.forget_before(9_600 - 960);
-        assert_eq!(slots.first(), Some(9_600 - 960));
+        assert_eq!(slots.first_from(0), Some(9_600 - 960));
     }
 
     #[test]

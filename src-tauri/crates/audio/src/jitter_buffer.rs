@@ -5,21 +5,24 @@
 //!
 //! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
 //! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
-//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the offset at which delay and late frames together cost least; [`JitterBuffer::error_micros`] says how
-//! far the play-out is from it, and the caller stretches or shrinks the sound to get there.
+//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the
+//! offset at which delay and late frames together cost least, and on a path that loses packets the offset at which copies of
+//! lost frames are here; [`JitterBuffer::error_micros`] says how far the play-out is from it, and the caller stretches or
+//! shrinks the sound to get there.
+
+mod decision;
+mod gap;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use serde::Serialize;
-
 use crate::clock::{Moment, samples_to_micros};
 use crate::copy_slots::CopySlots;
-use crate::decode_ladder::Substitutes;
 use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
-use crate::opus_padding::find;
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
+
+pub use decision::{Arrival, Decision, JitterCounters, Packet};
+use gap::prolong;
 
 /// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
 const MARGIN_MS: i64 = 2;
@@ -57,104 +60,11 @@ const LOSS_TO_WAIT_FOR_COPIES: Hysteresis = Hysteresis { begin: 0.015, end: 0.00
 /// Farthest copy that is waited for, samples (100 ms): beyond this the wait costs more than it mends.
 const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
 
-/// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
-const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
-
-/// The extension in which libopus 1.6 sends Deep Redundancy (`DRED_EXTENSION_ID`).
-const DEEP_REDUNDANCY_ID: u8 = 126;
-
 /// Weight of one frame in the running loss share: a memory of 100 frames.
 const LOSS_WEIGHT: f32 = 0.01;
 
-/// One packet of one speaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
-    /// RTP sequence number.
-    pub sequence: u16,
-    /// RTP timestamp, 48 kHz.
-    pub timestamp: u32,
-    /// Length of its sound in samples at 48 kHz, as its Opus header says.
-    pub samples: usize,
-    /// The Opus packet.
-    pub payload: Bytes,
-}
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Kept for play-out.
-    Kept,
-    /// It was there before.
-    Duplicate,
-    /// Its time has passed.
-    Late {
-        /// Media time of its first sample.
-        at: i64,
-    },
-    /// It cannot belong to this stream.
-    Refused,
-}
-
 /// So many missing frames at most are believed from one jump of the sequence numbers.
 const MOST_MISSING_AT_ONCE: i64 = 50;
-
-/// What to play next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Decode this packet and play it. `starts` says that silence went before.
-    Decode {
-        /// The packet.
-        packet: Packet,
-        /// Media time of its first sample.
-        at: i64,
-        /// Whether the sound begins here.
-        starts: bool,
-    },
-    /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
-    Skip {
-        /// The packet.
-        packet: Packet,
-        /// Media time of its first sample.
-        at: i64,
-    },
-    /// The frame is missing: make `samples` of sound from what stands in for it.
-    Conceal {
-        /// Media time of the frame; `None` if the sound stands for no frame.
-        at: Option<i64>,
-        /// Length of the gap to fill.
-        samples: usize,
-        /// What there is instead.
-        substitutes: Substitutes,
-        /// Whether silence follows, so that the sound must fade out here.
-        ends: bool,
-    },
-    /// Nobody speaks.
-    Idle,
-}
-
-/// What happened to a speaker's packets so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JitterCounters {
-    /// Packets that came in.
-    pub received: u64,
-    /// Packets that had been there before.
-    pub duplicate: u64,
-    /// Packets whose time had passed.
-    pub late: u64,
-    /// Packets that could not belong to the stream.
-    pub refused: u64,
-    /// Frames handed out for decoding.
-    pub decoded: u64,
-    /// Frames that had not come when a later one had: lost or very late.
-    pub missing: u64,
-    /// Samples for which neither a packet nor a copy was there while the speaker was talking.
-    pub concealed_samples: u64,
-    /// Frames skipped because the sound was far behind.
-    pub skipped: u64,
-    /// Times the stream began anew.
-    pub restarts: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -368,17 +278,19 @@ impl JitterBuffer {
     }
 
     fn try_to_start(&mut self, floor: Option<i64>, dry_samples: i64, now: Moment) -> Decision {
-        let Some((&first, _)) = self.packets.first_key_value() else {
+        let Some((&first, (sequence, next))) = self.packets.first_key_value() else {
             return Decision::Idle;
         };
-        if self.offset_of(first, now) < self.target_ms() * 1_000 {
+        let (next, missing) = (next.clone(), self.last_played_sequence.is_some_and(|last| last + 1 != *sequence));
+        let from = floor.filter(|_| missing).map_or(first, |floor| self.resume_at(floor, first, &next, now));
+        if self.offset_of(from, now) < self.target_ms() * 1_000 {
             return Decision::Idle;
         }
-        if floor == Some(first) {
+        if floor == Some(from) {
             self.count_concealed(dry_samples);
         }
         self.offset = MeanOffset::default();
-        self.take_first(now, true)
+        if from == first { self.take_first(now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
     }
 
     fn play_on(&mut self, cursor: i64, dry_samples: i64, now: Moment) -> Decision {
@@ -404,7 +316,7 @@ impl JitterBuffer {
         }
         let dry_samples = dry_samples + DRY_STEP_SAMPLES;
         self.state = State::Playing { cursor, dry_samples };
-        conceal(None, DRY_STEP_SAMPLES, Substitutes::default(), dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        prolong(DRY_STEP_SAMPLES, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
     /// The sender paused: nothing is missing before the next packet, and its time may not have come.
@@ -414,56 +326,6 @@ impl JitterBuffer {
         }
         self.offset = MeanOffset::default();
         self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
-    }
-
-    /// The next packet follows after `gap` samples of missing sound, none in the best case.
-    fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, next: &Packet, now: Moment) -> Decision {
-        self.count_concealed(dry_samples);
-        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay. So is all
-        // of it where a copy is here and the wait is to grow anyway.
-        let is_early = self.offset_of(cursor, now) <= self.target_ms() * 1_000;
-        let covered = if is_early && self.copies.at(cursor).is_some() { 0 } else { dry_samples.min(gap) };
-        if dry_samples > covered {
-            self.offset = MeanOffset::default();
-        }
-        let (from, gap) = (cursor + covered, gap - covered);
-        if gap == 0 {
-            return self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES);
-        }
-        if !self.can_bridge(from, gap, next) {
-            self.state = State::Idle { floor: Some(from), dry_samples: 0 };
-            return conceal(None, self.frame_samples as i64, Substitutes::default(), true);
-        }
-        let (samples, substitutes) = self.substitutes(from, covered, gap, next);
-        if substitutes.copy.is_none() {
-            self.count_concealed(samples);
-        }
-        self.note_offset(from, now);
-        self.state = State::Playing { cursor: from + samples, dry_samples: 0 };
-        let stands_for_a_frame = covered % self.frame_samples as i64 == 0;
-        conceal(stands_for_a_frame.then_some(from), samples, substitutes, false)
-    }
-
-    /// How long the next piece of a gap is, `covered` samples after where the gap began, and what there is for it.
-    fn substitutes(&self, from: i64, covered: i64, gap: i64, next: &Packet) -> (i64, Substitutes) {
-        let copy = self.copies.at(from).filter(|copy| copy.samples as i64 <= gap);
-        let frame = copy.map_or(self.frame_samples, |copy| copy.samples) as i64;
-        let samples = gap.min(frame - covered % frame);
-        let is_last_frame = gap == samples && gap == next.samples as i64;
-        let substitutes = Substitutes {
-            copy: copy.filter(|copy| copy.samples as i64 == samples).map(|copy| copy.packet.clone()),
-            next: is_last_frame.then(|| next.payload.clone()),
-            later: usize::try_from(gap).ok().map(|gap| (next.payload.clone(), gap)),
-        };
-        (samples, substitutes)
-    }
-
-    /// Whether there is enough around a gap to play on over it: concealment alone does not carry far.
-    fn can_bridge(&self, from: i64, gap: i64, next: &Packet) -> bool {
-        let first_copy = self.copies.first().filter(|copy| (from..from + gap).contains(copy));
-        let to_next_known = first_copy.map_or(gap, |copy| copy - from);
-        to_next_known <= LONGEST_CONCEALMENT_SAMPLES
-            || gap <= LONGEST_DEEP_GAP_SAMPLES && find(&next.payload, DEEP_REDUNDANCY_ID).is_some()
     }
 
     fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
@@ -520,11 +382,6 @@ impl JitterBuffer {
         self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, self.loss);
         self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, self.loss);
     }
-}
-
-fn conceal(at: Option<i64>, samples: i64, substitutes: Substitutes, ends: bool) -> Decision {
-    let samples = usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES);
-    Decision::Conceal { at, samples, substitutes, ends }
 }
 
 #[cfg(test)]

@@ -60,6 +60,16 @@ impl RedundantEncoder {
         Ok(())
     }
 
+    /// Forgets the sound so far: it lies before a pause, and Deep Redundancy and copies would put it right before what comes
+    /// now.
+    ///
+    /// # Errors
+    /// [`AudioError::Codec`] never, as far as libopus says.
+    pub fn begin_talkspurt(&mut self) -> Result<(), AudioError> {
+        self.recent.clear();
+        self.voice.reset().and_then(|()| self.copier.reset()).map_err(refused)
+    }
+
     /// Encodes the frame whose first sample has this RTP timestamp.
     ///
     /// # Errors
@@ -122,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Moment;
+    use crate::opus_codec::DeepRedundancy;
     use crate::opus_padding::packet::OpusPacket;
     use crate::redundancy_profile::{LossReport, RedundancyControl};
     use crate::redundant_copies::find_copies;
@@ -177,6 +188,27 @@ mod tests {
         let packets = encode(scheme_for(0.1, 1.0), with_pause);
         assert!(find_copies(&packets[100]).is_empty());
         assert!(find_copies(&packets[101]).iter().all(|copy| copy.offset_units == 2));
+    }
+
+    #[test]
+    fn a_new_talkspurt_tells_nothing_of_the_one_before() {
+        let mut encoder = RedundantEncoder::new().unwrap();
+        encoder.set_scheme(scheme_for(0.4, 1.7)).unwrap();
+        let speech = synthetic_speech(120 * FRAME_SAMPLES);
+        let mut redundancy = DeepRedundancy::new().unwrap();
+        let mut reaches = Vec::new();
+        for (n, frame) in speech.as_chunks().0.iter().enumerate() {
+            if n == 60 {
+                encoder.begin_talkspurt().unwrap();
+            }
+            let packet = Bytes::from(encoder.encode(frame, n as u32 * 960).unwrap());
+            reaches.push(redundancy.read(&packet, 48_000).unwrap());
+            assert!(n < 60 || find_copies(&packet).iter().all(|copy| copy.offset_samples() <= (n - 60) * 960));
+        }
+        for (begin, reaches) in [(0, &reaches[..60]), (60, &reaches[60..])] {
+            assert!(reaches[10..].iter().all(|reach| *reach > 4_800), "from {begin}: {reaches:?}");
+            assert!((0..4).all(|n| reaches[n] <= (n + 1) * FRAME_SAMPLES), "from {begin}: {reaches:?}");
+        }
     }
 
     #[test]

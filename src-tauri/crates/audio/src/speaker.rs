@@ -216,7 +216,10 @@ impl Speaker {
         match self.jitter.pull(now) {
             Decision::Decode { packet, at, starts } => self.play(&packet, at, starts),
             Decision::Skip { packet, at } => self.skip(&packet, at),
-            Decision::Conceal { at, samples, substitutes, ends } => self.fill_gap(at, samples, &substitutes, ends),
+            Decision::Conceal { at, samples, substitutes, starts, ends } => {
+                self.fill_gap(at, samples, &substitutes);
+                self.finish_filling(starts, ends);
+            }
             Decision::Idle => return false,
         }
         true
@@ -256,15 +259,23 @@ impl Speaker {
         }
     }
 
-    fn fill_gap(&mut self, at: Option<i64>, samples: usize, substitutes: &Substitutes, ends: bool) {
+    fn fill_gap(&mut self, at: Option<i64>, samples: usize, substitutes: &Substitutes) {
         let (rung, sound) = self.decoder.substitute(at, samples, substitutes);
-        self.statistics.recovered += u64::from(rung != Rung::Concealment);
         self.frame.clear();
         self.frame.extend_from_slice(sound);
+        self.statistics.recovered += u64::from(rung != Rung::Concealment);
+        if rung == Rung::Copy {
+            self.correct_playout();
+        }
+    }
+
+    fn finish_filling(&mut self, starts: bool, ends: bool) {
+        if starts {
+            fade_in(&mut self.frame);
+            self.statistics.talkspurts += 1;
+        }
         if ends {
             fade_out(&mut self.frame);
-        } else if rung == Rung::Copy {
-            self.correct_playout();
         }
         self.queue.append(&mut self.frame);
     }

@@ -180,12 +180,19 @@ impl Voice {
         last
     }
 
+    fn encode_at(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+        if self.starting {
+            self.encoder.begin_talkspurt()?;
+        }
+        self.encoder.encode(frame, timestamp)
+    }
+
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
         let mut frame = [0.0; FRAME_SAMPLES];
         frame.copy_from_slice(&self.frame);
         self.frame.clear();
         let timestamp = self.clock.stamp(FRAME_SAMPLES);
-        match self.encoder.encode(&frame, timestamp) {
+        match self.encode_at(&frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;

@@ -1,5 +1,6 @@
 //! The jitter buffer on simulated paths.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;

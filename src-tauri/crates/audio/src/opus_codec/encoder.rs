@@ -62,6 +62,17 @@ impl OpusEncoder {
         if settings == self.settings { Ok(()) } else { self.apply(settings) }
     }
 
+    /// Forgets the sound so far, so that nothing sent from now on tells of it.
+    ///
+    /// # Errors
+    /// [`OpusError`] never, as far as libopus says.
+    pub fn reset(&mut self) -> Result<(), OpusError> {
+        // SAFETY: the state was initialised, and the request takes nothing.
+        checked(unsafe { sys::opus_encoder_ctl(self.state.as_mut_ptr(), sys::OPUS_RESET_STATE) })?;
+        // libopus 1.6.1 forgets the reach of Deep Redundancy along with the sound.
+        self.apply(self.settings)
+    }
+
     /// Encodes `sound`, 2.5 to 60 ms of it, into one packet of at most `most_bytes`.
     ///
     /// # Errors

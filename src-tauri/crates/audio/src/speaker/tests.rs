@@ -156,7 +156,14 @@ fn frames_that_come_late_mend_the_sound_after_them() {
 }
 
 #[test]
-fn deep_redundancy_bridges_a_gap_longer_than_concealment_and_copies() {
+fn deep_redundancy_bridges_gaps_longer_than_concealment_and_copies() {
+    // Of both the first frames are due before anything is here that tells of them; in the longer one the sound has even ended.
+    assert!(brought_back_of_a_gap(8) >= 5);
+    assert!(brought_back_of_a_gap(16) >= 5);
+}
+
+/// How many of so many frames missing in a row came back.
+fn brought_back_of_a_gap(frames: usize) -> u64 {
     let payloads = repeated(0.4, 2.0, 300);
     let start = Instant::now();
     let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
@@ -164,8 +171,8 @@ fn deep_redundancy_bridges_a_gap_longer_than_concealment_and_copies() {
     for block in 0..600_usize {
         let now = Moment::from_millis(block as i64 * 10);
         let index = block / 2;
-        // Some single losses teach the listener to wait; then eight frames in a row are lost.
-        let lost = index % 10 == 9 && index < 200 || (220..228).contains(&index);
+        // Some single losses teach the listener to wait.
+        let lost = index % 10 == 9 && index < 200 || (220..220 + frames).contains(&index);
         if block % 2 == 0 && !lost {
             inbox.push(ReceivedPacket {
                 sequence: index as u16,
@@ -179,7 +186,7 @@ fn deep_redundancy_bridges_a_gap_longer_than_concealment_and_copies() {
             recovered_before = speaker.statistics().recovered;
         }
     }
-    assert!(speaker.statistics().recovered >= recovered_before + 5, "{:?}", speaker.statistics());
+    speaker.statistics().recovered - recovered_before
 }
 
 #[test]
