@@ -157,8 +157,8 @@ impl Engine {
         }
     }
 
-    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Without a
-    /// report nothing is.
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before the first
+    /// report the voice carries coarse copies of its own, as browsers send them.
     pub fn set_listener_loss(&self, report: LossReport) {
         // An engine that has stopped sends nothing.
         let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));

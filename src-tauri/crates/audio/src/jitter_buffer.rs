@@ -350,6 +350,7 @@ impl JitterBuffer {
 
     fn note_missing_before(&mut self, sequence: i64) {
         let missing = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
+        self.counters.gaps += u64::from(missing > 0);
         for _ in 0..missing {
             self.note_loss(true);
             self.counters.missing += 1;

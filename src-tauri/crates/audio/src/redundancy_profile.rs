@@ -7,11 +7,14 @@
 //!
 //! | level | loss | sent | kbit/s | random 10 % | random 20 % | random 40 % | bursts of 3, 20 % |
 //! |---|---|---|---|---|---|---|---|
-//! | 0 | below 1 % | 32k, in-band copies | 31 | 3.27 .984 | 2.58 .967 | | 1.64 .885 |
+//! | 0 | nobody knows | 32k with in-band copies | 31 | 3.27 .984 | 2.58 .967 | | 1.64 .885 |
+//! | 0 | below 1 % | 32k | 31 | | | | |
 //! | 1 | 1 - 5 % | 24k, 12k copies {1} or {2} | 37 | 3.59 .983 | 2.74 .965 | 1.73 .902 | 1.81 .899 |
 //! | 2 | 5 - 15 % | 24k, 12k copies {1, 3} | 49 | 3.96 .987 | 3.50 .979 | 2.41 .946 | 2.45 .946 |
 //! | 3 | 15 - 30 %, or bursts | 24k, 12k copies {1, 4} or {2, 5} | 49 | 3.94 .987 | 3.56 .981 | 2.42 .943 | 3.15 .969 |
 //! | 4 | above 30 %, or long bursts | 24k with Deep Redundancy, 12k copies {2, 5} | 50 | 3.77 .980 | 3.61 .978 | 2.71 .955 | 3.12 .966 |
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 
@@ -37,7 +40,8 @@ const DEEP_LOSS_PERCENT: std::ops::RangeInclusive<f32> = 20.0..=50.0;
 const DEEP_UNITS: u8 = 100;
 
 /// What the listeners of one speaker miss.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LossReport {
     /// Share of frames that had not arrived in time, 0.0 ..= 1.0, over the last 2 to 5 s: that of the worst listeners but for
     /// the last tenth or so.
@@ -66,13 +70,17 @@ pub struct RedundancyScheme {
 }
 
 impl RedundancyScheme {
-    /// What a clean path gets. In-band copies cost nothing audible and cover the losses before the first report.
+    /// What is sent before the first report: in-band copies, which cost 0.1 of PESQ where nothing is lost, and at 10 % loss turn
+    /// 2.1 into 3.3.
+    pub const UNREPORTED: Self = Self { inband_copies: true, expected_loss_percent: 10, ..Self::CLEAN };
+
+    /// What a clean path gets.
     pub const CLEAN: Self = Self {
         bitrate: 32_000,
         copy_bitrate: 12_000,
         copies: &[],
-        inband_copies: true,
-        expected_loss_percent: 10,
+        inband_copies: false,
+        expected_loss_percent: 0,
         deep_redundancy_units: 0,
     };
 }
@@ -81,6 +89,7 @@ impl RedundancyScheme {
 #[derive(Clone, Debug, Default)]
 pub struct RedundancyControl {
     level: u8,
+    reported: bool,
     /// Losses come in pairs and more: copies go farther from their frames.
     paired: bool,
     last: LossReport,
@@ -92,6 +101,7 @@ pub struct RedundancyControl {
 impl RedundancyControl {
     /// Takes a report that came at `now`.
     pub fn report(&mut self, report: LossReport, now: Moment) {
+        self.reported = true;
         self.last = plausible(report);
         let long = self.last.mean_burst >= LONG_BURST && self.last.loss >= LEVEL_LOSS[0];
         self.long_bursts_in_a_row = if long { self.long_bursts_in_a_row.saturating_add(1) } else { 0 };
@@ -107,7 +117,7 @@ impl RedundancyControl {
     /// What to send now.
     pub fn scheme(&self) -> RedundancyScheme {
         if self.level == 0 {
-            return RedundancyScheme::CLEAN;
+            return if self.reported { RedundancyScheme::CLEAN } else { RedundancyScheme::UNREPORTED };
         }
         let copies: &[u32] = match (self.level, self.paired) {
             (1, false) => &[1],
@@ -200,7 +210,7 @@ mod tests {
 
     #[test]
     fn nothing_is_repeated_on_a_clean_path() {
-        assert_eq!(RedundancyControl::default().scheme(), RedundancyScheme::CLEAN);
+        assert_eq!(RedundancyControl::default().scheme(), RedundancyScheme::UNREPORTED);
         assert_eq!(after(&[missing(0.009, 4.0); 9]).scheme(), RedundancyScheme::CLEAN);
     }
 

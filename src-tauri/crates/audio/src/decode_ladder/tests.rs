@@ -12,7 +12,7 @@ use crate::redundant_copies::find_copies;
 use crate::redundant_encoder::RedundantEncoder;
 use crate::simulated_path::synthetic_speech;
 
-/// Speech in packets, with what loss of 40 % calls for, or with what a clean path gets.
+/// Speech in packets, with what loss of 40 % calls for, or with what is sent before anybody knows of any.
 fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
     let mut encoder = RedundantEncoder::new().unwrap();
     let mut control = RedundancyControl::default();
@@ -21,7 +21,7 @@ fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
         control.report(report, Moment::default());
         encoder.set_scheme(control.scheme()).unwrap();
     } else {
-        assert_eq!(control.scheme(), RedundancyScheme::CLEAN);
+        assert_eq!(control.scheme(), RedundancyScheme::UNREPORTED);
     }
     let speech = synthetic_speech(frames * FRAME_SAMPLES);
     let frames = speech.as_chunks().0.iter().enumerate();

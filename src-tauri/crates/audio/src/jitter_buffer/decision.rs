@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::decode_ladder::Substitutes;
+use crate::redundancy_profile::LossReport;
 
 /// One packet of one speaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +87,24 @@ pub struct JitterCounters {
     pub decoded: u64,
     /// Frames that had not come when a later one had: lost or very late.
     pub missing: u64,
+    /// Rows of such frames.
+    pub gaps: u64,
     /// Samples for which neither a packet nor a copy was there while the speaker was talking.
     pub concealed_samples: u64,
     /// Frames skipped because the sound was far behind.
     pub skipped: u64,
     /// Times the stream began anew.
     pub restarts: u64,
+}
+
+impl JitterCounters {
+    /// What this listener missed since it had counted `earlier`; `None` if nothing was sent meanwhile.
+    pub fn loss_since(&self, earlier: &Self) -> Option<LossReport> {
+        let missing = self.missing.saturating_sub(earlier.missing);
+        let gaps = self.gaps.saturating_sub(earlier.gaps);
+        let came = (self.decoded + self.skipped).saturating_sub(earlier.decoded + earlier.skipped);
+        let mean_burst = if gaps == 0 { 0.0 } else { missing as f32 / gaps as f32 };
+        let loss = missing as f32 / (missing + came) as f32;
+        (missing + came > 0).then_some(LossReport { loss, mean_burst, available_bitrate: None })
+    }
 }
