@@ -3,16 +3,28 @@
 //! A pure state machine: reports go in with the time they came, a [`RedundancyScheme`] comes out. It rises at once and falls one
 //! level at a time after [`CALM_MICROS`] of calm. Nothing is negotiated: each packet says what it carries.
 //!
-//! Measured with frames of 20 ms, PESQ-WB / STOI (mean of ten utterances):
+//! | level | loss | sent |
+//! |---|---|---|
+//! | 0 | nobody has reported | 32k with in-band copies |
+//! | 0 | below 1 % | 32k |
+//! | 1 | 1 - 5 % | 24k, a 16k copy of the frame before, or of the one before that where losses come in pairs |
+//! | 2 | 5 - 15 % | 24k, 16k copies of the first and third frame before |
+//! | 3 | 15 - 30 %, or bursts | 24k, 16k copies of the first and fourth, or of the second and fifth |
+//! | 4 | above 30 %, or long bursts | the same with Deep Redundancy inside the 24k |
 //!
-//! | level | loss | sent | kbit/s | random 10 % | random 20 % | random 40 % | bursts of 3, 20 % |
-//! |---|---|---|---|---|---|---|---|
-//! | 0 | nobody knows | 32k with in-band copies | 31 | 3.27 .984 | 2.58 .967 | | 1.64 .885 |
-//! | 0 | below 1 % | 32k | 31 | | | | |
-//! | 1 | 1 - 5 % | 24k, 12k copies {1} or {2} | 37 | 3.59 .983 | 2.74 .965 | 1.73 .902 | 1.81 .899 |
-//! | 2 | 5 - 15 % | 24k, 12k copies {1, 3} | 49 | 3.96 .987 | 3.50 .979 | 2.41 .946 | 2.45 .946 |
-//! | 3 | 15 - 30 %, or bursts | 24k, 12k copies {1, 4} or {2, 5} | 49 | 3.94 .987 | 3.56 .981 | 2.42 .943 | 3.15 .969 |
-//! | 4 | above 30 %, or long bursts | 24k with Deep Redundancy, 12k copies {2, 5} | 50 | 3.77 .980 | 3.61 .978 | 2.71 .955 | 3.12 .966 |
+//! Copies farther apart outlast longer bursts and cost the listener as much more delay. Measured with the example `loss_table`:
+//! ten utterances of two synthesizers, four seeds, reported loss as it was.
+//!
+//! | path | kbit/s | PESQ-WB | STOI | wait, ms |
+//! |---|---|---|---|---|
+//! | clean | 30 | 4.30 | .992 | 10 |
+//! | 10 % at random | 53 | 3.94 | .985 | 70 |
+//! | 20 % at random | 53 | 3.60 | .979 | 90 |
+//! | 40 % at random | 54 | 2.87 | .956 | 110 |
+//! | 20 % in bursts of 3 | 54 | 3.13 | .961 | 110 |
+//! | 30 % in bursts of 3 | 54 | 2.61 | .940 | 110 |
+//!
+//! With 12k copies: 6 kbit/s and 0.1 of PESQ less.
 
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +89,7 @@ impl RedundancyScheme {
     /// What a clean path gets.
     pub const CLEAN: Self = Self {
         bitrate: 32_000,
-        copy_bitrate: 12_000,
+        copy_bitrate: 16_000,
         copies: &[],
         inband_copies: false,
         expected_loss_percent: 0,
@@ -128,7 +140,7 @@ impl RedundancyControl {
         };
         let scheme = RedundancyScheme {
             bitrate: 24_000,
-            copy_bitrate: 12_000,
+            copy_bitrate: 16_000,
             copies,
             inband_copies: false,
             expected_loss_percent: 0,
@@ -275,7 +287,7 @@ mod tests {
             loss in any::<f32>(), mean_burst in any::<f32>(), available_bitrate in any::<Option<u32>>()
         ) {
             let scheme = after(&[LossReport { loss, mean_burst, available_bitrate }; 3]).scheme();
-            prop_assert!(bitrate(scheme) <= 50_000);
+            prop_assert!(bitrate(scheme) <= 56_000);
             prop_assert!(scheme.copies.iter().all(|copy| (1..=5).contains(copy)));
             prop_assert!(scheme.copies.is_empty() || !scheme.inband_copies);
             prop_assert!(scheme.expected_loss_percent <= 50);
