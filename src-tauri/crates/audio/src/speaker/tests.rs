@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::format::FRAME_SAMPLES;
 use crate::level_meter::{dbfs, mean_square};
+use crate::opus_padding::attach;
 use crate::redundancy_profile::{LossReport, RedundancyControl};
+use crate::redundant_copies::EXTENSION_ID;
 use crate::redundant_encoder::RedundantEncoder;
 use crate::simulated_path::{SimulatedPath, synthetic_speech};
 
@@ -275,4 +279,39 @@ fn a_frame_that_is_pulled_too_early_is_lengthened_to_the_next_block() {
     assert_eq!(wanted_change(-1_000, 0), 0);
     assert_eq!(wanted_change(-5_000, 0), 480);
     assert_eq!(wanted_change(-5_000, 400), 80);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn hostile_packets_yield_finite_sound(
+        packets in prop::collection::vec(
+            (any::<bool>(), 0_usize..40, -3_i32..4, prop::collection::vec(any::<u8>(), 0..80), 0_u64..60), 1..120
+        )
+    ) {
+        let good = repeated(0.4, 2.0, 40);
+        let start = Instant::now();
+        let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+        let mut millis = 0;
+        for (n, (attach_block, index, shift, bytes, wait_ms)) in packets.into_iter().enumerate() {
+            // Garbage as a packet, or as a block in a good packet, at about the right place.
+            let block = [&[0xA1], &bytes[..]].concat();
+            let payload = match attach(&good[index], EXTENSION_ID, &block) {
+                Some(attached) if attach_block => attached,
+                _ => bytes,
+            };
+            inbox.push(ReceivedPacket {
+                sequence: (n as i32 + shift) as u16,
+                timestamp: ((n as i32 + shift) * 960) as u32,
+                payload: payload.into(),
+                arrival: start + Duration::from_millis(millis),
+            });
+            for _ in 0..wait_ms / 10 {
+                millis += 10;
+                let block = speaker.render(Moment::from_millis(millis as i64));
+                prop_assert!(block.iter().all(|sample| sample.is_finite()));
+            }
+        }
+    }
 }
