@@ -152,7 +152,10 @@ impl JitterBuffer {
         match outcome {
             Arrival::Kept => {}
             Arrival::Duplicate => self.counters.duplicate += 1,
-            Arrival::Late { .. } => self.counters.late += 1,
+            Arrival::Late { .. } => {
+                self.counters.late += 1;
+                self.take_back_a_loss();
+            }
             Arrival::Refused => self.counters.refused += 1,
         }
         outcome
@@ -380,6 +383,16 @@ impl JitterBuffer {
 
     fn note_loss(&mut self, lost: bool) {
         self.loss += (f32::from(u8::from(lost)) - self.loss) * LOSS_WEIGHT;
+        self.judge_loss();
+    }
+
+    /// A frame that had been taken for lost was only late: copies are not what helps against that.
+    fn take_back_a_loss(&mut self) {
+        self.loss = (self.loss - LOSS_WEIGHT).max(0.0);
+        self.judge_loss();
+    }
+
+    fn judge_loss(&mut self) {
         self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, self.loss);
         self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, self.loss);
     }

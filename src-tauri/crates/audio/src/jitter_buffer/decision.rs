@@ -98,13 +98,16 @@ pub struct JitterCounters {
 }
 
 impl JitterCounters {
-    /// What this listener missed since it had counted `earlier`; `None` if nothing was sent meanwhile.
+    /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came late do not
+    /// count: it is for this listener to wait longer, not for the speaker to repeat more.
     pub fn loss_since(&self, earlier: &Self) -> Option<LossReport> {
-        let missing = self.missing.saturating_sub(earlier.missing);
-        let gaps = self.gaps.saturating_sub(earlier.gaps);
-        let came = (self.decoded + self.skipped).saturating_sub(earlier.decoded + earlier.skipped);
-        let mean_burst = if gaps == 0 { 0.0 } else { missing as f32 / gaps as f32 };
-        let loss = missing as f32 / (missing + came) as f32;
-        (missing + came > 0).then_some(LossReport { loss, mean_burst, available_bitrate: None })
+        let since = |counter: fn(&Self) -> u64| counter(self).saturating_sub(counter(earlier));
+        let missing = since(|counters| counters.missing);
+        let sent = missing + since(|counters| counters.decoded) + since(|counters| counters.skipped);
+        let lost = missing.saturating_sub(since(|counters| counters.late));
+        let gaps = since(|counters| counters.gaps);
+        let mean_burst = if lost == 0 { 0.0 } else { (lost as f32 / gaps.max(1) as f32).max(1.0) };
+        let loss = lost as f32 / sent as f32;
+        (sent > 0).then_some(LossReport { loss, mean_burst, available_bitrate: None })
     }
 }

@@ -183,7 +183,7 @@ fn lost_frames_are_concealed_for_exactly_their_length() {
 }
 
 #[test]
-fn a_listener_reports_what_it_missed_since_the_last_report() {
+fn a_listener_reports_what_it_lost_since_the_last_report() {
     let mut buffer = JitterBuffer::default();
     assert_eq!(buffer.counters().loss_since(&JitterCounters::default()), None);
     play(&mut buffer, STREAM, &SimulatedPath { loss: 0.2, ..SimulatedPath::default() });
@@ -193,6 +193,16 @@ fn a_listener_reports_what_it_missed_since_the_last_report() {
     // Losses that know nothing of each other: 1 / (1 - loss).
     assert!((report.mean_burst - 1.25).abs() < 0.1, "{report:?}");
     assert_eq!(counters.loss_since(&counters), None);
+}
+
+#[test]
+fn frames_that_come_late_are_not_reported_as_lost() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() };
+    play(&mut buffer, STREAM, &path);
+    let counters = buffer.counters();
+    assert!(counters.late > 5, "{counters:?}");
+    assert!(counters.loss_since(&JitterCounters::default()).unwrap().loss < 0.002, "{counters:?}");
 }
 
 #[test]
