@@ -12,6 +12,7 @@ use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
+use crate::redundancy_profile::LossReport;
 use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
@@ -190,6 +191,13 @@ impl Engine {
     pub fn play_recording(&self, recording: Vec<f32>) {
         // An engine that has stopped plays nothing.
         let _ = self.sound_loop.send(LoopCommand::PlayCue(recording));
+    }
+
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before the first
+    /// report the voice carries coarse copies of its own, as browsers send them.
+    pub fn set_listener_loss(&self, report: LossReport) {
+        // An engine that has stopped sends nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.

@@ -10,13 +10,13 @@
 //! Start at [`Engine`].
 
 mod clock;
+mod copy_slots;
 mod cue;
-mod decoder;
+mod decode_ladder;
 mod delay_histogram;
 mod device;
 mod device_keeper;
 mod echo_setting;
-mod encoder;
 mod engine;
 mod envelope_coupling;
 mod error;
@@ -32,11 +32,17 @@ mod mixer;
 mod muted_talk;
 mod noise_floor;
 mod notice;
+mod opus_codec;
+mod opus_padding;
 mod output;
 mod packet_timeline;
 mod priority;
+mod redundancy_profile;
+mod redundant_copies;
+mod redundant_encoder;
 mod resampler;
 mod ring;
+mod simulated_call;
 #[cfg(test)]
 mod simulated_path;
 mod sound_check;
@@ -69,6 +75,8 @@ pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
+pub use crate::redundancy_profile::LossReport;
+pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{
     SOUND_CHECK_SAMPLES, SoundCheck, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict,
     judge as judge_sound_check,

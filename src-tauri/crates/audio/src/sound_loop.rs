@@ -19,6 +19,7 @@ use crate::mixer::Mixer;
 use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
+use crate::redundancy_profile::LossReport;
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
@@ -45,6 +46,7 @@ pub(crate) enum LoopCommand {
     SetEchoCancelling(EchoCancelling),
     CheckSound { recorder: SoundCheckRecorder, done: Sender<SoundCheckRecorder> },
     AddSpeaker(Box<Speaker>),
+    SetListenerLoss(LossReport),
     PlayCue(Vec<f32>),
     Stop,
 }
@@ -201,6 +203,7 @@ impl SoundLoop {
             LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
+            LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
         }

@@ -74,6 +74,8 @@ pub struct VoiceStatistics {
     pub sent_bytes: u64,
     /// Frames the encoder failed on.
     pub failed_frames: u64,
+    /// How much is repeated for listeners who miss frames: 0 nothing, 4 all there is.
+    pub redundancy_level: u8,
     /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
     /// What is done to the microphone's sound.
@@ -92,8 +94,10 @@ pub struct SpeakerStatistics {
     pub inbox_overflow: u64,
     /// Packets that were not Opus.
     pub undecodable: u64,
-    /// Missing frames for which the following packet was there in time to look for a copy.
+    /// Missing frames that later packets brought back: as a copy, as a coarse copy, or by Deep Redundancy.
     pub recovered: u64,
+    /// Frames that came after they had been replaced, but in time to mend the sound after them.
+    pub mended: u64,
     /// Times the sound began after silence.
     pub talkspurts: u64,
     /// Samples left out to catch up.
@@ -122,6 +126,7 @@ impl SpeakerStatistics {
             inbox_overflow: 0,
             undecodable: 0,
             recovered: 0,
+            mended: 0,
             talkspurts: 0,
             shortened_samples: 0,
             lengthened_samples: 0,

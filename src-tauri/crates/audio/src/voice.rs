@@ -1,11 +1,12 @@
 //! The own voice from the microphone ring to encoded frames, and the mute that holds them back.
 
 use crate::clock::{Moment, VoiceClock, samples_to_micros};
-use crate::encoder::VoiceEncoder;
 use crate::error::AudioError;
 use crate::fade::{fade_in, fade_out};
 use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use crate::level_meter::{LevelMeter, rfc6464_level};
+use crate::redundancy_profile::{LossReport, RedundancyControl};
+use crate::redundant_encoder::RedundantEncoder;
 use crate::resampler::RateConverter;
 use crate::ring::CaptureTap;
 use crate::statistics::VoiceStatistics;
@@ -73,7 +74,8 @@ impl Capture {
 
 /// Meter, mute, frames and encoder. Starts muted.
 pub(crate) struct Voice {
-    encoder: VoiceEncoder,
+    encoder: RedundantEncoder,
+    redundancy: RedundancyControl,
     clock: VoiceClock,
     meter: LevelMeter,
     frame: Vec<f32>,
@@ -89,7 +91,8 @@ pub(crate) struct Voice {
 impl Voice {
     pub(crate) fn new() -> Result<Self, AudioError> {
         Ok(Self {
-            encoder: VoiceEncoder::new()?,
+            encoder: RedundantEncoder::new()?,
+            redundancy: RedundancyControl::default(),
             clock: VoiceClock::default(),
             meter: LevelMeter::default(),
             frame: Vec::with_capacity(FRAME_SAMPLES),
@@ -110,7 +113,7 @@ impl Voice {
     }
 
     pub(crate) fn statistics(&self) -> VoiceStatistics {
-        VoiceStatistics { muted: self.muted, ..self.statistics.clone() }
+        VoiceStatistics { muted: self.muted, redundancy_level: self.redundancy.level(), ..self.statistics.clone() }
     }
 
     /// Takes a captured block, the first sample of which was captured at `captured_at`.
@@ -138,6 +141,14 @@ impl Voice {
         }
         self.frame.extend_from_slice(&block);
         if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
+    }
+
+    /// Takes what listeners miss; frames repeat accordingly from the next one on.
+    pub(crate) fn take_loss_report(&mut self, report: LossReport, now: Moment) {
+        self.redundancy.report(report, now);
+        if let Err(error) = self.encoder.set_scheme(self.redundancy.scheme()) {
+            tracing::warn!(%error, "the encoder does not take the redundancy that listeners need");
+        }
     }
 
     /// Lets the voice out, except for the next `old_blocks`: those were under way when it was still muted.
@@ -175,12 +186,19 @@ impl Voice {
         last
     }
 
+    fn encode_at(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+        if self.starting {
+            self.encoder.begin_talkspurt()?;
+        }
+        self.encoder.encode(frame, timestamp)
+    }
+
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
         let mut frame = [0.0; FRAME_SAMPLES];
         frame.copy_from_slice(&self.frame);
         self.frame.clear();
         let timestamp = self.clock.stamp(FRAME_SAMPLES);
-        match self.encoder.encode(&frame) {
+        match self.encode_at(&frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;
@@ -201,6 +219,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::redundant_copies::find_copies;
 
     fn talk(voice: &mut Voice, blocks: std::ops::Range<i64>) -> Vec<EncodedFrame> {
         blocks.filter_map(|n| voice.push_block([0.25; BLOCK_SAMPLES], Moment::from_millis(n * 10))).collect()
@@ -222,6 +241,19 @@ mod tests {
         let starts: Vec<bool> = frames.iter().map(|frame| frame.starts_talkspurt).collect();
         assert_eq!(starts, [true, false, false, false, false]);
         assert!(frames.windows(2).all(|pair| pair[1].timestamp == pair[0].timestamp + 960));
+    }
+
+    #[test]
+    fn frames_are_repeated_once_listeners_miss_some() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute(0);
+        assert!(talk(&mut voice, 0..40).into_iter().all(|frame| find_copies(&frame.payload.into()).is_empty()));
+        let report = LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None };
+        voice.take_loss_report(report, Moment::from_millis(400));
+        assert_eq!(voice.statistics().redundancy_level, 2);
+        let frames = talk(&mut voice, 40..80);
+        let repeated = frames.into_iter().filter(|frame| find_copies(&frame.payload.clone().into()).len() == 2).count();
+        assert!(repeated > 10, "{repeated}");
     }
 
     #[test]
