@@ -22,10 +22,43 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{
     arguments::Arguments,
     home::{self, Home, KeptHouse, Known},
-    ipc::{self, AppChanged},
+    ipc::{self, AppChanged, Problem},
     ongoing::Ongoing,
     view::{AppView, FoundRoom, Language, LevelBatch},
 };
+
+/// Where the desk stands, once its profile could be opened. A profile that is in use may be free later.
+pub struct DeskPlace {
+    app: AppHandle,
+    arguments: Arguments,
+    desk: Mutex<Option<Desk>>,
+}
+
+impl DeskPlace {
+    /// An empty place.
+    pub fn new(arguments: Arguments, app: AppHandle) -> Self {
+        Self { app, arguments, desk: Mutex::default() }
+    }
+
+    /// The desk, opened now if it is not yet.
+    ///
+    /// # Errors
+    /// `profile_in_use`, `profile_broken`.
+    pub fn open(&self) -> Result<Desk, Refusal> {
+        let mut place = lock(&self.desk);
+        if let Some(desk) = place.as_ref() {
+            return Ok(desk.clone());
+        }
+        let desk = Desk::open(&self.arguments, self.app.clone())?;
+        *place = Some(desk.clone());
+        Ok(desk)
+    }
+
+    /// The desk, if it is open.
+    pub fn get(&self) -> Option<Desk> {
+        lock(&self.desk).clone()
+    }
+}
 
 /// Clones share the same desk.
 #[derive(Clone)]
@@ -53,7 +86,7 @@ impl Desk {
     ///
     /// # Errors
     /// `profile_in_use`, `profile_broken`.
-    pub fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
+    fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
         let profile = Profile::open(&profile_folder(arguments)?)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
@@ -286,10 +319,22 @@ impl Desk {
         if let Some(house) = place.as_ref() {
             return Ok(house.clone());
         }
-        let house = House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+        let house =
+            House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
         self.tell_home(Some(house.address()));
+        self.tell_where_it_moved(&house);
         *place = Some(house.clone());
         Ok(house)
+    }
+
+    /// A house that found its ports taken went to the next free ones: the links of yesterday lead elsewhere.
+    fn tell_where_it_moved(&self, house: &House) {
+        let Arguments { port, media_port, .. } = self.shared.arguments;
+        let has_moved = |asked: u16, got: u16| asked != 0 && asked != got;
+        if has_moved(port, house.port()) || house.media_port().is_some_and(|media| has_moved(media_port, media)) {
+            let detail = format!("TCP {}, UDP {:?}", house.port(), house.media_port());
+            ipc::tell(&self.shared.app, Problem(Refusal::new(Code::PortTaken, detail)));
+        }
     }
 
     fn house_config(&self) -> HouseConfig {
@@ -333,9 +378,9 @@ impl Desk {
 
     fn tell_home(&self, own: Option<HouseAddress>) {
         let houses = self.settings().saved_houses;
-        let kept = houses.iter().filter_map(|house| {
-            Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link })
-        });
+        let kept = houses
+            .iter()
+            .filter_map(|house| Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link }));
         self.shared.home.set_known(Known { own, kept: kept.collect() });
     }
 

@@ -134,17 +134,13 @@ impl Home {
     async fn ask_all(&self, early: bool) -> HomeView {
         let known = lock(&self.shared.known).clone();
         let own_pin = known.own.as_ref().map(|own| own.pin.clone());
-        let nearby: Vec<HouseAddress> =
-            known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref())).collect();
+        let nearby: Vec<HouseAddress> = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref())).collect();
         let (nearby, kept) = tokio::join!(
             join_all(nearby.iter().map(|house| self.ask(house))),
             join_all(known.kept.iter().map(|kept| self.ask(&kept.link.house)))
         );
-        let found: Vec<FoundRoom> = nearby
-            .into_iter()
-            .flatten()
-            .flat_map(|(info, cards)| rooms_of(&info, cards, own_pin.as_ref()))
-            .collect();
+        let found: Vec<FoundRoom> =
+            nearby.into_iter().flatten().flat_map(|(info, cards)| rooms_of(&info, cards, own_pin.as_ref())).collect();
         let saved = known.kept.iter().zip(kept).map(|(kept, answer)| saved_house(kept, answer)).collect();
         let discovery_problem = lock(&self.shared.view).discovery_problem;
         let searching = early && found.is_empty() && discovery_problem.is_none();

@@ -11,18 +11,13 @@ use tauri::{AppHandle, Manager, State, ipc::Channel};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
-    desk::Desk,
+    desk::DeskPlace,
     view::{AppView, FoundRoom, Language, LevelBatch},
     window,
 };
 
 type Answer<T> = Result<T, Refusal>;
-type DeskState<'a> = State<'a, Answer<Desk>>;
-
-/// The desk, or why there is none (a profile that is in use or broken).
-fn desk<'a>(state: &'a DeskState<'_>) -> Answer<&'a Desk> {
-    state.inner().as_ref().map_err(Clone::clone)
-}
+type Place<'a> = State<'a, DeskPlace>;
 
 /// Anything but the call changed.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -56,99 +51,99 @@ pub struct CloseAsked {
 
 #[tauri::command]
 #[specta::specta]
-async fn open_app(state: DeskState<'_>) -> Answer<AppView> {
-    Ok(desk(&state)?.view())
+async fn open_app(place: Place<'_>) -> Answer<AppView> {
+    Ok(place.open()?.view())
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_name(state: DeskState<'_>, name: String) -> Answer<()> {
-    desk(&state)?.set_name(&name)
+async fn set_name(place: Place<'_>, name: String) -> Answer<()> {
+    place.open()?.set_name(&name)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_language(state: DeskState<'_>, language: Language) -> Answer<()> {
-    desk(&state)?.set_language(language)
+async fn set_language(place: Place<'_>, language: Language) -> Answer<()> {
+    place.open()?.set_language(language)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_theme(state: DeskState<'_>, theme: Theme) -> Answer<()> {
-    desk(&state)?.set_theme(theme)
+async fn set_theme(place: Place<'_>, theme: Theme) -> Answer<()> {
+    place.open()?.set_theme(theme)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn start_room(state: DeskState<'_>, title: String, leave_other: bool) -> Answer<()> {
-    desk(&state)?.start_room(&title, leave_other).await
+async fn start_room(place: Place<'_>, title: String, leave_other: bool) -> Answer<()> {
+    place.open()?.start_room(&title, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn join_room(state: DeskState<'_>, house: String, room: RoomId, leave_other: bool) -> Answer<()> {
-    desk(&state)?.join_room(&house, room, leave_other).await
+async fn join_room(place: Place<'_>, house: String, room: RoomId, leave_other: bool) -> Answer<()> {
+    place.open()?.join_room(&house, room, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn join_link(state: DeskState<'_>, link: String, leave_other: bool) -> Answer<()> {
-    desk(&state)?.join_link(&link, leave_other).await
+async fn join_link(place: Place<'_>, link: String, leave_other: bool) -> Answer<()> {
+    place.open()?.join_link(&link, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn look_at_link(state: DeskState<'_>, link: String) -> Answer<Vec<FoundRoom>> {
-    desk(&state)?.look_at_link(&link).await
+async fn look_at_link(place: Place<'_>, link: String) -> Answer<Vec<FoundRoom>> {
+    place.open()?.look_at_link(&link).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn save_house(state: DeskState<'_>, link: String) -> Answer<()> {
-    desk(&state)?.save_house(&link).await
+async fn save_house(place: Place<'_>, link: String) -> Answer<()> {
+    place.open()?.save_house(&link).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn forget_house(state: DeskState<'_>, pin: String) -> Answer<()> {
-    desk(&state)?.forget_house(&pin)
+async fn forget_house(place: Place<'_>, pin: String) -> Answer<()> {
+    place.open()?.forget_house(&pin)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn command(state: DeskState<'_>, command: Command) -> Answer<()> {
-    desk(&state)?.call()?.command(command).await
+async fn command(place: Place<'_>, command: Command) -> Answer<()> {
+    place.open()?.call()?.command(command).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn accept_invitation(state: DeskState<'_>) -> Answer<()> {
-    desk(&state)?.call()?.accept_invitation().await
+async fn accept_invitation(place: Place<'_>) -> Answer<()> {
+    place.open()?.call()?.accept_invitation().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_muted(state: DeskState<'_>, muted: bool) -> Answer<()> {
-    desk(&state)?.call()?.set_muted(muted).await
+async fn set_muted(place: Place<'_>, muted: bool) -> Answer<()> {
+    place.open()?.call()?.set_muted(muted).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn leave(state: DeskState<'_>) -> Answer<()> {
-    desk(&state)?.leave().await;
+async fn leave(place: Place<'_>) -> Answer<()> {
+    place.open()?.leave().await;
     Ok(())
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn end_room(state: DeskState<'_>) -> Answer<()> {
-    desk(&state)?.call()?.end_room().await
+async fn end_room(place: Place<'_>) -> Answer<()> {
+    place.open()?.call()?.end_room().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn hear_levels(state: DeskState<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
-    desk(&state)?.send_levels(levels)
+async fn hear_levels(place: Place<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
+    place.open()?.send_levels(levels)
 }
 
 #[tauri::command]

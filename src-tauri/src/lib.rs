@@ -13,11 +13,10 @@ mod window;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
-use serambi_protocol::Refusal;
 use tauri::{AppHandle, Manager};
 
 use arguments::Arguments;
-use desk::Desk;
+use desk::DeskPlace;
 use window::StartTimes;
 
 /// Exit code of a window that could not be opened at all.
@@ -63,11 +62,11 @@ fn build(arguments: Arguments, times: StartTimes) -> tauri::Result<tauri::App> {
             border.mount_events(app);
             let handle = app.handle().clone();
             // The profile is opened here, after a second start has been sent away.
-            let desk = Desk::open(&arguments, handle.clone());
-            if let Err(refusal) = &desk {
+            let place = DeskPlace::new(arguments, handle.clone());
+            if let Err(refusal) = place.open() {
                 tracing::error!(code = %refusal.code, detail = refusal.detail, "the profile cannot be opened");
             }
-            app.manage::<Result<Desk, Refusal>>(desk);
+            app.manage(place);
             window::open(&handle, &profile)?;
             Ok(())
         })
@@ -83,7 +82,7 @@ fn bus_element(profile: &str) -> String {
 fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
     window::bring_to_front(app);
     let link = Arguments::try_parse_from(arguments).ok().and_then(|arguments| arguments.link);
-    if let (Some(link), Ok(desk)) = (link, app.state::<Result<Desk, Refusal>>().inner()) {
+    if let (Some(link), Some(desk)) = (link, app.state::<DeskPlace>().get()) {
         desk.open_link(link);
     }
 }

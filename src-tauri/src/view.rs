@@ -1,11 +1,7 @@
 //! What the window is shown: one profile, the rooms one could go to, and the room one is in.
 
 use serambi_call::{CallView, Theme};
-use serambi_protocol::{
-    PersonId, Refusal,
-    api::RoomCard,
-    code::Code,
-};
+use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 

@@ -5,11 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serambi_protocol::Refusal;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
 
 use crate::{
-    desk::Desk,
+    desk::DeskPlace,
     ipc::{self, CloseAsked},
 };
 
@@ -68,17 +67,16 @@ pub fn on_event(window: &Window, event: &WindowEvent) {
 }
 
 async fn people_cut_off(app: &AppHandle) -> Option<CloseAsked> {
-    let state = app.state::<Result<Desk, Refusal>>();
-    let presence = state.inner().as_ref().ok()?.others_present().await;
+    let presence = app.state::<DeskPlace>().get()?.others_present().await;
     (presence.people > 0).then_some(CloseAsked { people: presence.people, rooms: presence.rooms })
 }
 
 /// Leaves, closes the house, and ends the program.
 pub async fn close_for_good(app: &AppHandle) {
-    if let Ok(desk) = app.state::<Result<Desk, Refusal>>().inner() {
-        if tokio::time::timeout(LEAVE_WITHIN, desk.close()).await.is_err() {
-            tracing::warn!("leaving took too long; closing all the same");
-        }
+    if let Some(desk) = app.state::<DeskPlace>().get()
+        && tokio::time::timeout(LEAVE_WITHIN, desk.close()).await.is_err()
+    {
+        tracing::warn!("leaving took too long; closing all the same");
     }
     app.exit(0);
 }

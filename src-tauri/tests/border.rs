@@ -37,9 +37,10 @@ fn every_command_is_listed_generated_and_permitted() {
     }
     let invoked = typescript.matches("__TAURI_INVOKE(\"").count().max(typescript.matches("INVOKE(\"").count());
     assert_eq!(invoked, listed.len(), "a command is registered but not listed");
-    let capability: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/capabilities/main.json")).unwrap())
-            .unwrap();
+    let capability: serde_json::Value = serde_json::from_str(
+        &fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/capabilities/main.json")).unwrap(),
+    )
+    .unwrap();
     let permitted: BTreeSet<String> = capability["permissions"]
         .as_array()
         .unwrap()

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{Trouble, error::io};
@@ -96,16 +95,6 @@ impl Session {
         let actions: Vec<Value> = presses.collect();
         let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
         self.post("actions", &json!({ "actions": [keyboard] })).map(|_| ())
-    }
-
-    /// A picture of the page, PNG.
-    ///
-    /// # Errors
-    /// When the driver cannot make one.
-    pub fn screenshot(&self) -> Result<Vec<u8>, Trouble> {
-        let value = request(self.address, "GET", &self.path("screenshot"), None, ANSWER_LIMIT)?;
-        let text = value.as_str().unwrap_or_default();
-        STANDARD.decode(text).map_err(|error| Trouble::Unexpected(format!("a screenshot that is none: {error}")))
     }
 
     /// Ends the session and the program under test.

@@ -194,15 +194,13 @@ impl Window {
         self.session.run(script, arguments)
     }
 
-    /// A picture of the page, numbered in the order of the steps: `sari-03-hand-raised.png`.
+    /// A picture of the screen with the window, numbered in the order of the steps: `sari-03-hand-raised.png`. Taken
+    /// from the display: the driver's own pictures wait for a frame that a page at rest never draws (WebKitGTK 2.50).
     ///
     /// # Errors
     /// When it cannot be made or written.
     pub fn photograph(&self, step: &str) -> Result<PathBuf, Trouble> {
-        let file = self.next_picture(step);
-        let picture = self.session.screenshot()?;
-        std::fs::write(&file, picture).map_err(io(format!("writing {}", file.display())))?;
-        Ok(file)
+        self.display.photograph(&self.next_picture(step))
     }
 
     /// Tries to close the window, as its frame's button would.
@@ -237,7 +235,7 @@ impl Window {
         let waited = wait::until(what, PATIENCE, look, || self.words().unwrap_or_default());
         waited.inspect_err(|_| {
             // The picture of what was there instead helps most; its own failure must not hide the first one.
-            let _ = self.display.photograph(&self.next_picture("in-vain"));
+            let _ = self.photograph("in-vain");
         })
     }
 }

@@ -20,7 +20,7 @@ import type {
 import { isOnStage } from './backend';
 import { FakeRoom, refuse } from './fake/house';
 import { crowd, idOf, ME } from './fake/people';
-import { calm, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
+import { calm, linkTo, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
 import { hasTheWord, loudness, ownMicrophone } from './fake/voices';
 
 const BATCH_MS = 50;
@@ -221,6 +221,11 @@ export class FakeBackend implements Backend {
 
   askToClose(): void {
     this.#ears?.closeAsked({ people: this.room ? this.room.guests.length - 1 : 0, rooms: this.room ? 1 : 0 });
+  }
+
+  /** A link to a room of the house on this network. */
+  networkLink(room: string): string {
+    return linkTo(room);
   }
 
   view(): AppView {

@@ -1,5 +1,7 @@
 //! A room as one person may see it, and the difference between two such views.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -228,14 +230,12 @@ impl RoomView {
 
     /// The audience keeps its order, so what changed is who left, who is new at the end, and who looks different.
     fn audience_change(&self, next: &RoomView) -> RoomEvent {
-        let changed: Vec<PersonView> =
-            next.audience.iter().filter(|person| !self.audience.contains(person)).cloned().collect();
-        let left = self
-            .audience
-            .iter()
-            .filter(|old| !next.audience.iter().any(|person| person.id == old.id))
-            .map(|old| old.id.clone())
-            .collect();
+        // By id: in a room of hundreds this is done for each of them, for every change.
+        let before: HashMap<&PersonId, &PersonView> = self.audience.iter().map(|old| (&old.id, old)).collect();
+        let after: HashSet<&PersonId> = next.audience.iter().map(|person| &person.id).collect();
+        let is_news = |person: &&PersonView| before.get(&person.id) != Some(person);
+        let changed: Vec<PersonView> = next.audience.iter().filter(is_news).cloned().collect();
+        let left = self.audience.iter().map(|old| &old.id).filter(|id| !after.contains(id)).cloned().collect();
         let event = RoomEvent::AudienceChanged { now: next.now, changed, left, listeners: next.listeners };
         let mut folded = self.clone();
         folded.apply(&event);

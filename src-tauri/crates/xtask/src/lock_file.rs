@@ -5,9 +5,6 @@
 const NATIVE_PARTS: &[&str] = &["@tauri-apps/cli", "@rolldown/binding", "lightningcss"];
 const SYSTEMS: &[&str] = &["darwin-arm64", "darwin-x64", "win32-x64-msvc", "linux-x64-gnu"];
 
-/// The one place Rust packages come from. (A git or mirror address would begin differently.)
-const CARGO_SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
-
 /// What is wrong with a file of this name and content; nothing, if it is no lock file.
 pub fn complaints(name: &str, text: &str) -> Vec<String> {
     match name.rsplit('/').next() {
@@ -34,12 +31,16 @@ fn npm_complaints(name: &str, text: &str) -> Vec<String> {
     addresses.chain(natives).collect()
 }
 
+/// Rust packages come from one registry: a git or mirror address would be another source, or of another kind.
 fn cargo_complaints(name: &str, text: &str) -> Vec<String> {
-    text.lines()
-        .enumerate()
-        .filter_map(|(number, line)| Some((number, line.strip_prefix("source = \"")?)))
-        .filter(|(_, source)| source.trim_end_matches('"') != CARGO_SOURCE)
-        .map(|(number, _)| format!("{name}:{}: a package from somewhere else", number + 1))
+    let sources = || {
+        let lines = text.lines().enumerate();
+        lines.filter_map(|(number, line)| Some((number + 1, line.strip_prefix("source = \"")?.trim_end_matches('"'))))
+    };
+    let usual = sources().map(|(_, source)| source).find(|source| source.starts_with("registry+"));
+    sources()
+        .filter(|(_, source)| Some(*source) != usual)
+        .map(|(number, _)| format!("{name}:{number}: a package from somewhere else"))
         .collect()
 }
 
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn a_lock_file_with_every_system_and_no_address_is_fine() {
         assert_eq!(complaints("ui/package-lock.json", &lock_with(SYSTEMS)), [""; 0]);
-        assert_eq!(complaints("Cargo.lock", &format!("source = \"{CARGO_SOURCE}\"\n")), [""; 0]);
+        assert_eq!(complaints("Cargo.lock", "source = \"registry+a\"\nsource = \"registry+a\"\n"), [""; 0]);
     }
 
     #[test]
@@ -68,6 +69,7 @@ mod tests {
         let text = "{\n      \"resolved\": \"https://mirror.example/x.tgz\",\n";
         assert!(complaints("package-lock.json", text)[0].starts_with("package-lock.json:2: "));
         assert!(complaints("Cargo.lock", "source = \"git+https://example.org/x\"\n")[0].starts_with("Cargo.lock:1: "));
+        assert!(complaints("Cargo.lock", "source = \"registry+a\"\nsource = \"registry+b\"\n")[0].contains(":2: "));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One open room with the people in it: what each was told last, what each is still to be told, and where their
 //! sound goes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serambi_protocol::{
     Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId, RoomView, event::ClosedReason, view::RoomTime,
@@ -16,6 +16,9 @@ use crate::{
 
 /// Changes within this time after people were told something are told together.
 const COALESCE_MS: u64 = 30;
+/// In a large room telling takes time itself. It gets at most a fifth of the porch's, so that wishes are heard; and
+/// nobody waits longer than this.
+const LONGEST_COALESCE_MS: u64 = 250;
 
 /// Where the answer to a command goes.
 pub type Reply = oneshot::Sender<Result<(), Refusal>>;
@@ -50,14 +53,15 @@ pub struct OpenRoom {
     began_at_ms: u64,
     members: BTreeMap<PersonId, Member>,
     mirror: Mirror,
-    told_at_ms: u64,
+    /// Not before this are people told again.
+    tell_at_ms: u64,
     has_news: bool,
 }
 
 impl OpenRoom {
     /// A room that has just been started by `host`, with the outcome of starting it.
     pub fn new(room: Room, id: RoomId, mirror: Mirror, now_ms: u64) -> Self {
-        Self { room, id, began_at_ms: now_ms, members: BTreeMap::new(), mirror, told_at_ms: 0, has_news: false }
+        Self { room, id, began_at_ms: now_ms, members: BTreeMap::new(), mirror, tell_at_ms: 0, has_news: false }
     }
 
     /// The rules' side of it.
@@ -73,7 +77,7 @@ impl OpenRoom {
     /// The next time at which something happens by itself.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let by_the_rules = self.room.next_deadline().map(|at| self.began_at_ms.saturating_add(at.0));
-        let telling = self.has_news.then(|| self.told_at_ms.saturating_add(COALESCE_MS));
+        let telling = self.has_news.then_some(self.tell_at_ms);
         by_the_rules.into_iter().chain(telling).min()
     }
 
@@ -85,7 +89,7 @@ impl OpenRoom {
             let outcome = self.room.pass_time(now);
             gone = self.take(outcome);
         }
-        if self.has_news && now_ms >= self.told_at_ms.saturating_add(COALESCE_MS) {
+        if self.has_news && now_ms >= self.tell_at_ms {
             self.tell(now_ms);
         }
         gone
@@ -287,7 +291,7 @@ impl OpenRoom {
     /// Everybody hears what changed for them, and then what is to be said about it.
     fn tell(&mut self, now_ms: u64) {
         self.has_news = false;
-        self.told_at_ms = now_ms;
+        let began = Instant::now();
         let now = self.time(now_ms);
         for (person, member) in &mut self.members {
             if member.waits_for.is_some() {
@@ -302,6 +306,9 @@ impl OpenRoom {
                 member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });
             }
         }
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let pause_ms = took_ms.saturating_mul(5).clamp(COALESCE_MS, LONGEST_COALESCE_MS);
+        self.tell_at_ms = now_ms.saturating_add(pause_ms);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole visits: the checks of the behaviour's section 17 that a house adds something to.
 
+use futures_util::future::join_all;
 use serambi_protocol::{
     Code, Command, Notice,
     command::HandScope,
@@ -286,4 +287,23 @@ async fn closing_says_how_many_are_cut_off_and_tells_them() {
     assert_eq!((cut_off.people, cut_off.rooms), (2, 1));
     house.house.close().await;
     assert_eq!(wei.is_out().await, ClosedReason::Ended);
+}
+
+#[tokio::test]
+async fn check_27_three_hundred_hands_make_one_queue_in_time_order_and_few_notices() {
+    let house = TestHouse::open().await;
+    let mut sari = house.visitor("Sari").await.open_room("").await;
+    let mut order = Vec::new();
+    for crowd in 0..30 {
+        let names: Vec<String> = (0..10).map(|number| format!("Visitor {}", crowd * 10 + number)).collect();
+        for visitor in join_all(names.iter().map(|name| house.visitor(name))).await {
+            visitor.join(&sari.room).await.unwrap();
+            visitor.wish(&sari.room, Command::RaiseHand).await.unwrap();
+            order.push(visitor.name);
+        }
+    }
+    sari.sees("three hundred hands", |view| view.hands.count == 300 && view.listeners == 300).await;
+    assert_eq!(queue(&sari), order);
+    let (cues, took_ms) = (sari.notices.len() as u64, sari.view.now.0);
+    assert!(cues >= 1 && cues <= took_ms / 3_000 + 1, "{cues} cues in {took_ms} ms");
 }

@@ -24,6 +24,9 @@ const ADDRESS_HELD: Duration = Duration::from_secs(5);
 /// The newest fragment, and the one before: it is in use until a restart has come through.
 const FRAGMENTS_KEPT: usize = 2;
 
+/// Addresses one connection may speak from. A client tries each of its interfaces.
+const ADDRESSES_KEPT: usize = 32;
+
 /// What a datagram is, by its first byte (RFC 7983).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DatagramKind {
@@ -59,6 +62,7 @@ pub(crate) struct Demux {
     by_fragment: HashMap<String, TransportKey>,
     fragments: HashMap<TransportKey, VecDeque<String>>,
     by_address: HashMap<SocketAddr, Owner>,
+    addresses: HashMap<TransportKey, VecDeque<SocketAddr>>,
 }
 
 impl Demux {
@@ -80,7 +84,9 @@ impl Demux {
         for fragment in self.fragments.remove(&key).unwrap_or_default() {
             self.by_fragment.remove(&fragment);
         }
-        self.by_address.retain(|_, owner| owner.key != key);
+        for address in self.addresses.remove(&key).unwrap_or_default() {
+            self.release(address, key);
+        }
     }
 
     /// The connection a datagram belongs to.
@@ -103,7 +109,27 @@ impl Demux {
             return false;
         }
         *owner = Owner { key, heard: now };
+        self.remember(source, key);
         true
+    }
+
+    fn remember(&mut self, source: SocketAddr, key: TransportKey) {
+        let addresses = self.addresses.entry(key).or_default();
+        if addresses.contains(&source) {
+            return;
+        }
+        addresses.push_back(source);
+        if addresses.len() > ADDRESSES_KEPT
+            && let Some(oldest) = addresses.pop_front()
+        {
+            self.release(oldest, key);
+        }
+    }
+
+    fn release(&mut self, address: SocketAddr, key: TransportKey) {
+        if self.by_address.get(&address).is_some_and(|owner| owner.key == key) {
+            self.by_address.remove(&address);
+        }
     }
 }
 
@@ -172,6 +198,19 @@ mod tests {
         assert_eq!(demux.route(now, source, &request("two:x")), None);
         let later = now + ADDRESS_HELD;
         assert_eq!(demux.route(later, source, &request("two:x")), Some(key(2)));
+    }
+
+    #[test]
+    fn a_connection_cannot_claim_any_number_of_addresses() {
+        let now = Instant::now();
+        let mut demux = Demux::default();
+        demux.expect("one", key(1));
+        for port in 1..=1000 {
+            demux.route(now, SocketAddr::from(([10, 0, 0, 1], port)), &request("one:x"));
+        }
+        assert_eq!(demux.by_address.len(), ADDRESSES_KEPT);
+        demux.forget(key(1));
+        assert!(demux.by_address.is_empty() && demux.by_fragment.is_empty());
     }
 
     proptest! {

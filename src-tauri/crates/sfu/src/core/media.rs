@@ -4,16 +4,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use str0m::rtp::RtpPacket;
+use str0m::rtp::{RtpPacket, Ssrc};
 use tracing::trace;
 
 use super::SfuCore;
 use super::demux::DatagramKind;
 use super::forwarding::{IncomingNumbers, SILENT_FRAME, TrackPacket};
 use super::limits::SOUND_LATE;
+use super::participant::PublisherLeg;
 use super::subscribing::transport_of;
 use super::track::Receiver;
-use super::transport::{Leg, ParticipantId, TransportKey};
+use super::transport::{Leg, Outbox, ParticipantId, TransportKey};
+
+/// A section whose description names no SSRC takes the first unknown one with its payload type.
+/// It stays silent all the same unless the packet proves to be the client's when it is decrypted.
+fn adopt_stream(leg: &mut PublisherLeg, now: Instant, packet: &[u8], outbox: &mut Outbox) {
+    if leg.sections.iter().all(|section| section.ssrc.is_some()) {
+        return;
+    }
+    let [_, second, _, _, _, _, _, _, s0, s1, s2, s3, ..] = packet else {
+        return;
+    };
+    let ssrc = Ssrc::from(u32::from_be_bytes([*s0, *s1, *s2, *s3]));
+    if *ssrc == 0 || leg.sections.iter().any(|section| section.ssrc == Some(ssrc)) {
+        return;
+    }
+    let nameless = leg.sections.iter_mut().find(|s| s.ssrc.is_none() && s.opus == second & 0x7f);
+    if let Some(section) = nameless {
+        section.ssrc = Some(ssrc);
+        leg.transport.expect_stream(now, section.mid, ssrc, outbox);
+    }
+}
 
 /// A datagram on its way in.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +69,9 @@ impl SfuCore {
             if now.saturating_duration_since(received) > SOUND_LATE {
                 participant.traffic.packets_late += 1;
                 return;
+            }
+            if let Some(leg) = &mut participant.publisher {
+                adopt_stream(leg, now, bytes, &mut self.outbox);
             }
         }
         if let Some(transport) = transport_of(participant, key.leg) {

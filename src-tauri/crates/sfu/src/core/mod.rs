@@ -211,7 +211,7 @@ impl SfuCore {
             Timer::Seat(id) => self.check_seat(now, id),
             Timer::Join(id) => self.check_joined(now, id),
             Timer::Token(id) => self.renew_token(now, id),
-            Timer::Silence(id) => self.check_silence(now, id),
+            Timer::Silence(id, connection) => self.check_silence(now, id, connection),
             Timer::Room(id) => self.check_room(now, id),
         }
     }

@@ -7,7 +7,7 @@ use livekit_protocol::{
     AddTrackRequest, MuteTrackRequest, TrackPublishedResponse, TrackSource, TrackType, TrackUnpublishedResponse,
     request_response,
 };
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::SfuCore;
 use super::limits::{MAX_ID_BYTES, MAX_NAME_CHARACTERS, MAX_PENDING_PER_CID, MAX_PENDING_TRACKS, MAX_PUBLISHED_TRACKS};
@@ -83,7 +83,7 @@ impl SfuCore {
         };
         let track = participant.tracks.remove(position);
         participant.traffic.packets_lost_in += track.munger.lost();
-        info!(person = %participant.sid, track = track_sid, "unpublished");
+        debug!(person = %participant.sid, track = track_sid, "unpublished");
         self.close_section(now, id, track_sid);
         for receiver in track.receivers {
             self.retire_section(now, receiver.participant, track_sid);

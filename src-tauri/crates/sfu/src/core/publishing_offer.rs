@@ -6,7 +6,7 @@ use std::time::Instant;
 use livekit_protocol::signal_response::Message;
 use livekit_protocol::{DisconnectReason, SessionDescription};
 use str0m::rtp::Ssrc;
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::SfuCore;
 use super::limits::MAX_ID_BYTES;
@@ -116,14 +116,19 @@ impl SfuCore {
         let Some(participant) = self.participants.get_mut(&id) else {
             return opened;
         };
-        for section in offer.sections.iter().filter(|s| brings_audio(s)) {
+        let sending = || offer.sections.iter().filter(|section| brings_audio(section));
+        // Those that say which track they bring come first: a section of an ended track may still
+        // send, and must not take the place of the one that was announced since.
+        let by_name = sending().map(|section| (section, Match::Cid));
+        let by_age = sending().map(|section| (section, Match::Oldest));
+        for (section, how) in by_name.chain(by_age) {
             let Some(opus) = section.opus else {
                 continue;
             };
             if follow_source(participant, section) {
                 continue;
             }
-            let Some(track) = take_pending(participant, section) else {
+            let Some(track) = take_pending(participant, section, how) else {
                 continue;
             };
             let Some(leg) = &mut participant.publisher else {
@@ -140,7 +145,7 @@ impl SfuCore {
                 leg.transport.expect_stream(now, mid, ssrc, &mut self.outbox);
             }
             let track = track.publish(&section.mid);
-            info!(person = %participant.sid, track = %track.info.sid, "published");
+            debug!(person = %participant.sid, track = %track.info.sid, "published");
             leg.ended_mids.remove(&section.mid);
             leg.sections.push(ReceivingSection {
                 client_mid: section.mid.clone(),
@@ -238,16 +243,28 @@ fn follow_source(participant: &mut Participant, section: &Section) -> bool {
     false
 }
 
-/// The announced track a section brings: the one whose client id stands in the msid, else the
-/// oldest. Firefox writes ids of its own into the msid.
-fn take_pending(participant: &mut Participant, section: &Section) -> Option<PendingTrack> {
-    let by_cid = participant.pending.iter().position(|track| section.msid_track.as_deref() == Some(track.cid.as_str()));
-    let allowed = |index: usize| {
-        let track = participant.pending.get(index)?;
-        participant.may_publish(track.info.source).then_some(index)
+/// How a section is matched to an announced track.
+#[derive(Debug, Clone, Copy)]
+enum Match {
+    /// The client's id of the track stands in the msid.
+    Cid,
+    /// Firefox writes ids of its own there: then it is the oldest one that waits.
+    Oldest,
+}
+
+fn take_pending(participant: &mut Participant, section: &Section, how: Match) -> Option<PendingTrack> {
+    let index = match how {
+        Match::Cid => {
+            let cid = section.msid_track.as_deref()?;
+            participant.pending.iter().position(|track| track.cid == cid)?
+        }
+        Match::Oldest => {
+            let ended = participant.publisher.as_ref().is_some_and(|leg| leg.ended_mids.contains(&section.mid));
+            (!ended).then_some(0)?
+        }
     };
-    let index = by_cid.or(Some(0)).and_then(allowed)?;
-    Some(participant.pending.remove(index))
+    let track = participant.pending.get(index)?;
+    participant.may_publish(track.info.source).then(|| participant.pending.remove(index))
 }
 
 fn answer_section(participant: &Participant, section: &Section) -> SectionAnswer {

@@ -8,7 +8,7 @@ use livekit_protocol::{
     DisconnectReason, JoinResponse, LeaveRequest, ParticipantPermission, ReconnectResponse, ServerInfo, leave_request,
     server_info,
 };
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::limits::{
     JOIN_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, SEAT_KEPT, SIGNAL_SILENCE, TOKEN_INTERVAL, check_attributes,
@@ -115,12 +115,12 @@ impl SfuCore {
             room.enter(id, &join.identity);
         }
         let participant = self.seat(now, room_id, connection, join);
-        info!(room = %room_id.0, person = %participant.sid, hidden = participant.is_hidden(), "joined");
+        debug!(room = %room_id.0, person = %participant.sid, hidden = participant.is_hidden(), "joined");
         self.participants.insert(id, participant);
         self.connections.insert(connection, id);
         self.timers.set(now + JOIN_TIMEOUT, Timer::Join(id));
         self.timers.set(now + TOKEN_INTERVAL, Timer::Token(id));
-        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id));
+        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id, connection));
 
         self.send_join(id);
         self.send_token(id);
@@ -150,12 +150,12 @@ impl SfuCore {
         };
         let room = seat.room;
         seat.link = SignalLink::Up { connection, heard: now };
-        info!(person = %seat.sid, "resumed");
+        debug!(person = %seat.sid, "resumed");
         if let Some(earlier) = earlier {
             self.close_connection(earlier);
         }
         self.connections.insert(connection, id);
-        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id));
+        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id, connection));
 
         self.signal(id, Message::Reconnect(self.reconnect_response()));
         self.send_presence(id, room, lost_since);
@@ -210,7 +210,7 @@ impl SfuCore {
         let Some(mut participant) = self.participants.remove(&id) else {
             return;
         };
-        info!(person = %participant.sid, reason = reason.as_str_name(), "left");
+        debug!(person = %participant.sid, reason = reason.as_str_name(), "left");
         let publisher = participant.publisher.as_mut().map(|leg| &mut leg.transport);
         let subscriber = participant.subscriber.as_mut().map(|leg| &mut leg.transport);
         for transport in publisher.into_iter().chain(subscriber) {
@@ -268,16 +268,18 @@ impl SfuCore {
     }
 
     /// A connection that says nothing although clients ping: its far end is gone.
-    pub(super) fn check_silence(&mut self, now: Instant, id: ParticipantId) {
-        let Some(SignalLink::Up { connection, heard }) = self.participants.get(&id).map(|participant| participant.link)
-        else {
+    pub(super) fn check_silence(&mut self, now: Instant, id: ParticipantId, watched: ConnectionId) {
+        let Some(SignalLink::Up { connection, heard }) = self.participants.get(&id).map(|person| person.link) else {
             return;
         };
+        if connection != watched {
+            return;
+        }
         if heard + SIGNAL_SILENCE <= now {
             self.outputs.push_back(Output::Close(connection));
             self.handle_signal_lost(now, connection);
         } else {
-            self.timers.set(heard + SIGNAL_SILENCE, Timer::Silence(id));
+            self.timers.set(heard + SIGNAL_SILENCE, Timer::Silence(id, connection));
         }
     }
 

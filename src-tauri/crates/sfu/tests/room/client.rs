@@ -58,6 +58,8 @@ pub struct Client {
     pub with_video: bool,
     /// Take the answer's word for yes where it says no.
     pub defiant: bool,
+    /// Offer without naming SSRCs.
+    pub nameless: bool,
     /// Do not answer offers.
     pub mute_signalling: bool,
     publisher: Peer,
@@ -87,6 +89,7 @@ impl Client {
             people: HashMap::new(),
             with_video: false,
             defiant: false,
+            nameless: false,
             mute_signalling: false,
             publisher: Peer::new(base, now),
             subscriber: Peer::new(base + 1, now),
@@ -317,9 +320,11 @@ impl Client {
     }
 
     fn offer_message(&self, sdp: &str) -> Request {
+        let keep = |line: &&str| !(self.nameless && line.starts_with("a=ssrc"));
+        let lines: String = sdp.lines().filter(keep).map(|line| format!("{line}\r\n")).collect();
         Request::Offer(SessionDescription {
             r#type: "offer".into(),
-            sdp: sdp.to_owned(),
+            sdp: lines,
             id: 1,
             ..SessionDescription::default()
         })

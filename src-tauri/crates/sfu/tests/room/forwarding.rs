@@ -232,3 +232,15 @@ fn sound_that_waited_in_the_server_is_dropped_and_counted() {
     assert_eq!(sim.client(budi).heard_of(&track), said);
     assert_eq!(sim.numbers("ani").traffic.packets_late, 5);
 }
+
+#[test]
+fn a_client_that_names_no_ssrc_is_heard_all_the_same() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", listener());
+    sim.client_mut(ani).nameless = true;
+    let track = sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    let said = sim.talk(ani, 5);
+    assert_eq!(sim.client(budi).heard_of(&track), said);
+}

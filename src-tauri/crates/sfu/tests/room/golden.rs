@@ -1,7 +1,7 @@
 //! Answers to offers that real clients made, and our own offer, byte for byte.
 //!
-//! The offers in `tests/golden` were recorded from the Python SDK 1.2.1 (libwebrtc), with line ends
-//! made plain. `SERAMBI_GOLDEN=write cargo test -p serambi-sfu golden` writes the expected files
+//! The offers in `tests/golden` were recorded from the Python SDK 1.2.1 (libwebrtc) and from
+//! livekit-client 2.23.0 in Chromium 156, with line ends made plain and addresses replaced. `SERAMBI_GOLDEN=write cargo test -p serambi-sfu golden` writes the expected files
 //! anew; look at the difference before committing it.
 
 use std::path::PathBuf;
@@ -76,6 +76,18 @@ fn python_joins_publishes_and_unpublishes() {
     add_track(&mut sim, ani, "python_publishing.offer.sdp");
     check("python_publishing.answer.sdp", &answer_to(&mut sim, ani, "python_publishing.offer.sdp"));
     check("python_unpublishing.answer.sdp", &answer_to(&mut sim, ani, "python_unpublishing.offer.sdp"));
+}
+
+#[test]
+fn chromium_joins_publishes_unpublishes_and_uses_the_section_again() {
+    let mut sim = Simulation::new();
+    let ani = sim.ring("ani", speaker()).unwrap();
+    check("chromium_joining.answer.sdp", &answer_to(&mut sim, ani, "chromium_joining.offer.sdp"));
+    add_track(&mut sim, ani, "chromium_publishing.offer.sdp");
+    check("chromium_publishing.answer.sdp", &answer_to(&mut sim, ani, "chromium_publishing.offer.sdp"));
+    check("chromium_unpublishing.answer.sdp", &answer_to(&mut sim, ani, "chromium_unpublishing.offer.sdp"));
+    add_track(&mut sim, ani, "chromium_publishing_again.offer.sdp");
+    check("chromium_publishing_again.answer.sdp", &answer_to(&mut sim, ani, "chromium_publishing_again.offer.sdp"));
 }
 
 #[test]

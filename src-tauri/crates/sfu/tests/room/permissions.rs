@@ -194,3 +194,21 @@ fn somebody_sent_away_cannot_come_back_with_a_revoked_token() {
     sim.token_made += 1;
     assert!(sim.ring("ani", speaker()).is_ok());
 }
+
+/// The client of a demoted speaker may keep its old section sending; that section once took the
+/// place of the newly announced track, and nobody heard the person.
+#[test]
+fn somebody_back_on_stage_is_heard_on_the_new_track() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", speaker());
+    sim.publish(budi);
+    sim.run(Duration::from_millis(100));
+    sim.permit("budi", listener());
+    sim.talk(budi, 5);
+    sim.permit("budi", speaker());
+    let track = sim.publish(budi);
+    sim.run(Duration::from_millis(100));
+    let said = sim.talk(budi, 5);
+    assert_eq!(sim.client(ani).heard_of(&track), said);
+}
