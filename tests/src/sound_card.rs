@@ -28,8 +28,8 @@ use crate::{
 const SERVER_START_LIMIT: Duration = Duration::from_secs(15);
 /// What recorders ask of the server; smaller brings more wake-ups and no better timing.
 const RECORDER_LATENCY_MS: u32 = 5;
-/// More than a cross-correlation can be confused by, less than anybody waits.
-const PLAYER_LATENCY_MS: u32 = 20;
+/// So much is always ahead of the mouth: a player that gets no processor time for a moment leaves no gap in a sentence.
+const PLAYER_LATENCY_MS: u32 = 500;
 
 /// A private sound server. Ends with the value.
 pub struct SoundServer {
@@ -47,8 +47,10 @@ impl SoundServer {
         let folder = tempfile::tempdir().map_err(io("making a folder for the sound server"))?;
         let mut command = Command::new("pulseaudio");
         command.args(["-n", "--system=false", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
-        // Real-time priority needs rights that a test has not; shared memory a /dev/shm that a container may not have.
-        command.args(["--realtime=no", "--high-priority=no", "--disable-shm=yes", "--log-level=notice"]);
+        // A sound card does not wait for compilers. Where the rights for precedence lack, the server goes on without.
+        command.args(["--realtime=yes", "--high-priority=yes"]);
+        // Shared memory needs a /dev/shm that a container may not have.
+        command.args(["--disable-shm=yes", "--log-level=notice"]);
         let socket = folder.path().join("native");
         command.arg("-L").arg(format!("module-native-protocol-unix auth-anonymous=1 socket={}", socket.display()));
         for key in ["PULSE_RUNTIME_PATH", "PULSE_STATE_PATH", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"] {

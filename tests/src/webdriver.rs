@@ -67,6 +67,17 @@ impl Session {
         Ok(value[ELEMENT].as_str().map(|id| Element(id.to_owned())))
     }
 
+    /// Waits until what the page says now has been drawn; a busy machine draws late. A page at rest may never draw
+    /// again, so half a second is enough.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn until_drawn(&self) -> Result<(), Trouble> {
+        let script = "const done = arguments[0]; setTimeout(done, 500); \
+            requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))";
+        self.post("execute/async", &json!({ "script": script, "args": [] })).map(|_| ())
+    }
+
     /// Clicks an element as a mouse would.
     ///
     /// # Errors

@@ -200,6 +200,7 @@ impl Window {
     /// # Errors
     /// When it cannot be made or written.
     pub fn photograph(&self, step: &str) -> Result<PathBuf, Trouble> {
+        self.session.until_drawn()?;
         self.display.photograph(&self.next_picture(step))
     }
 
@@ -235,7 +236,7 @@ impl Window {
         let waited = wait::until(what, PATIENCE, look, || self.words().unwrap_or_default());
         waited.inspect_err(|_| {
             // The picture of what was there instead helps most; its own failure must not hide the first one.
-            let _ = self.photograph("in-vain");
+            let _ = self.display.photograph(&self.next_picture("in-vain"));
         })
     }
 }
