@@ -1,4 +1,5 @@
-//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; prints the engine's statistics as JSON.
+//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to the speaker
+//! every 3 s. Prints the engine's statistics as JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example loop_back -- --seconds 20 --loss 0.1 --jitter-ms 20 --seed 7
@@ -12,8 +13,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, ReceivedPacket, SpeakerId, SpeakerInbox,
+    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId, SpeakerInbox,
 };
+
+/// Time between two reports of loss.
+const REPORT_SECONDS: u64 = 3;
 
 struct Options {
     microphone: DeviceChoice,
@@ -68,9 +72,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let carrier = std::thread::spawn(move || carry(network, &sent, &inbox));
     engine.open_microphone()?;
     engine.set_muted(false);
+    let mut reported = JitterCounters::default();
     for second in 1..=options.seconds {
         std::thread::sleep(Duration::from_secs(1));
         eprintln!("{second} s: {:?}", engine.levels());
+        if second % REPORT_SECONDS == 0 {
+            report_loss(&engine, &mut reported);
+        }
         if options.mute_seconds > 0 && second % options.mute_seconds == 0 {
             engine.set_muted(second / options.mute_seconds % 2 == 1);
         }
@@ -79,6 +87,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(engine);
     carrier.join().map_err(|_| "the network thread failed")?;
     Ok(())
+}
+
+/// Tells the speaker what the listener missed since `reported`, as a house would.
+fn report_loss(engine: &Engine, reported: &mut JitterCounters) {
+    let Some(counted) = engine.statistics().speakers.first().map(|speaker| speaker.packets) else { return };
+    if let Some(report) = counted.loss_since(reported) {
+        engine.set_listener_loss(report);
+    }
+    *reported = counted;
 }
 
 /// Carries frames from the encoder to the inbox until the engine is gone.

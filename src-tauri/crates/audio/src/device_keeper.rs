@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::device::{DeviceChoice, Direction, FoundDevice, SoundSystem};
 use crate::error::AudioError;
+use crate::microphone_chain::SoundEnd;
 use crate::notice::AudioNotice;
 use crate::priority::raise_this_thread;
 use crate::ring::Waker;
@@ -328,7 +329,8 @@ impl Keeper {
         let stream = match self.direction {
             Direction::Microphone => {
                 let (stream, tap) = open_capture(found, waker, &self.counters, self.on_broken(build))?;
-                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: found.name.clone() })?;
+                let end = SoundEnd::Device(found.name.clone());
+                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: found.name.clone(), end })?;
                 stream
             }
             Direction::Loudspeaker => {
@@ -350,7 +352,8 @@ impl Keeper {
             Direction::Microphone => {
                 let waker: Waker = self.sound_loop.waker();
                 let (file, tap) = wav_microphone::open(path, waker, Arc::clone(&self.counters))?;
-                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: name.to_owned() })?;
+                let device = name.to_owned();
+                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device, end: SoundEnd::File })?;
                 Ok(Source::WavMicrophone { _file: file })
             }
             Direction::Loudspeaker => {

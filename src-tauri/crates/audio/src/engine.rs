@@ -9,15 +9,22 @@ use std::time::Duration;
 use crate::cue::Cue;
 use crate::device::{DeviceChoice, Direction};
 use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
+use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
+use crate::redundancy_profile::LossReport;
+use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
 use crate::statistics::{DeviceStatistics, EngineStatistics};
 use crate::voice::EncodedFrame;
+use crate::voice_processing::MicrophoneMode;
 
 /// How long a change of mute may take before the engine counts as stuck.
 const MUTE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a sound check of five seconds may take.
+const SOUND_CHECK_LIMIT: Duration = Duration::from_secs(8);
 
 /// Loudest gain a speaker can be given: 200 %.
 const LOUDEST_VOLUME: f32 = 2.0;
@@ -53,8 +60,8 @@ impl Engine {
     /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the notice
     /// says so and the engine keeps trying.
     ///
-    /// `on_frame` is called on the engine thread and `on_notice` on the device threads; neither may block, and neither may
-    /// call the engine.
+    /// `on_frame` is called on the engine thread, `on_notice` there and on the device threads; neither may block, and neither
+    /// may call the engine.
     ///
     /// # Errors
     /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the computer is out of memory or threads.
@@ -63,9 +70,9 @@ impl Engine {
         on_frame: impl FnMut(EncodedFrame) + Send + 'static,
         on_notice: impl FnMut(AudioNotice) + Send + 'static,
     ) -> Result<Self, AudioError> {
-        let (sound_loop, thread) = sound_loop::start(on_frame)?;
-        let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
         let notices = notice_sink(on_notice);
+        let (sound_loop, thread) = sound_loop::start(on_frame, NoticeSink::clone(&notices))?;
+        let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
         let microphone =
             keep(Direction::Microphone, settings.microphone, sound_loop.clone(), NoticeSink::clone(&notices))?;
         let loudspeaker =
@@ -154,6 +161,43 @@ impl Engine {
         for shared in self.sound_loop.state.lock_speakers().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
+    }
+
+    /// What is done to the microphone's sound. Without this call a device gets [`MicrophoneMode::Speech`], and a file or a
+    /// microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
+    pub fn set_microphone_mode(&self, mode: MicrophoneMode) {
+        // An engine that has stopped processes nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetMicrophoneMode(mode));
+    }
+
+    /// When echo is cancelled; [`EchoCancelling::Auto`] without this call.
+    pub fn set_echo_cancelling(&self, setting: EchoCancelling) {
+        // An engine that has stopped processes nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetEchoCancelling(setting));
+    }
+
+    /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a window's thread.
+    ///
+    /// # Errors
+    /// [`AudioError::NoMicrophone`] if the microphone is closed or is lost meanwhile.
+    pub fn check_sound(&self) -> Result<SoundCheck, AudioError> {
+        let (done, recorded) = channel();
+        self.sound_loop.send(LoopCommand::CheckSound { recorder: SoundCheckRecorder::default(), done })?;
+        let recorder = recorded.recv_timeout(SOUND_CHECK_LIMIT).map_err(|_| AudioError::NoMicrophone)?;
+        Ok(SoundCheck { report: recorder.judge(), recording: recorder.into_processed() })
+    }
+
+    /// Plays a sound check back into the loudspeaker. It is never sent.
+    pub fn play_recording(&self, recording: Vec<f32>) {
+        // An engine that has stopped plays nothing.
+        let _ = self.sound_loop.send(LoopCommand::PlayCue(recording));
+    }
+
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before the first
+    /// report the voice carries coarse copies of its own, as browsers send them.
+    pub fn set_listener_loss(&self, report: LossReport) {
+        // An engine that has stopped sends nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.

@@ -5,18 +5,24 @@
 //!
 //! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
 //! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
-//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the offset at which delay and late frames together cost least; [`JitterBuffer::error_micros`] says how
-//! far the play-out is from it, and the caller stretches or shrinks the sound to get there.
+//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the
+//! offset at which delay and late frames together cost least, and on a path that loses packets the offset at which copies of
+//! lost frames are here; [`JitterBuffer::error_micros`] says how far the play-out is from it, and the caller stretches or
+//! shrinks the sound to get there.
+
+mod decision;
+mod gap;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use serde::Serialize;
-
 use crate::clock::{Moment, samples_to_micros};
+use crate::copy_slots::CopySlots;
 use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
+
+pub use decision::{Arrival, Decision, JitterCounters, Packet};
+use gap::prolong;
 
 /// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
 const MARGIN_MS: i64 = 2;
@@ -46,89 +52,19 @@ const OFFSET_WEIGHT: f32 = 0.1;
 const SETTLING_PULLS: u32 = 8;
 
 /// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up again.
-const LOSS_TO_WAIT_FOR_COPIES: f32 = 0.03;
-const LOSS_TO_STOP_WAITING: f32 = 0.01;
+const LOSS_TO_WAIT_FOR_INBAND_COPIES: Hysteresis = Hysteresis { begin: 0.03, end: 0.01 };
+
+/// The same for the copies in later packets' padding: they sound better, and nobody sends them without somebody's loss.
+const LOSS_TO_WAIT_FOR_COPIES: Hysteresis = Hysteresis { begin: 0.015, end: 0.003 };
+
+/// Farthest copy that is waited for, samples (100 ms): beyond this the wait costs more than it mends.
+const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
 
 /// Weight of one frame in the running loss share: a memory of 100 frames.
 const LOSS_WEIGHT: f32 = 0.01;
 
-/// One packet of one speaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
-    /// RTP sequence number.
-    pub sequence: u16,
-    /// RTP timestamp, 48 kHz.
-    pub timestamp: u32,
-    /// Length of its sound in samples at 48 kHz, as its Opus header says.
-    pub samples: usize,
-    /// The Opus packet.
-    pub payload: Bytes,
-}
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Kept for play-out.
-    Kept,
-    /// It was there before.
-    Duplicate,
-    /// Its time has passed.
-    Late,
-    /// It cannot belong to this stream.
-    Refused,
-}
-
 /// So many missing frames at most are believed from one jump of the sequence numbers.
 const MOST_MISSING_AT_ONCE: i64 = 50;
-
-/// What to play next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Decode this packet and play it. `starts` says that silence went before.
-    Decode {
-        /// The packet.
-        packet: Packet,
-        /// Whether the sound begins here.
-        starts: bool,
-    },
-    /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
-    Skip(Packet),
-    /// The frame is missing: invent `samples` of sound.
-    Conceal {
-        /// Length of the gap to fill.
-        samples: usize,
-        /// The packet after the gap, which may carry a copy of it (RFC 6716 section 2.1.7).
-        recover_from: Option<Bytes>,
-        /// Whether silence follows, so that the sound must fade out here.
-        ends: bool,
-    },
-    /// Nobody speaks.
-    Idle,
-}
-
-/// What happened to a speaker's packets so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JitterCounters {
-    /// Packets that came in.
-    pub received: u64,
-    /// Packets that had been there before.
-    pub duplicate: u64,
-    /// Packets whose time had passed.
-    pub late: u64,
-    /// Packets that could not belong to the stream.
-    pub refused: u64,
-    /// Frames handed out for decoding.
-    pub decoded: u64,
-    /// Frames that had not come when a later one had: lost or very late.
-    pub missing: u64,
-    /// Samples that had to be invented while the speaker was talking.
-    pub concealed_samples: u64,
-    /// Frames skipped because the sound was far behind.
-    pub skipped: u64,
-    /// Times the stream began anew.
-    pub restarts: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -153,6 +89,19 @@ impl MeanOffset {
     }
 }
 
+/// A state that begins above one loss and ends below another.
+#[derive(Clone, Copy, Debug)]
+struct Hysteresis {
+    begin: f32,
+    end: f32,
+}
+
+impl Hysteresis {
+    fn judge(self, was: bool, loss: f32) -> bool {
+        if was { loss >= self.end } else { loss > self.begin }
+    }
+}
+
 const SILENT_FROM_THE_START: State = State::Idle { floor: None, dry_samples: 0 };
 
 /// The jitter buffer of one speaker.
@@ -161,6 +110,7 @@ pub struct JitterBuffer {
     timeline: PacketTimeline,
     delays: DelayHistogram,
     packets: BTreeMap<i64, (i64, Packet)>,
+    copies: CopySlots,
     state: State,
     last_played_sequence: Option<i64>,
     frame_samples: usize,
@@ -169,6 +119,7 @@ pub struct JitterBuffer {
     in_this_stream: u64,
     loss: f32,
     waits_for_copies: bool,
+    waits_for_inband_copies: bool,
     counters: JitterCounters,
 }
 
@@ -178,6 +129,7 @@ impl Default for JitterBuffer {
             timeline: PacketTimeline::default(),
             delays: DelayHistogram::default(),
             packets: BTreeMap::new(),
+            copies: CopySlots::default(),
             state: SILENT_FROM_THE_START,
             last_played_sequence: None,
             frame_samples: FRAME_SAMPLES,
@@ -186,6 +138,7 @@ impl Default for JitterBuffer {
             in_this_stream: 0,
             loss: 0.0,
             waits_for_copies: false,
+            waits_for_inband_copies: false,
             counters: JitterCounters::default(),
         }
     }
@@ -199,7 +152,10 @@ impl JitterBuffer {
         match outcome {
             Arrival::Kept => {}
             Arrival::Duplicate => self.counters.duplicate += 1,
-            Arrival::Late => self.counters.late += 1,
+            Arrival::Late { .. } => {
+                self.counters.late += 1;
+                self.take_back_a_loss();
+            }
             Arrival::Refused => self.counters.refused += 1,
         }
         outcome
@@ -216,9 +172,21 @@ impl JitterBuffer {
     /// The offset to head for, ms.
     pub fn target_ms(&self) -> i64 {
         let jitter = (self.delays.best_wait_ms() + self.early_pulls.best_wait_ms()) as i64 + MARGIN_MS;
-        let copies = if self.waits_for_copies { samples_to_micros(self.frame_samples as i64) / 1_000 } else { 0 };
         let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
-        (jitter + copies).max(learning).min(LONGEST_TARGET_MS)
+        (jitter + self.wait_for_copies_ms()).max(learning).min(LONGEST_TARGET_MS)
+    }
+
+    /// How much later than its own packet a frame's copy comes, as far as this listener has use for copies.
+    fn wait_for_copies_ms(&self) -> i64 {
+        let reach = self.copies.reach_samples().min(LONGEST_WAIT_FOR_COPIES_SAMPLES);
+        let samples = if reach > 0 && self.waits_for_copies {
+            reach
+        } else if reach == 0 && self.waits_for_inband_copies {
+            self.frame_samples
+        } else {
+            0
+        };
+        samples_to_micros(samples as i64) / 1_000
     }
 
     /// How long the quickest packets wait here on average, ms; `None` before the first.
@@ -263,10 +231,19 @@ impl JitterBuffer {
         };
         self.in_this_stream += 1;
         self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample));
+        self.keep_copies(place, &packet, arrival);
         if self.passed().is_some_and(|passed| place.sample < passed) {
-            return Arrival::Late;
+            return Arrival::Late { at: place.sample };
         }
         self.keep(place, packet)
+    }
+
+    /// A packet that is late itself may carry copies that are not.
+    fn keep_copies(&mut self, place: Place, packet: &Packet, arrival: Moment) {
+        let passed = self.passed().unwrap_or(i64::MIN);
+        let packets = &self.packets;
+        let wanted = |at: i64| at >= passed && !packets.contains_key(&at);
+        self.copies.take_from(&packet.payload, place.sample, arrival, wanted);
     }
 
     fn begin_stream(&mut self) {
@@ -275,6 +252,7 @@ impl JitterBuffer {
         }
         self.delays = DelayHistogram::default();
         self.packets.clear();
+        self.copies = CopySlots::default();
         self.offset = MeanOffset::default();
         self.state = SILENT_FROM_THE_START;
         self.last_played_sequence = None;
@@ -303,17 +281,19 @@ impl JitterBuffer {
     }
 
     fn try_to_start(&mut self, floor: Option<i64>, dry_samples: i64, now: Moment) -> Decision {
-        let Some((&first, _)) = self.packets.first_key_value() else {
+        let Some((&first, (sequence, next))) = self.packets.first_key_value() else {
             return Decision::Idle;
         };
-        if self.offset_of(first, now) < self.target_ms() * 1_000 {
+        let (next, missing) = (next.clone(), self.last_played_sequence.is_some_and(|last| last + 1 != *sequence));
+        let from = floor.filter(|_| missing).map_or(first, |floor| self.resume_at(floor, first, &next, now));
+        if self.offset_of(from, now) < self.target_ms() * 1_000 {
             return Decision::Idle;
         }
-        if floor == Some(first) {
+        if floor == Some(from) {
             self.count_concealed(dry_samples);
         }
         self.offset = MeanOffset::default();
-        self.take_first(now, true)
+        if from == first { self.take_first(now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
     }
 
     fn play_on(&mut self, cursor: i64, dry_samples: i64, now: Moment) -> Decision {
@@ -326,8 +306,8 @@ impl JitterBuffer {
         if paused {
             return self.pause(cursor, dry_samples, gap, now);
         }
-        let copy = (gap == next.samples as i64).then(|| next.payload.clone());
-        self.bridge(cursor, dry_samples, gap, copy, now)
+        let next = next.clone();
+        self.bridge(cursor, dry_samples, gap, &next, now)
     }
 
     /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is still
@@ -339,7 +319,7 @@ impl JitterBuffer {
         }
         let dry_samples = dry_samples + DRY_STEP_SAMPLES;
         self.state = State::Playing { cursor, dry_samples };
-        self.conceal(DRY_STEP_SAMPLES, None, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        prolong(DRY_STEP_SAMPLES, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
     /// The sender paused: nothing is missing before the next packet, and its time may not have come.
@@ -351,34 +331,6 @@ impl JitterBuffer {
         self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
-    /// The next packet follows after `gap` samples of missing sound, none in the best case.
-    fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, copy: Option<Bytes>, now: Moment) -> Decision {
-        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay.
-        self.count_concealed(dry_samples);
-        if dry_samples > gap {
-            self.offset = MeanOffset::default();
-        }
-        let cursor = cursor + dry_samples.min(gap);
-        let gap = gap - dry_samples.min(gap);
-        if gap == 0 {
-            return self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES);
-        }
-        if gap > LONGEST_CONCEALMENT_SAMPLES {
-            self.state = State::Idle { floor: Some(cursor), dry_samples: 0 };
-            return self.conceal(self.frame_samples as i64, None, true);
-        }
-        let samples = gap.min(self.frame_samples as i64);
-        self.count_concealed(samples);
-        self.note_offset(cursor, now);
-        self.state = State::Playing { cursor: cursor + samples, dry_samples: 0 };
-        self.conceal(samples, copy, false)
-    }
-
-    fn conceal(&self, samples: i64, recover_from: Option<Bytes>, ends: bool) -> Decision {
-        let samples = usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES);
-        Decision::Conceal { samples, recover_from, ends }
-    }
-
     fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
         let Some((first, (sequence, packet))) = self.packets.pop_first() else {
             return Decision::Idle;
@@ -388,11 +340,11 @@ impl JitterBuffer {
         let behind = self.offset_of(first, now) - self.target_ms() * 1_000;
         if behind > LARGEST_EXCESS_MICROS && !self.packets.is_empty() {
             self.counters.skipped += 1;
-            return Decision::Skip(packet);
+            return Decision::Skip { packet, at: first };
         }
         self.note_offset(first, now);
         self.counters.decoded += 1;
-        Decision::Decode { packet, starts }
+        Decision::Decode { packet, at: first, starts }
     }
 
     fn count_concealed(&mut self, samples: i64) {
@@ -401,6 +353,7 @@ impl JitterBuffer {
 
     fn note_missing_before(&mut self, sequence: i64) {
         let missing = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
+        self.counters.gaps += u64::from(missing > 0);
         for _ in 0..missing {
             self.note_loss(true);
             self.counters.missing += 1;
@@ -410,6 +363,7 @@ impl JitterBuffer {
     }
 
     fn drop_passed(&mut self, cursor: i64) {
+        self.copies.forget_before(cursor);
         while self.packets.first_key_value().is_some_and(|(&first, _)| first < cursor) {
             self.packets.pop_first();
             self.counters.late += 1;
@@ -429,11 +383,18 @@ impl JitterBuffer {
 
     fn note_loss(&mut self, lost: bool) {
         self.loss += (f32::from(u8::from(lost)) - self.loss) * LOSS_WEIGHT;
-        if self.loss > LOSS_TO_WAIT_FOR_COPIES {
-            self.waits_for_copies = true;
-        } else if self.loss < LOSS_TO_STOP_WAITING {
-            self.waits_for_copies = false;
-        }
+        self.judge_loss();
+    }
+
+    /// A frame that had been taken for lost was only late: copies are not what helps against that.
+    fn take_back_a_loss(&mut self) {
+        self.loss = (self.loss - LOSS_WEIGHT).max(0.0);
+        self.judge_loss();
+    }
+
+    fn judge_loss(&mut self) {
+        self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, self.loss);
+        self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, self.loss);
     }
 }
 

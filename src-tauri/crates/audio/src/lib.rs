@@ -1,8 +1,8 @@
 //! Microphone to Opus packet, Opus packet to loudspeaker. No network, no window.
 //!
 //! ```text
-//! device ► ring ► [rate ► meter ► mute ► Opus] ► EncodedFrame ► the caller's network
-//! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► volume] ► mix ► limiter ► ring ► device
+//! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► the caller's network
+//! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
 //! ```
 //!
 //! Between the two device edges everything is mono, 32-bit float, 48 kHz, in blocks of 10 ms, on one engine thread. Device
@@ -10,34 +10,51 @@
 //! Start at [`Engine`].
 
 mod clock;
+mod copy_slots;
 mod cue;
-mod decoder;
+mod decode_ladder;
 mod delay_histogram;
 mod device;
 mod device_keeper;
-mod encoder;
+mod echo_setting;
 mod engine;
+mod envelope_coupling;
 mod error;
 mod fade;
 mod format;
 mod jitter_buffer;
 mod level_meter;
 mod limiter;
+mod loudness;
+mod loudness_leveller;
+mod microphone_chain;
 mod mixer;
+mod muted_talk;
+mod noise_floor;
 mod notice;
+mod opus_codec;
+mod opus_padding;
 mod output;
 mod packet_timeline;
 mod priority;
+mod redundancy_profile;
+mod redundant_copies;
+mod redundant_encoder;
 mod resampler;
 mod ring;
+mod simulated_call;
 #[cfg(test)]
 mod simulated_path;
+mod sound_check;
 mod sound_loop;
 mod speaker;
 mod statistics;
 mod stream;
+#[cfg(test)]
+mod synthetic_sound;
 mod time_stretch;
 mod voice;
+mod voice_processing;
 mod wav_loudspeaker;
 mod wav_microphone;
 
@@ -49,11 +66,22 @@ pub use bytes::Bytes;
 
 pub use crate::cue::Cue;
 pub use crate::device::{Device, DeviceChoice, Devices, list_devices};
+pub use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, listening_path};
 pub use crate::engine::{Engine, EngineSettings, Levels};
 pub use crate::error::AudioError;
-pub use crate::format::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+pub use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ};
 pub use crate::jitter_buffer::JitterCounters;
+pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
+pub use crate::loudness_leveller::LoudnessLeveller;
+pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
+pub use crate::redundancy_profile::LossReport;
+pub use crate::simulated_call::{HeardVoice, hear};
+pub use crate::sound_check::{
+    SOUND_CHECK_SAMPLES, SoundCheck, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict,
+    judge as judge_sound_check,
+};
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
 pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;
+pub use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};

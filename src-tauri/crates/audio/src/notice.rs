@@ -2,7 +2,7 @@
 
 use crate::error::AudioError;
 
-/// Something happened to a device. Mute and everything else the person chose stay as they were.
+/// Something happened to a device, or to the person in front of it. Mute and everything else the person chose stay as they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudioNotice {
@@ -21,6 +21,8 @@ pub enum AudioNotice {
         /// Its name as the system shows it.
         device: String,
     },
+    /// The person talks although they are muted. Said once per mute; nothing left this machine.
+    TalkingWhileMuted,
     /// There is no loudspeaker, or it stopped working. The engine keeps trying.
     LoudspeakerLost {
         /// Why.

@@ -74,3 +74,32 @@ impl SimulatedPath {
         arrivals
     }
 }
+
+/// Something like speech: a voice of about 120 Hz through two formants that move on to another vowel every 90 ms, with a pause
+/// now and then.
+pub fn synthetic_speech(samples: usize) -> Vec<f32> {
+    const VOWELS: [(f32, f32); 6] =
+        [(730.0, 1_090.0), (270.0, 2_290.0), (300.0, 870.0), (530.0, 1_840.0), (570.0, 840.0), (660.0, 1_720.0)];
+    let mut chance = Chance::seeded(7);
+    let (mut phase, mut formants) = (0.0_f32, [[0.0_f32; 2]; 2]);
+    (0..samples)
+        .map(|n| {
+            let syllable = n / 4_320;
+            let vowel = VOWELS[(syllable * 5 + syllable / 6) % VOWELS.len()];
+            let swell = (std::f32::consts::PI * (n % 4_320) as f32 / 4_320.0).sin();
+            let loud = if syllable % 9 == 8 { 0.0 } else { 0.3 + 0.7 * swell };
+            let pitch = 120.0 + 25.0 * (n as f32 / 19_000.0).sin();
+            phase = (phase + pitch / 48_000.0).fract();
+            // A pulse per period, and some breath.
+            let source = if phase < pitch / 48_000.0 { 1.0 } else { 0.0 } + 0.004 * chance.normal(1.0) as f32;
+            let resonate = |state: &mut [f32; 2], hertz: f32| {
+                let (radius, angle) = (0.993_f32, std::f32::consts::TAU * hertz / 48_000.0);
+                let out = source * loud + 2.0 * radius * angle.cos() * state[0] - radius * radius * state[1];
+                *state = [out, state[0]];
+                out * (1.0 - radius) * 8.0
+            };
+            let [first, second] = &mut formants;
+            0.35 * (resonate(first, vowel.0) + 0.6 * resonate(second, vowel.1))
+        })
+        .collect()
+}

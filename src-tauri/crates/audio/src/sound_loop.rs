@@ -10,15 +10,22 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::Moment;
+use crate::device_keeper::NoticeSink;
+use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::level_meter::SILENCE_DBFS;
+use crate::microphone_chain::{MicrophoneChain, SoundEnd};
 use crate::mixer::Mixer;
+use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
+use crate::redundancy_profile::LossReport;
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
+use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
 use crate::statistics::EngineStatistics;
 use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::voice_processing::MicrophoneMode;
 use crate::wav_loudspeaker::WavTap;
 
 /// Blocks rendered in a row at most before the microphone and the commands get their turn.
@@ -29,13 +36,17 @@ const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
 
 /// What the loop can be told.
 pub(crate) enum LoopCommand {
-    AttachMicrophone { tap: CaptureTap, device: String },
+    AttachMicrophone { tap: CaptureTap, device: String, end: SoundEnd },
     DetachMicrophone(Sender<()>),
     AttachLoudspeaker { tap: PlaybackTap, device: String },
     AttachRecorder { tap: WavTap, device: String },
     DetachLoudspeaker(Sender<()>),
     SetMuted { muted: bool, done: Sender<()> },
+    SetMicrophoneMode(MicrophoneMode),
+    SetEchoCancelling(EchoCancelling),
+    CheckSound { recorder: SoundCheckRecorder, done: Sender<SoundCheckRecorder> },
     AddSpeaker(Box<Speaker>),
+    SetListenerLoss(LossReport),
     PlayCue(Vec<f32>),
     Stop,
 }
@@ -86,6 +97,7 @@ impl LoopHandle {
 /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the encoder or the thread cannot be made.
 pub(crate) fn start(
     on_frame: impl FnMut(EncodedFrame) + Send + 'static,
+    notices: NoticeSink,
 ) -> Result<(LoopHandle, JoinHandle<()>), AudioError> {
     let (commands, inbox) = channel();
     let state = Arc::new(LoopState {
@@ -101,8 +113,10 @@ pub(crate) fn start(
         clock_start,
         capture: None,
         microphone: None,
+        chain: MicrophoneChain::default(),
         voice: Voice::new()?,
         on_frame: Box::new(on_frame),
+        notices,
         mixer: Mixer::default(),
         output: Output::silent(Moment::default()),
         loudspeaker: None,
@@ -122,8 +136,10 @@ struct SoundLoop {
     clock_start: Instant,
     capture: Option<Capture>,
     microphone: Option<(String, u32)>,
+    chain: MicrophoneChain,
     voice: Voice,
     on_frame: Box<dyn FnMut(EncodedFrame) + Send>,
+    notices: NoticeSink,
     mixer: Mixer,
     output: Output,
     loudspeaker: Option<(String, u32)>,
@@ -162,7 +178,7 @@ impl SoundLoop {
 
     fn carry_out(&mut self, command: LoopCommand) {
         match command {
-            LoopCommand::AttachMicrophone { tap, device } => self.attach_microphone(tap, device),
+            LoopCommand::AttachMicrophone { tap, device, end } => self.attach_microphone(tap, device, end),
             LoopCommand::DetachMicrophone(done) => {
                 self.detach_microphone();
                 acknowledge(&done);
@@ -171,31 +187,39 @@ impl SoundLoop {
             LoopCommand::AttachRecorder { tap, device } => {
                 self.output = Output::Clock(ClockOutput::recording(self.now(), tap));
                 self.loudspeaker = Some((device, crate::format::SAMPLE_RATE_HZ));
+                self.chain.attach_loudspeaker(SoundEnd::File);
             }
             LoopCommand::DetachLoudspeaker(done) => {
                 self.output = Output::silent(self.now());
                 self.loudspeaker = None;
+                self.chain.attach_loudspeaker(SoundEnd::Nothing);
                 acknowledge(&done);
             }
             LoopCommand::SetMuted { muted, done } => {
                 self.set_muted(muted);
                 acknowledge(&done);
             }
+            LoopCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
+            LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
+            LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
+            LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
         }
     }
 
-    fn attach_microphone(&mut self, tap: CaptureTap, device: String) {
+    fn attach_microphone(&mut self, tap: CaptureTap, device: String, end: SoundEnd) {
         let rate_hz = tap.rate_hz;
         self.capture = Capture::new(tap);
         self.microphone = Some((device, rate_hz));
+        self.chain.attach_microphone(end);
     }
 
     fn detach_microphone(&mut self) {
         self.capture = None;
         self.microphone = None;
+        self.chain.detach_microphone();
         self.state.microphone_level.store(SILENCE_DBFS.to_bits(), Ordering::Relaxed);
         let last = self.voice.microphone_gone();
         self.hand_out(last);
@@ -205,6 +229,7 @@ impl SoundLoop {
         let rate_hz = tap.rate_hz;
         if let Some(output) = DeviceOutput::new(tap) {
             self.output = Output::Device(Box::new(output));
+            self.chain.attach_loudspeaker(SoundEnd::Device(device.clone()));
             self.loudspeaker = Some((device, rate_hz));
             // The ring must not be empty when the first callback comes.
             self.render();
@@ -221,7 +246,7 @@ impl SoundLoop {
             if let Some(capture) = &mut self.capture {
                 capture.discard_waiting();
             }
-            self.voice.unmute();
+            self.voice.unmute(self.chain.blocks_under_way());
         }
     }
 
@@ -230,7 +255,12 @@ impl SoundLoop {
         let Some(capture) = &mut self.capture else { return };
         capture.drain_ring();
         while let Some((block, age_micros)) = capture.next_block() {
-            if let Some(frame) = self.voice.push_block(block, now.plus_micros(-age_micros)) {
+            let heard = self.chain.process(&block, self.voice.is_muted());
+            if heard.talks_while_muted {
+                (self.notices)(AudioNotice::TalkingWhileMuted);
+            }
+            let captured_at = now.plus_micros(-age_micros - self.chain.delay_micros());
+            if let Some(frame) = self.voice.push_block(heard.block, captured_at) {
                 (self.on_frame)(frame);
             }
         }
@@ -252,6 +282,7 @@ impl SoundLoop {
             let state = &self.state;
             let block = self.mixer.render(now, |gone| forget(state, gone));
             self.output.accept(&block);
+            self.chain.hear_loudspeaker(&block);
         }
     }
 
@@ -265,6 +296,7 @@ impl SoundLoop {
         self.published_at = now;
         statistics.voice = self.voice.statistics();
         statistics.voice.level_dbfs = self.microphone.as_ref().map(|_| self.voice.level_dbfs());
+        statistics.voice.processing = self.chain.statistics();
         statistics.speakers = self.mixer.statistics();
         statistics.mixed_blocks = self.mixer.mixed_blocks();
         statistics.microphone.device = self.microphone.as_ref().map(|(name, _)| name.clone());

@@ -8,12 +8,14 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::clock::Moment;
-use crate::decoder::{VoiceDecoder, packet_samples};
+use crate::decode_ladder::{DecodeLadder, Rung, Substitutes};
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
 use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, Block, SILENT_BLOCK};
-use crate::jitter_buffer::{Decision, JitterBuffer, Packet};
+use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
+use crate::loudness_leveller::LoudnessLeveller;
+use crate::opus_padding::packet::packet_samples;
 use crate::statistics::SpeakerStatistics;
 use crate::time_stretch::{lengthen, shorten};
 
@@ -103,7 +105,7 @@ pub(crate) struct Speaker {
     inbox: Receiver<ReceivedPacket>,
     clock_start: Instant,
     jitter: JitterBuffer,
-    decoder: VoiceDecoder,
+    decoder: DecodeLadder,
     /// Decoded and not yet played.
     queue: Vec<f32>,
     frame: Vec<f32>,
@@ -111,6 +113,7 @@ pub(crate) struct Speaker {
     skipped_from: Option<Vec<f32>>,
     frames_since_stretch: u32,
     meter: LevelMeter,
+    leveller: LoudnessLeveller,
     volume: GainRamp,
     leaving: bool,
     statistics: SpeakerStatistics,
@@ -130,12 +133,13 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         inbox,
         clock_start,
         jitter: JitterBuffer::default(),
-        decoder: VoiceDecoder::new()?,
+        decoder: DecodeLadder::new()?,
         queue: Vec::new(),
         frame: Vec::new(),
         skipped_from: None,
         frames_since_stretch: 0,
         meter: LevelMeter::default(),
+        leveller: LoudnessLeveller::default(),
         volume: GainRamp::resting_at(1.0),
         leaving: false,
         statistics: SpeakerStatistics::of(id),
@@ -165,6 +169,7 @@ impl Speaker {
         block.copy_from_slice(&self.queue[..BLOCK_SAMPLES]);
         self.queue.drain(..BLOCK_SAMPLES);
         self.measure(&block);
+        self.leveller.apply(&mut block);
         self.volume.head_for(self.shared.volume(), BLOCK_SAMPLES);
         self.volume.apply(&mut block);
         if !inbox_is_open {
@@ -182,6 +187,8 @@ impl Speaker {
             playout_offset_ms: self.jitter.offset_ms(),
             buffered_ms: (self.jitter.waiting_samples() + self.queue.len()) as f32 / 48.0,
             level_dbfs: self.meter.dbfs(),
+            loudness_lufs: self.leveller.loudness_lufs(),
+            levelled_db: self.leveller.gain_db(),
             ..self.statistics.clone()
         }
     }
@@ -204,22 +211,28 @@ impl Speaker {
         };
         let arrival = Moment::of(packet.arrival, self.clock_start).min(now);
         let ReceivedPacket { sequence, timestamp, payload, .. } = packet;
-        self.jitter.insert(Packet { sequence, timestamp, samples, payload }, arrival);
+        let packet = Packet { sequence, timestamp, samples, payload: payload.clone() };
+        if let Arrival::Late { at } = self.jitter.insert(packet, arrival) {
+            self.statistics.mended += u64::from(self.decoder.take_late(at, &payload));
+        }
     }
 
     /// Appends the next frame to the queue; false if there is silence.
     fn decode_more(&mut self, now: Moment) -> bool {
         match self.jitter.pull(now) {
-            Decision::Decode { packet, starts } => self.play(&packet, starts),
-            Decision::Skip(packet) => self.skip(&packet),
-            Decision::Conceal { samples, recover_from, ends } => self.fill_gap(samples, recover_from, ends),
+            Decision::Decode { packet, at, starts } => self.play(&packet, at, starts),
+            Decision::Skip { packet, at } => self.skip(&packet, at),
+            Decision::Conceal { at, samples, substitutes, starts, ends } => {
+                self.fill_gap(at, samples, &substitutes);
+                self.finish_filling(starts, ends);
+            }
             Decision::Idle => return false,
         }
         true
     }
 
-    fn play(&mut self, packet: &Packet, starts: bool) {
-        self.decode(packet);
+    fn play(&mut self, packet: &Packet, at: i64, starts: bool) {
+        self.decode(packet, at);
         if let Some(old) = self.skipped_from.take() {
             cross_fade(&old, &mut self.frame);
         }
@@ -232,37 +245,45 @@ impl Speaker {
         self.queue.append(&mut self.frame);
     }
 
-    fn skip(&mut self, packet: &Packet) {
-        self.decode(packet);
+    fn skip(&mut self, packet: &Packet, at: i64) {
+        self.decode(packet, at);
         if self.skipped_from.is_none() {
             self.frame.truncate(FADE_SAMPLES);
             self.skipped_from = Some(std::mem::take(&mut self.frame));
         }
     }
 
-    fn decode(&mut self, packet: &Packet) {
+    fn decode(&mut self, packet: &Packet, at: i64) {
         self.frame.clear();
-        match self.decoder.decode(&packet.payload) {
+        match self.decoder.decode(at, &packet.payload) {
             Some(sound) => self.frame.extend_from_slice(sound),
             None => {
                 self.statistics.undecodable += 1;
-                self.frame.extend_from_slice(self.decoder.conceal(packet.samples));
+                let (_, sound) = self.decoder.substitute(Some(at), packet.samples, &Substitutes::default());
+                self.frame.extend_from_slice(sound);
             }
         }
     }
 
-    fn fill_gap(&mut self, samples: usize, recover_from: Option<Bytes>, ends: bool) {
-        let sound = match recover_from {
-            Some(next) => {
-                self.statistics.recovered += 1;
-                self.decoder.recover(samples, &next)
-            }
-            None => self.decoder.conceal(samples),
-        };
-        if ends {
-            fade_out(sound);
+    fn fill_gap(&mut self, at: Option<i64>, samples: usize, substitutes: &Substitutes) {
+        let (rung, sound) = self.decoder.substitute(at, samples, substitutes);
+        self.frame.clear();
+        self.frame.extend_from_slice(sound);
+        self.statistics.recovered += u64::from(rung != Rung::Concealment);
+        if rung == Rung::Copy {
+            self.correct_playout();
         }
-        self.queue.extend_from_slice(sound);
+    }
+
+    fn finish_filling(&mut self, starts: bool, ends: bool) {
+        if starts {
+            fade_in(&mut self.frame);
+            self.statistics.talkspurts += 1;
+        }
+        if ends {
+            fade_out(&mut self.frame);
+        }
+        self.queue.append(&mut self.frame);
     }
 
     /// Makes the frame longer or shorter where the play-out is off its target.

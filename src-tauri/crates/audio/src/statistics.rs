@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::jitter_buffer::JitterCounters;
 use crate::speaker::SpeakerId;
+use crate::voice_processing::ProcessingStatistics;
 
 /// The whole sound path of one engine.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -73,8 +74,12 @@ pub struct VoiceStatistics {
     pub sent_bytes: u64,
     /// Frames the encoder failed on.
     pub failed_frames: u64,
-    /// Level of the microphone, dBFS.
+    /// How much is repeated for listeners who miss frames: 0 nothing, 4 all there is.
+    pub redundancy_level: u8,
+    /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
+    /// What is done to the microphone's sound.
+    pub processing: ProcessingStatistics,
 }
 
 /// One person who can be heard.
@@ -89,8 +94,10 @@ pub struct SpeakerStatistics {
     pub inbox_overflow: u64,
     /// Packets that were not Opus.
     pub undecodable: u64,
-    /// Missing frames for which the following packet was there in time to look for a copy.
+    /// Missing frames that later packets brought back: as a copy, as a coarse copy, or by Deep Redundancy.
     pub recovered: u64,
+    /// Frames that came after they had been replaced, but in time to mend the sound after them.
+    pub mended: u64,
     /// Times the sound began after silence.
     pub talkspurts: u64,
     /// Samples left out to catch up.
@@ -105,6 +112,10 @@ pub struct SpeakerStatistics {
     pub buffered_ms: f32,
     /// Level before the volume, dBFS.
     pub level_dbfs: f32,
+    /// Loudness of the last 3 s as received, LUFS.
+    pub loudness_lufs: f32,
+    /// What the leveller adds here, dB; -12 to 12.
+    pub levelled_db: f32,
 }
 
 impl SpeakerStatistics {
@@ -115,6 +126,7 @@ impl SpeakerStatistics {
             inbox_overflow: 0,
             undecodable: 0,
             recovered: 0,
+            mended: 0,
             talkspurts: 0,
             shortened_samples: 0,
             lengthened_samples: 0,
@@ -122,6 +134,8 @@ impl SpeakerStatistics {
             playout_offset_ms: None,
             buffered_ms: 0.0,
             level_dbfs: crate::level_meter::SILENCE_DBFS,
+            loudness_lufs: crate::loudness::SILENCE_LUFS,
+            levelled_db: 0.0,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The own voice from the microphone ring to encoded frames, and the mute that holds them back.
 
 use crate::clock::{Moment, VoiceClock, samples_to_micros};
-use crate::encoder::VoiceEncoder;
 use crate::error::AudioError;
 use crate::fade::{fade_in, fade_out};
 use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use crate::level_meter::{LevelMeter, rfc6464_level};
+use crate::redundancy_profile::{LossReport, RedundancyControl};
+use crate::redundant_encoder::RedundantEncoder;
 use crate::resampler::RateConverter;
 use crate::ring::CaptureTap;
 use crate::statistics::VoiceStatistics;
@@ -73,13 +74,16 @@ impl Capture {
 
 /// Meter, mute, frames and encoder. Starts muted.
 pub(crate) struct Voice {
-    encoder: VoiceEncoder,
+    encoder: RedundantEncoder,
+    redundancy: RedundancyControl,
     clock: VoiceClock,
     meter: LevelMeter,
     frame: Vec<f32>,
     muted: bool,
     /// The next frame is the first of a talkspurt.
     starting: bool,
+    /// Blocks that still hold sound from before the person unmuted.
+    old_blocks: u32,
     last_block_at: Option<Moment>,
     statistics: VoiceStatistics,
 }
@@ -87,12 +91,14 @@ pub(crate) struct Voice {
 impl Voice {
     pub(crate) fn new() -> Result<Self, AudioError> {
         Ok(Self {
-            encoder: VoiceEncoder::new()?,
+            encoder: RedundantEncoder::new()?,
+            redundancy: RedundancyControl::default(),
             clock: VoiceClock::default(),
             meter: LevelMeter::default(),
             frame: Vec::with_capacity(FRAME_SAMPLES),
             muted: true,
             starting: true,
+            old_blocks: 0,
             last_block_at: None,
             statistics: VoiceStatistics::default(),
         })
@@ -107,14 +113,15 @@ impl Voice {
     }
 
     pub(crate) fn statistics(&self) -> VoiceStatistics {
-        VoiceStatistics { muted: self.muted, ..self.statistics.clone() }
+        VoiceStatistics { muted: self.muted, redundancy_level: self.redundancy.level(), ..self.statistics.clone() }
     }
 
     /// Takes a captured block, the first sample of which was captured at `captured_at`.
     pub(crate) fn push_block(&mut self, mut block: Block, captured_at: Moment) -> Option<EncodedFrame> {
         self.meter.feed(&block);
         self.statistics.captured_blocks += 1;
-        if self.muted {
+        if self.muted || self.old_blocks > 0 {
+            self.old_blocks = self.old_blocks.saturating_sub(1);
             self.statistics.muted_blocks += 1;
             return None;
         }
@@ -136,9 +143,19 @@ impl Voice {
         if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
     }
 
-    pub(crate) fn unmute(&mut self) {
+    /// Takes what listeners miss; frames repeat accordingly from the next one on.
+    pub(crate) fn take_loss_report(&mut self, report: LossReport, now: Moment) {
+        self.redundancy.report(report, now);
+        if let Err(error) = self.encoder.set_scheme(self.redundancy.scheme()) {
+            tracing::warn!(%error, "the encoder does not take the redundancy that listeners need");
+        }
+    }
+
+    /// Lets the voice out, except for the next `old_blocks`: those were under way when it was still muted.
+    pub(crate) fn unmute(&mut self, old_blocks: u32) {
         if self.muted {
             self.muted = false;
+            self.old_blocks = old_blocks;
             self.starting = true;
             self.last_block_at = None;
         }
@@ -169,12 +186,19 @@ impl Voice {
         last
     }
 
+    fn encode_at(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+        if self.starting {
+            self.encoder.begin_talkspurt()?;
+        }
+        self.encoder.encode(frame, timestamp)
+    }
+
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
         let mut frame = [0.0; FRAME_SAMPLES];
         frame.copy_from_slice(&self.frame);
         self.frame.clear();
         let timestamp = self.clock.stamp(FRAME_SAMPLES);
-        match self.encoder.encode(&frame) {
+        match self.encode_at(&frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;
@@ -195,6 +219,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::redundant_copies::find_copies;
 
     fn talk(voice: &mut Voice, blocks: std::ops::Range<i64>) -> Vec<EncodedFrame> {
         blocks.filter_map(|n| voice.push_block([0.25; BLOCK_SAMPLES], Moment::from_millis(n * 10))).collect()
@@ -210,7 +235,7 @@ mod tests {
     #[test]
     fn two_blocks_make_a_frame_and_only_the_first_starts_the_talkspurt() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         let frames = talk(&mut voice, 0..10);
         assert_eq!(frames.len(), 5);
         let starts: Vec<bool> = frames.iter().map(|frame| frame.starts_talkspurt).collect();
@@ -219,13 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_repeated_once_listeners_miss_some() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute(0);
+        assert!(talk(&mut voice, 0..40).into_iter().all(|frame| find_copies(&frame.payload.into()).is_empty()));
+        let report = LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None };
+        voice.take_loss_report(report, Moment::from_millis(400));
+        assert_eq!(voice.statistics().redundancy_level, 2);
+        let frames = talk(&mut voice, 40..80);
+        let repeated = frames.into_iter().filter(|frame| find_copies(&frame.payload.clone().into()).len() == 2).count();
+        assert!(repeated > 10, "{repeated}");
+    }
+
+    #[test]
     fn timestamps_run_on_over_a_mute() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         let before = talk(&mut voice, 0..10);
         voice.mute();
         assert!(talk(&mut voice, 10..310).is_empty());
-        voice.unmute();
+        voice.unmute(0);
         let after = talk(&mut voice, 310..312);
         assert!(after[0].starts_talkspurt);
         assert_eq!(after[0].timestamp - before[0].timestamp, 310 * 480);
@@ -234,7 +272,7 @@ mod tests {
     #[test]
     fn mute_in_the_middle_of_a_frame_ends_it_in_silence() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         talk(&mut voice, 0..3);
         let last = voice.mute().unwrap();
         assert!(last.level_dbov > 12);
@@ -242,9 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_processing_still_held_from_before_unmuting_stays_here() {
+        let mut voice = Voice::new().unwrap();
+        voice.unmute(2);
+        let frames = talk(&mut voice, 0..4);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].starts_talkspurt);
+        assert_eq!(voice.statistics().muted_blocks, 2);
+    }
+
+    #[test]
     fn mute_before_the_first_word_sends_nothing() {
         let mut voice = Voice::new().unwrap();
-        voice.unmute();
+        voice.unmute(0);
         assert!(voice.mute().is_none());
     }
 
@@ -253,7 +301,7 @@ mod tests {
         let mut voice = Voice::new().unwrap();
         voice.microphone_gone();
         assert!(voice.is_muted());
-        voice.unmute();
+        voice.unmute(0);
         let before = talk(&mut voice, 0..10);
         voice.microphone_gone();
         assert!(!voice.is_muted());

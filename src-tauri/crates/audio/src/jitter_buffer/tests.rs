@@ -1,9 +1,13 @@
 //! The jitter buffer on simulated paths.
 
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
 use crate::format::BLOCK_SAMPLES;
+use crate::redundant_copies::{RedundantCopy, attach_copies};
 use crate::simulated_path::SimulatedPath;
 
 /// A stream of 20 ms frames whose numbers begin anywhere, so that they wrap.
@@ -53,7 +57,7 @@ fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> Play
                     out.played.push(index_of(&packet));
                     packet.samples
                 }
-                Decision::Skip(packet) => {
+                Decision::Skip { packet, .. } => {
                     out.played.push(index_of(&packet));
                     0
                 }
@@ -179,6 +183,29 @@ fn lost_frames_are_concealed_for_exactly_their_length() {
 }
 
 #[test]
+fn a_listener_reports_what_it_lost_since_the_last_report() {
+    let mut buffer = JitterBuffer::default();
+    assert_eq!(buffer.counters().loss_since(&JitterCounters::default()), None);
+    play(&mut buffer, STREAM, &SimulatedPath { loss: 0.2, ..SimulatedPath::default() });
+    let counters = buffer.counters();
+    let report = counters.loss_since(&JitterCounters::default()).unwrap();
+    assert!((report.loss - 0.2).abs() < 0.03, "{report:?}");
+    // Losses that know nothing of each other: 1 / (1 - loss).
+    assert!((report.mean_burst - 1.25).abs() < 0.1, "{report:?}");
+    assert_eq!(counters.loss_since(&counters), None);
+}
+
+#[test]
+fn frames_that_come_late_are_not_reported_as_lost() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() };
+    play(&mut buffer, STREAM, &path);
+    let counters = buffer.counters();
+    assert!(counters.late > 5, "{counters:?}");
+    assert!(counters.loss_since(&JitterCounters::default()).unwrap().loss < 0.002, "{counters:?}");
+}
+
+#[test]
 fn loss_makes_it_wait_for_the_copy_in_the_following_packet() {
     let mut buffer = JitterBuffer::default();
     play(&mut buffer, STREAM, &SimulatedPath::default());
@@ -242,4 +269,94 @@ fn a_sender_that_starts_again_is_heard_again() {
     }
     assert!(heard > 90, "{heard}");
     assert_eq!(buffer.counters().restarts, 1);
+}
+
+/// A packet whose payload is Opus by its shape, with copies of the frames 40 and 100 ms before it.
+fn with_copies(stream: Stream, index: usize) -> Packet {
+    let named = |toc: u8, index: usize| [&[toc][..], &(index as u16).to_le_bytes()].concat();
+    let copies: Vec<RedundantCopy> = [(4, 2), (10, 5)]
+        .into_iter()
+        .filter(|(_, frames)| index >= *frames)
+        .map(|(offset_units, frames)| RedundantCopy { offset_units, packet: named(0x48, index - frames).into() })
+        .collect();
+    Packet { payload: attach_copies(named(0x68, index), &copies, 700).into(), ..stream.packet(index) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_frame_is_played_from_its_packet_or_from_its_own_copy_and_once_only(
+        seed in any::<u64>(),
+        jitter_ms in 0.0..60.0_f64,
+        loss in 0.0..0.7_f64,
+        stall in prop::option::of(0_i64..1_000),
+        first_sequence in any::<u16>(),
+        first_timestamp in any::<u32>(),
+    ) {
+        let stream = Stream { first_sequence, first_timestamp, frames: 400 };
+        let stall_ms = stall.map(|length| (3_000, 3_000 + length));
+        let path = SimulatedPath { seed, jitter_ms, loss, stall_ms, ..SimulatedPath::default() };
+        let mut arrivals = path.carry(stream.sent()).into_iter().peekable();
+        let mut buffer = JitterBuffer::default();
+        // Media time of each frame of which the whole was played, and the number it was sent with.
+        let mut played = Vec::new();
+        let mut queued = 0;
+        for block in 0..1_000_i64 {
+            let now = Moment::from_millis(block * 10);
+            while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+                buffer.insert(with_copies(stream, index), at);
+            }
+            while queued < BLOCK_SAMPLES {
+                queued += match buffer.pull(now) {
+                    Decision::Decode { packet, at, .. } => {
+                        let index = packet.sequence.wrapping_sub(first_sequence);
+                        played.push((at, index));
+                        packet.samples
+                    }
+                    Decision::Skip { packet, at } => {
+                        played.push((at, packet.sequence.wrapping_sub(first_sequence)));
+                        0
+                    }
+                    Decision::Conceal { at, samples, substitutes, .. } => {
+                        if let (Some(at), Some(copy)) = (at, substitutes.copy) {
+                            played.push((at, u16::from_le_bytes([copy[1], copy[2]])));
+                            prop_assert_eq!(samples, FRAME_SAMPLES);
+                        }
+                        samples
+                    }
+                    Decision::Idle => BLOCK_SAMPLES,
+                };
+            }
+            queued -= BLOCK_SAMPLES;
+        }
+        for pair in played.windows(2) {
+            prop_assert!(pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1, "{pair:?}");
+            prop_assert_eq!(pair[1].0 - pair[0].0, i64::from(pair[1].1 - pair[0].1) * FRAME_SAMPLES as i64);
+        }
+    }
+}
+
+/// The target after a stream with copies that reach 100 ms, on a path with this loss.
+fn target_with_copies(loss: f64) -> i64 {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { loss, ..SimulatedPath::default() };
+    let mut arrivals = path.carry(STREAM.sent()).into_iter().peekable();
+    for block in 0..STREAM.frames as i64 * 2 {
+        let now = Moment::from_millis(block * 10);
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            buffer.insert(with_copies(STREAM, index), at);
+        }
+        if block % 2 == 0 {
+            buffer.pull(now);
+        }
+    }
+    buffer.target_ms()
+}
+
+#[test]
+fn only_a_listener_who_misses_frames_waits_for_the_farthest_copy() {
+    let without_loss = target_with_copies(0.0);
+    assert!(without_loss <= 12, "{without_loss}");
+    assert!((without_loss + 98..without_loss + 110).contains(&target_with_copies(0.1)));
 }

@@ -1,0 +1,127 @@
+//! What a listener hears of a voice on paths that lose packets, in simulated time: one WAV file per path, and a line of figures.
+//!
+//! ```text
+//! cargo run -p serambi-audio --example loss_table -- speech.wav out/ --seed 7
+//! ```
+//! The speech is mono at 48 kHz. The speaker is told of the loss before it begins; the speech is said once before the listener
+//! counts, so that the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said.
+//! Compare it with the speech by PESQ or STOI.
+
+use std::error::Error;
+use std::fs::create_dir_all;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use serambi_audio::{LossReport, SAMPLE_RATE_HZ, hear};
+
+/// What every packet travels that is not lost.
+const TRAVEL: Duration = Duration::from_millis(20);
+
+/// A path's name, its loss, and the mean length of a burst of losses; 0 for losses that know nothing of each other.
+const PATHS: [(&str, f64, f64); 6] = [
+    ("clean", 0.0, 0.0),
+    ("random-10", 0.1, 0.0),
+    ("random-20", 0.2, 0.0),
+    ("random-40", 0.4, 0.0),
+    ("bursts-20", 0.2, 3.0),
+    ("bursts-30", 0.3, 3.0),
+];
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct Chance(u64);
+
+impl Chance {
+    /// In 0.0 .. 1.0.
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(speech), Some(out)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: loss_table <speech.wav> <out directory> [--seed <number>]".into());
+    };
+    let seed = arguments.nth(1).map_or(Ok(1), |seed| seed.parse())?;
+    let (speech, out) = (read_wav(Path::new(&speech))?, PathBuf::from(out));
+    create_dir_all(&out)?;
+    println!("path          loss  burst  kbit/s  missing  brought back  wait ms");
+    for (name, loss, burst) in PATHS {
+        measure(name, &lost_packets(loss, burst, seed, 4 * speech.len() / 960), &speech, &out)?;
+    }
+    Ok(())
+}
+
+fn measure(name: &str, lost: &[bool], speech: &[f32], out: &Path) -> Result<(), Box<dyn Error>> {
+    let report = report(lost);
+    let said = [speech, speech].concat();
+    let is_lost = |number: usize| lost.get(number).copied().unwrap_or(false);
+    let heard = hear(&said, &[report, report], |number| (!is_lost(number)).then_some(TRAVEL))?;
+    let kilobits = heard.sent_bytes as f64 * 8.0 * 48.0 / (said.len() as f64 + 48_000.0);
+    let counted = &heard.statistics;
+    println!(
+        "{name:12}  {:4.2}  {:5.2}  {kilobits:6.1}  {:7}  {:12}  {:7.1}",
+        report.loss,
+        report.mean_burst,
+        counted.packets.missing,
+        counted.recovered,
+        counted.playout_offset_ms.unwrap_or_default(),
+    );
+    let from = speech.len();
+    write_wav(&out.join(format!("{name}.wav")), &heard.sound[from..from + speech.len()])
+}
+
+/// Which packets are lost: each for itself, or in bursts as Gilbert's channel makes them (1960).
+fn lost_packets(loss: f64, burst: f64, seed: u64, packets: usize) -> Vec<bool> {
+    let mut chance = Chance(seed);
+    let mut in_burst = false;
+    let lost = |_| {
+        in_burst = match (burst > 0.0, in_burst) {
+            (false, _) => chance.share() < loss,
+            (true, true) => chance.share() >= 1.0 / burst,
+            (true, false) => chance.share() < loss / (1.0 - loss) / burst,
+        };
+        in_burst
+    };
+    (0..packets).map(lost).collect()
+}
+
+/// What listeners would report of these losses.
+fn report(lost: &[bool]) -> LossReport {
+    let missing = lost.iter().filter(|lost| **lost).count();
+    let bursts = lost.chunk_by(|a, b| a == b).filter(|run| run[0]).count();
+    LossReport {
+        loss: missing as f32 / lost.len().max(1) as f32,
+        mean_burst: missing as f32 / bursts.max(1) as f32,
+        available_bitrate: None,
+    }
+}
+
+fn read_wav(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
+    let mut reader = WavReader::open(path)?;
+    let spec = reader.spec();
+    if (spec.channels, spec.sample_rate, spec.sample_format) != (1, SAMPLE_RATE_HZ, SampleFormat::Int) {
+        return Err(format!("{} is not mono, 48 kHz, integer samples", path.display()).into());
+    }
+    let full_scale = (1_i64 << (spec.bits_per_sample - 1)) as f32;
+    let samples: Result<Vec<f32>, _> = reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full_scale)).collect();
+    // Whole blocks of 20 ms.
+    let mut samples = samples?;
+    samples.truncate(samples.len() / 960 * 960);
+    Ok(samples)
+}
+
+fn write_wav(path: &Path, sound: &[f32]) -> Result<(), Box<dyn Error>> {
+    let spec =
+        WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let mut writer = WavWriter::create(path, spec)?;
+    for sample in sound {
+        writer.write_sample((sample.clamp(-1.0, 1.0) * 32_767.0) as i16)?;
+    }
+    Ok(writer.finalize()?)
+}

@@ -1,0 +1,207 @@
+//! Speech through a decoder that misses frames.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Moment;
+use crate::format::FRAME_SAMPLES;
+use crate::redundancy_profile::{LossReport, RedundancyControl, RedundancyScheme};
+use crate::redundant_copies::find_copies;
+use crate::redundant_encoder::RedundantEncoder;
+use crate::simulated_path::synthetic_speech;
+
+/// Speech in packets, with what loss of 40 % calls for, or with what is sent before anybody knows of any.
+fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
+    let mut encoder = RedundantEncoder::new().unwrap();
+    let mut control = RedundancyControl::default();
+    if lossy {
+        let report = LossReport { loss: 0.4, mean_burst: 3.0, available_bitrate: None };
+        control.report(report, Moment::default());
+        encoder.set_scheme(control.scheme()).unwrap();
+    } else {
+        assert_eq!(control.scheme(), RedundancyScheme::UNREPORTED);
+    }
+    let speech = synthetic_speech(frames * FRAME_SAMPLES);
+    let frames = speech.as_chunks().0.iter().enumerate();
+    frames.map(|(n, frame)| encoder.encode(frame, (n * FRAME_SAMPLES) as u32).unwrap().into()).collect()
+}
+
+fn at(index: usize) -> i64 {
+    (index * FRAME_SAMPLES) as i64
+}
+
+/// The copy of frame `index` that the packet `later` frames after it carries.
+fn copy_of(packets: &[Bytes], index: usize, later: usize) -> Option<Bytes> {
+    let copies = find_copies(packets.get(index + later)?);
+    copies.into_iter().find(|copy| copy.offset_samples() == later * FRAME_SAMPLES).map(|copy| copy.packet)
+}
+
+fn decoded(packets: &[Bytes]) -> Vec<Vec<f32>> {
+    let mut ladder = DecodeLadder::new().unwrap();
+    packets.iter().enumerate().map(|(n, packet)| ladder.decode(at(n), packet).unwrap().to_vec()).collect()
+}
+
+/// Error of `heard` against `said` over both, dB.
+fn noise_db(said: &[f32], heard: &[f32]) -> f32 {
+    let power = |sound: &mut dyn Iterator<Item = f32>| sound.map(|x| x * x).sum::<f32>();
+    let noise = power(&mut said.iter().zip(heard).map(|(a, b)| a - b));
+    10.0 * (noise / power(&mut said.iter().copied())).log10()
+}
+
+fn everything(packets: &[Bytes], index: usize) -> Substitutes {
+    Substitutes {
+        copy: copy_of(packets, index, 2),
+        next: packets.get(index + 1).cloned(),
+        later: packets.get(index + 1).map(|packet| (packet.clone(), FRAME_SAMPLES)),
+    }
+}
+
+#[test]
+fn each_missing_frame_is_made_from_the_best_there_is() {
+    let (plain, lossy) = (packets(80, false), packets(80, true));
+    let mut ladder = DecodeLadder::new().unwrap();
+    for (n, packet) in lossy[..60].iter().enumerate() {
+        ladder.decode(at(n), packet).unwrap();
+    }
+    let all = everything(&lossy, 60);
+    assert!(all.copy.is_some());
+    let no_copy = Substitutes { copy: None, ..all.clone() };
+    let inband = Substitutes { next: Some(plain[61].clone()), ..no_copy.clone() };
+    let far = Substitutes { later: Some((lossy[61].clone(), 90_000)), ..Substitutes::default() };
+    let mut rung = |substitutes: &Substitutes| ladder.substitute(Some(at(60)), FRAME_SAMPLES, substitutes).0;
+    assert_eq!(rung(&all), Rung::Copy);
+    assert_eq!(rung(&inband), Rung::InbandCopy);
+    assert_eq!(rung(&no_copy), Rung::Deep);
+    assert_eq!(rung(&far), Rung::Concealment);
+    assert_eq!(rung(&Substitutes::default()), Rung::Concealment);
+    let nothing_deep = Substitutes { later: Some((plain[61].clone(), FRAME_SAMPLES)), ..Substitutes::default() };
+    assert_eq!(rung(&nothing_deep), Rung::Concealment);
+}
+
+#[test]
+fn copies_leave_the_decoder_so_that_the_next_frame_is_whole() {
+    let packets = packets(300, true);
+    let said = decoded(&packets);
+    let after_a_gap = |substitutes: fn(&[Bytes], usize) -> Substitutes| {
+        let mut ladder = DecodeLadder::new().unwrap();
+        let (mut all_said, mut all_heard) = (Vec::new(), Vec::new());
+        for (n, packet) in packets.iter().enumerate().take(290) {
+            if n > 50 && n % 8 == 0 {
+                ladder.substitute(Some(at(n)), FRAME_SAMPLES, &substitutes(&packets, n));
+                continue;
+            }
+            let heard = ladder.decode(at(n), packet).unwrap();
+            if n > 50 && n % 8 == 1 {
+                all_said.extend_from_slice(&said[n]);
+                all_heard.extend_from_slice(heard);
+            }
+        }
+        noise_db(&all_said, &all_heard)
+    };
+    let copies = after_a_gap(everything);
+    let concealed = after_a_gap(|_, _| Substitutes::default());
+    assert!(copies < concealed - 6.0, "{copies} dB, after concealment {concealed} dB");
+}
+
+#[test]
+fn a_late_packet_mends_the_sound_to_come_without_a_step() {
+    let packets = packets(80, true);
+    let said = decoded(&packets);
+    for substitutes in [Substitutes::default(), everything(&packets, 40)] {
+        let mut ladder = DecodeLadder::new().unwrap();
+        for (n, packet) in packets[..40].iter().enumerate() {
+            ladder.decode(at(n), packet).unwrap();
+        }
+        ladder.substitute(Some(at(40)), FRAME_SAMPLES, &substitutes);
+        let last = ladder.decode(at(41), &packets[41]).unwrap()[FRAME_SAMPLES - 1];
+        assert!(ladder.take_late(at(40), &packets[40]));
+        let joint = ladder.decode(at(42), &packets[42]).unwrap().to_vec();
+        assert!((joint[0] - last).abs() < 0.1);
+        assert!(joint[FADE_SAMPLES..] == said[42][FADE_SAMPLES..]);
+        assert!(ladder.decode(at(43), &packets[43]).unwrap() == &said[43][..]);
+    }
+}
+
+#[test]
+fn late_packets_mend_whatever_order_they_come_in() {
+    let packets = packets(80, true);
+    let said = decoded(&packets);
+    for order in [[40, 41, 42], [42, 41, 40], [41, 42, 40]] {
+        let mut ladder = DecodeLadder::new().unwrap();
+        for (n, packet) in packets[..40].iter().enumerate() {
+            ladder.decode(at(n), packet).unwrap();
+        }
+        for n in 40..43 {
+            ladder.substitute(Some(at(n)), FRAME_SAMPLES, &everything(&packets, n));
+        }
+        for n in order {
+            assert!(ladder.take_late(at(n), &packets[n]));
+            assert!(!ladder.take_late(at(n), &packets[n]));
+        }
+        let joint = ladder.decode(at(43), &packets[43]).unwrap();
+        assert!(joint[FADE_SAMPLES..] == said[43][FADE_SAMPLES..]);
+    }
+}
+
+#[test]
+fn a_packet_that_is_too_late_or_wrong_changes_nothing() {
+    let packets = packets(80, true);
+    let play = |late: &dyn Fn(&mut DecodeLadder)| {
+        let mut ladder = DecodeLadder::new().unwrap();
+        for (n, packet) in packets[..40].iter().enumerate() {
+            ladder.decode(at(n), packet).unwrap();
+        }
+        ladder.substitute(Some(at(40)), FRAME_SAMPLES, &Substitutes::default());
+        for (n, packet) in packets[..47].iter().enumerate().skip(41) {
+            ladder.decode(at(n), packet).unwrap();
+        }
+        ladder.substitute(Some(at(47)), FRAME_SAMPLES, &Substitutes::default());
+        late(&mut ladder);
+        ladder.decode(at(48), &packets[48]).unwrap().to_vec()
+    };
+    let untouched = play(&|_| {});
+    let too_late = play(&|ladder| assert!(!ladder.take_late(at(40), &packets[40])));
+    let never_missing = play(&|ladder| assert!(!ladder.take_late(at(45), &packets[45])));
+    let no_opus = play(&|ladder| assert!(!ladder.take_late(at(47), &Bytes::from_static(&[0xFF; 3]))));
+    let other_length = play(&|ladder| assert!(!ladder.take_late(at(47), &Bytes::from_static(&[0x40, 1, 2]))));
+    for changed in [too_late, never_missing, no_opus, other_length] {
+        assert!(changed == untouched);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn hostile_frames_yield_sound_or_nothing(
+        frames in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), 0_usize..6_000, 0_u8..4), 1..30)
+    ) {
+        let mut ladder = DecodeLadder::new().unwrap();
+        for (n, (bytes, samples, what)) in frames.into_iter().enumerate() {
+            let packet = Bytes::from(bytes);
+            let all = Substitutes {
+                copy: Some(packet.clone()), next: Some(packet.clone()), later: Some((packet.clone(), samples)),
+            };
+            match what {
+                0 => {
+                    if let Some(sound) = ladder.decode(at(n), &packet) {
+                        prop_assert!(sound.len() <= LONGEST_PACKET_SAMPLES);
+                    }
+                }
+                1 => {
+                    let (_, sound) = ladder.substitute(Some(at(n)), samples, &all);
+                    prop_assert_eq!(sound.len(), samples.min(LONGEST_PACKET_SAMPLES));
+                    prop_assert!(sound.iter().all(|sample| sample.is_finite()));
+                }
+                2 => {
+                    ladder.substitute(None, samples, &Substitutes::default());
+                }
+                _ => {
+                    ladder.take_late(at(n.saturating_sub(1)), &packet);
+                }
+            }
+        }
+    }
+}
