@@ -337,7 +337,7 @@ export class FakeBackend implements Backend {
       : others
           .filter((_, index) => hasTheWord(index, others.length + 1, this.#batch))
           .map(({ id }): [string, number] => [id, loudness(id, this.#batch)]);
-    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -31 : own, people });
+    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -27 : own, people });
   }
 
   #liven(): void {
