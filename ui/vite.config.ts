@@ -24,5 +24,7 @@ export default defineConfig(({ mode }) => ({
     include: ['tests/unit/**/*.test.ts'],
     setupFiles: ['tests/unit/setup.ts'],
     restoreMocks: true,
+    // Axe in jsdom is slow on a busy machine; nothing here measures time.
+    testTimeout: 30_000,
   },
 }));
