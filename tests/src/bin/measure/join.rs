@@ -39,7 +39,7 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
 pub fn open_guest(card: &Card, output: &Path) -> Result<Window, Trouble> {
     let arguments = ["--listen", "127.0.0.1"].map(str::to_owned);
     let window = Window::open(&Opening { owner: "wei", sound: card.server(), arguments: &arguments, output })?;
-    window.fill("^your name$", "Wei")?;
+    window.fill("your name", "Wei")?;
     window.press_button("^continue$")?;
     window.find("button", "^start a room$")?;
     Ok(window)

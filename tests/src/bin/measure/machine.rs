@@ -7,11 +7,12 @@ pub fn describe() -> String {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let date = Command::new("date").arg("+%Y-%m-%d").output().map(|output| output.stdout).unwrap_or_default();
     format!(
-        "Measured on {}: {processors} × {}, {} GB, {}; virtual sound cards, release build.",
+        "Measured on {}: {processors} × {}, {} GB, {}; virtual sound cards, {} build.",
         String::from_utf8_lossy(&date).trim(),
         field("/proc/cpuinfo", "model name", ':').unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         memory_gigabytes().unwrap_or(0),
         field("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(|| "Linux".to_owned()),
+        if cfg!(debug_assertions) { "debug" } else { "release" },
     )
 }
 
