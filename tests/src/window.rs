@@ -112,7 +112,7 @@ impl Window {
     /// As [`Window::find`].
     pub fn find_near(&self, role: &str, pattern: &str, near: Option<&str>) -> Result<Element, Trouble> {
         let arguments = [json!(role), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
-        let look = || self.session.find_by(FIND, &arguments);
+        let look = || or_look_again(self.session.find_by(FIND, &arguments));
         self.wait(&format!("{role} {pattern:?} in {}'s window", self.owner), look)
     }
 
@@ -157,25 +157,24 @@ impl Window {
     /// When it does not appear or cannot be clicked.
     pub fn press_button_near(&self, pattern: &str, near: Option<&str>) -> Result<(), Trouble> {
         let arguments = [json!("button"), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
-        // Between finding and clicking the page may have drawn the button anew: then look again.
         let press = || match self.session.find_by(FIND, &arguments)? {
             None => Ok(None),
-            Some(button) => match self.session.click(&button) {
-                Ok(()) => Ok(Some(())),
-                Err(Trouble::Driver { .. }) => Ok(None),
-                Err(other) => Err(other),
-            },
+            Some(button) => self.session.click(&button).map(Some),
         };
-        self.wait(&format!("a button {pattern:?} to press in {}'s window", self.owner), press)
+        self.wait(&format!("a button {pattern:?} to press in {}'s window", self.owner), || or_look_again(press()))
     }
 
-    /// Waits for a text field, empties it and types into it.
+    /// Waits for an empty text field and types into it.
     ///
     /// # Errors
     /// When it does not appear or takes no keys.
     pub fn fill(&self, field: &str, text: &str) -> Result<(), Trouble> {
-        let field = self.find("textbox", field)?;
-        self.session.type_into(&field, text)
+        let arguments = [json!("textbox"), json!(field), Value::Null];
+        let type_into = || match self.session.find_by(FIND, &arguments)? {
+            None => Ok(None),
+            Some(found) => self.session.type_into(&found, text).map(Some),
+        };
+        self.wait(&format!("a field {field:?} to fill in {}'s window", self.owner), || or_look_again(type_into()))
     }
 
     /// Presses keys one after the other, wherever the focus is.
@@ -238,6 +237,17 @@ impl Window {
             // The picture of what was there instead helps most; its own failure must not hide the first one.
             let _ = self.display.photograph(&self.next_picture("in-vain"));
         })
+    }
+}
+
+/// WebDriver's codes for what passes: the page has drawn the element anew since it was found, or something covers it.
+const PASSING: [&str; 4] =
+    ["stale element reference", "no such element", "element click intercepted", "element not interactable"];
+
+fn or_look_again<T>(outcome: Result<Option<T>, Trouble>) -> Result<Option<T>, Trouble> {
+    match outcome {
+        Err(Trouble::Driver { code, .. }) if PASSING.contains(&code.as_str()) => Ok(None),
+        decided => decided,
     }
 }
 
