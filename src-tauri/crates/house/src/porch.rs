@@ -15,6 +15,7 @@ use std::{
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomEvent, RoomId,
     api::{JoinRoom, Joined, MediaGrant, StartRoom},
+    measurement::ListenerReport,
     name::read_title,
 };
 use serambi_room::{Room, Settings};
@@ -279,6 +280,16 @@ impl Porch {
             guest.mailbox.post(id, RoomEvent::Opened { view: Box::new(view) });
         }
         before
+    }
+
+    /// Nobody waits for an answer: what is wrong about a report is for the log, and the next one may be better.
+    fn take_report(&mut self, guest: &Guest, report: ListenerReport) {
+        let now = self.now_ms;
+        let taken =
+            self.member(guest, &report.room).and_then(|room| room.take_report(&guest.person, report.voices, now));
+        if let Err(refusal) = taken {
+            tracing::debug!(person = guest.person.short(), %refusal, "a report that is not taken");
+        }
     }
 
     fn heed(&mut self, report: Report) {

@@ -1,6 +1,8 @@
 //! One open room with the people in it: what each was told last, what each is still to be told, and where their
 //! sound goes.
 
+mod measuring;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serambi_protocol::{
@@ -11,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     doorkeeper::Guest,
+    loss_reports::LossReports,
     media::{keys::Standing, mirror::Mirror},
 };
 
@@ -56,12 +59,22 @@ pub struct OpenRoom {
     /// Not before this are people told again.
     tell_at_ms: u64,
     has_news: bool,
+    loss_reports: LossReports,
 }
 
 impl OpenRoom {
     /// A room that has just been started by `host`, with the outcome of starting it.
     pub fn new(room: Room, id: RoomId, mirror: Mirror, now_ms: u64) -> Self {
-        Self { room, id, began_at_ms: now_ms, members: BTreeMap::new(), mirror, tell_at_ms: 0, has_news: false }
+        Self {
+            room,
+            id,
+            began_at_ms: now_ms,
+            members: BTreeMap::new(),
+            mirror,
+            tell_at_ms: 0,
+            has_news: false,
+            loss_reports: LossReports::default(),
+        }
     }
 
     /// The rules' side of it.
@@ -78,7 +91,7 @@ impl OpenRoom {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let by_the_rules = self.room.next_deadline().map(|at| self.began_at_ms.saturating_add(at.0));
         let telling = self.has_news.then_some(self.tell_at_ms);
-        by_the_rules.into_iter().chain(telling).min()
+        by_the_rules.into_iter().chain(telling).chain(self.loss_reports.next_deadline_ms()).min()
     }
 
     /// Does what is due, and tells what is to be told.
@@ -92,6 +105,7 @@ impl OpenRoom {
         if self.has_news && now_ms >= self.tell_at_ms {
             self.tell(now_ms);
         }
+        self.tell_speakers(now_ms);
         gone
     }
 
@@ -280,6 +294,7 @@ impl OpenRoom {
 
     fn farewell(&mut self, person: PersonId, reason: ClosedReason) -> Option<Gone> {
         let member = self.members.remove(&person)?;
+        self.loss_reports.forget(&person);
         answer(member.replies);
         for notice in member.notices {
             member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });

@@ -27,6 +27,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
+                    received_by listeners redundancy_level (of the own voice)
   closed            reason                     left, ended, removed, lost or replaced
   failed            code detail                why it did not work; the last line
 And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
@@ -69,6 +70,7 @@ impl Report {
     pub fn say_statistics(&self, counted: &CallStatistics, levels: &Levels) {
         let sound = counted.sound.as_ref();
         let speakers = sound.map_or(&[][..], |sound| &sound.speakers);
+        let received = counted.measured.voice_received;
         let loudest = levels.people.iter().map(|(_, level)| *level).reduce(f32::max);
         let missing: u64 = speakers.iter().map(|speaker| speaker.packets.missing).sum();
         let late: u64 = speakers.iter().map(|speaker| speaker.packets.late).sum();
@@ -88,6 +90,9 @@ impl Report {
                 "missing": missing,
                 "late": late,
                 "concealed_ms": concealed / SAMPLES_PER_MS,
+                "received_by": received.map(|received| received.by),
+                "listeners": received.map(|received| received.of),
+                "redundancy_level": sound.map(|sound| sound.voice.redundancy_level),
                 "buffered_ms": speakers.iter().map(|speaker| speaker.buffered_ms).reduce(f32::max),
             }),
         );
