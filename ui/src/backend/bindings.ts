@@ -32,6 +32,7 @@ export const events = {
 	appChanged: makeEvent<AppChanged, AppChanged>("app-changed"),
 	callChanged: makeEvent<CallChanged, CallChanged>("call-changed"),
 	callClosed: makeEvent<CallClosed, CallClosed>("call-closed"),
+	callMeasured: makeEvent<CallMeasured, CallMeasured>("call-measured"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
@@ -70,6 +71,9 @@ export type CallChanged = CallView | null;
 
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
+
+/**  What is measured in the call was measured anew: about once a second while anybody speaks. */
+export type CallMeasured = Measurements;
 
 /**  A call, all of it. */
 export type CallView = {
@@ -380,6 +384,15 @@ export type LevelBatch = {
 	people: ([PersonId, number])[],
 };
 
+/**
+ *  What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
+ *  whoever draws the room need not do so for it.
+ */
+export type Measurements = {
+	/**  How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so. */
+	voiceReceived: VoiceReceived | null,
+};
+
 /**  The own microphone as it really is. */
 export type MicrophoneView = {
 	/**  A capture stream exists. */
@@ -553,6 +566,14 @@ export type Theme =
 "light" | 
 /**  Dark. */
 "dark";
+
+/**  How the own voice arrives. */
+export type VoiceReceived = {
+	/**  People who received it in the last seconds. */
+	by: number,
+	/**  People who said lately what they receive. */
+	of: number,
+};
 
 /**  What a room is to the person who looks at it. */
 export type YouView = {
