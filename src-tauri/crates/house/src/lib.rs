@@ -10,6 +10,7 @@
 
 mod addresses;
 mod api;
+mod capture_marks;
 mod certificate;
 mod clock;
 pub mod discovery;

@@ -15,7 +15,7 @@ use std::{
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomEvent, RoomId,
     api::{JoinRoom, Joined, MediaGrant, StartRoom},
-    measurement::ListenerReport,
+    measurement::{CaptureMark, ListenerReport},
     name::read_title,
 };
 use serambi_room::{Room, Settings};
@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     doorkeeper::Guest,
     media::{
+        embedded::Embedded,
         keys::Keys,
         mirror::{Mirror, Report},
         room_service::RoomService,
@@ -51,6 +52,8 @@ pub struct Media {
     pub keys: Keys,
     /// Carries decisions there.
     pub service: RoomService,
+    /// The server itself, if it is part of this house: it knows when packets came and went.
+    pub embedded: Option<Embedded>,
 }
 
 /// Who would be cut off if the house closed now.
@@ -141,6 +144,7 @@ impl Porch {
         }
         let gone: Vec<Gone> = self.rooms.values_mut().flat_map(|room| room.pass_time(now)).collect();
         self.forget(gone);
+        self.pass_on_marks();
         self.clear_away();
     }
 
@@ -292,6 +296,34 @@ impl Porch {
         }
     }
 
+    fn take_mark(&mut self, guest: &Guest, room: &RoomId, mark: CaptureMark) {
+        let (now, now_ms) = (self.clock.now(), self.now_ms);
+        let taken = self.member(guest, room).and_then(|room| room.take_mark(&guest.person, mark, now, now_ms));
+        if let Err(refusal) = taken {
+            tracing::debug!(person = guest.person.short(), %refusal, "a mark that is not taken");
+        }
+    }
+
+    /// The media server is asked when the marked packets came and went; nobody waits for that on the porch.
+    fn pass_on_marks(&mut self) {
+        for (id, room) in &mut self.rooms {
+            let marks = room.due_marks(self.now_ms);
+            match &self.media.embedded {
+                _ if marks.is_empty() => {}
+                None => room.tell_marks(&marks),
+                Some(embedded) => {
+                    let (embedded, id) = (embedded.clone(), id.clone());
+                    let (clock, reports) = (self.clock.clone(), self.reports.clone());
+                    tokio::spawn(async move {
+                        let marks = embedded.find_passages(&id, marks, &clock).await;
+                        // A porch that is gone has nobody to tell.
+                        let _ = reports.send(Report::Passed { room: id, marks });
+                    });
+                }
+            }
+        }
+    }
+
     fn heed(&mut self, report: Report) {
         let now = self.now_ms;
         match report {
@@ -303,6 +335,11 @@ impl Porch {
             Report::Seen { room, people } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.compare(people, now);
+                }
+            }
+            Report::Passed { room, marks } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.tell_marks(&marks);
                 }
             }
         }

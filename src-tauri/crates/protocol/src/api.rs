@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Envelope,
     id::{PersonId, RoomId},
-    measurement::{HouseTime, ListenerReport, VoiceReception},
+    measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
     view::RoomView,
 };
 
@@ -171,6 +171,13 @@ pub enum ChannelSay {
     },
     /// What was heard of everybody.
     Heard(ListenerReport),
+    /// When the own voice was made.
+    Captured {
+        /// In which room it is heard.
+        room: RoomId,
+        /// One of its latest packets.
+        mark: CaptureMark,
+    },
 }
 
 /// What a house sends on a client's channel.
@@ -196,13 +203,20 @@ pub enum ChannelTell {
         /// All of them together.
         reception: VoiceReception,
     },
+    /// When the voices in a room were made.
+    Marks {
+        /// Which room.
+        room: RoomId,
+        /// The newest of each speaker, those that were passed on before left out.
+        marks: Vec<VoiceMark>,
+    },
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::measurement::{VoiceHeard, VoiceLoss};
+    use crate::measurement::{HousePassage, VoiceHeard, VoiceLoss};
 
     /// The channel as it was before houses showed their clocks.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -237,9 +251,18 @@ mod tests {
         let golden = r#"{"type":"heard","room":"3333333333","voices":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","packets":150,"loss":0.25,"meanBurst":1.5}]}"#;
         assert_eq!(said, golden);
         let loss = Some(VoiceLoss { least: 0.0, worst: 0.25, mean_burst: 1.5 });
-        let told =
-            json(&ChannelTell::Received { room, reception: VoiceReception { listeners: 3, received_by: 2, loss } });
+        let reception = VoiceReception { listeners: 3, received_by: 2, loss };
+        let told = json(&ChannelTell::Received { room: room.clone(), reception });
         let golden = r#"{"type":"received","room":"3333333333","reception":{"listeners":3,"receivedBy":2,"loss":{"least":0.0,"worst":0.25,"meanBurst":1.5}}}"#;
+        assert_eq!(told, golden);
+
+        let mark = CaptureMark { timestamp: 960, captured: HouseTime(1_000), sent: HouseTime(31_000) };
+        let said = json(&ChannelSay::Captured { room: room.clone(), mark });
+        let golden = r#"{"type":"captured","room":"3333333333","mark":{"timestamp":960,"captured":1000,"sent":31000}}"#;
+        assert_eq!(said, golden);
+        let passage = Some(HousePassage { arrived: HouseTime(35_000), forwarded: HouseTime(35_100) });
+        let told = json(&ChannelTell::Marks { room, marks: vec![VoiceMark { person, mark, passage }] });
+        let golden = r#"{"type":"marks","room":"3333333333","marks":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","mark":{"timestamp":960,"captured":1000,"sent":31000},"passage":{"arrived":35000,"forwarded":35100}}]}"#;
         assert_eq!(told, golden);
     }
 }

@@ -34,6 +34,8 @@ pub const EVENTS_KEPT: usize = 256;
 pub const LISTENER_REPORT_MS: u64 = 3_000;
 /// A listener's report counts for this long unless a newer one takes its place.
 pub const LISTENER_REPORT_KEPT_MS: u64 = 10_000;
+/// A speaker says this often when the own voice was made.
+pub const CAPTURE_MARK_MS: u64 = 2_000;
 /// The largest request body a house reads, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
 /// The TCP port a house tries first (API, signalling); the next free one of twenty is used if it is taken.

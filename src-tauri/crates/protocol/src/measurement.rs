@@ -89,6 +89,57 @@ pub struct VoiceLoss {
     pub mean_burst: f32,
 }
 
+/// When a sound was made: ties one packet of a voice to the house's clock. Sent each
+/// [`crate::limits::CAPTURE_MARK_MS`] while the voice goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaptureMark {
+    /// The packet's RTP timestamp, 48 kHz, as it is on the wire.
+    pub timestamp: u32,
+    /// When the first sample of the packet reached the microphone, the device's own latency taken into account.
+    pub captured: HouseTime,
+    /// When the packet left.
+    pub sent: HouseTime,
+}
+
+/// No microphone and no network takes longer than this, microseconds.
+const LONGEST_WAY_MICROS: i64 = 10_000_000;
+
+impl CaptureMark {
+    /// Can this be about a packet of the last seconds?
+    pub fn is_plausible(&self, now: HouseTime) -> bool {
+        let age = now.micros_since(self.sent);
+        self.captured.0 >= 0
+            && (0..=LONGEST_WAY_MICROS).contains(&self.sent.micros_since(self.captured))
+            && (-LONGEST_WAY_MICROS..=LONGEST_WAY_MICROS).contains(&age)
+    }
+}
+
+/// The way of a packet through the house's own media server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HousePassage {
+    /// When the packet was taken from the socket.
+    pub arrived: HouseTime,
+    /// When it had been handed to the sockets of all listeners.
+    pub forwarded: HouseTime,
+}
+
+/// A speaker's mark as the house passes it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VoiceMark {
+    /// Whose voice.
+    pub person: PersonId,
+    /// What the speaker says, with the timestamp as listeners see it.
+    pub mark: CaptureMark,
+    /// The packet in the house; nothing if another server carries the sound, or the packet never came.
+    pub passage: Option<HousePassage>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,7 +59,7 @@ pub struct Asked {
 /// What happens, as it happens: a WebSocket of [`ChannelTell`]s. `after=N` begins with event N+1; if that is no longer
 /// kept, with an `opened` event that holds the whole view. Besides, both sides tell what they measured: a ping is answered
 /// with the house's clock, listeners report what they miss of each voice, speakers are told what all of them together
-/// miss. Such words have no number and are not repeated; a client ignores those it does not know.
+/// miss; speakers say when their voice was made, and everybody in the room is told. Such words have no number and are not repeated; a client ignores those it does not know.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -193,6 +193,10 @@ impl Channel {
             }
             ChannelSay::Heard(report) => {
                 self.desk.porch.take_report(self.guest.clone(), report);
+                Ok(())
+            }
+            ChannelSay::Captured { room, mark } => {
+                self.desk.porch.take_mark(self.guest.clone(), room, mark);
                 Ok(())
             }
         }

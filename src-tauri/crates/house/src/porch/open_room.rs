@@ -12,6 +12,7 @@ use serambi_room::{MediaChange, Outcome, Room};
 use tokio::sync::oneshot;
 
 use crate::{
+    capture_marks::CaptureMarks,
     doorkeeper::Guest,
     loss_reports::LossReports,
     media::{keys::Standing, mirror::Mirror},
@@ -60,6 +61,7 @@ pub struct OpenRoom {
     tell_at_ms: u64,
     has_news: bool,
     loss_reports: LossReports,
+    capture_marks: CaptureMarks,
 }
 
 impl OpenRoom {
@@ -74,6 +76,7 @@ impl OpenRoom {
             tell_at_ms: 0,
             has_news: false,
             loss_reports: LossReports::default(),
+            capture_marks: CaptureMarks::default(),
         }
     }
 
@@ -91,7 +94,7 @@ impl OpenRoom {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let by_the_rules = self.room.next_deadline().map(|at| self.began_at_ms.saturating_add(at.0));
         let telling = self.has_news.then_some(self.tell_at_ms);
-        by_the_rules.into_iter().chain(telling).chain(self.loss_reports.next_deadline_ms()).min()
+        by_the_rules.into_iter().chain(telling).chain(self.next_measurement_ms()).min()
     }
 
     /// Does what is due, and tells what is to be told.
@@ -295,6 +298,7 @@ impl OpenRoom {
     fn farewell(&mut self, person: PersonId, reason: ClosedReason) -> Option<Gone> {
         let member = self.members.remove(&person)?;
         self.loss_reports.forget(&person);
+        self.capture_marks.forget(&person);
         answer(member.replies);
         for notice in member.notices {
             member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });

@@ -4,7 +4,7 @@ use serambi_protocol::{
     Command, PersonId, RoomEvent,
     api::{ChannelSay, ChannelTell},
     limits::{LISTENER_REPORT_MS, STAGE_PEOPLE},
-    measurement::{HouseTime, ListenerReport, VoiceHeard, VoiceReception},
+    measurement::{CaptureMark, HouseTime, ListenerReport, VoiceHeard, VoiceMark, VoiceReception},
 };
 use tokio_tungstenite::tungstenite::Message;
 
@@ -118,6 +118,40 @@ async fn what_nobody_can_have_measured_is_not_passed_on() {
     house.house.clock().skip_ms(LISTENER_REPORT_MS);
     let reception = next_reception(&mut sari.channel).await;
     assert_eq!((reception.listeners, reception.loss.unwrap().worst), (1, 0.125));
+}
+
+async fn marks(follower: &mut Follower, mark: CaptureMark) {
+    follower.channel.says(&ChannelSay::Captured { room: follower.room.clone(), mark }).await;
+    is_alive(&mut follower.channel).await;
+}
+
+async fn next_marks(channel: &mut Channel) -> Vec<VoiceMark> {
+    loop {
+        if let ChannelTell::Marks { marks, .. } = channel.tell().await.unwrap() {
+            return marks;
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_else_is_told_when_a_voice_was_made_and_only_those_on_stage_can_say_so() {
+    let house = TestHouse::open().await;
+    let mut sari = house.visitor("Sari").await.open_room("").await;
+    let mut ayu = house.visitor("Ayu").await.enter(&sari.room).await;
+    // Time enough for a microphone to have come before it.
+    house.house.clock().skip_ms(1_000);
+    let now = house.house.clock().now();
+    let mark = CaptureMark { timestamp: 960, captured: now.plus_micros(-40_000), sent: now.plus_micros(-9_000) };
+    marks(&mut ayu, mark).await;
+    marks(&mut sari, CaptureMark { captured: now.plus_micros(1), sent: now, ..mark }).await;
+    marks(&mut sari, CaptureMark { captured: HouseTime(i64::MIN), sent: HouseTime(i64::MAX), ..mark }).await;
+    marks(&mut sari, mark).await;
+    house.house.clock().skip_ms(1_000);
+    // No packet of hers ever came, so the house has nothing to add.
+    assert_eq!(next_marks(&mut ayu.channel).await, [VoiceMark { person: sari.id(), mark, passage: None }]);
+    marks(&mut sari, CaptureMark { timestamp: 1_920, ..mark }).await;
+    house.house.clock().skip_ms(1_000);
+    assert_eq!(next_marks(&mut ayu.channel).await[0].mark.timestamp, 1_920);
 }
 
 #[tokio::test]

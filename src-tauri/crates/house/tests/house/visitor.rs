@@ -285,7 +285,7 @@ impl Channel {
         loop {
             match self.tell().await? {
                 ChannelTell::Event(envelope) => return Some(envelope),
-                ChannelTell::Pong { .. } | ChannelTell::Received { .. } => {}
+                ChannelTell::Pong { .. } | ChannelTell::Received { .. } | ChannelTell::Marks { .. } => {}
             }
         }
     }
