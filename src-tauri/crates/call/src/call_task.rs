@@ -108,7 +108,10 @@ impl CallTask {
             ChannelNews::Received { room, reception } if room == self.shared.room => {
                 self.measuring.take_reception(&self.shared, &reception, Instant::now());
             }
-            ChannelNews::Received { .. } => {}
+            ChannelNews::Marks { room, marks } if room == self.shared.room => {
+                self.measuring.take_marks(marks, Instant::now());
+            }
+            ChannelNews::Received { .. } | ChannelNews::Marks { .. } => {}
         }
     }
 

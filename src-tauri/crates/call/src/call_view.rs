@@ -5,7 +5,7 @@ use serambi_protocol::{Code, Link, Notice, PersonId, Refusal, RoomView, event::C
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::own_reception::VoiceReceived;
+use crate::{own_reception::VoiceReceived, voice_delay::VoiceDelay};
 
 /// After this long without house or sound "Reconnecting…" is shown (spec section 12).
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
@@ -81,6 +81,11 @@ pub struct CallView {
 pub struct Measurements {
     /// How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so.
     pub voice_received: Option<VoiceReceived>,
+    /// How late each voice is heard here that can be heard right now, in the order of ids.
+    pub delays: Vec<VoiceDelay>,
+    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
+    /// are no delays. A delay is as uncertain as this and the speaker's own together.
+    pub clock_error_ms: Option<u32>,
 }
 
 /// Something happened in a call.

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serambi_protocol::{
     Code, Envelope, Refusal, RoomId,
     api::{ChannelSay, ChannelTell},
-    measurement::{HouseTime, VoiceReception},
+    measurement::{HouseTime, VoiceMark, VoiceReception},
 };
 use tokio::{
     sync::mpsc,
@@ -59,6 +59,13 @@ pub enum ChannelNews {
         room: RoomId,
         /// All of them together.
         reception: VoiceReception,
+    },
+    /// When the voices in a room were made.
+    Marks {
+        /// Which room.
+        room: RoomId,
+        /// The newest of each speaker.
+        marks: Vec<VoiceMark>,
     },
 }
 
@@ -232,6 +239,7 @@ impl Connector {
                 self.tell(ChannelNews::Event(Box::new(envelope)))?;
             }
             Ok(ChannelTell::Received { room, reception }) => self.tell(ChannelNews::Received { room, reception })?,
+            Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks })?,
             // A newer house may say more than we understand.
             Err(error) => tracing::debug!(%error, "an event that is not understood"),
         }

@@ -9,7 +9,6 @@ mod call_task;
 mod call_view;
 mod house_channel;
 mod house_client;
-#[allow(dead_code)]
 mod house_clock;
 pub mod identity;
 mod listener_report;
@@ -22,6 +21,7 @@ mod pinned_tls;
 pub mod profile;
 mod retry;
 mod sound;
+mod voice_delay;
 mod websocket;
 
 pub use call::Call;
@@ -34,3 +34,4 @@ pub use onlooker::Onlooker;
 pub use own_reception::VoiceReceived;
 pub use profile::{Profile, SavedHouse, Settings, Theme};
 pub use serambi_audio::{Cue, DeviceChoice, EngineSettings};
+pub use voice_delay::{DelayParts, NetworkParts, VoiceDelay};

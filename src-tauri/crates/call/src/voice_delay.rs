@@ -5,6 +5,9 @@
 //! when it came and went there; the engine here says when some packet came, was decoded, and leaves the loudspeaker. RTP
 //! timestamps lead from the one packet to the other (RFC 3550 section 5.1: they count samples). So every part is a
 //! difference of two moments on a chain, and the parts add up to the whole.
+//!
+//! The embedded media server leaves RTP timestamps as they are but for a mute of less than 120 ms, and the house accounts
+//! for that. A LiveKit cluster may shift them when a speaker unmutes; the figures are as good as its clock-keeping.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -207,17 +210,15 @@ fn chain(voice: &VoiceMark, heard: Heard, clock: &HouseClock) -> Option<Chain> {
     // Timestamps wrap; the difference of two packets of the last seconds does not (RFC 3550 section 5.1).
     let samples = i64::from(heard.timestamp.wrapping_sub(mark.timestamp) as i32);
     let captured = mark.captured.plus_micros(samples * 1_000_000 / RTP_RATE_HZ);
-    let (arrived, left) = (clock.at(heard.arrived_at)?, clock.at(heard.heard_at)?);
-    let since = |moment: HouseTime| moment.micros_since(captured);
+    let arrived = clock.at(heard.arrived_at)?.micros_since(captured);
     // The marked packet's own way stands for that of every packet near it.
     let of_mark = |moment: HouseTime| moment.micros_since(mark.captured);
     Some(Chain {
         sent: of_mark(mark.sent),
         house: voice.passage.map(|passage| (of_mark(passage.arrived), of_mark(passage.forwarded))),
-        arrived: since(arrived),
-        decoded: since(arrived).saturating_add(heard.buffer_micros),
-        // From the arrival on it is one clock, and no estimate of another may come between.
-        heard: since(arrived).saturating_add(micros_between(heard.arrived_at, heard.heard_at)).max(since(left).min(0)),
+        arrived,
+        decoded: arrived.saturating_add(heard.buffer_micros),
+        heard: arrived.saturating_add(micros_between(heard.arrived_at, heard.heard_at)),
     })
 }
 
@@ -267,8 +268,7 @@ mod tests {
 
         /// A packet that came at `ms`, waited 20 ms and took 15 ms more to the loudspeaker.
         fn hear(&mut self, timestamp: u32, ms: u64) {
-            let heard =
-                Heard { timestamp, arrived_at: self.at(ms), buffer_micros: 20_000, heard_at: self.at(ms + 35) };
+            let heard = Heard { timestamp, arrived_at: self.at(ms), buffer_micros: 20_000, heard_at: self.at(ms + 35) };
             self.delays.hear(&person(1), heard, &self.clock, self.at(ms + 40));
         }
 

@@ -26,13 +26,7 @@ impl CaptureMarks {
     ///
     /// # Errors
     /// `bad_request` if it is not of the last seconds, or of no possible microphone.
-    pub fn take(
-        &mut self,
-        speaker: &PersonId,
-        mark: CaptureMark,
-        now: HouseTime,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
+    pub fn take(&mut self, speaker: &PersonId, mark: CaptureMark, now: HouseTime, now_ms: u64) -> Result<(), Refusal> {
         if !mark.is_plausible(now) {
             return Err(Refusal::new(Code::BadRequest, "a mark of no possible moment"));
         }

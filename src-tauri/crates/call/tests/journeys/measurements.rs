@@ -1,6 +1,6 @@
 //! What people in a room measure reaches those it is about.
 
-use serambi_call::{ChannelNews, HouseChannel, VoiceReceived};
+use serambi_call::{CallStatistics, ChannelNews, DelayParts, HouseChannel, NetworkParts, VoiceReceived};
 use serambi_protocol::{
     PersonId,
     api::{ChannelSay, Joined},
@@ -68,4 +68,22 @@ async fn what_a_listener_misses_is_repeated_by_the_speaker() {
     })
     .await;
     assert_eq!(level(&b), 0, "nobody misses anything of a listener");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_voice_has_a_delay_whose_parts_add_up() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(22, 60));
+    let host = speaking(&a).await;
+    let listener = porch.guest("B").await.with_ears().join(&host).await;
+    let is_measured = |counted: &CallStatistics| counted.measured.delays.iter().any(|delay| delay.person == a.id());
+    listener.counted("a delay", is_measured).await;
+    let delay = listener.call.measurements().delays.remove(0);
+    let DelayParts { microphone_ms, network_ms, network, buffer_ms, loudspeaker_ms } = delay.parts;
+    assert_eq!(microphone_ms + network_ms + buffer_ms + loudspeaker_ms, delay.total_ms, "{delay:?}");
+    // A frame of 20 ms is gathered before it can leave; and this is one computer.
+    assert!(microphone_ms >= 20 && delay.total_ms < 2_000, "{delay:?}");
+    let NetworkParts { link_up_ms, house_ms, link_down_ms } = network.expect("the house carries the sound itself");
+    assert_eq!(link_up_ms + house_ms + link_down_ms, network_ms, "{delay:?}");
+    assert!(host.call.measurements().delays.is_empty(), "nobody hears their own voice");
 }
