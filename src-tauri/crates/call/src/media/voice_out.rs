@@ -182,9 +182,9 @@ mod tests {
             payload: vec![1],
             timestamp: 0,
             level_dbov: 30,
-            starts_talkspurt: true,
             captured_at: Instant::now(),
             microphone_micros: 0,
+            starts_talkspurt: true,
         }
     }
 
