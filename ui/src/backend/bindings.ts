@@ -285,6 +285,20 @@ export type Connection =
 /**  Down for so long that the seat may be gone. It is still being repaired. */
 "lost";
 
+/**  Where the time goes, ms each. */
+export type DelayParts = {
+	/**  Their microphone: device, processing, gathering a frame, encoding. */
+	microphoneMs: number,
+	/**  From their computer to this one. */
+	networkMs: number,
+	/**  The same in its parts, where the house itself carries the sound. */
+	network: NetworkParts | null,
+	/**  This computer's wait for late packets. */
+	bufferMs: number,
+	/**  This computer's loudspeaker: mixing, device. */
+	loudspeakerMs: number,
+};
+
 /**  A room somewhere: in one's own house, on this network, in a saved house, or behind a link. */
 export type FoundRoom = {
 	/**  The house, by its pin. */
@@ -391,6 +405,13 @@ export type LevelBatch = {
 export type Measurements = {
 	/**  How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so. */
 	voiceReceived: VoiceReceived | null,
+	/**  How late each voice is heard here that can be heard right now, in the order of ids. */
+	delays: VoiceDelay[],
+	/**
+	 *  How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
+	 *  are no delays. A delay is as uncertain as this and the speaker's own together.
+	 */
+	clockErrorMs: number | null,
 };
 
 /**  The own microphone as it really is. */
@@ -401,6 +422,16 @@ export type MicrophoneView = {
 	muted: boolean,
 	/**  Why it is not open although it should be, or does not work although it is. */
 	problem: Code | null,
+};
+
+/**  The way through the network, ms each; together [`DelayParts::network_ms`]. */
+export type NetworkParts = {
+	/**  Their link up. */
+	linkUpMs: number,
+	/**  Inside the house. */
+	houseMs: number,
+	/**  The link down to here. */
+	linkDownMs: number,
 };
 
 /**  Told once, in words and to a screen reader; never part of the view. */
@@ -566,6 +597,16 @@ export type Theme =
 "light" | 
 /**  Dark. */
 "dark";
+
+/**  How late one voice is heard here. */
+export type VoiceDelay = {
+	/**  Whose voice. */
+	person: PersonId,
+	/**  From their mouth to this ear, ms: the sum of the parts. */
+	totalMs: number,
+	/**  Where the time goes. */
+	parts: DelayParts,
+};
 
 /**  How the own voice arrives. */
 export type VoiceReceived = {
