@@ -3,6 +3,7 @@
 
 mod ended;
 mod handle;
+mod measurements;
 mod open_room;
 
 pub use handle::PorchHandle;
@@ -15,7 +16,6 @@ use std::{
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomEvent, RoomId,
     api::{JoinRoom, Joined, MediaGrant, StartRoom},
-    measurement::{CaptureMark, ListenerReport},
     name::read_title,
 };
 use serambi_room::{Room, Settings};
@@ -284,44 +284,6 @@ impl Porch {
             guest.mailbox.post(id, RoomEvent::Opened { view: Box::new(view) });
         }
         before
-    }
-
-    /// Nobody waits for an answer: what is wrong about a report is for the log, and the next one may be better.
-    fn take_report(&mut self, guest: &Guest, report: ListenerReport) {
-        let now = self.now_ms;
-        let taken =
-            self.member(guest, &report.room).and_then(|room| room.take_report(&guest.person, report.voices, now));
-        if let Err(refusal) = taken {
-            tracing::debug!(person = guest.person.short(), %refusal, "a report that is not taken");
-        }
-    }
-
-    fn take_mark(&mut self, guest: &Guest, room: &RoomId, mark: CaptureMark) {
-        let (now, now_ms) = (self.clock.now(), self.now_ms);
-        let taken = self.member(guest, room).and_then(|room| room.take_mark(&guest.person, mark, now, now_ms));
-        if let Err(refusal) = taken {
-            tracing::debug!(person = guest.person.short(), %refusal, "a mark that is not taken");
-        }
-    }
-
-    /// The media server is asked when the marked packets came and went; nobody waits for that on the porch.
-    fn pass_on_marks(&mut self) {
-        for (id, room) in &mut self.rooms {
-            let marks = room.due_marks(self.now_ms);
-            match &self.media.embedded {
-                _ if marks.is_empty() => {}
-                None => room.tell_marks(&marks),
-                Some(embedded) => {
-                    let (embedded, id) = (embedded.clone(), id.clone());
-                    let (clock, reports) = (self.clock.clone(), self.reports.clone());
-                    tokio::spawn(async move {
-                        let marks = embedded.find_passages(&id, marks, &clock).await;
-                        // A porch that is gone has nobody to tell.
-                        let _ = reports.send(Report::Passed { room: id, marks });
-                    });
-                }
-            }
-        }
     }
 
     fn heed(&mut self, report: Report) {
