@@ -42,11 +42,13 @@ mod redundant_copies;
 mod redundant_encoder;
 mod resampler;
 mod ring;
+mod service_thread;
 mod simulated_call;
 #[cfg(test)]
 mod simulated_path;
 mod sound_check;
 mod sound_loop;
+mod sound_service;
 mod speaker;
 mod statistics;
 mod stream;

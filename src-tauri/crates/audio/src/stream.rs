@@ -18,7 +18,7 @@ use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, cap
 use crate::statistics::StreamCounters;
 
 /// How long a sound service may take to answer before it counts as stuck.
-const OPENING_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const OPENING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Tells the keeper of a device that its stream is broken, once per stream.
 pub(crate) type OnBroken = Box<dyn FnMut(cpal::Error) + Send>;
@@ -30,7 +30,7 @@ pub(crate) struct OpenStream {
 }
 
 impl OpenStream {
-    /// Starts the callbacks.
+    /// Starts the callbacks. Waits for the first one, which may never come.
     pub(crate) fn play(&self, direction: Direction) -> Result<(), AudioError> {
         self.stream.play().map_err(|error| direction.error(&error))
     }
