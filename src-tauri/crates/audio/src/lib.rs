@@ -32,6 +32,8 @@ mod mixer;
 mod muted_talk;
 mod noise_floor;
 mod notice;
+#[cfg(test)]
+mod odd_devices;
 mod opus_codec;
 mod opus_padding;
 mod output;
