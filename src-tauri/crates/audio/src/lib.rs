@@ -22,6 +22,8 @@ mod envelope_coupling;
 mod error;
 mod fade;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod hostile_input;
 mod jitter_buffer;
 mod level_meter;
 mod limiter;
@@ -39,6 +41,7 @@ mod opus_padding;
 mod output;
 mod packet_timeline;
 mod priority;
+mod recorder_tap;
 mod redundancy_profile;
 mod redundant_copies;
 mod redundant_encoder;
@@ -79,6 +82,7 @@ pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
+pub use crate::recorder_tap::TappedPacket;
 pub use crate::redundancy_profile::LossReport;
 pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{
