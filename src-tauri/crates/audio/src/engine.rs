@@ -211,7 +211,8 @@ fn with_counters(named: DeviceStatistics, keeper: &KeeperHandle) -> DeviceStatis
     DeviceStatistics {
         device: named.device,
         rate_hz: named.rate_hz,
-        ring_target_ms: named.ring_target_ms,
+        render_lead_ms: named.render_lead_ms,
+        latency_ms: named.latency_ms,
         ..keeper.counters().snapshot()
     }
 }

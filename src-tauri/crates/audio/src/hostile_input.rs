@@ -189,7 +189,7 @@ impl Listener {
     }
 
     fn assert_bounded(&self) {
-        let statistics = self.speaker.statistics();
+        let statistics = self.speaker.statistics(0);
         let packets = statistics.packets;
         assert!(packets.received >= packets.decoded + packets.duplicate + packets.refused, "{statistics:?}");
         assert!((0..=1_000).contains(&statistics.jitter_target_ms), "{statistics:?}");
@@ -209,7 +209,7 @@ impl Listener {
                 break;
             }
         }
-        assert!(silent > 200, "it does not fall silent: {:?}", self.speaker.statistics());
+        assert!(silent > 200, "it does not fall silent: {:?}", self.speaker.statistics(0));
         drop(self.inbox);
         self.speaker.render(Moment::default().plus_micros((self.millis + 10) * 1_000));
         assert!(self.speaker.has_left());

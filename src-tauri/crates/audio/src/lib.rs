@@ -40,11 +40,13 @@ mod opus_codec;
 mod opus_padding;
 mod output;
 mod packet_timeline;
+mod playback_pulse;
 mod priority;
 mod recorder_tap;
 mod redundancy_profile;
 mod redundant_copies;
 mod redundant_encoder;
+mod render_lead;
 mod resampler;
 mod ring;
 mod service_thread;
@@ -90,6 +92,6 @@ pub use crate::sound_check::{
     judge as judge_sound_check,
 };
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
-pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
+pub use crate::statistics::{DeviceStatistics, EngineStatistics, HeardMark, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;
 pub use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};

@@ -60,8 +60,9 @@ impl Mixer {
         self.mixed_blocks
     }
 
-    pub(crate) fn statistics(&self) -> Vec<SpeakerStatistics> {
-        self.speakers.iter().map(Speaker::statistics).collect()
+    /// What each speaker counted; a block rendered lately leaves the loudspeaker `micros_to_ear` after its rendering.
+    pub(crate) fn statistics(&self, micros_to_ear: i64) -> Vec<SpeakerStatistics> {
+        self.speakers.iter().map(|speaker| speaker.statistics(micros_to_ear)).collect()
     }
 }
 
@@ -126,7 +127,7 @@ mod tests {
         let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
         assert!(step < 0.12, "{step}");
         assert_eq!(left, (6..SPEAKERS).map(SpeakerId).collect::<Vec<_>>());
-        let statistics = mixer.statistics();
+        let statistics = mixer.statistics(0);
         assert_eq!(statistics.len(), 6);
         for speaker in statistics {
             assert!(speaker.packets.decoded > 240, "{speaker:?}");

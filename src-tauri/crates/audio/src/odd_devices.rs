@@ -54,14 +54,14 @@ impl Speaking {
     fn into(rate_hz: u32, channels: u16) -> Self {
         let counters = Arc::new(StreamCounters::default());
         let (port, tap) = capture_ring(rate_hz, channels, waker(), Arc::clone(&counters));
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         let capture = Capture::new(tap).unwrap();
         Self { port, capture, chain: MicrophoneChain::default(), voice, counters, sent: Vec::new() }
     }
 
     fn hear(&mut self, data: &[f32], now: Moment) {
-        self.port.take(data);
+        self.port.take(data, 0);
         self.capture.drain_ring();
         while let Some((block, age_micros)) = self.capture.next_block() {
             let heard = self.chain.process(&block, false);
@@ -100,22 +100,33 @@ struct Playing {
     port: PlaybackPort,
     output: Output,
     counters: Arc<StreamCounters>,
+    start: Instant,
     rendered: usize,
 }
 
 impl Playing {
     fn on(rate_hz: u32, channels: u16) -> Self {
-        let counters = Arc::new(StreamCounters::default());
-        let (port, tap) = playback_ring(rate_hz, channels, waker(), Arc::clone(&counters));
-        Self { port, output: Output::Device(Box::new(DeviceOutput::new(tap).unwrap())), counters, rendered: 0 }
+        let (counters, start) = (Arc::new(StreamCounters::default()), Instant::now());
+        let (port, tap) = playback_ring(rate_hz, channels, start, waker(), Arc::clone(&counters));
+        let output = Output::Device(Box::new(DeviceOutput::new(tap, Moment::default()).unwrap()));
+        Self { port, output, counters, start, rendered: 0 }
     }
 
-    fn render(&mut self, now: Moment) {
-        while self.output.wants_block(now) {
-            let block: Block = std::array::from_fn(|n| tone((self.rendered + n) as f64 / 48_000.0));
-            self.rendered += BLOCK_SAMPLES;
-            self.output.accept(&block);
+    /// The engine's part from one moment to another: it wakes whenever it had asked for it.
+    fn render(&mut self, from: Moment, to: Moment) {
+        let mut now = from;
+        while now < to {
+            while self.output.wants_block(now) {
+                let block: Block = std::array::from_fn(|n| tone((self.rendered + n) as f64 / 48_000.0));
+                self.rendered += BLOCK_SAMPLES;
+                self.output.accept(&block, now);
+            }
+            now = now.plus_micros(self.output.micros_to_next(now).max(1));
         }
+    }
+
+    fn call(&mut self, now: Moment, data: &mut [f32]) {
+        self.port.fill(data, now.instant(self.start), 5_000);
     }
 }
 
@@ -126,10 +137,10 @@ fn any_loudspeaker_plays_without_a_gap_once_it_is_known() {
         let name = format!("{rate_hz} Hz, {channels} channels, {frames} frames");
         let (mut asked, mut starved_at_first, mut heard) = (0, None, Vec::new());
         while asked < 20 * rate_hz as usize {
-            let now = Moment::default().plus_micros(asked as i64 * 1_000_000 / i64::from(rate_hz));
-            playing.render(now);
+            let at = |frame: usize| Moment::default().plus_micros(frame as i64 * 1_000_000 / i64::from(rate_hz));
             let mut data = vec![9.0; frames * usize::from(channels)];
-            playing.port.fill(&mut data);
+            playing.render(at(asked), at(asked + frames));
+            playing.call(at(asked + frames), &mut data);
             asked += frames;
             if asked > 5 * rate_hz as usize {
                 starved_at_first.get_or_insert(playing.counters.snapshot().starved);
@@ -141,8 +152,8 @@ fn any_loudspeaker_plays_without_a_gap_once_it_is_known() {
         let steepest = 0.5 * std::f32::consts::TAU * 440.0 / rate_hz as f32;
         let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
         assert!(step < 1.1 * steepest, "{name}: {step}");
-        let waits_for = playing.output.ring_target_ms() - frames as f32 * 1_000.0 / rate_hz as f32;
-        assert!(waits_for < 25.0, "{name}: {waits_for} ms more than a callback");
+        let lead = playing.output.render_lead_ms();
+        assert!(lead < 25.0, "{name}: rendered {lead} ms before it is needed");
     }
 }
 
@@ -205,7 +216,7 @@ struct LongTalk {
 fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> LongTalk {
     let start = Instant::now();
     let (mut listener, inbox) = speaker(SpeakerId(1), start).unwrap();
-    let mut voice = Voice::new().unwrap();
+    let mut voice = Voice::new(Instant::now()).unwrap();
     voice.unmute(0);
     let (mut said, mut heard, mut sequence) = (0_i64, 0_i64, 0_u16);
     let (mut last, mut largest_step) = (0.0_f32, 0.0_f32);
@@ -218,7 +229,7 @@ fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> L
                 largest_step = largest_step.max((sample - last).abs());
                 last = sample;
             }
-            let now = listener.statistics();
+            let now = listener.statistics(0);
             // The first seconds are for finding the wait.
             if heard > 1_000 {
                 longest_wait_ms = longest_wait_ms.max(now.playout_offset_ms.unwrap_or(0.0));
@@ -238,7 +249,7 @@ fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> L
             sequence = sequence.wrapping_add(1);
         }
     }
-    LongTalk { largest_step, longest_wait_ms, most_buffered_ms, end: listener.statistics() }
+    LongTalk { largest_step, longest_wait_ms, most_buffered_ms, end: listener.statistics(0) }
 }
 
 fn hum(second: f64) -> f32 {

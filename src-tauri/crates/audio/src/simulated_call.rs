@@ -40,7 +40,7 @@ pub fn hear(
 ) -> Result<HeardVoice, AudioError> {
     let start = Instant::now();
     let (mut listener, inbox) = speaker(SpeakerId(1), start)?;
-    let mut voice = Voice::new()?;
+    let mut voice = Voice::new(start)?;
     for report in reported {
         voice.take_loss_report(*report, Moment::default());
     }
@@ -62,7 +62,7 @@ pub fn hear(
         in_order_of_arrival(arrived).for_each(|packet| inbox.push(packet));
         sound.extend_from_slice(&listener.render(Moment::of(start + said, start)));
     }
-    Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics() })
+    Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics(0) })
 }
 
 fn packet(frame: EncodedFrame, number: usize, arrival: Instant) -> ReceivedPacket {

@@ -9,7 +9,7 @@ use crate::microphone_chain::SoundEnd;
 use crate::service_thread::ServiceThread;
 use crate::sound_loop::{LoopCommand, LoopHandle};
 use crate::statistics::StreamCounters;
-use crate::stream::{OPENING_LIMIT, OnBroken, OpenStream, open_capture, open_playback};
+use crate::stream::{OPENING_LIMIT, OnBroken, OpenStream, Pace, open_capture, open_playback};
 
 /// A little more than the limit that the sound service is told itself.
 const BUILDING_LIMIT: Duration = OPENING_LIMIT.saturating_add(Duration::from_secs(1));
@@ -58,10 +58,11 @@ impl SoundService {
         found
     }
 
-    /// Opens a device, joins it to the engine and waits for its first sound. Where it fails it may already have been joined.
+    /// Opens a device (a loudspeaker at `pace`), joins it to the engine and waits for its first sound. Where it fails it may already have been joined.
     pub(crate) fn open(
         &mut self,
         found: FoundDevice,
+        pace: Pace,
         sound_loop: &LoopHandle,
         counters: &Arc<StreamCounters>,
         on_broken: OnBroken,
@@ -70,7 +71,7 @@ impl SoundService {
         if self.still_waits_for(&id) {
             return Err(direction.silent());
         }
-        let stream = self.build(found, sound_loop, counters, on_broken)?;
+        let stream = self.build(found, pace, sound_loop, counters, on_broken)?;
         let rate_hz = stream.rate_hz;
         match self.thread.ask(FIRST_SOUND_LIMIT, move |_| stream.play(direction).map(|()| stream)) {
             Some(begun) => {
@@ -95,6 +96,7 @@ impl SoundService {
     fn build(
         &mut self,
         found: FoundDevice,
+        pace: Pace,
         sound_loop: &LoopHandle,
         counters: &Arc<StreamCounters>,
         on_broken: OnBroken,
@@ -110,7 +112,9 @@ impl SoundService {
                 Ok(stream)
             }
             Direction::Loudspeaker => {
-                let open = move |_: &mut SoundSystem| open_playback(&found, waker, &counters, on_broken);
+                let clock_start = sound_loop.clock_start;
+                let open =
+                    move |_: &mut SoundSystem| open_playback(&found, pace, clock_start, waker, &counters, on_broken);
                 let (stream, tap) = self.thread.ask(BUILDING_LIMIT, open).ok_or(silent)??;
                 sound_loop.send(LoopCommand::AttachLoudspeaker { tap, device })?;
                 Ok(stream)

@@ -153,10 +153,19 @@ fn audio_level(level_dbov: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn frame() -> EncodedFrame {
-        EncodedFrame { payload: vec![1], timestamp: 0, level_dbov: 30, starts_talkspurt: true }
+        EncodedFrame {
+            payload: vec![1],
+            timestamp: 0,
+            level_dbov: 30,
+            captured_at: Instant::now(),
+            microphone_micros: 0,
+            starts_talkspurt: true,
+        }
     }
 
     #[test]
