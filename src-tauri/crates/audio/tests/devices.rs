@@ -470,6 +470,8 @@ fn sound_follows_the_person_through_an_evening_and_mute_stays_mute() {
         server.pull_out("headset");
         settle(&porch, "it is pulled out", event, "desk", LOUD);
 
+        // The server remembers who was chosen, and would go back by itself.
+        server.make_default("desk");
         server.plug_in("headset");
         hums.push(Hums(vec![server.hum("headset", SOFT)]));
         let event = Instant::now();
