@@ -3,7 +3,7 @@
 //! Bodies stand in [`crate::desk`]; here is only the border. All use of specta is in this file and `view.rs`, so that
 //! another generator could take its place.
 
-use serambi_call::{CallView, Theme};
+use serambi_call::{CallView, Measurements, Theme};
 use serambi_protocol::{Command, Notice, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -26,6 +26,10 @@ pub struct AppChanged(pub AppView);
 /// The call changed, or there is none any more.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 pub struct CallChanged(pub Option<CallView>);
+
+/// What is measured in the call was measured anew: about once a second while anybody speaks.
+#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
+pub struct CallMeasured(pub Measurements);
 
 /// Something to be told once.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -183,7 +187,7 @@ pub fn border() -> Builder<tauri::Wry> {
             close_window,
             painted,
         ])
-        .events(collect_events![AppChanged, CallChanged, Noticed, CallClosed, Problem, CloseAsked])
+        .events(collect_events![AppChanged, CallChanged, CallMeasured, Noticed, CallClosed, Problem, CloseAsked])
 }
 
 /// Tells the window. A window that is gone needs no telling.

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId, SpeakerInbox,
+    Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId,
+    SpeakerInbox,
 };
 
 /// Time between two reports of loss.
@@ -75,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = options.network;
     let carrier = std::thread::spawn(move || carry(network, &sent, &inbox));
     engine.open_microphone()?;
+    engine.set_audience(Audience { listeners: 1, round_trip_ms: 0.0, saves_headers: false });
     engine.set_muted(false);
     let mut reported = JitterCounters::default();
     for second in 1..=options.seconds {
@@ -97,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 type Captured = Arc<Mutex<VecDeque<(u32, Instant)>>>;
 
 /// Frames remembered: 2 s.
-const FRAMES_REMEMBERED: usize = 100;
+const FRAMES_REMEMBERED: usize = 200;
 
 fn note_captured(captured: &Captured, frame: &EncodedFrame) {
     let mut captured = captured.lock().unwrap_or_else(PoisonError::into_inner);

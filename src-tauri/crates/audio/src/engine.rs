@@ -12,7 +12,7 @@ use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
-use crate::redundancy_profile::LossReport;
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
@@ -198,6 +198,12 @@ impl Engine {
     pub fn set_listener_loss(&self, report: LossReport) {
         // An engine that has stopped sends nothing.
         let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
+    }
+
+    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near ones.
+    pub fn set_audience(&self, audience: Audience) {
+        // An engine that has stopped sends nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetAudience(audience));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.

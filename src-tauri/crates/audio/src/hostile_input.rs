@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::clock::Moment;
 use crate::error::AudioError;
-use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES};
+use crate::format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SHORT_FRAME_SAMPLES};
 use crate::opus_padding::extensions::{FIRST_LONG_ID, LAST_ID, read_extensions};
 use crate::opus_padding::packet::OpusPacket;
 use crate::opus_padding::{attach, find};
@@ -21,9 +21,14 @@ use crate::speaker::{ReceivedPacket, Speaker, SpeakerId, SpeakerInbox, speaker};
 const LONGEST_PAUSE_BLOCKS: u8 = 64;
 
 /// Packets of a buzz with copies of earlier frames and with Deep Redundancy: everything the parsers have a rule for.
-static REAL_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| real_packets(60).unwrap_or_default());
+static REAL_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| real_packets(60, FRAME_SAMPLES).unwrap_or_default());
 
-fn real_packets(frames: usize) -> Result<Vec<Bytes>, AudioError> {
+/// The same with frames of other lengths, as a speaker sends them who changes over.
+static SHORT_PACKETS: LazyLock<Vec<Bytes>> =
+    LazyLock::new(|| real_packets(60, SHORT_FRAME_SAMPLES).unwrap_or_default());
+static LONG_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| real_packets(60, LONG_FRAME_SAMPLES).unwrap_or_default());
+
+fn real_packets(frames: usize, frame_samples: usize) -> Result<Vec<Bytes>, AudioError> {
     let mut control = RedundancyControl::default();
     control.report(LossReport { loss: 0.4, mean_burst: 2.0, available_bitrate: None }, Moment::default());
     let mut encoder = RedundantEncoder::new()?;
@@ -33,13 +38,18 @@ fn real_packets(frames: usize) -> Result<Vec<Bytes>, AudioError> {
         let buzz: f32 = (1..20).map(|k| (seconds * 900.0 * k as f32).sin() / k as f32).sum();
         0.1 * (seconds * 13.0).sin() * buzz
     };
-    let frame = |index: usize| std::array::from_fn::<f32, FRAME_SAMPLES, _>(|n| sample(index * FRAME_SAMPLES + n));
-    (0..frames).map(|index| Ok(encoder.encode(&frame(index), (index * FRAME_SAMPLES) as u32)?.into())).collect()
+    let frame = |first: usize| (first..first + frame_samples).map(sample).collect::<Vec<f32>>();
+    let firsts = (0..frames).map(|index| index * frame_samples);
+    firsts.map(|first| Ok(encoder.encode(&frame(first), first as u32)?.into())).collect()
 }
 
 /// Real packet `index`, counted around.
 pub fn real_packet(index: usize) -> Bytes {
-    REAL_PACKETS.get(index % REAL_PACKETS.len().max(1)).cloned().unwrap_or_default()
+    counted_around(&REAL_PACKETS, index)
+}
+
+fn counted_around(packets: &[Bytes], index: usize) -> Bytes {
+    packets.get(index % packets.len().max(1)).cloned().unwrap_or_default()
 }
 
 /// Takes one packet apart in every way that the sound path does.
@@ -80,7 +90,8 @@ pub fn play_script(script: &[u8]) {
     let mut script = Script(script);
     while let Some(step) = script.next() {
         match step % 8 {
-            0 | 1 => listener.hear_the_next(),
+            0 => listener.hear_the_next(),
+            1 => listener.hear_another_length(script.byte()),
             2 => listener.hear(script.raw()),
             3 => listener.hear_truncated(script.byte()),
             4 => listener.hear_flipped(script.byte(), script.byte()),
@@ -152,6 +163,13 @@ impl Listener {
 
     fn hear_the_next(&mut self) {
         self.hear(real_packet(self.index));
+    }
+
+    /// One whose length is not that of the others, at a time that may or may not fit.
+    fn hear_another_length(&mut self, which: u8) {
+        let packets = if which & 1 == 0 { &SHORT_PACKETS } else { &LONG_PACKETS };
+        self.hear(counted_around(packets, self.index));
+        self.index += usize::from(which & 3 == 3);
     }
 
     fn hear_truncated(&mut self, length: u8) {

@@ -85,7 +85,7 @@ pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
 pub use crate::recorder_tap::TappedPacket;
-pub use crate::redundancy_profile::LossReport;
+pub use crate::redundancy_profile::{Audience, LossReport};
 pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{
     SOUND_CHECK_SAMPLES, SoundCheck, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict,

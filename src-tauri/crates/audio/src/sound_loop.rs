@@ -19,7 +19,7 @@ use crate::mixer::Mixer;
 use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
-use crate::redundancy_profile::LossReport;
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
@@ -47,6 +47,7 @@ pub(crate) enum LoopCommand {
     CheckSound { recorder: SoundCheckRecorder, done: Sender<SoundCheckRecorder> },
     AddSpeaker(Box<Speaker>),
     SetListenerLoss(LossReport),
+    SetAudience(Audience),
     PlayCue(Vec<f32>),
     Stop,
 }
@@ -207,6 +208,7 @@ impl SoundLoop {
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
             LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
+            LoopCommand::SetAudience(audience) => self.voice.take_audience(audience),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
         }

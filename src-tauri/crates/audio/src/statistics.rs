@@ -73,7 +73,7 @@ pub struct VoiceStatistics {
     pub captured_blocks: u64,
     /// Blocks that were captured while muted and went nowhere.
     pub muted_blocks: u64,
-    /// Frames of 20 ms encoded and handed out.
+    /// Frames encoded and handed out.
     pub sent_frames: u64,
     /// Bytes of those.
     pub sent_bytes: u64,
@@ -81,6 +81,8 @@ pub struct VoiceStatistics {
     pub failed_frames: u64,
     /// How much is repeated for listeners who miss frames: 0 nothing, 4 all there is.
     pub redundancy_level: u8,
+    /// Length of the frames now, ms.
+    pub frame_ms: u32,
     /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
     /// What is done to the microphone's sound.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use crate::clock::{Moment, VoiceClock, samples_to_micros};
 use crate::error::AudioError;
 use crate::fade::{fade_in, fade_out};
-use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
+use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use crate::level_meter::{LevelMeter, rfc6464_level};
-use crate::redundancy_profile::{LossReport, RedundancyControl};
+use crate::redundancy_profile::{Audience, LossReport, RedundancyControl};
 use crate::redundant_encoder::RedundantEncoder;
 use crate::resampler::RateConverter;
 use crate::ring::CaptureTap;
@@ -27,7 +27,7 @@ const LOOK_AHEAD_MICROS: i64 = 6_500;
 /// One encoded frame of the own voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFrame {
-    /// The Opus packet: 20 ms, mono.
+    /// The Opus packet: 10, 20 or 40 ms, mono.
     pub payload: Vec<u8>,
     /// RTP timestamp, 48 kHz, without a random offset; goes on by wall time over mutes.
     pub timestamp: u32,
@@ -101,6 +101,8 @@ pub(crate) struct Voice {
     clock: VoiceClock,
     meter: LevelMeter,
     frame: Vec<f32>,
+    /// Samples in the frame that is being filled.
+    frame_samples: usize,
     muted: bool,
     /// The next frame is the first of a talkspurt.
     starting: bool,
@@ -122,7 +124,8 @@ impl Voice {
             redundancy: RedundancyControl::default(),
             clock: VoiceClock::default(),
             meter: LevelMeter::default(),
-            frame: Vec::with_capacity(FRAME_SAMPLES),
+            frame: Vec::with_capacity(LONG_FRAME_SAMPLES),
+            frame_samples: FRAME_SAMPLES,
             muted: true,
             starting: true,
             old_blocks: 0,
@@ -142,7 +145,12 @@ impl Voice {
     }
 
     pub(crate) fn statistics(&self) -> VoiceStatistics {
-        VoiceStatistics { muted: self.muted, redundancy_level: self.redundancy.level(), ..self.statistics.clone() }
+        VoiceStatistics {
+            muted: self.muted,
+            redundancy_level: self.redundancy.level(),
+            frame_ms: (self.encoder.frame_samples() / (SAMPLE_RATE_HZ as usize / 1_000)) as u32,
+            ..self.statistics.clone()
+        }
     }
 
     /// What the system says about the way from the microphone to the engine, microseconds.
@@ -166,6 +174,7 @@ impl Voice {
             self.starting = true;
         }
         if self.frame.is_empty() {
+            self.frame_samples = self.encoder.frame_samples();
             self.frame_captured_at = captured_at;
             if self.starting {
                 self.clock.start_talkspurt(captured_at);
@@ -175,12 +184,22 @@ impl Voice {
             }
         }
         self.frame.extend_from_slice(&block);
-        if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
+        if self.frame.len() < self.frame_samples { None } else { self.encode_frame() }
     }
 
     /// Takes what listeners miss; frames repeat accordingly from the next one on.
     pub(crate) fn take_loss_report(&mut self, report: LossReport, now: Moment) {
         self.redundancy.report(report, now);
+        self.apply_scheme();
+    }
+
+    /// Takes who listens; frames are as long as fits from the next one on.
+    pub(crate) fn take_audience(&mut self, audience: Audience) {
+        self.redundancy.set_audience(audience);
+        self.apply_scheme();
+    }
+
+    fn apply_scheme(&mut self) {
         if let Err(error) = self.encoder.set_scheme(self.redundancy.scheme()) {
             tracing::warn!(%error, "the encoder does not take the redundancy that listeners need");
         }
@@ -206,7 +225,7 @@ impl Voice {
             return None;
         }
         fade_out(&mut self.frame);
-        self.frame.resize(FRAME_SAMPLES, 0.0);
+        self.frame.resize(self.frame_samples, 0.0);
         self.encode_frame()
     }
 
@@ -221,7 +240,7 @@ impl Voice {
         last
     }
 
-    fn encode_at(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    fn encode_at(&mut self, frame: &[f32], timestamp: u32) -> Result<Vec<u8>, AudioError> {
         if self.starting {
             self.encoder.begin_talkspurt()?;
         }
@@ -229,11 +248,16 @@ impl Voice {
     }
 
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
-        let mut frame = [0.0; FRAME_SAMPLES];
-        frame.copy_from_slice(&self.frame);
-        self.frame.clear();
-        let timestamp = self.clock.stamp(FRAME_SAMPLES);
-        match self.encode_at(&frame, timestamp) {
+        let mut frame = std::mem::take(&mut self.frame);
+        let packet = self.encode_whole(&frame);
+        frame.clear();
+        self.frame = frame;
+        packet
+    }
+
+    fn encode_whole(&mut self, frame: &[f32]) -> Option<EncodedFrame> {
+        let timestamp = self.clock.stamp(frame.len());
+        match self.encode_at(frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;
@@ -242,7 +266,7 @@ impl Voice {
                 Some(EncodedFrame {
                     payload,
                     timestamp,
-                    level_dbov: rfc6464_level(&frame),
+                    level_dbov: rfc6464_level(frame),
                     captured_at: self.frame_captured_at.plus_micros(-held_back).instant(self.clock_start),
                     microphone_micros: 0,
                     starts_talkspurt,

@@ -17,6 +17,7 @@ use crate::{
     call::Shared,
     call_view::{CallEvent, Connection},
     house_channel::{ChannelNews, HouseChannel},
+    measuring::{MEASURE_EVERY, Measuring},
     media::MediaNews,
     retry::Retry,
     sound::{SoundNews, loudspeaker_refusal, microphone_refusal},
@@ -39,6 +40,7 @@ pub(crate) struct CallTask {
     /// Our seat is gone; when to ask for a new one.
     rejoin_at: Option<tokio::time::Instant>,
     rejoin_retry: Retry,
+    measuring: Measuring,
 }
 
 impl CallTask {
@@ -60,6 +62,7 @@ impl CallTask {
             house_down_since: Some(Instant::now()),
             rejoin_at: None,
             rejoin_retry: Retry::default(),
+            measuring: Measuring::new(Instant::now()),
         };
         tokio::spawn(task.run());
     }
@@ -67,6 +70,7 @@ impl CallTask {
     async fn run(mut self) {
         self.follow_role();
         let mut looks = interval(LOOK_EVERY);
+        let mut measures = interval(MEASURE_EVERY);
         let closing = self.shared.closing.clone();
         loop {
             let rejoin_at = self.rejoin_at;
@@ -77,6 +81,7 @@ impl CallTask {
                 Some(news) = self.sound_news.recv() => self.take_sound(news),
                 () = at(rejoin_at) => self.rejoin().await,
                 _ = looks.tick() => self.look(),
+                _ = measures.tick() => self.measuring.look(&self.shared, &self.channel, Instant::now()),
             }
         }
         self.shared.leave_if_open().await;
@@ -94,8 +99,19 @@ impl CallTask {
                 tracing::info!(%refusal, "the house channel is down");
                 self.house_down_since.get_or_insert_with(Instant::now);
             }
-            ChannelNews::SessionNew => self.want_seat(),
+            ChannelNews::SessionNew => {
+                self.measuring.forget_house();
+                self.want_seat();
+            }
             ChannelNews::Event(envelope) => self.take_event(*envelope).await,
+            ChannelNews::Clock { sent, house, received } => self.measuring.take_clock(sent, house, received),
+            ChannelNews::Received { room, reception } if room == self.shared.room => {
+                self.measuring.take_reception(&self.shared, &reception, Instant::now());
+            }
+            ChannelNews::Marks { room, marks } if room == self.shared.room => {
+                self.measuring.take_marks(marks, Instant::now());
+            }
+            ChannelNews::Received { .. } | ChannelNews::Marks { .. } => {}
         }
     }
 

@@ -132,7 +132,7 @@ fn repeated(loss: f32, mean_burst: f32, frames: usize) -> Vec<Bytes> {
     let mut encoder = RedundantEncoder::new().unwrap();
     encoder.set_scheme(control.scheme()).unwrap();
     let speech = synthetic_speech(frames * FRAME_SAMPLES);
-    let frames = speech.as_chunks().0.iter().enumerate();
+    let frames = speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate();
     frames.map(|(index, frame)| encoder.encode(frame, (index * FRAME_SAMPLES) as u32).unwrap().into()).collect()
 }
 
