@@ -21,10 +21,12 @@ const NEW_SESSION_LIMIT: Duration = Duration::from_secs(90);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Element(String);
 
+/// How the driver is reached: it may listen in a network namespace of its own.
+pub type Dial = Box<dyn Fn() -> Result<TcpStream, Trouble>>;
+
 /// A session with a driver. Every call has a limit.
-#[derive(Debug)]
 pub struct Session {
-    address: SocketAddr,
+    dial: Dial,
     id: String,
 }
 
@@ -38,16 +40,40 @@ pub fn free_port() -> Result<u16, Trouble> {
 }
 
 impl Session {
-    /// Asks the driver to start a program and to take over its web view.
+    /// Asks WebKitGTK's driver to start a program and to take over its web view.
     ///
     /// # Errors
     /// When the driver refuses, or the program does not come up in time.
     pub fn new(address: SocketAddr, binary: &str, arguments: &[String]) -> Result<Self, Trouble> {
         let options = json!({ "binary": binary, "args": arguments });
-        let ask = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
-        let value = request(address, "POST", "/session", Some(&ask), NEW_SESSION_LIMIT)?;
+        Self::with(Box::new(move || connect(address)), &json!({ "webkitgtk:browserOptions": options }))
+    }
+
+    /// Asks any driver for a session with these capabilities.
+    ///
+    /// # Errors
+    /// When the driver refuses, or the program does not come up in time.
+    pub fn with(dial: Dial, capabilities: &Value) -> Result<Self, Trouble> {
+        let ask = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let value = request(&dial, "POST", "/session", Some(&ask), NEW_SESSION_LIMIT)?;
         let id = value["sessionId"].as_str().map(str::to_owned);
-        id.map(|id| Self { address, id }).ok_or_else(|| Trouble::Unexpected(format!("no session in {value}")))
+        id.map(|id| Self { dial, id }).ok_or_else(|| Trouble::Unexpected(format!("no session in {value}")))
+    }
+
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn open(&self, url: &str) -> Result<(), Trouble> {
+        self.post("url", &json!({ "url": url })).map(|_| ())
+    }
+
+    /// Runs JavaScript that calls its last argument with what it gives.
+    ///
+    /// # Errors
+    /// When the script throws, never calls it, or the driver does not answer.
+    pub fn run_until_called(&self, script: &str, arguments: &[Value]) -> Result<Value, Trouble> {
+        self.post("execute/async", &json!({ "script": script, "args": arguments }))
     }
 
     /// Runs JavaScript in the page and gives what it returns.
@@ -75,7 +101,7 @@ impl Session {
     pub fn until_drawn(&self) -> Result<(), Trouble> {
         let script = "const done = arguments[0]; setTimeout(done, 500); \
             requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))";
-        self.post("execute/async", &json!({ "script": script, "args": [] })).map(|_| ())
+        self.run_until_called(script, &[]).map(|_| ())
     }
 
     /// Clicks an element as a mouse would.
@@ -113,11 +139,11 @@ impl Session {
     /// # Errors
     /// When the driver does not answer.
     pub fn end(&self) -> Result<(), Trouble> {
-        request(self.address, "DELETE", &format!("/session/{}", self.id), None, ANSWER_LIMIT).map(|_| ())
+        request(&self.dial, "DELETE", &format!("/session/{}", self.id), None, ANSWER_LIMIT).map(|_| ())
     }
 
     fn post(&self, what: &str, body: &Value) -> Result<Value, Trouble> {
-        request(self.address, "POST", &self.path(what), Some(body), ANSWER_LIMIT)
+        request(&self.dial, "POST", &self.path(what), Some(body), ANSWER_LIMIT)
     }
 
     fn path(&self, what: &str) -> String {
@@ -125,20 +151,22 @@ impl Session {
     }
 }
 
-fn request(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-    limit: Duration,
-) -> Result<Value, Trouble> {
+/// Connects to a driver that listens here.
+///
+/// # Errors
+/// When nobody listens.
+pub fn connect(address: SocketAddr) -> Result<TcpStream, Trouble> {
+    TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(io(format!("connecting to {address}")))
+}
+
+fn request(dial: &Dial, method: &str, path: &str, body: Option<&Value>, limit: Duration) -> Result<Value, Trouble> {
     let doing = || format!("{method} {path}");
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(io(doing()))?;
+    let mut stream = dial()?;
     stream.set_read_timeout(Some(limit)).map_err(io(doing()))?;
     stream.set_write_timeout(Some(limit)).map_err(io(doing()))?;
     let body = body.map_or_else(String::new, Value::to_string);
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
