@@ -18,6 +18,8 @@ pub mod network;
 pub mod path_condition;
 pub mod peer;
 pub mod places;
+#[cfg(target_os = "linux")]
+pub mod precedence;
 pub mod process_load;
 pub mod program;
 pub mod recording;

@@ -31,8 +31,6 @@ use crate::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// Sound and its network come before compilers (nice(1)); where the right is missing, everything goes on without.
-const PRECEDENCE: &str = "-10";
 
 /// A network namespace with a loopback interface and one end of the cable. Ends with the value.
 pub struct Place {
@@ -57,12 +55,9 @@ impl Place {
         let place = Self { holder, address };
         let end = place.within(|| tun::open(name))?.map_err(reading("opening /dev/net/tun"))?;
         let subnet = format!("{address}/24");
-        for words in [
-            &["link", "set", "lo", "up"][..],
-            &["address", "add", &subnet, "dev", name],
-            &["link", "set", name, "up"],
-            &["route", "add", "default", "dev", name],
-        ] {
+        for words in
+            [&["link", "set", "lo", "up"][..], &["address", "add", &subnet, "dev", name], &["link", "set", name, "up"]]
+        {
             run(place.command("ip").args(words))?;
         }
         Ok((place, end))
@@ -70,8 +65,7 @@ impl Place {
 
     /// A command that runs a program here.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("nice");
-        command.args(["-n", PRECEDENCE, "nsenter"]);
+        let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", namespace_of(&self.holder).display())).arg("--").arg(program);
         command
     }
@@ -126,11 +120,7 @@ impl Network {
         let ends = [(Arc::clone(&this_end), Arc::clone(&that_end)), (that_end, this_end)];
         let carriers = lanes.iter().zip(ends).map(|(lane, (from, to))| {
             let (lane, ended) = (Arc::clone(lane), Arc::clone(&ended));
-            std::thread::spawn(move || {
-                // Of this thread alone, on Linux. Without the right it goes on as it is.
-                let _ = rustix::process::setpriority_process(None, -11);
-                lane.carry(&from, &to, &ended);
-            })
+            std::thread::spawn(move || lane.carry(&from, &to, &ended))
         });
         let carriers = carriers.collect();
         Ok(Self { here: Arc::new(here), there: Arc::new(there), lanes, ended, carriers })

@@ -171,9 +171,28 @@ fn request(dial: &Dial, method: &str, path: &str, body: Option<&Value>, limit: D
         body.len()
     );
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(io(doing()))?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).map_err(io(doing()))?;
+    let answer = read_answer(&mut stream).map_err(io(doing()))?;
     value_of(&answer).ok_or_else(|| Trouble::Unexpected(format!("{}: an answer that is none", doing())))?
+}
+
+/// Until all that was announced is there: Chromium's driver leaves the connection open, whatever it was asked.
+fn read_answer(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4_096]);
+    while !is_whole(&answer) {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            length => answer.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(answer)
+}
+
+/// Header names are of any case (RFC 9110 section 5.1).
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() >= end + 4 + length)
 }
 
 /// The JSON `value` of an HTTP answer, or the driver's error.
@@ -190,6 +209,13 @@ fn value_of(answer: &[u8]) -> Option<Result<Value, Trouble>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_ends_where_it_says_also_on_a_connection_that_stays_open() {
+        let mut open = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull".chain(std::io::repeat(b' '));
+        assert!(read_answer(&mut open).is_ok_and(|answer| answer.starts_with(b"HTTP") && is_whole(&answer)));
+        assert!(!is_whole(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnul"));
+    }
 
     #[test]
     fn an_answer_is_a_value_or_the_drivers_error() {

@@ -10,6 +10,7 @@ use serambi_tests::{
     cable::Traffic,
     delay::{self, Delays},
     network::Network,
+    precedence::Precedence,
     recording::{Recording, SAMPLES_PER_SECOND, level_dbfs},
     sound_card::{Card, SoundServer},
     speech::{self, PORCH, Speech, UTTERANCES},
@@ -18,7 +19,7 @@ use serambi_tests::{
 
 use super::{
     Call, Overhead, Stage,
-    conditions::Named,
+    conditions::{Named, SEED},
     score::{self, Scores},
 };
 
@@ -63,13 +64,15 @@ pub fn measure(
     let utterances: Vec<Speech> =
         UTTERANCES.iter().map(|(voice, text)| speech::say(voice, text)).collect::<Result<_, _>>()?;
     let warm_up = speech::say("en-us+f3", PORCH)?;
+    let precedence = Precedence::take();
     let network = Network::build(output)?;
     let servers = [SoundServer::start(output)?, SoundServer::start(output)?];
     let (speaker, listener) = (servers[0].add_card("speaker")?, servers[1].add_card("listener")?);
     let mut call = start(&Stage { network: &network, speaker: &speaker, listener: &listener, output })?;
     until_heard(&mut *call, &speaker, &listener, &warm_up)?;
+    precedence.spread()?;
 
-    network.impair(named.condition, named.seed());
+    network.impair(named.condition, SEED);
     let began = Instant::now();
     for _ in 0..SETTLING_UTTERANCES {
         say(&speaker, &listener, &warm_up)?;
@@ -78,7 +81,7 @@ pub fn measure(
         utterances.iter().map(|utterance| say(&speaker, &listener, utterance)).collect::<Result<_, _>>()?;
     call.still_runs()?;
     let overhead = call.overhead();
-    drop((call, servers));
+    drop((call, servers, precedence));
     let all = network.sent_there(began, Instant::now());
     let delays = heard.iter().map(|one| delay::between(&one.said, &one.heard, GREATEST_DELAY));
     let Scores { pesq, stoi } = score::utterances(output, heard.iter().map(parts))?;

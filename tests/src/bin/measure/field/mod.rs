@@ -12,10 +12,7 @@ use std::{fmt::Write, path::Path, process::Command};
 
 use serambi_tests::{Trouble, network::Network, places, program::run, sound_card::Card};
 
-use self::{
-    cell::Figures,
-    conditions::{Named, SEED},
-};
+use self::{cell::Figures, conditions::Named};
 use crate::machine;
 
 /// A connected pair: somebody who talks here, somebody who listens there. Ends with the value.
@@ -152,11 +149,5 @@ impl std::fmt::Display for Figures {
         write!(f, " | {:.0} kbit/s", self.opus_kilobits_per_second)?;
         write!(f, " | {:.0} kbit/s, {:.0} packets/s", self.wire_kilobits_per_second, self.datagrams_per_second)?;
         write!(f, " | {:.1} %", self.lost_share * 100.0)
-    }
-}
-
-impl Named {
-    fn seed(&self) -> u64 {
-        SEED
     }
 }
