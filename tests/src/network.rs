@@ -32,6 +32,23 @@ use crate::{
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
+/// May this user make networks? Root may; everybody may be root in a namespace of their own: see [`run_again_as_root`].
+pub fn may_be_made() -> bool {
+    run(Command::new("unshare").args(["--net", "true"])).is_ok()
+}
+
+/// Runs this very program again, as root of a namespace of its own, and gives what it printed.
+///
+/// # Errors
+/// When that is not allowed here, or the program ends badly.
+pub fn run_again_as_root(arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
+    let own = std::env::current_exe().map_err(reading("looking for this program"))?;
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net", "--"]).arg(own).args(arguments);
+    // What it says while it works is for whoever waits.
+    run(command.stderr(Stdio::inherit()))
+}
+
 /// A network namespace with a loopback interface and one end of the cable. Ends with the value.
 pub struct Place {
     /// Nothing else keeps a namespace alive.

@@ -97,7 +97,8 @@ impl End {
     }
 }
 
-/// No sandbox, because root has none and the page is ours; addresses in the open, because nobody resolves mDNS names here.
+/// No sandbox, because root has none and the page is ours; addresses in the open, because nobody resolves mDNS names here;
+/// no other names either, because its start would wait for answers.
 fn capabilities(profile: &Path) -> Value {
     let profile = format!("--user-data-dir={}", profile.join("profile").display());
     json!({
@@ -108,6 +109,7 @@ fn capabilities(profile: &Path) -> Value {
             "--use-fake-ui-for-media-stream",
             "--autoplay-policy=no-user-gesture-required",
             "--disable-features=WebRtcHideLocalIpsWithMdns",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
             profile,
         ] },
     })

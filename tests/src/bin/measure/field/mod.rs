@@ -10,7 +10,13 @@ mod serambi;
 
 use std::{fmt::Write, path::Path, process::Command};
 
-use serambi_tests::{Trouble, network::Network, places, program::run, sound_card::Card};
+use serambi_tests::{
+    Trouble,
+    network::{self, Network},
+    places,
+    program::run,
+    sound_card::Card,
+};
 
 use self::{cell::Figures, conditions::Named};
 use crate::machine;
@@ -61,8 +67,10 @@ const CONTENDERS: [Contender; 3] = [
 /// When a name means nothing.
 pub fn measure(wanted: &[String]) -> Result<String, Trouble> {
     refuse_unknown(wanted)?;
-    if !may_make_networks() {
-        return measure_as_root_of_a_namespace(wanted);
+    if !network::may_be_made() {
+        let arguments: Vec<&str> = ["field"].into_iter().chain(wanted.iter().map(String::as_str)).collect();
+        let printed = network::run_again_as_root(&arguments)?;
+        return Ok(String::from_utf8_lossy(&printed).into_owned());
     }
     let mut table = heading();
     for named in chosen(&conditions::ALL, |named| named.name, wanted) {
@@ -93,19 +101,6 @@ fn chosen<'a, T>(all: &'a [T], name: fn(&T) -> &'static str, wanted: &[String]) 
     let is_named = |one: &&T| wanted.iter().any(|word| word == name(one));
     let named: Vec<&T> = all.iter().filter(is_named).collect();
     if named.is_empty() { all.iter().collect() } else { named }
-}
-
-fn may_make_networks() -> bool {
-    run(Command::new("unshare").args(["--net", "true"])).is_ok()
-}
-
-/// An ordinary user is root in a namespace of their own, where that is allowed: the same program once more, in there.
-fn measure_as_root_of_a_namespace(wanted: &[String]) -> Result<String, Trouble> {
-    let root = ["--map-root-user", "--net", "--"];
-    run(Command::new("unshare").args(root).arg("true"))?;
-    let own = std::env::current_exe().map_err(serambi_tests::error::io("looking for this program"))?;
-    let printed = run(Command::new("unshare").args(root).arg(own).arg("field").args(wanted))?;
-    Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
 fn heading() -> String {
