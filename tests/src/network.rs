@@ -72,10 +72,15 @@ impl Place {
         let place = Self { holder, address };
         let end = place.within(|| tun::open(name))?.map_err(reading("opening /dev/net/tun"))?;
         let subnet = format!("{address}/24");
-        for words in
-            [&["link", "set", "lo", "up"][..], &["address", "add", &subnet, "dev", name], &["link", "set", name, "up"]]
-        {
-            run(place.command("ip").args(words))?;
+        let steps = [
+            &["link", "set", "lo", "up"][..],
+            &["address", "add", &subnet, "dev", name],
+            &["link", "set", name, "up"],
+            // It leads nowhere, but programs go by it when they look for their own address.
+            &["route", "add", "default", "dev", name],
+        ];
+        for step in steps {
+            run(place.command("ip").args(step))?;
         }
         Ok((place, end))
     }
