@@ -34,6 +34,13 @@ impl Delays {
         self.0.get((share * last as f32).round() as usize).copied()
     }
 
+    /// All of them together.
+    pub fn joined(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut delays: Vec<f32> = all.into_iter().flat_map(|delays| delays.0).collect();
+        delays.sort_by(f32::total_cmp);
+        Self(delays)
+    }
+
     /// How many windows were matched.
     pub fn count(&self) -> usize {
         self.0.len()

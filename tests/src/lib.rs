@@ -1,22 +1,33 @@
 //! Tools of the whole-system tests: sound cards that are not there, speech, an ear that finds a sentence again,
-//! real windows driven from outside, people without a window, and clients that nobody here wrote.
+//! real windows driven from outside, people without a window, clients that nobody here wrote, and a network that loses
+//! and delays.
 //!
 //! Linux only: the sound cards are PulseAudio's, the windows WebKitGTK's.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+pub mod cable;
 pub mod conversation;
+pub mod datagram;
 pub mod delay;
 pub mod display;
 pub mod error;
 pub mod likeness;
+#[cfg(target_os = "linux")]
+pub mod network;
+pub mod path_condition;
 pub mod peer;
 pub mod places;
+#[cfg(target_os = "linux")]
+pub mod precedence;
 pub mod process_load;
 pub mod program;
 pub mod recording;
 pub mod sound_card;
 pub mod speech;
 pub mod strangers;
+#[cfg(target_os = "linux")]
+pub mod tun;
 pub mod wait;
 pub mod webdriver;
 pub mod window;

@@ -28,8 +28,21 @@ impl Peer {
     /// # Errors
     /// When the program is not built or cannot be started.
     pub fn start(name: &str, card: &Card, arguments: &[&str], output: &Path) -> Result<Self, Trouble> {
+        Self::start_as(Command::new(places::program("serambi-peer")?), name, card, arguments, output)
+    }
+
+    /// The same with a command that runs `serambi-peer` somewhere: on a network of its own, with precedence.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_as(
+        mut command: Command,
+        name: &str,
+        card: &Card,
+        arguments: &[&str],
+        output: &Path,
+    ) -> Result<Self, Trouble> {
         let folder = tempfile::tempdir().map_err(io("making a folder for a peer"))?;
-        let mut command = Command::new(places::program("serambi-peer")?);
         command.args(arguments).args(["--name", name]);
         command.args(["--microphone", &card.microphone, "--loudspeaker", &card.loudspeaker]);
         command.arg("--folder").arg(folder.path()).env("PULSE_SERVER", card.server());
@@ -76,6 +89,14 @@ impl Peer {
     /// Its process.
     pub fn id(&self) -> u32 {
         self.program.id()
+    }
+
+    /// `Err` with its last words if it has ended.
+    ///
+    /// # Errors
+    /// `Ended`.
+    pub fn still_runs(&mut self) -> Result<(), Trouble> {
+        self.program.still_runs()
     }
 
     /// Waits until it ends by itself, and gives its exit code.

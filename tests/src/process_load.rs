@@ -45,6 +45,11 @@ impl Family {
         Ok(Self(descendants(found, &all)))
     }
 
+    /// All of them.
+    pub fn members(&self) -> &[u32] {
+        &self.0
+    }
+
     /// The first process.
     pub fn head(&self) -> u32 {
         self.0[0]

@@ -21,10 +21,12 @@ const NEW_SESSION_LIMIT: Duration = Duration::from_secs(90);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Element(String);
 
+/// How the driver is reached: it may listen in a network namespace of its own.
+pub type Dial = Box<dyn Fn() -> Result<TcpStream, Trouble>>;
+
 /// A session with a driver. Every call has a limit.
-#[derive(Debug)]
 pub struct Session {
-    address: SocketAddr,
+    dial: Dial,
     id: String,
 }
 
@@ -38,16 +40,40 @@ pub fn free_port() -> Result<u16, Trouble> {
 }
 
 impl Session {
-    /// Asks the driver to start a program and to take over its web view.
+    /// Asks WebKitGTK's driver to start a program and to take over its web view.
     ///
     /// # Errors
     /// When the driver refuses, or the program does not come up in time.
     pub fn new(address: SocketAddr, binary: &str, arguments: &[String]) -> Result<Self, Trouble> {
         let options = json!({ "binary": binary, "args": arguments });
-        let ask = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
-        let value = request(address, "POST", "/session", Some(&ask), NEW_SESSION_LIMIT)?;
+        Self::with(Box::new(move || connect(address)), &json!({ "webkitgtk:browserOptions": options }))
+    }
+
+    /// Asks any driver for a session with these capabilities.
+    ///
+    /// # Errors
+    /// When the driver refuses, or the program does not come up in time.
+    pub fn with(dial: Dial, capabilities: &Value) -> Result<Self, Trouble> {
+        let ask = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let value = request(&dial, "POST", "/session", Some(&ask), NEW_SESSION_LIMIT)?;
         let id = value["sessionId"].as_str().map(str::to_owned);
-        id.map(|id| Self { address, id }).ok_or_else(|| Trouble::Unexpected(format!("no session in {value}")))
+        id.map(|id| Self { dial, id }).ok_or_else(|| Trouble::Unexpected(format!("no session in {value}")))
+    }
+
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn open(&self, url: &str) -> Result<(), Trouble> {
+        self.post("url", &json!({ "url": url })).map(|_| ())
+    }
+
+    /// Runs JavaScript that calls its last argument with what it gives.
+    ///
+    /// # Errors
+    /// When the script throws, never calls it, or the driver does not answer.
+    pub fn run_until_called(&self, script: &str, arguments: &[Value]) -> Result<Value, Trouble> {
+        self.post("execute/async", &json!({ "script": script, "args": arguments }))
     }
 
     /// Runs JavaScript in the page and gives what it returns.
@@ -75,7 +101,7 @@ impl Session {
     pub fn until_drawn(&self) -> Result<(), Trouble> {
         let script = "const done = arguments[0]; setTimeout(done, 500); \
             requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))";
-        self.post("execute/async", &json!({ "script": script, "args": [] })).map(|_| ())
+        self.run_until_called(script, &[]).map(|_| ())
     }
 
     /// Clicks an element as a mouse would.
@@ -113,11 +139,11 @@ impl Session {
     /// # Errors
     /// When the driver does not answer.
     pub fn end(&self) -> Result<(), Trouble> {
-        request(self.address, "DELETE", &format!("/session/{}", self.id), None, ANSWER_LIMIT).map(|_| ())
+        request(&self.dial, "DELETE", &format!("/session/{}", self.id), None, ANSWER_LIMIT).map(|_| ())
     }
 
     fn post(&self, what: &str, body: &Value) -> Result<Value, Trouble> {
-        request(self.address, "POST", &self.path(what), Some(body), ANSWER_LIMIT)
+        request(&self.dial, "POST", &self.path(what), Some(body), ANSWER_LIMIT)
     }
 
     fn path(&self, what: &str) -> String {
@@ -125,27 +151,48 @@ impl Session {
     }
 }
 
-fn request(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-    limit: Duration,
-) -> Result<Value, Trouble> {
+/// Connects to a driver that listens here.
+///
+/// # Errors
+/// When nobody listens.
+pub fn connect(address: SocketAddr) -> Result<TcpStream, Trouble> {
+    TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(io(format!("connecting to {address}")))
+}
+
+fn request(dial: &Dial, method: &str, path: &str, body: Option<&Value>, limit: Duration) -> Result<Value, Trouble> {
     let doing = || format!("{method} {path}");
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(io(doing()))?;
+    let mut stream = dial()?;
     stream.set_read_timeout(Some(limit)).map_err(io(doing()))?;
     stream.set_write_timeout(Some(limit)).map_err(io(doing()))?;
     let body = body.map_or_else(String::new, Value::to_string);
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(io(doing()))?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).map_err(io(doing()))?;
+    let answer = read_answer(&mut stream).map_err(io(doing()))?;
     value_of(&answer).ok_or_else(|| Trouble::Unexpected(format!("{}: an answer that is none", doing())))?
+}
+
+/// Until all that was announced is there: Chromium's driver leaves the connection open, whatever it was asked.
+fn read_answer(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4_096]);
+    while !is_whole(&answer) {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            length => answer.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(answer)
+}
+
+/// Header names are of any case (RFC 9110 section 5.1).
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() >= end + 4 + length)
 }
 
 /// The JSON `value` of an HTTP answer, or the driver's error.
@@ -162,6 +209,13 @@ fn value_of(answer: &[u8]) -> Option<Result<Value, Trouble>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_ends_where_it_says_also_on_a_connection_that_stays_open() {
+        let mut open = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull".chain(std::io::repeat(b' '));
+        assert!(read_answer(&mut open).is_ok_and(|answer| answer.starts_with(b"HTTP") && is_whole(&answer)));
+        assert!(!is_whole(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnul"));
+    }
 
     #[test]
     fn an_answer_is_a_value_or_the_drivers_error() {

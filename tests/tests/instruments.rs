@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    time::Instant,
+};
 
 use serambi_tests::{
     delay, likeness, places,
@@ -10,6 +15,11 @@ use serambi_tests::{
     sound_card::SoundServer,
     speech::{self, FERRY, PORCH},
     window::{Opening, Window},
+};
+#[cfg(target_os = "linux")]
+use serambi_tests::{
+    network::{self, Network},
+    path_condition::{self, Condition, Fate, Loss},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -107,4 +117,49 @@ fn a_window_is_driven_by_roles_names_and_words() {
     window.read("ended Rina").unwrap();
     assert!(window.photograph("page").unwrap().metadata().unwrap().len() > 1_000);
     window.end().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_cable_loses_the_datagrams_it_was_told_to_and_nothing_else() {
+    const SEED: u64 = 7;
+    const DATAGRAMS: u8 = 200;
+    if !network::may_be_made() {
+        let this = "a_cable_loses_the_datagrams_it_was_told_to_and_nothing_else";
+        network::run_again_as_root(&["--exact", this]).unwrap();
+        return;
+    }
+    let output = places::fresh_output("instruments-cable").unwrap();
+    let network = Network::build(&output).unwrap();
+    let (here, there) = (&network.here, &network.there);
+    let ear = there.within(|| UdpSocket::bind((there.address, 7_000))).unwrap().unwrap();
+    let mouth = here.within(|| UdpSocket::bind((here.address, 0))).unwrap().unwrap();
+    ear.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let send_all = || {
+        let mut arrived = Vec::new();
+        for number in 0..DATAGRAMS {
+            mouth.send_to(&[number], (there.address, 7_000)).unwrap();
+        }
+        let mut byte = [0];
+        while ear.recv(&mut byte).is_ok() {
+            arrived.push(byte[0]);
+        }
+        arrived
+    };
+    assert_eq!(send_all(), (0..DATAGRAMS).collect::<Vec<u8>>(), "a cable loses nothing by itself");
+
+    let condition = Condition { loss: Loss::Random { share: 0.3 }, jitter: None };
+    let began = Instant::now();
+    network.impair(condition, SEED);
+    let mut dice = path_condition::Path::new(condition, SEED);
+    let expected: Vec<u8> = (0..DATAGRAMS).filter(|_| dice.fate(Duration::ZERO) != Fate::Lost).collect();
+    assert_eq!(send_all(), expected, "by seed, and not by chance");
+    let traffic = network.sent_there(began, Instant::now());
+    assert_eq!(traffic.datagrams, u64::from(DATAGRAMS));
+    assert_eq!(traffic.lost as usize, usize::from(DATAGRAMS) - expected.len());
+
+    network.impair(Condition { loss: Loss::Random { share: 1.0 }, jitter: None }, SEED);
+    let door = there.within(|| TcpListener::bind((there.address, 7_000))).unwrap().unwrap();
+    here.within(|| TcpStream::connect((there.address, 7_000))).unwrap().unwrap();
+    door.accept().unwrap();
 }

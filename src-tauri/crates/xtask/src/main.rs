@@ -37,7 +37,9 @@ cargo xtask COMMAND
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
   bundle                   make a package to install
-  measure                  measure delay, quality, start and load in release builds, and print a table
+  measure [WHAT…]          measure delay, quality, start and load in release builds, also beside Mumble and Chromium, and
+                           print tables; WHAT is mouth-to-ear, start, join, load, or field and which of its cells:
+                           clean, random-10, random-20, bursts-20, random-40, jitter-30; serambi, mumble, chromium
 
 Exit codes: 0 done, 1 a step failed, 2 the command was not understood, 3 something must be installed by hand first.
 ";
@@ -75,7 +77,7 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
         }
         "bindings" => allow(&[]).and_then(|_| bindings::run(steps)),
         "bundle" => allow(&[]).and_then(|_| bundle::run(steps)),
-        "measure" => allow(&[]).and_then(|_| measure::run(steps)),
+        "measure" => measure::run(steps, flags),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn an_unknown_command_or_flag_is_refused_before_anything_happens() {
-        for wrong in ["fly", "test --fast", "run --profile second", "setup yes"] {
+        for wrong in ["fly", "test --fast", "run --profile second", "setup yes", "measure rain", "measure clean"] {
             let failure = obey(&words(wrong), &mut Steps::default());
             assert!(matches!(failure, Err(Failure::Usage(_))), "{wrong}");
         }

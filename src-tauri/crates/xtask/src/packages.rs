@@ -9,8 +9,10 @@ use crate::machine::System;
 pub enum Purpose {
     /// Build the app and run it.
     Run,
-    /// Also run every test and measurement.
+    /// Also run every test.
     Test,
+    /// Also measure, beside what people use now.
+    Measure,
 }
 
 /// To compile and open the window. The web view's development package brings GTK, libsoup and pkg-config along;
@@ -34,6 +36,10 @@ const DEBIAN_TEST: &[&str] = &[
     "fonts-noto-cjk",
 ];
 
+/// To be measured beside us, to make networks and speech, and to build the scores' Python packages.
+const DEBIAN_MEASURE: &[&str] =
+    &["mumble", "mumble-server", "chromium-driver", "iproute2", "openssl", "flite", "python3-dev"];
+
 const FEDORA_RUN: &[&str] =
     &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "webkit2gtk4.1-devel", "alsa-lib-devel"];
 const FEDORA_TEST: &[&str] = &[
@@ -52,6 +58,9 @@ const FEDORA_TEST: &[&str] = &[
     "google-noto-sans-cjk-fonts",
 ];
 
+const FEDORA_MEASURE: &[&str] =
+    &["mumble", "mumble-server", "chromedriver", "iproute", "openssl", "flite", "python3-devel"];
+
 const ARCH_RUN: &[&str] = &["base-devel", "cmake", "webkit2gtk-4.1", "alsa-lib"];
 const ARCH_TEST: &[&str] = &[
     "xorg-server-xvfb",
@@ -67,19 +76,23 @@ const ARCH_TEST: &[&str] = &[
     "noto-fonts-cjk",
 ];
 
+/// Arch's Chromium brings its driver along, and its Python the headers.
+const ARCH_MEASURE: &[&str] = &["mumble", "mumble-server", "iproute2", "openssl", "flite"];
+
 /// The packages for a purpose on a system; on macOS and Windows these are programs, looked for on the path.
 pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {
-    let (run, test): (&[&str], &[&str]) = match system {
-        System::Debian => (DEBIAN_RUN, DEBIAN_TEST),
-        System::Fedora => (FEDORA_RUN, FEDORA_TEST),
-        System::Arch => (ARCH_RUN, ARCH_TEST),
-        System::OtherLinux => (&["cc", "cmake", "pkg-config"], &[]),
-        System::MacOs => (&["cc", "cmake"], &[]),
-        System::Windows => (&["cmake"], &[]),
+    let (run, test, measure): (&[&str], &[&str], &[&str]) = match system {
+        System::Debian => (DEBIAN_RUN, DEBIAN_TEST, DEBIAN_MEASURE),
+        System::Fedora => (FEDORA_RUN, FEDORA_TEST, FEDORA_MEASURE),
+        System::Arch => (ARCH_RUN, ARCH_TEST, ARCH_MEASURE),
+        System::OtherLinux => (&["cc", "cmake", "pkg-config"], &[], &[]),
+        System::MacOs => (&["cc", "cmake"], &[], &[]),
+        System::Windows => (&["cmake"], &[], &[]),
     };
     match purpose {
         Purpose::Run => run.to_vec(),
         Purpose::Test => [run, test].concat(),
+        Purpose::Measure => [run, test, measure].concat(),
     }
 }
 
@@ -153,6 +166,8 @@ mod tests {
             let run = needed(system, Purpose::Run);
             let test = needed(system, Purpose::Test);
             assert!(test.starts_with(&run) && test.len() > run.len(), "{system:?}");
+            let measure = needed(system, Purpose::Measure);
+            assert!(measure.starts_with(&test) && measure.contains(&"mumble"), "{system:?}");
             assert!(!run.contains(&"chromium"), "somebody who only wants to run the app needs no second browser");
         }
     }

@@ -80,7 +80,8 @@ fn consents(consent: Consent, advice: &str) -> Result<bool, Failure> {
     Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn is_root() -> bool {
+/// May this user install without asking for another's rights?
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 

@@ -16,6 +16,12 @@ pub fn describe() -> String {
     )
 }
 
+/// How many programs wanted a processor over the last minute, in the mean (proc_loadavg(5)).
+pub fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
 fn memory_gigabytes() -> Option<u64> {
     let kibibytes: u64 = field("/proc/meminfo", "MemTotal", ':')?.trim_end_matches(" kB").parse().ok()?;
     Some((kibibytes * 1_024).div_ceil(1_000_000_000))

@@ -3,6 +3,8 @@
 //! Everything runs here: two people, their house, their sound cards. So the figures contain what the programs cost and
 //! what the virtual cards add, which is measured too, but no network.
 
+#[cfg(target_os = "linux")]
+mod field;
 #[cfg(unix)]
 mod join;
 #[cfg(unix)]
@@ -27,8 +29,13 @@ fn main() -> std::process::ExitCode {
         ("join", join::measure),
         ("load", load::measure),
     ];
-    // `measure join` measures that alone.
+    // `measure join` measures that alone, `measure field clean mumble` one cell of that.
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, cells)) = wanted.split_first()
+        && first == "field"
+    {
+        return field(cells);
+    }
     let mut table = table::Table::new(machine::describe());
     let mut failed = false;
     for (name, part) in parts.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| word == name)) {
@@ -41,7 +48,30 @@ fn main() -> std::process::ExitCode {
         }
     }
     println!("{table}");
-    if failed { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+    let beside = if wanted.is_empty() { field(&[]) } else { std::process::ExitCode::SUCCESS };
+    if failed { std::process::ExitCode::FAILURE } else { beside }
+}
+
+/// The second table: ours beside what people use now.
+#[cfg(target_os = "linux")]
+fn field(cells: &[String]) -> std::process::ExitCode {
+    eprintln!("measuring the field …");
+    match field::measure(cells) {
+        Ok(table) => {
+            println!("{table}");
+            std::process::ExitCode::SUCCESS
+        }
+        Err(trouble) => {
+            eprintln!("field: {trouble}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn field(_: &[String]) -> std::process::ExitCode {
+    eprintln!("the field can be measured on Linux only: it takes networks of its own");
+    std::process::ExitCode::FAILURE
 }
 
 #[cfg(not(unix))]

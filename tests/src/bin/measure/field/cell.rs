@@ -1,0 +1,172 @@
+//! One cell of the table: one contender on one network.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serambi_tests::{
+    Trouble,
+    cable::Traffic,
+    delay::{self, Delays},
+    network::Network,
+    precedence::Precedence,
+    recording::{Recording, SAMPLES_PER_SECOND, level_dbfs},
+    sound_card::{Card, SoundServer},
+    speech::{self, PORCH, Speech, UTTERANCES},
+    wait,
+};
+
+use super::{
+    Call, Overhead, Stage,
+    conditions::{Named, SEED},
+    score::{self, Scores},
+};
+
+const GREATEST_DELAY: Duration = Duration::from_millis(800);
+const SPEECH_LIMIT: Duration = Duration::from_secs(60);
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
+/// A pair that has not been heard after so many tries is not connected.
+const TRIES: usize = 12;
+/// Unscored speech on the impaired network: who adapts has had time to, as in any longer talk.
+const SETTLING_UTTERANCES: usize = 2;
+/// Louder is speech; the pauses of a virtual card are digital silence.
+const SPEECH_DBFS: f32 = -60.0;
+/// Kept before and after an utterance for the scores.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// What a cell says.
+pub struct Figures {
+    pub delays: Delays,
+    pub pesq: score::Spread,
+    pub stoi: score::Spread,
+    pub opus_kilobits_per_second: f64,
+    pub wire_kilobits_per_second: f64,
+    pub datagrams_per_second: f64,
+    pub lost_share: f64,
+}
+
+/// An utterance at both ends, and when it was said.
+struct Heard {
+    said: Recording,
+    heard: Recording,
+    began: Instant,
+    ended: Instant,
+}
+
+/// Connects a pair, lets it talk, and ends it before anything is computed: computing takes the processor that the pair
+/// needs.
+pub fn measure(
+    named: &Named,
+    start: fn(&Stage<'_>) -> Result<Box<dyn Call>, Trouble>,
+    output: &Path,
+) -> Result<Figures, Trouble> {
+    let utterances: Vec<Speech> =
+        UTTERANCES.iter().map(|(voice, text)| speech::say(voice, text)).collect::<Result<_, _>>()?;
+    let warm_up = speech::say("en-us+f3", PORCH)?;
+    let precedence = Precedence::take();
+    let network = Network::build(output)?;
+    let servers = [SoundServer::start(output)?, SoundServer::start(output)?];
+    let (speaker, listener) = (servers[0].add_card("speaker")?, servers[1].add_card("listener")?);
+    let mut call = start(&Stage { network: &network, speaker: &speaker, listener: &listener, output })?;
+    until_heard(&mut *call, &speaker, &listener, &warm_up)?;
+    precedence.spread()?;
+
+    network.impair(named.condition, SEED);
+    let began = Instant::now();
+    for _ in 0..SETTLING_UTTERANCES {
+        say(&speaker, &listener, &warm_up)?;
+    }
+    let heard: Vec<Heard> =
+        utterances.iter().map(|utterance| say(&speaker, &listener, utterance)).collect::<Result<_, _>>()?;
+    call.still_runs()?;
+    let overhead = call.overhead();
+    drop((call, servers, precedence));
+    let all = network.sent_there(began, Instant::now());
+    let delays = heard.iter().map(|one| delay::between(&one.said, &one.heard, GREATEST_DELAY));
+    let Scores { pesq, stoi } = score::utterances(output, heard.iter().map(parts))?;
+    let talking: f64 = heard.iter().map(|one| (one.ended - one.began).as_secs_f64()).sum();
+    let sent = heard.iter().map(|one| network.sent_there(one.began, one.ended)).fold(Traffic::default(), Traffic::and);
+    Ok(Figures {
+        delays: Delays::joined(delays),
+        pesq,
+        stoi,
+        opus_kilobits_per_second: kilobits(opus_bytes(&sent, overhead)) / talking,
+        wire_kilobits_per_second: kilobits(sent.wire_bytes) / talking,
+        datagrams_per_second: sent.datagrams as f64 / talking,
+        lost_share: all.lost as f64 / all.datagrams.max(1) as f64,
+    })
+}
+
+fn until_heard(call: &mut dyn Call, speaker: &Card, listener: &Card, speech: &Speech) -> Result<(), Trouble> {
+    for _ in 0..TRIES {
+        call.still_runs()?;
+        let one = say(speaker, listener, speech)?;
+        if delay::between(&one.said, &one.heard, GREATEST_DELAY).count() > 0 {
+            return Ok(());
+        }
+    }
+    Err(Trouble::Unexpected(format!("nothing was heard in {TRIES} tries")))
+}
+
+/// Says something and records both ends, until a second after the last word.
+fn say(speaker: &Card, listener: &Card, speech: &Speech) -> Result<Heard, Trouble> {
+    let (mouth, ear) = (speaker.overhear()?, listener.listen()?);
+    speaker.speak(&speech.path)?.until_done(SPEECH_LIMIT)?;
+    let done = Instant::now();
+    let enough = || {
+        let both = [mouth.so_far(), ear.so_far()];
+        let late = |recording: &Recording| end(recording) > done + Duration::from_secs(1);
+        Ok(both.iter().all(late).then_some(()))
+    };
+    wait::until("the end of a recording", ARRIVAL_LIMIT, enough, String::new)?;
+    let (said, heard) = (mouth.finish(), ear.finish());
+    let (from, to) = speech_span(&said).ok_or_else(|| Trouble::Unexpected("the mouth was silent".to_owned()))?;
+    Ok(Heard { began: said.began + from, ended: said.began + to, said, heard })
+}
+
+fn end(recording: &Recording) -> Instant {
+    recording.began + duration(recording.samples.len())
+}
+
+fn duration(samples: usize) -> Duration {
+    Duration::from_secs_f64(samples as f64 / f64::from(SAMPLES_PER_SECOND))
+}
+
+/// From the first to the last sound, in blocks of 10 ms.
+fn speech_span(recording: &Recording) -> Option<(Duration, Duration)> {
+    let block = SAMPLES_PER_SECOND as usize / 100;
+    let is_speech = |samples: &[f32]| level_dbfs(samples) > SPEECH_DBFS;
+    let first = recording.samples.chunks(block).position(is_speech)?;
+    let last = recording.samples.chunks(block).rposition(is_speech)?;
+    Some((duration(first * block), duration((last + 1) * block)))
+}
+
+/// What was said, with a margin, and what was heard from the same moment on until it must have arrived.
+fn parts(one: &Heard) -> (Vec<f32>, Vec<f32>) {
+    let (from, to) = (one.began - MARGIN, one.ended + MARGIN);
+    (between(&one.said, from, to), between(&one.heard, from, to + GREATEST_DELAY))
+}
+
+/// Silence where nothing was recorded.
+fn between(recording: &Recording, from: Instant, to: Instant) -> Vec<f32> {
+    let samples = |time: Duration| (time.as_secs_f64() * f64::from(SAMPLES_PER_SECOND)).round() as usize;
+    let missing = samples(recording.began.saturating_duration_since(from));
+    let skipped = samples(from.saturating_duration_since(recording.began));
+    let wanted = samples(to - from);
+    let mut part = vec![0.0; missing.min(wanted)];
+    part.extend(recording.samples.iter().skip(skipped).take(wanted - part.len()));
+    part.resize(wanted, 0.0);
+    part
+}
+
+fn opus_bytes(sent: &Traffic, overhead: Overhead) -> u64 {
+    match overhead {
+        Overhead::RtpTag(bytes) => sent.rtp_payload_bytes.saturating_sub(sent.rtp_packets * bytes),
+        Overhead::Fixed(bytes) => sent.wire_bytes.saturating_sub(sent.datagrams * bytes),
+    }
+}
+
+fn kilobits(bytes: u64) -> f64 {
+    bytes as f64 * 8.0 / 1_000.0
+}

@@ -1,0 +1,44 @@
+//! Two `serambi-peer` through the house that one of them hosts.
+
+use std::{process::Command, time::Duration};
+
+use serambi_tests::{Trouble, network::Place, peer::Peer, places};
+
+use super::{Call, Overhead, Stage};
+
+const LIMIT: Duration = Duration::from_secs(30);
+/// A cell is done long before.
+const SECONDS: &str = "600";
+/// AEAD_AES_128_GCM (RFC 7714 section 12).
+const TAG_BYTES: u64 = 16;
+
+struct Pair {
+    host: Peer,
+    listener: Peer,
+}
+
+pub fn start(stage: &Stage<'_>) -> Result<Box<dyn Call>, Trouble> {
+    let address = stage.network.here.address.to_string();
+    let arguments = ["host", "--listen", &address, "--title", "Measuring", "--do", "1s unmute", "--for", SECONDS];
+    let command = peer_at(&stage.network.here)?;
+    let mut host = Peer::start_as(command, "Sari", stage.speaker, &arguments, stage.output)?;
+    let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
+    let arguments = ["join", &link, "--for", SECONDS];
+    let command = peer_at(&stage.network.there)?;
+    let listener = Peer::start_as(command, "Wei", stage.listener, &arguments, stage.output)?;
+    Ok(Box::new(Pair { host, listener }))
+}
+
+fn peer_at(place: &Place) -> Result<Command, Trouble> {
+    Ok(place.command(places::program("serambi-peer")?))
+}
+
+impl Call for Pair {
+    fn still_runs(&mut self) -> Result<(), Trouble> {
+        self.host.still_runs().and_then(|()| self.listener.still_runs())
+    }
+
+    fn overhead(&self) -> Overhead {
+        Overhead::RtpTag(TAG_BYTES)
+    }
+}

@@ -1,0 +1,172 @@
+//! Networks of their own on one computer: two places, each in a network namespace, joined by a cable that runs through
+//! this program. It can lose and delay what it carries.
+//!
+//! Works as root, and for anybody else inside `unshare --map-root-user --net` (unshare(1)), where /dev/net/tun is open to
+//! all, as Debian has it.
+
+use std::{
+    fs::File,
+    io,
+    net::Ipv4Addr,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::{
+    Trouble,
+    cable::{Lane, Traffic},
+    error::io as reading,
+    path_condition::Condition,
+    program::{Program, run},
+    tun, wait,
+};
+
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// May this user make networks? Root may; everybody may be root in a namespace of their own: see [`run_again_as_root`].
+pub fn may_be_made() -> bool {
+    run(Command::new("unshare").args(["--net", "true"])).is_ok()
+}
+
+/// Runs this very program again, as root of a namespace of its own, and gives what it printed.
+///
+/// # Errors
+/// When that is not allowed here, or the program ends badly.
+pub fn run_again_as_root(arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
+    let own = std::env::current_exe().map_err(reading("looking for this program"))?;
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net", "--"]).arg(own).args(arguments);
+    // What it says while it works is for whoever waits.
+    run(command.stderr(Stdio::inherit()))
+}
+
+/// A network namespace with a loopback interface and one end of the cable. Ends with the value.
+pub struct Place {
+    /// Nothing else keeps a namespace alive.
+    holder: Program,
+    /// Its address on the cable.
+    pub address: Ipv4Addr,
+}
+
+impl Place {
+    fn open(name: &str, address: Ipv4Addr, output: &Path) -> Result<(Self, File), Trouble> {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--", "sleep", "infinity"]);
+        let mut holder = Program::start(&command, Stdio::null(), &output.join(format!("place-{name}.log")))?;
+        let (own, its) = (PathBuf::from("/proc/self/ns/net"), namespace_of(&holder));
+        let moved = || {
+            holder.still_runs()?;
+            let names = std::fs::read_link(&own).and_then(|own| Ok((own, std::fs::read_link(&its)?)));
+            Ok(names.is_ok_and(|(own, its)| own != its).then_some(()))
+        };
+        wait::until("a network namespace", START_LIMIT, moved, String::new)?;
+        let place = Self { holder, address };
+        let end = place.within(|| tun::open(name))?.map_err(reading("opening /dev/net/tun"))?;
+        let subnet = format!("{address}/24");
+        let steps = [
+            &["link", "set", "lo", "up"][..],
+            &["address", "add", &subnet, "dev", name],
+            &["link", "set", name, "up"],
+            // It leads nowhere, but programs go by it when they look for their own address.
+            &["route", "add", "default", "dev", name],
+        ];
+        for step in steps {
+            run(place.command("ip").args(step))?;
+        }
+        Ok((place, end))
+    }
+
+    /// A command that runs a program here.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", namespace_of(&self.holder).display())).arg("--").arg(program);
+        command
+    }
+
+    /// Does something in this place: a socket opened there stays there.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn within<T: Send>(&self, doing: impl FnOnce() -> T + Send) -> Result<T, Trouble> {
+        let namespace = File::open(namespace_of(&self.holder)).map_err(reading("opening a network namespace"))?;
+        // Only a thread can change its namespace alone; it ends here, so nothing else is ever in the wrong one.
+        let outcome = std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok::<T, rustix::io::Errno>(doing())
+            });
+            inside.join()
+        });
+        match outcome {
+            Ok(done) => done.map_err(io::Error::from).map_err(reading("entering a network namespace")),
+            Err(_) => Err(Trouble::Unexpected("a thread in a network namespace panicked".to_owned())),
+        }
+    }
+}
+
+fn namespace_of(program: &Program) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/ns/net", program.id()))
+}
+
+/// Two places and the cable between them.
+pub struct Network {
+    /// Where the speaker is.
+    pub here: Arc<Place>,
+    /// Where the listener is.
+    pub there: Arc<Place>,
+    lanes: [Arc<Lane>; 2],
+    ended: Arc<AtomicBool>,
+    carriers: Vec<JoinHandle<()>>,
+}
+
+impl Network {
+    /// Two places joined by a cable that loses nothing and delays nothing.
+    ///
+    /// # Errors
+    /// When this user may not make networks, or a program for it is missing.
+    pub fn build(output: &Path) -> Result<Self, Trouble> {
+        let (here, this_end) = Place::open("here", Ipv4Addr::new(10, 77, 0, 1), output)?;
+        let (there, that_end) = Place::open("there", Ipv4Addr::new(10, 77, 0, 2), output)?;
+        let (this_end, that_end) = (Arc::new(this_end), Arc::new(that_end));
+        let ended = Arc::new(AtomicBool::new(false));
+        let lanes = [there.address, here.address].map(|to| Arc::new(Lane::new(to)));
+        let ends = [(Arc::clone(&this_end), Arc::clone(&that_end)), (that_end, this_end)];
+        let carriers = lanes.iter().zip(ends).map(|(lane, (from, to))| {
+            let (lane, ended) = (Arc::clone(lane), Arc::clone(&ended));
+            std::thread::spawn(move || lane.carry(&from, &to, &ended))
+        });
+        let carriers = carriers.collect();
+        Ok(Self { here: Arc::new(here), there: Arc::new(there), lanes, ended, carriers })
+    }
+
+    /// From now on UDP meets this fate, each direction with dice of its own.
+    pub fn impair(&self, condition: Condition, seed: u64) {
+        for (lane, seed) in self.lanes.iter().zip([seed, !seed]) {
+            lane.impair(condition, seed);
+        }
+    }
+
+    /// What was sent from here to there between two moments.
+    pub fn sent_there(&self, from: Instant, to: Instant) -> Traffic {
+        self.lanes[0].traffic(from, to)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        for carrier in self.carriers.drain(..) {
+            // A panic in it has been printed by then.
+            let _ = carrier.join();
+        }
+    }
+}
