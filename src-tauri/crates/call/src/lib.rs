@@ -7,6 +7,7 @@
 mod call;
 mod call_task;
 mod call_view;
+mod device_loss;
 mod house_channel;
 mod house_client;
 pub mod identity;
@@ -15,8 +16,11 @@ mod onlooker;
 mod own_microphone;
 mod pinned_tls;
 pub mod profile;
+mod rehearsal;
 mod retry;
 mod sound;
+mod sound_notice;
+pub mod sound_settings;
 mod websocket;
 
 pub use call::Call;
@@ -27,4 +31,7 @@ pub use identity::Identity;
 pub use media::QUIET_LOG;
 pub use onlooker::Onlooker;
 pub use profile::{Profile, SavedHouse, Settings, Theme};
+pub use rehearsal::{Rehearsal, SoundCheckVerdict};
 pub use serambi_audio::{Cue, DeviceChoice, EngineSettings};
+pub use sound_notice::SoundNotice;
+pub use sound_settings::{ChosenDevice, EchoCancelling, MicrophoneMode, SoundChoice, SoundSettings, VoiceSetting};
