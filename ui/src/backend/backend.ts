@@ -7,18 +7,28 @@ import type {
   AppView,
   CallClosed,
   CallView,
+  ChosenDevice,
   CloseAsked,
   Command,
+  EchoCancelling,
   FoundRoom,
   Language,
   LevelBatch,
+  MicrophoneMode,
   Notice,
+  PersonId,
   Refusal,
   RoomId,
+  SoundCheckVerdict,
+  SoundDevices,
+  SoundNotice,
   Theme,
+  VoiceSetting,
 } from './bindings';
+import type { Delay } from './delay';
 
 export type * from './bindings';
+export type { Delay, DelayParts } from './delay';
 
 /** How every command answers: with what was asked for, or with why not. */
 export type Result<T> = { status: 'ok'; data: T } | { status: 'error'; error: Refusal };
@@ -29,6 +39,9 @@ export interface Ears {
   appChanged(view: AppView): void;
   callChanged(call: CallView | null): void;
   noticed(notice: Notice): void;
+  soundNoticed(notice: SoundNotice): void;
+  /** How long each voice takes to this ear. */
+  delaysMeasured(delays: ReadonlyMap<PersonId, Delay>): void;
   callClosed(reason: CallClosed): void;
   problem(refusal: Refusal): void;
   closeAsked(asked: CloseAsked): void;
@@ -57,6 +70,21 @@ export interface Backend {
   setMuted(muted: boolean): Answer;
   leave(): Answer;
   endRoom(): Answer;
+  listSoundDevices(): Answer<SoundDevices>;
+  /** null: follow the system. */
+  chooseMicrophone(device: ChosenDevice | null): Answer;
+  chooseLoudspeaker(device: ChosenDevice | null): Answer;
+  setMicrophoneMode(mode: MicrophoneMode): Answer;
+  setEchoCancelling(setting: EchoCancelling): Answer;
+  /** How somebody sounds here; nobody else knows. */
+  setVoice(person: PersonId, voice: VoiceSetting): Answer;
+  /** Opens the microphone, muted, and tells its level until `closeSoundCheck`. */
+  openSoundCheck(hear: (batch: LevelBatch) => void): Answer;
+  /** Takes five seconds. */
+  recordSoundCheck(): Answer<SoundCheckVerdict>;
+  playSoundCheck(): Answer;
+  closeSoundCheck(): Answer;
+
   closeWindow(): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;

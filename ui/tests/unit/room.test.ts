@@ -209,6 +209,7 @@ describe('moderating by keyboard', () => {
       'Move to audience',
       'Make moderator',
       'Hand over the room',
+      'Mute for me',
       'Remove from room',
     ]);
     expect(focused()).toBe('Move to audience');
