@@ -110,7 +110,8 @@ for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
     test(`${name} ${theme}`, async ({ page }) => {
       await page.setViewportSize(size);
       await page.goto(`/?scenario=${scenario}&theme=${theme}&language=en&still`);
-      await page.waitForTimeout(400);
+      await page.locator('h1').waitFor();
+      await page.waitForTimeout(300);
       await open(page);
       await page.waitForTimeout(400);
       await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
