@@ -25,10 +25,10 @@ import type {
   Theme,
   VoiceSetting,
 } from './bindings';
-import type { Delay } from './delay';
+import type { Measurements } from './delay';
 
 export type * from './bindings';
-export type { Delay, DelayParts } from './delay';
+export type * from './delay';
 
 /** How every command answers: with what was asked for, or with why not. */
 export type Result<T> = { status: 'ok'; data: T } | { status: 'error'; error: Refusal };
@@ -40,8 +40,7 @@ export interface Ears {
   callChanged(call: CallView | null): void;
   noticed(notice: Notice): void;
   soundNoticed(notice: SoundNotice): void;
-  /** How long each voice takes to this ear. */
-  delaysMeasured(delays: ReadonlyMap<PersonId, Delay>): void;
+  callMeasured(measured: Measurements): void;
   callClosed(reason: CallClosed): void;
   problem(refusal: Refusal): void;
   closeAsked(asked: CloseAsked): void;

@@ -1,14 +1,23 @@
-/** How long a voice takes from a mouth to this ear, as it was measured. */
+/** What is measured in a call, about once a second. */
+import type { PersonId } from './bindings';
 
-/** Milliseconds each. A path whose two links cannot be told apart has one `network` instead of links and house. */
+/** The way through the network, ms each; together `networkMs`. */
+export type NetworkParts = { linkUpMs: number; houseMs: number; linkDownMs: number };
+
+/** Where the time goes, ms each. */
 export type DelayParts = {
-  theirMicrophone: number;
-  theirLink?: number;
-  house?: number;
-  yourLink?: number;
-  network?: number;
-  yourBuffer: number;
-  yourLoudspeaker: number;
+  microphoneMs: number;
+  networkMs: number;
+  /** The same in its parts, where the house itself carries the sound. */
+  network: NetworkParts | null;
+  bufferMs: number;
+  loudspeakerMs: number;
 };
 
-export type Delay = { totalMs: number; parts: DelayParts };
+/** How late one voice is heard here: the sum of its parts. */
+export type VoiceDelay = { person: PersonId; totalMs: number; parts: DelayParts };
+
+/** How the own voice arrives: by how many, of how many who said so. */
+export type VoiceReceived = { by: number; of: number };
+
+export type Measurements = { voiceReceived: VoiceReceived | null; delays: VoiceDelay[]; clockErrorMs: number | null };

@@ -11,12 +11,12 @@ import type {
   CallView,
   ChosenDevice,
   Command,
-  Delay,
   Ears,
   EchoCancelling,
   FoundRoom,
   Language,
   LevelBatch,
+  Measurements,
   MicrophoneMode,
   PersonId,
   Result,
@@ -28,8 +28,8 @@ import type {
   VoiceSetting,
 } from './backend';
 import { isOnStage } from './backend';
-import { delayOf } from './fake/delays';
 import { FakeRoom, refuse } from './fake/house';
+import { measured } from './fake/measured';
 import { crowd, idOf, ME } from './fake/people';
 import { calm, linkTo, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
 import { FakeSoundCheck } from './fake/sound';
@@ -91,7 +91,7 @@ export class FakeBackend implements Backend {
     if (opening === 'never') return new Promise(() => {});
     if (opening !== 'at once') return refuse(opening);
     if (closeAsked) setTimeout(() => this.askToClose());
-    this.#ears?.delaysMeasured(this.#delays());
+    this.#ears?.callMeasured(this.#measured());
     if (this.#settings.lively) this.#liven();
     return { status: 'ok', data: this.view() };
   }
@@ -361,10 +361,11 @@ export class FakeBackend implements Backend {
     };
   }
 
-  /** Of everybody who can be heard. */
-  #delays(): Map<PersonId, Delay> {
-    const others = this.room?.stage.filter(({ id }) => id !== ME.id) ?? [];
-    return new Map(others.filter(({ muted }) => !muted).map(({ id }, n) => [id, delayOf(n)]));
+  /** Of everybody who can be heard, and of the own voice while others can hear it. */
+  #measured(): Measurements {
+    const voices = this.room?.stage.filter(({ muted }) => !muted).map(({ id }) => id) ?? [];
+    const others = (this.room?.guests.length ?? 1) - 1;
+    return measured(voices.filter((id) => id !== ME.id), voices.includes(ME.id) && others > 0 ? others : null);
   }
 
   #changeSound(change: Partial<SoundView>): Answer {
@@ -414,7 +415,7 @@ export class FakeBackend implements Backend {
   }
 
   #changed(): void {
-    this.#ears?.delaysMeasured(this.#delays());
+    this.#ears?.callMeasured(this.#measured());
     this.#ears?.appChanged(this.view());
   }
 

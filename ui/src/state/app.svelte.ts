@@ -9,7 +9,7 @@ import type {
   CloseAsked,
   Code,
   Command,
-  Delay,
+  Measurements,
   Notice,
   PersonId,
   PersonView,
@@ -70,8 +70,9 @@ export class App {
   failure = $state.raw<Refusal | null>(null);
   asking = $state.raw<Asking | null>(null);
   closed = $state.raw<Closed | null>(null);
-  /** How long each voice takes to this ear, as far as it is measured. */
-  delays = $state.raw<ReadonlyMap<PersonId, Delay>>(new Map());
+  /** What was measured in the call about a second ago. */
+  measured = $state.raw<Measurements | null>(null);
+  delays = $derived(new Map(this.measured?.delays.map((delay) => [delay.person, delay])));
   /** On the way into a room. */
   entering = $state(false);
   /** Problem codes the person has put away. */
@@ -99,7 +100,7 @@ export class App {
       appChanged: (view) => this.#setView(view),
       callChanged: (call) => this.view && this.#setView({ ...this.view, call }),
       noticed: (notice) => this.#notice(notice),
-      delaysMeasured: (delays) => (this.delays = delays),
+      callMeasured: (measured) => (this.measured = measured),
       callClosed: (reason) => this.#callClosed(reason),
       soundNoticed: (notice) => this.#soundNotice(notice),
       problem: (refusal) => this.#problem(refusal),
@@ -255,6 +256,7 @@ export class App {
   }
 
   #callOver(): void {
+    this.measured = null;
     this.levels.clear();
     this.notices.clear();
     this.handsSheet = false;

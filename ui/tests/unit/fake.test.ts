@@ -20,7 +20,7 @@ async function openAs(scenario: ScenarioName): Promise<FakeBackend> {
     callChanged: () => {},
     noticed: (notice) => notices.push(notice),
     soundNoticed: () => {},
-    delaysMeasured: () => {},
+    callMeasured: () => {},
     callClosed: (reason) => closed.push(reason),
     problem: () => {},
     closeAsked: () => {},

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { builtIn, headset, studio, usualDevices } from '../../src/backend/fake/sound';
 import { idOf, ME } from '../../src/backend/fake/people';
 import DelayFigure from '../../src/parts/DelayFigure.svelte';
+import ReceivedLine from '../../src/parts/ReceivedLine.svelte';
 import { SoundCheck } from '../../src/state/sound_check.svelte';
 import { newestOnly, stepped } from '../../src/state/voices';
 import { FakeBackend } from '../../src/backend/fake';
@@ -386,10 +387,27 @@ describe('the delay of a voice', () => {
   });
 
   it('says in a word when it hurts', () => {
-    const parts = { theirMicrophone: 24, network: 160, yourBuffer: 20, yourLoudspeaker: 12 };
-    render(DelayFigure, { name: 'Theo', delay: { totalMs: 201, parts } });
-    render(DelayFigure, { name: 'Mei', delay: { totalMs: 200, parts } });
+    const parts = { microphoneMs: 24, networkMs: 145, network: null, bufferMs: 20, loudspeakerMs: 12 };
+    render(DelayFigure, { name: 'Theo', delay: { person: 'theo', totalMs: 201, parts } });
+    render(DelayFigure, { name: 'Mei', delay: { person: 'mei', totalMs: 200, parts } });
     expect(screen.getByRole('button', { name: 'Delay of Theo: 201 ms, late' }).textContent?.trim()).toBe('201 ms · late');
     expect(screen.getByRole('button', { name: 'Delay of Mei: 200 ms' })).toBeTruthy();
+  });
+});
+
+describe('how the own voice arrives', () => {
+  it('is said on the own tile, with those who are missing', async () => {
+    const { user } = await openWindow('room-host');
+    expect(screen.getByText('22 of 23 people received your voice')).toBeTruthy();
+    await user.keyboard('m');
+    await settle();
+    expect(screen.queryByText(/received your voice/)).toBeNull();
+  });
+
+  it('is one sentence when nobody is missing', () => {
+    render(ReceivedLine, { received: { by: 1, of: 1 } });
+    render(ReceivedLine, { received: { by: 58, of: 58 } });
+    expect(screen.getByText('1 person received your voice')).toBeTruthy();
+    expect(screen.getByText('58 people received your voice')).toBeTruthy();
   });
 });

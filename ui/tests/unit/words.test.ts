@@ -8,13 +8,12 @@ import { catalogues, list, speak, systemLanguage, t, type Entry, type Key } from
 
 const languages: Language[] = ['en', 'id', 'zh'];
 const keys = Object.keys(catalogues.en) as Key[];
-const bindings = readFileSync(join(import.meta.dirname, '../../src/backend/bindings.ts'), 'utf8');
+const bindings = readFileSync(join(import.meta.dirname, '../../src/backend/bindings.ts'), 'utf8').replace(/\/\*.*?\*\//gs, '');
 
 /** The quoted words of a string union in the bindings, whoever wrote them. */
 function union(name: string): string[] {
   const text = new RegExp(`export type ${name} =([^;]*?);`, 's').exec(bindings)?.[1] ?? '';
-  const withoutComments = text.replace(/\/\*.*?\*\//gs, '');
-  return [...withoutComments.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? '');
+  return [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? '');
 }
 
 /** The `type`s of a tagged union in the bindings. */
