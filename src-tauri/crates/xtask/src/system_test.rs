@@ -4,7 +4,7 @@
 pub const FEATURE: &str = "serambi-tests/system";
 
 /// Each is one file in `tests/tests/`, the cheapest first.
-pub const NAMES: &[&str] = &["instruments", "two_peers", "python_listener", "two_windows"];
+pub const NAMES: &[&str] = &["instruments", "two_peers", "python_listener", "own_sound", "two_windows"];
 
 #[cfg(test)]
 mod tests {
