@@ -4,7 +4,8 @@
 //! another generator could take its place.
 
 use serambi_call::{
-    CallView, ChosenDevice, EchoCancelling, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme, VoiceSetting,
+    CallView, ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme,
+    VoiceSetting,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub struct AppChanged(pub AppView);
 /// The call changed, or there is none any more.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 pub struct CallChanged(pub Option<CallView>);
+
+/// What is measured in the call was measured anew: about once a second while anybody speaks.
+#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
+pub struct CallMeasured(pub Measurements);
 
 /// Something to be told once.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -261,7 +266,16 @@ pub fn border() -> Builder<tauri::Wry> {
             close_window,
             painted,
         ])
-        .events(collect_events![AppChanged, CallChanged, Noticed, SoundNoticed, CallClosed, Problem, CloseAsked])
+        .events(collect_events![
+            AppChanged,
+            CallChanged,
+            CallMeasured,
+            Noticed,
+            SoundNoticed,
+            CallClosed,
+            Problem,
+            CloseAsked
+        ])
 }
 
 /// Tells the window. A window that is gone needs no telling.

@@ -210,7 +210,7 @@ async fn tell_news(mut events: UnboundedReceiver<CallEvent>, app: AppHandle) {
             CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
             CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
             // A rehearsal has no room.
-            CallEvent::Changed | CallEvent::Notice(_) | CallEvent::Closed(_) => {}
+            CallEvent::Changed | CallEvent::Measured | CallEvent::Notice(_) | CallEvent::Closed(_) => {}
         }
     }
 }

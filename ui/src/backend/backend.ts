@@ -14,6 +14,7 @@ import type {
   FoundRoom,
   Language,
   LevelBatch,
+  Measurements,
   MicrophoneMode,
   Notice,
   PersonId,
@@ -25,10 +26,8 @@ import type {
   Theme,
   VoiceSetting,
 } from './bindings';
-import type { Measurements } from './delay';
 
 export type * from './bindings';
-export type * from './delay';
 
 /** How every command answers: with what was asked for, or with why not. */
 export type Result<T> = { status: 'ok'; data: T } | { status: 'error'; error: Refusal };
@@ -40,6 +39,7 @@ export interface Ears {
   callChanged(call: CallView | null): void;
   noticed(notice: Notice): void;
   soundNoticed(notice: SoundNotice): void;
+  /** About once a second while anybody speaks. */
   callMeasured(measured: Measurements): void;
   callClosed(reason: CallClosed): void;
   problem(refusal: Refusal): void;

@@ -42,6 +42,7 @@ export const events = {
 	appChanged: makeEvent<AppChanged, AppChanged>("app-changed"),
 	callChanged: makeEvent<CallChanged, CallChanged>("call-changed"),
 	callClosed: makeEvent<CallClosed, CallClosed>("call-closed"),
+	callMeasured: makeEvent<CallMeasured, CallMeasured>("call-measured"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
@@ -83,6 +84,9 @@ export type CallChanged = CallView | null;
 
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
+
+/**  What is measured in the call was measured anew: about once a second while anybody speaks. */
+export type CallMeasured = Measurements;
 
 /**  A call, all of it. */
 export type CallView = {
@@ -302,6 +306,20 @@ export type Connection =
 /**  Down for so long that the seat may be gone. It is still being repaired. */
 "lost";
 
+/**  Where the time goes, ms each. */
+export type DelayParts = {
+	/**  Their microphone: device, processing, gathering a frame, encoding. */
+	microphoneMs: number,
+	/**  From their computer to this one. */
+	networkMs: number,
+	/**  The same in its parts, where the house itself carries the sound. */
+	network: NetworkParts | null,
+	/**  This computer's wait for late packets. */
+	bufferMs: number,
+	/**  This computer's loudspeaker: mixing, device. */
+	loudspeakerMs: number,
+};
+
 /**  Which microphone or loudspeaker was chosen. */
 export type DeviceSetting = 
 /**  Whatever the system uses. */
@@ -423,6 +441,22 @@ export type LevelBatch = {
 	people: ([PersonId, number])[],
 };
 
+/**
+ *  What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
+ *  whoever draws the room need not do so for it.
+ */
+export type Measurements = {
+	/**  How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so. */
+	voiceReceived: VoiceReceived | null,
+	/**  How late each voice is heard here that can be heard right now, in the order of ids. */
+	delays: VoiceDelay[],
+	/**
+	 *  How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
+	 *  are no delays. A delay is as uncertain as this and the speaker's own together.
+	 */
+	clockErrorMs: number | null,
+};
+
 /**  What is done to the own voice. */
 export type MicrophoneMode = 
 /**  Even level; echo and noise taken out where there is any. */
@@ -440,6 +474,16 @@ export type MicrophoneView = {
 	muted: boolean,
 	/**  Why it is not open although it should be, or does not work although it is. */
 	problem: Code | null,
+};
+
+/**  The way through the network, ms each; together [`DelayParts::network_ms`]. */
+export type NetworkParts = {
+	/**  Their link up. */
+	linkUpMs: number,
+	/**  Inside the house. */
+	houseMs: number,
+	/**  The link down to here. */
+	linkDownMs: number,
 };
 
 /**  Told once, in words and to a screen reader; never part of the view. */
@@ -676,6 +720,24 @@ export type Theme =
 "light" | 
 /**  Dark. */
 "dark";
+
+/**  How late one voice is heard here. */
+export type VoiceDelay = {
+	/**  Whose voice. */
+	person: PersonId,
+	/**  From their mouth to this ear, ms: the sum of the parts. */
+	totalMs: number,
+	/**  Where the time goes. */
+	parts: DelayParts,
+};
+
+/**  How the own voice arrives. */
+export type VoiceReceived = {
+	/**  People who received it in the last seconds. */
+	by: number,
+	/**  People who said lately what they receive. */
+	of: number,
+};
 
 /**  How one person sounds here. Nobody else knows of it. */
 export type VoiceSetting = {

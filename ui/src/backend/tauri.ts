@@ -9,6 +9,7 @@ export const tauri: Backend = {
     await Promise.all([
       events.appChanged.listen((event) => ears.appChanged(event.payload)),
       events.callChanged.listen((event) => ears.callChanged(event.payload)),
+      events.callMeasured.listen((event) => ears.callMeasured(event.payload)),
       events.noticed.listen((event) => ears.noticed(event.payload)),
       events.soundNoticed.listen((event) => ears.soundNoticed(event.payload)),
       events.callClosed.listen((event) => ears.callClosed(event.payload)),

@@ -1,5 +1,5 @@
 //! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to the speaker
-//! every 3 s. Prints the engine's statistics as JSON.
+//! every 3 s. Prints the delay from mouth to ear as the engine measures it every second, and its statistics as JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example loop_back -- --seconds 20 --loss 0.1 --jitter-ms 20 --seed 7
@@ -7,13 +7,15 @@
 //! `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::error::Error;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId, SpeakerInbox,
+    Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId,
+    SpeakerInbox,
 };
 
 /// Time between two reports of loss.
@@ -58,10 +60,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let (frames, sent) = channel();
+    let captured = Captured::default();
+    let marks = Captured::clone(&captured);
     let settings = EngineSettings { microphone: options.microphone, loudspeaker: options.loudspeaker };
     let engine = Engine::start(
         settings,
         move |frame| {
+            note_captured(&marks, &frame);
             // The network thread ends before the engine does.
             let _ = frames.send((Instant::now(), frame));
         },
@@ -71,11 +76,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = options.network;
     let carrier = std::thread::spawn(move || carry(network, &sent, &inbox));
     engine.open_microphone()?;
+    engine.set_audience(Audience { listeners: 1, round_trip_ms: 0.0, saves_headers: false });
     engine.set_muted(false);
     let mut reported = JitterCounters::default();
     for second in 1..=options.seconds {
         std::thread::sleep(Duration::from_secs(1));
-        eprintln!("{second} s: {:?}", engine.levels());
+        eprintln!("{second} s: {:?}; {}", engine.levels(), delay_of(&engine, &captured));
         if second % REPORT_SECONDS == 0 {
             report_loss(&engine, &mut reported);
         }
@@ -87,6 +93,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(engine);
     carrier.join().map_err(|_| "the network thread failed")?;
     Ok(())
+}
+
+/// When the sound of each of the last frames was captured, by RTP timestamp.
+type Captured = Arc<Mutex<VecDeque<(u32, Instant)>>>;
+
+/// Frames remembered: 2 s.
+const FRAMES_REMEMBERED: usize = 200;
+
+fn note_captured(captured: &Captured, frame: &EncodedFrame) {
+    let mut captured = captured.lock().unwrap_or_else(PoisonError::into_inner);
+    captured.push_back((frame.timestamp, frame.captured_at));
+    if captured.len() > FRAMES_REMEMBERED {
+        captured.pop_front();
+    }
+}
+
+/// The delay from mouth to ear and its last two parts.
+fn delay_of(engine: &Engine, captured: &Captured) -> String {
+    let statistics = engine.statistics();
+    let Some(heard) = statistics.speakers.first().and_then(|speaker| speaker.heard) else {
+        return "no delay yet".into();
+    };
+    let captured = captured.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(&(_, at)) = captured.iter().find(|(timestamp, _)| *timestamp == heard.timestamp) else {
+        return "no delay now".into();
+    };
+    let total_ms = heard.heard_at.saturating_duration_since(at).as_secs_f64() * 1_000.0;
+    let part_ms = |micros: i64| micros as f64 / 1_000.0;
+    let (buffer, loudspeaker) = (part_ms(heard.buffer_micros), part_ms(heard.loudspeaker_micros));
+    format!("delay {total_ms:.1} ms, of that buffer {buffer:.1}, loudspeaker {loudspeaker:.1}")
 }
 
 /// Tells the speaker what the listener missed since `reported`, as a house would.

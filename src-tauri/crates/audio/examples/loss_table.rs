@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run -p serambi-audio --example loss_table -- speech.wav out/ --seed 7
 //! ```
-//! The speech is mono at 48 kHz. The speaker is told of the loss before it begins; the speech is said once before the listener
+//! `--near` makes the audience one near listener, so that a clean path gets frames of 10 ms. The speech is mono at 48 kHz. The speaker is told of the loss before it begins; the speech is said once before the listener
 //! counts, so that the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said.
 //! Compare it with the speech by PESQ or STOI.
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use serambi_audio::{LossReport, SAMPLE_RATE_HZ, hear};
+use serambi_audio::{Audience, LossReport, SAMPLE_RATE_HZ, hear};
 
 /// What every packet travels that is not lost.
 const TRAVEL: Duration = Duration::from_millis(20);
@@ -47,21 +47,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(speech), Some(out)) = (arguments.next(), arguments.next()) else {
         return Err("usage: loss_table <speech.wav> <out directory> [--seed <number>]".into());
     };
-    let seed = arguments.nth(1).map_or(Ok(1), |seed| seed.parse())?;
+    let (mut seed, mut audience) = (1, None);
+    while let Some(option) = arguments.next() {
+        match option.as_str() {
+            "--near" => audience = Some(Audience { listeners: 1, round_trip_ms: 1.0, saves_headers: false }),
+            "--seed" => seed = arguments.next().ok_or("--seed needs a number")?.parse()?,
+            other => return Err(format!("unknown option {other}").into()),
+        }
+    }
     let (speech, out) = (read_wav(Path::new(&speech))?, PathBuf::from(out));
     create_dir_all(&out)?;
     println!("path          loss  burst  kbit/s  missing  brought back  wait ms");
     for (name, loss, burst) in PATHS {
-        measure(name, &lost_packets(loss, burst, seed, 4 * speech.len() / 960), &speech, &out)?;
+        measure(name, &lost_packets(loss, burst, seed, 8 * speech.len() / 960), audience, &speech, &out)?;
     }
     Ok(())
 }
 
-fn measure(name: &str, lost: &[bool], speech: &[f32], out: &Path) -> Result<(), Box<dyn Error>> {
+fn measure(
+    name: &str,
+    lost: &[bool],
+    audience: Option<Audience>,
+    speech: &[f32],
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let report = report(lost);
     let said = [speech, speech].concat();
     let is_lost = |number: usize| lost.get(number).copied().unwrap_or(false);
-    let heard = hear(&said, &[report, report], |number| (!is_lost(number)).then_some(TRAVEL))?;
+    let heard = hear(&said, &[report, report], audience, |number| (!is_lost(number)).then_some(TRAVEL))?;
     let kilobits = heard.sent_bytes as f64 * 8.0 * 48.0 / (said.len() as f64 + 48_000.0);
     let counted = &heard.statistics;
     println!(

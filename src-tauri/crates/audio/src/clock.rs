@@ -25,6 +25,13 @@ impl Moment {
         }
     }
 
+    /// This moment on the system's clock, if the engine's clock started at `start`.
+    pub fn instant(self, start: Instant) -> Instant {
+        let distance = Duration::from_micros(self.0.unsigned_abs());
+        let there = if self.0 < 0 { start.checked_sub(distance) } else { start.checked_add(distance) };
+        there.unwrap_or(start)
+    }
+
     /// Microseconds since the clock's start.
     pub const fn micros(self) -> i64 {
         self.0
@@ -94,6 +101,7 @@ mod tests {
         let later = start + Duration::from_millis(5);
         assert_eq!(Moment::of(later, start).micros(), 5_000);
         assert_eq!(Moment::of(start, later).micros(), -5_000);
+        assert_eq!(Moment::of(later, start).instant(start), later);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::priority::raise_this_thread;
 use crate::ring::Waker;
 use crate::sound_loop::{LoopCommand, LoopHandle};
 use crate::statistics::StreamCounters;
-use crate::stream::{OnBroken, OpenStream, open_capture, open_playback};
+use crate::stream::{OnBroken, OpenStream, Pace, open_capture, open_playback};
 use crate::wav_loudspeaker::WavLoudspeaker;
 use crate::wav_microphone::WavMicrophone;
 use crate::{wav_loudspeaker, wav_microphone};
@@ -41,6 +41,11 @@ const LAST_COSTLY_RETRY: Duration = Duration::from_secs(5);
 
 /// How long the caller of a blocking request waits for the keeper: longer than a sound service may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A loudspeaker whose sound service ran out so many times within [`DRAIN_WINDOW`] is opened anew at the steady pace. A single time is
+/// a stall of the computer and costs nobody the short delay.
+const MOST_DRAINS: u64 = 3;
+const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 
 /// Where notices go.
 pub(crate) type NoticeSink = Arc<dyn Fn(AudioNotice) + Send + Sync>;
@@ -118,6 +123,7 @@ pub(crate) fn keep(
         running: None,
         lost: false,
         retry: FIRST_RETRY,
+        pace: Pace::default(),
     };
     let thread = std::thread::Builder::new()
         .name(match direction {
@@ -145,6 +151,9 @@ struct Running {
     first_callbacks: u64,
     seen_callbacks: u64,
     called_at: Instant,
+    /// Counted so far when the window began, and when that was.
+    seen_drains: u64,
+    drains_since: Instant,
 }
 
 impl Running {
@@ -166,6 +175,7 @@ struct Keeper {
     running: Option<Running>,
     lost: bool,
     retry: Duration,
+    pace: Pace,
 }
 
 impl Keeper {
@@ -258,7 +268,23 @@ impl Keeper {
             return;
         }
         if self.find().is_ok_and(|found| found.id != id) {
-            self.move_stream();
+            return self.move_stream();
+        }
+        self.look_at_drains();
+    }
+
+    /// Slows a stream down that this computer does not feed in time.
+    fn look_at_drains(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        let drained = self.counters.drained.load(Ordering::Relaxed);
+        if self.pace == Pace::Quick && drained - running.seen_drains >= MOST_DRAINS {
+            self.pace = Pace::Steady;
+            tracing::info!(direction = ?self.direction, "the sound service runs out: longer callbacks from here on");
+            self.stop_stream();
+            self.try_again();
+        } else if running.drains_since.elapsed() > DRAIN_WINDOW {
+            running.seen_drains = drained;
+            running.drains_since = Instant::now();
         }
     }
 
@@ -319,6 +345,8 @@ impl Keeper {
             first_callbacks: callbacks,
             seen_callbacks: callbacks,
             called_at: Instant::now(),
+            seen_drains: self.counters.drained.load(Ordering::Relaxed),
+            drains_since: Instant::now(),
         });
         self.publish_open(true);
         Ok(name)
@@ -334,7 +362,14 @@ impl Keeper {
                 stream
             }
             Direction::Loudspeaker => {
-                let (stream, tap) = open_playback(found, waker, &self.counters, self.on_broken(build))?;
+                let (stream, tap) = open_playback(
+                    found,
+                    self.pace,
+                    self.sound_loop.clock_start,
+                    waker,
+                    &self.counters,
+                    self.on_broken(build),
+                )?;
                 self.sound_loop.send(LoopCommand::AttachLoudspeaker { tap, device: found.name.clone() })?;
                 stream
             }

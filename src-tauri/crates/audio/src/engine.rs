@@ -12,7 +12,7 @@ use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::notice::AudioNotice;
-use crate::redundancy_profile::LossReport;
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
@@ -200,6 +200,12 @@ impl Engine {
         let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
     }
 
+    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near ones.
+    pub fn set_audience(&self, audience: Audience) {
+        // An engine that has stopped sends nothing.
+        let _ = self.sound_loop.send(LoopCommand::SetAudience(audience));
+    }
+
     /// Plays a cue into the loudspeaker. It is never sent.
     pub fn play_cue(&self, cue: Cue) {
         // An engine that has stopped plays nothing.
@@ -211,7 +217,8 @@ fn with_counters(named: DeviceStatistics, keeper: &KeeperHandle) -> DeviceStatis
     DeviceStatistics {
         device: named.device,
         rate_hz: named.rate_hz,
-        ring_target_ms: named.ring_target_ms,
+        render_lead_ms: named.render_lead_ms,
+        latency_ms: named.latency_ms,
         ..keeper.counters().snapshot()
     }
 }

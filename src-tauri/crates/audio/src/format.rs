@@ -1,4 +1,4 @@
-//! The one format inside the engine: mono, 32-bit float, 48 kHz, blocks of 10 ms, Opus frames of 20 ms.
+//! The one format inside the engine: mono, 32-bit float, 48 kHz, blocks of 10 ms, Opus frames of one, two or four blocks.
 
 /// Sample rate of everything between the two device edges, Hz.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;
@@ -9,8 +9,14 @@ pub const BLOCK_SAMPLES: usize = 480;
 /// Length of one engine block, microseconds.
 pub const BLOCK_MICROS: i64 = 10_000;
 
-/// Samples in one Opus frame we send (20 ms): best quality per bit and delay of the lengths measured for speech.
+/// Samples in one Opus frame as it is usually sent (20 ms): best quality per bit of the lengths measured for speech.
 pub const FRAME_SAMPLES: usize = 960;
+
+/// Samples in a short frame (10 ms): 10 ms less delay for 20 kbit/s more of packet headers.
+pub const SHORT_FRAME_SAMPLES: usize = 480;
+
+/// Samples in a long frame (40 ms): 10 kbit/s less of packet headers for 20 ms more delay.
+pub const LONG_FRAME_SAMPLES: usize = 1_920;
 
 /// Samples in the longest packet Opus allows (120 ms, RFC 6716 section 3.1).
 pub const LONGEST_PACKET_SAMPLES: usize = 5_760;

@@ -36,10 +36,12 @@ mod opus_codec;
 mod opus_padding;
 mod output;
 mod packet_timeline;
+mod playback_pulse;
 mod priority;
 mod redundancy_profile;
 mod redundant_copies;
 mod redundant_encoder;
+mod render_lead;
 mod resampler;
 mod ring;
 mod simulated_call;
@@ -75,13 +77,13 @@ pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
-pub use crate::redundancy_profile::LossReport;
+pub use crate::redundancy_profile::{Audience, LossReport};
 pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{
     SOUND_CHECK_SAMPLES, SoundCheck, SoundCheckRecorder, SoundCheckReport, SoundCheckVerdict,
     judge as judge_sound_check,
 };
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
-pub use crate::statistics::{DeviceStatistics, EngineStatistics, SpeakerStatistics, VoiceStatistics};
+pub use crate::statistics::{DeviceStatistics, EngineStatistics, HeardMark, SpeakerStatistics, VoiceStatistics};
 pub use crate::voice::EncodedFrame;
 pub use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};

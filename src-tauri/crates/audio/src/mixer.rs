@@ -60,8 +60,9 @@ impl Mixer {
         self.mixed_blocks
     }
 
-    pub(crate) fn statistics(&self) -> Vec<SpeakerStatistics> {
-        self.speakers.iter().map(Speaker::statistics).collect()
+    /// What each speaker counted; a block rendered lately leaves the loudspeaker `micros_to_ear` after its rendering.
+    pub(crate) fn statistics(&self, micros_to_ear: i64) -> Vec<SpeakerStatistics> {
+        self.speakers.iter().map(|speaker| speaker.statistics(micros_to_ear)).collect()
     }
 }
 

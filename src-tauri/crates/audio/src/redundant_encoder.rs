@@ -56,6 +56,10 @@ impl RedundantEncoder {
     pub fn set_scheme(&mut self, scheme: RedundancyScheme) -> Result<(), AudioError> {
         self.voice.change(voice_settings(scheme)).map_err(refused)?;
         self.copier.change(copy_settings(scheme)).map_err(refused)?;
+        if scheme.frame_samples != self.scheme.frame_samples {
+            // A copy stands for a frame of the usual length.
+            self.recent.clear();
+        }
         self.scheme = scheme;
         Ok(())
     }
@@ -70,12 +74,20 @@ impl RedundantEncoder {
         self.voice.reset().and_then(|()| self.copier.reset()).map_err(refused)
     }
 
+    /// Samples in the next frame.
+    pub fn frame_samples(&self) -> usize {
+        self.scheme.frame_samples
+    }
+
     /// Encodes the frame whose first sample has this RTP timestamp.
     ///
     /// # Errors
     /// [`AudioError::Codec`] if libopus cannot.
-    pub fn encode(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    pub fn encode(&mut self, frame: &[f32], timestamp: u32) -> Result<Vec<u8>, AudioError> {
         let packet = self.voice.encode(frame, LARGEST_FRAME_BYTES).map_err(refused)?;
+        if frame.len() != FRAME_SAMPLES {
+            return Ok(packet);
+        }
         // The copier always listens: one that begins late needs some 100 ms to sound like the voice.
         let copy = self.copier.encode(frame, LARGEST_FRAME_BYTES).map_err(refused)?;
         let copies = self.copies_for(&packet, timestamp);
@@ -148,7 +160,7 @@ mod tests {
         let mut encoder = RedundantEncoder::new().unwrap();
         encoder.set_scheme(scheme).unwrap();
         let speech = synthetic_speech(400 * FRAME_SAMPLES);
-        let frames = speech.as_chunks().0;
+        let frames = speech.as_chunks::<FRAME_SAMPLES>().0;
         timestamps.zip(frames).map(|(at, frame)| encoder.encode(frame, at).unwrap().into()).collect()
     }
 
@@ -199,7 +211,7 @@ mod tests {
         let speech = synthetic_speech(120 * FRAME_SAMPLES);
         let mut redundancy = DeepRedundancy::new().unwrap();
         let mut reaches = Vec::new();
-        for (n, frame) in speech.as_chunks().0.iter().enumerate() {
+        for (n, frame) in speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
             if n == 60 {
                 encoder.begin_talkspurt().unwrap();
             }

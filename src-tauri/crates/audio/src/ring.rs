@@ -1,13 +1,15 @@
 //! The only code that runs in a device callback: samples into and out of a wait-free ring. No allocation, no lock, no log.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::Thread;
+use std::time::Instant;
 
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::fade::{FADE_SAMPLES, GainRamp};
+use crate::playback_pulse::PlaybackPulse;
 use crate::resampler::ten_milliseconds;
 use crate::statistics::StreamCounters;
 
@@ -35,6 +37,7 @@ pub struct CapturePort {
     ring: Producer<f32>,
     channels: usize,
     wake_at: usize,
+    latency_micros: Arc<AtomicI64>,
     waker: Waker,
     counters: Arc<StreamCounters>,
 }
@@ -43,6 +46,8 @@ pub struct CapturePort {
 pub struct CaptureTap {
     pub(crate) ring: Consumer<f32>,
     pub(crate) rate_hz: u32,
+    /// From the microphone to the callback, microseconds, as the system says.
+    pub(crate) latency_micros: Arc<AtomicI64>,
 }
 
 /// A ring of one second between a microphone's callback and the engine.
@@ -54,22 +59,32 @@ pub(crate) fn capture_ring(
 ) -> (CapturePort, CaptureTap) {
     let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
     let wake_at = ten_milliseconds(rate_hz);
-    let port = CapturePort { ring: producer, channels: usize::from(channels.max(1)), wake_at, waker, counters };
-    (port, CaptureTap { ring: consumer, rate_hz })
+    let latency_micros = Arc::new(AtomicI64::new(0));
+    let port = CapturePort {
+        ring: producer,
+        channels: usize::from(channels.max(1)),
+        wake_at,
+        latency_micros: Arc::clone(&latency_micros),
+        waker,
+        counters,
+    };
+    (port, CaptureTap { ring: consumer, rate_hz, latency_micros })
 }
 
 impl CapturePort {
-    /// Takes what a callback delivers, interleaved; channels are averaged. Wakes the engine once 10 ms are there.
-    pub fn take<T>(&mut self, data: &[T])
+    /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone; channels are
+    /// averaged. Wakes the engine once 10 ms are there.
+    pub fn take<T>(&mut self, data: &[T], latency_micros: i64)
     where
         T: Sample,
         f32: FromSample<T>,
     {
         let frames = data.len() / self.channels;
+        self.latency_micros.store(latency_micros, Ordering::Relaxed);
         self.counters.note_callback(frames);
         let room = self.ring.slots().min(frames);
         if room < frames {
-            self.counters.note_starved(frames, frames - room);
+            self.counters.note_starved(frames - room);
         }
         if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
             chunk.fill_from_iter(data.chunks_exact(self.channels).map(average));
@@ -101,6 +116,7 @@ pub struct PlaybackPort {
     rest: f32,
     gain: GainRamp,
     waker: Waker,
+    pulse: Arc<PlaybackPulse>,
     counters: Arc<StreamCounters>,
 }
 
@@ -108,17 +124,19 @@ pub struct PlaybackPort {
 pub struct PlaybackTap {
     pub(crate) ring: Producer<f32>,
     pub(crate) rate_hz: u32,
-    pub(crate) counters: Arc<StreamCounters>,
+    pub(crate) pulse: Arc<PlaybackPulse>,
 }
 
-/// A ring of one second between the engine and a loudspeaker's callback.
+/// A ring of one second between the engine, whose clock started at `clock_start`, and a loudspeaker's callback.
 pub(crate) fn playback_ring(
     rate_hz: u32,
     channels: u16,
+    clock_start: Instant,
     waker: Waker,
     counters: Arc<StreamCounters>,
 ) -> (PlaybackPort, PlaybackTap) {
     let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
+    let pulse = Arc::new(PlaybackPulse::new(clock_start, rate_hz));
     let port = PlaybackPort {
         ring: consumer,
         channels: usize::from(channels.max(1)),
@@ -126,30 +144,32 @@ pub(crate) fn playback_ring(
         rest: 0.0,
         gain: GainRamp::resting_at(0.0),
         waker,
-        counters: Arc::clone(&counters),
+        pulse: Arc::clone(&pulse),
+        counters,
     };
-    (port, PlaybackTap { ring: producer, rate_hz, counters })
+    (port, PlaybackTap { ring: producer, rate_hz, pulse })
 }
 
 impl PlaybackPort {
-    /// Fills what a callback asks for, interleaved, the same sound in the first two channels. Where the ring runs empty the
-    /// sound dies away without a click and fades in again later. Wakes the engine to refill the ring.
-    pub fn fill<T>(&mut self, data: &mut [T])
+    /// Fills what a callback asks for at `called`, interleaved, the same sound in the first two channels; its first frame leaves
+    /// the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a click and fades in again
+    /// later. Wakes the engine, which refills the ring before the next callback.
+    pub fn fill<T>(&mut self, data: &mut [T], called: Instant, latency_micros: i64)
     where
         T: Sample + FromSample<f32>,
     {
         let wanted = data.len() / self.channels;
         self.counters.note_callback(wanted);
         let ready = self.ring.slots().min(wanted);
+        self.pulse.note_callback(called, latency_micros, wanted, ready);
         let (sound, rest) = data.split_at_mut(ready * self.channels);
         if ready > 0 {
             self.play(sound, ready);
         }
         if ready < wanted {
-            self.counters.note_starved(wanted, wanted - ready);
+            self.counters.note_starved(wanted - ready);
             self.die_away(rest);
         }
-        self.counters.least_left.fetch_min(self.ring.slots() as u64, Ordering::Relaxed);
         self.waker.wake();
     }
 
@@ -210,7 +230,7 @@ mod tests {
     fn playback(channels: u16) -> (PlaybackPort, PlaybackTap, Arc<StreamCounters>) {
         let counters = Arc::new(StreamCounters::default());
         let waker = Waker::of(std::thread::current());
-        let (port, tap) = playback_ring(48_000, channels, waker, Arc::clone(&counters));
+        let (port, tap) = playback_ring(48_000, channels, Instant::now(), waker, Arc::clone(&counters));
         (port, tap, counters)
     }
 
@@ -222,18 +242,19 @@ mod tests {
     fn callbacks_do_not_allocate_whether_the_ring_has_room_or_not() {
         let (mut input, _tap, _) = capture(2);
         let (mut output, mut tap, _) = playback(2);
+        let called = Instant::now();
         let heard = [0.1_f32; 40_000];
         let mut played = [0.0_f32; 40_000];
         let mut integers = [0_i16; 4_000];
         assert_eq!(tap.ring.push_partial_slice(&heard).1.len(), 0);
         assert_no_alloc(|| {
             for frames in [1, 24, 480, 960, 20_000] {
-                input.take(&heard[..frames * 2]);
-                output.fill(&mut played[..frames * 2]);
+                input.take(&heard[..frames * 2], 0);
+                output.fill(&mut played[..frames * 2], called, 0);
             }
-            input.take(&[0_i16; 4_000]);
+            input.take(&[0_i16; 4_000], 0);
             for _ in 0..100 {
-                output.fill(&mut integers);
+                output.fill(&mut integers, called, 0);
             }
         });
     }
@@ -246,7 +267,7 @@ mod tests {
             let (mut input, mut tap, counters) = capture(channels);
             let mut total = 0;
             for frames in sizes {
-                input.take(&vec![0.25_f32; frames * usize::from(channels)]);
+                input.take(&vec![0.25_f32; frames * usize::from(channels)], 0);
                 let got = samples_in(&mut tap);
                 prop_assert_eq!(got.len(), frames);
                 prop_assert!(got.iter().all(|sample| (sample - 0.25).abs() < 1e-6));
@@ -267,7 +288,7 @@ mod tests {
                     prop_assert!(tap.ring.push(0.5).is_ok());
                 }
                 let mut data = vec![9.0_f32; frames];
-                output.fill(&mut data);
+                output.fill(&mut data, Instant::now(), 0);
                 played.extend(data);
             }
             let largest = played.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
@@ -280,7 +301,7 @@ mod tests {
     fn a_full_ring_loses_sound_and_says_so() {
         let (mut input, _tap, counters) = capture(1);
         for _ in 0..5 {
-            input.take(&[0.0_f32; 20_000]);
+            input.take(&[0.0_f32; 20_000], 0);
         }
         let counted = counters.snapshot();
         assert_eq!(counted.starved_frames, 100_000 - 48_000);
@@ -290,7 +311,7 @@ mod tests {
     #[test]
     fn samples_that_are_not_numbers_are_silence() {
         let (mut input, mut tap, _) = capture(1);
-        input.take(&[f32::NAN, f32::INFINITY, -7.0, 0.5]);
+        input.take(&[f32::NAN, f32::INFINITY, -7.0, 0.5], 0);
         assert_eq!(samples_in(&mut tap), [0.0, 0.0, -1.0, 0.5]);
     }
 
@@ -301,7 +322,7 @@ mod tests {
             assert!(tap.ring.push(0.25).is_ok());
         }
         let mut data = vec![9.0_f32; 4_800 * 6];
-        output.fill(&mut data);
+        output.fill(&mut data, Instant::now(), 0);
         let channel = |n: usize| data.chunks(6).skip(480).map(|frame| frame[n]).collect::<Vec<_>>();
         assert!((dbfs(mean_square(&channel(0))) + 12.04).abs() < 0.1);
         assert_eq!(channel(0), channel(1));

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use crate::clock::Moment;
 use crate::error::AudioError;
 use crate::format::BLOCK_SAMPLES;
-use crate::redundancy_profile::LossReport;
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
 use crate::statistics::SpeakerStatistics;
 use crate::voice::{EncodedFrame, Voice};
 
 /// Time that the listener goes on playing after the last of the sound was said, blocks of 10 ms.
 const BLOCKS_AFTER: usize = 100;
+
+/// Time between two reports to the speaker.
+const MICROS_BETWEEN_REPORTS: i64 = 10_000_000;
 
 /// What a listener heard of a voice.
 #[derive(Clone, Debug)]
@@ -28,21 +31,25 @@ pub struct HeardVoice {
     pub statistics: SpeakerStatistics,
 }
 
-/// Lets a listener hear `said` (mono, 48 kHz). `reported` is what the speaker is told before it begins, if anything; `path` says
-/// for each packet, by its number, how long it travels, or that it is lost.
+/// Lets a listener hear `said` (mono, 48 kHz). `reported` is what the speaker is told before it begins, 10 s apart, if anything, and
+/// `audience` who listens; `path` says for each packet, by its number, how long it travels, or that it is lost.
 ///
 /// # Errors
 /// [`AudioError::Codec`] if libopus has no memory.
 pub fn hear(
     said: &[f32],
     reported: &[LossReport],
+    audience: Option<Audience>,
     mut path: impl FnMut(usize) -> Option<Duration>,
 ) -> Result<HeardVoice, AudioError> {
     let start = Instant::now();
     let (mut listener, inbox) = speaker(SpeakerId(1), start)?;
-    let mut voice = Voice::new()?;
-    for report in reported {
-        voice.take_loss_report(*report, Moment::default());
+    let mut voice = Voice::new(start)?;
+    if let Some(audience) = audience {
+        voice.take_audience(audience);
+    }
+    for (index, report) in reported.iter().enumerate() {
+        voice.take_loss_report(*report, Moment::default().plus_micros(index as i64 * MICROS_BETWEEN_REPORTS));
     }
     voice.unmute(0);
     let mut travelling: Vec<ReceivedPacket> = Vec::new();
@@ -62,7 +69,7 @@ pub fn hear(
         in_order_of_arrival(arrived).for_each(|packet| inbox.push(packet));
         sound.extend_from_slice(&listener.render(Moment::of(start + said, start)));
     }
-    Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics() })
+    Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics(0) })
 }
 
 fn packet(frame: EncodedFrame, number: usize, arrival: Instant) -> ReceivedPacket {
@@ -86,7 +93,7 @@ mod tests {
     #[test]
     fn what_is_said_is_heard_as_loud_and_below_32_kilobits() {
         let said = synthetic_speech(10 * 48_000);
-        let heard = hear(&said, &[], |_| Some(Duration::from_millis(20))).unwrap();
+        let heard = hear(&said, &[], None, |_| Some(Duration::from_millis(20))).unwrap();
         assert_eq!(heard.sound.len(), said.len() + BLOCKS_AFTER * BLOCK_SAMPLES);
         let difference = dbfs(mean_square(&heard.sound[..said.len()])) - dbfs(mean_square(&said));
         assert!(difference.abs() < 1.5, "{difference} dB");
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_is_heard_of_packets_that_are_all_lost() {
-        let heard = hear(&synthetic_speech(48_000), &[], |_| None).unwrap();
+        let heard = hear(&synthetic_speech(48_000), &[], None, |_| None).unwrap();
         assert!(heard.sound.iter().all(|sample| *sample == 0.0));
     }
 }

@@ -19,7 +19,7 @@ use crate::mixer::Mixer;
 use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
-use crate::redundancy_profile::LossReport;
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
@@ -47,6 +47,7 @@ pub(crate) enum LoopCommand {
     CheckSound { recorder: SoundCheckRecorder, done: Sender<SoundCheckRecorder> },
     AddSpeaker(Box<Speaker>),
     SetListenerLoss(LossReport),
+    SetAudience(Audience),
     PlayCue(Vec<f32>),
     Stop,
 }
@@ -114,7 +115,7 @@ pub(crate) fn start(
         capture: None,
         microphone: None,
         chain: MicrophoneChain::default(),
-        voice: Voice::new()?,
+        voice: Voice::new(clock_start)?,
         on_frame: Box::new(on_frame),
         notices,
         mixer: Mixer::default(),
@@ -130,6 +131,9 @@ pub(crate) fn start(
     Ok((LoopHandle { commands, waker, state, clock_start }, thread))
 }
 
+/// Where encoded frames go.
+type FrameSink = Box<dyn FnMut(EncodedFrame) + Send>;
+
 struct SoundLoop {
     inbox: Receiver<LoopCommand>,
     state: Arc<LoopState>,
@@ -138,7 +142,7 @@ struct SoundLoop {
     microphone: Option<(String, u32)>,
     chain: MicrophoneChain,
     voice: Voice,
-    on_frame: Box<dyn FnMut(EncodedFrame) + Send>,
+    on_frame: FrameSink,
     notices: NoticeSink,
     mixer: Mixer,
     output: Output,
@@ -204,6 +208,7 @@ impl SoundLoop {
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
             LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
+            LoopCommand::SetAudience(audience) => self.voice.take_audience(audience),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
         }
@@ -222,12 +227,12 @@ impl SoundLoop {
         self.chain.detach_microphone();
         self.state.microphone_level.store(SILENCE_DBFS.to_bits(), Ordering::Relaxed);
         let last = self.voice.microphone_gone();
-        self.hand_out(last);
+        send(&mut self.on_frame, last);
     }
 
     fn attach_loudspeaker(&mut self, tap: PlaybackTap, device: String) {
         let rate_hz = tap.rate_hz;
-        if let Some(output) = DeviceOutput::new(tap) {
+        if let Some(output) = DeviceOutput::new(tap, self.now()) {
             self.output = Output::Device(Box::new(output));
             self.chain.attach_loudspeaker(SoundEnd::Device(device.clone()));
             self.loudspeaker = Some((device, rate_hz));
@@ -241,7 +246,7 @@ impl SoundLoop {
         self.capture();
         if muted {
             let last = self.voice.mute();
-            self.hand_out(last);
+            send(&mut self.on_frame, last);
         } else if self.voice.is_muted() {
             if let Some(capture) = &mut self.capture {
                 capture.discard_waiting();
@@ -254,23 +259,17 @@ impl SoundLoop {
         let now = self.now();
         let Some(capture) = &mut self.capture else { return };
         capture.drain_ring();
+        self.voice.set_microphone_latency(capture.latency_micros());
         while let Some((block, age_micros)) = capture.next_block() {
             let heard = self.chain.process(&block, self.voice.is_muted());
             if heard.talks_while_muted {
                 (self.notices)(AudioNotice::TalkingWhileMuted);
             }
             let captured_at = now.plus_micros(-age_micros - self.chain.delay_micros());
-            if let Some(frame) = self.voice.push_block(heard.block, captured_at) {
-                (self.on_frame)(frame);
-            }
+            let frame = self.voice.push_block(heard.block, captured_at);
+            send(&mut self.on_frame, frame);
         }
         self.state.microphone_level.store(self.voice.level_dbfs().to_bits(), Ordering::Relaxed);
-    }
-
-    fn hand_out(&mut self, frame: Option<EncodedFrame>) {
-        if let Some(frame) = frame {
-            (self.on_frame)(frame);
-        }
     }
 
     fn render(&mut self) {
@@ -281,7 +280,7 @@ impl SoundLoop {
             }
             let state = &self.state;
             let block = self.mixer.render(now, |gone| forget(state, gone));
-            self.output.accept(&block);
+            self.output.accept(&block, self.now());
             self.chain.hear_loudspeaker(&block);
         }
     }
@@ -297,13 +296,23 @@ impl SoundLoop {
         statistics.voice = self.voice.statistics();
         statistics.voice.level_dbfs = self.microphone.as_ref().map(|_| self.voice.level_dbfs());
         statistics.voice.processing = self.chain.statistics();
-        statistics.speakers = self.mixer.statistics();
+        statistics.speakers = self.mixer.statistics(self.output.micros_to_ear());
         statistics.mixed_blocks = self.mixer.mixed_blocks();
         statistics.microphone.device = self.microphone.as_ref().map(|(name, _)| name.clone());
+        statistics.microphone.latency_ms = self.capture.as_ref().map_or(0.0, Capture::latency_ms);
         statistics.microphone.rate_hz = self.microphone.as_ref().map_or(0, |(_, rate)| *rate);
         statistics.loudspeaker.device = self.loudspeaker.as_ref().map(|(name, _)| name.clone());
         statistics.loudspeaker.rate_hz = self.loudspeaker.as_ref().map_or(0, |(_, rate)| *rate);
-        statistics.loudspeaker.ring_target_ms = self.output.ring_target_ms();
+        statistics.loudspeaker.render_lead_ms = self.output.render_lead_ms();
+        statistics.loudspeaker.latency_ms = self.output.latency_ms();
+    }
+}
+
+/// Hands a frame out and notes how long it was under way.
+fn send(on_frame: &mut FrameSink, frame: Option<EncodedFrame>) {
+    if let Some(mut frame) = frame {
+        frame.microphone_micros = i64::try_from(frame.captured_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        on_frame(frame);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, samples_to_micros};
 use crate::decode_ladder::{DecodeLadder, Rung, Substitutes};
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
@@ -16,7 +16,7 @@ use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::loudness_leveller::LoudnessLeveller;
 use crate::opus_padding::packet::packet_samples;
-use crate::statistics::SpeakerStatistics;
+use crate::statistics::{HeardMark, SpeakerStatistics};
 use crate::time_stretch::{lengthen, shorten};
 
 /// Packets that may wait between the network and the engine: 5 s of one speaker.
@@ -25,7 +25,7 @@ const INBOX_PACKETS: usize = 256;
 /// Frames are pulled this much earlier than the target before the sound is lengthened, and later than the next possible
 /// step before it is shortened, microseconds.
 const EARLY_MICROS: i64 = 2_000;
-const LATE_MICROS: i64 = 1_500;
+const LATE_MICROS: i64 = 0;
 
 /// Decoded sound that waits for its block, samples (2.5 ms): less than this is not worth cutting out.
 const WORTH_CUTTING_SAMPLES: i64 = 120;
@@ -35,6 +35,9 @@ const FAR_BEHIND_MICROS: i64 = 40_000;
 
 /// Frames between two changes of length when the play-out is nearly right.
 const FRAMES_BETWEEN_STRETCHES: u32 = 3;
+
+/// How long a packet is followed at most, microseconds.
+const FOLLOWED_MICROS: i64 = 1_000_000;
 
 /// The caller's name for a speaker; unique within one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -116,7 +119,18 @@ pub(crate) struct Speaker {
     leveller: LoudnessLeveller,
     volume: GainRamp,
     leaving: bool,
+    followed: Option<(u32, Moment)>,
+    turn: Option<Turn>,
     statistics: SpeakerStatistics,
+}
+
+/// The followed packet that was decoded last.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    timestamp: u32,
+    arrived_at: Moment,
+    /// When its first sample would leave the engine if a block took no time.
+    played_at: Moment,
 }
 
 /// A new speaker and the inbox that feeds it. `clock_start` is where the engine's clock began.
@@ -142,6 +156,8 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         leveller: LoudnessLeveller::default(),
         volume: GainRamp::resting_at(1.0),
         leaving: false,
+        followed: None,
+        turn: None,
         statistics: SpeakerStatistics::of(id),
     };
     Ok((speaker, SpeakerInbox { packets, shared }))
@@ -179,8 +195,10 @@ impl Speaker {
         block
     }
 
-    pub(crate) fn statistics(&self) -> SpeakerStatistics {
+    /// What happened so far; a block rendered lately leaves the loudspeaker `micros_to_ear` after its rendering.
+    pub(crate) fn statistics(&self, micros_to_ear: i64) -> SpeakerStatistics {
         SpeakerStatistics {
+            heard: self.turn.map(|turn| self.heard_mark(turn, micros_to_ear)),
             packets: self.jitter.counters(),
             inbox_overflow: self.shared.overflow.load(Ordering::Relaxed),
             jitter_target_ms: self.jitter.target_ms(),
@@ -211,6 +229,7 @@ impl Speaker {
         };
         let arrival = Moment::of(packet.arrival, self.clock_start).min(now);
         let ReceivedPacket { sequence, timestamp, payload, .. } = packet;
+        self.follow_one(timestamp, arrival);
         let packet = Packet { sequence, timestamp, samples, payload: payload.clone() };
         if let Arrival::Late { at } = self.jitter.insert(packet, arrival) {
             self.statistics.mended += u64::from(self.decoder.take_late(at, &payload));
@@ -220,7 +239,10 @@ impl Speaker {
     /// Appends the next frame to the queue; false if there is silence.
     fn decode_more(&mut self, now: Moment) -> bool {
         match self.jitter.pull(now) {
-            Decision::Decode { packet, at, starts } => self.play(&packet, at, starts),
+            Decision::Decode { packet, at, starts } => {
+                self.note_turn(&packet, now);
+                self.play(&packet, at, starts);
+            }
             Decision::Skip { packet, at } => self.skip(&packet, at),
             Decision::Conceal { at, samples, substitutes, starts, ends } => {
                 self.fill_gap(at, samples, &substitutes);
@@ -243,6 +265,32 @@ impl Speaker {
             self.correct_playout();
         }
         self.queue.append(&mut self.frame);
+    }
+
+    /// Follows a packet on its way through the buffer, one at a time. One that was not heard of for a second was lost.
+    fn follow_one(&mut self, timestamp: u32, arrival: Moment) {
+        let is_lost = |(_, came): (u32, Moment)| arrival.micros_since(came) > FOLLOWED_MICROS;
+        if self.followed.is_none_or(is_lost) {
+            self.followed = Some((timestamp, arrival));
+        }
+    }
+
+    fn note_turn(&mut self, packet: &Packet, now: Moment) {
+        let Some((timestamp, arrived_at)) = self.followed.take_if(|(followed, _)| *followed == packet.timestamp) else {
+            return;
+        };
+        let waiting = samples_to_micros(self.queue.len() as i64);
+        self.turn = Some(Turn { timestamp, arrived_at, played_at: now.plus_micros(waiting) });
+    }
+
+    fn heard_mark(&self, turn: Turn, micros_to_ear: i64) -> HeardMark {
+        HeardMark {
+            timestamp: turn.timestamp,
+            arrived_at: turn.arrived_at.instant(self.clock_start),
+            buffer_micros: turn.played_at.micros_since(turn.arrived_at),
+            loudspeaker_micros: micros_to_ear,
+            heard_at: turn.played_at.plus_micros(micros_to_ear).instant(self.clock_start),
+        }
     }
 
     fn skip(&mut self, packet: &Packet, at: i64) {

@@ -1,6 +1,7 @@
 //! What every part of the sound path counted: enters, leaves, and what went wrong between.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -46,6 +47,8 @@ pub struct DeviceStatistics {
     pub starved: u64,
     /// Frames lost or replaced by silence in those.
     pub starved_frames: u64,
+    /// Callbacks that asked for all that the sound service holds (loudspeaker): it had run out.
+    pub drained: u64,
     /// Under- and overruns the system reported.
     pub xruns: u64,
     /// Other errors the system reported.
@@ -54,8 +57,10 @@ pub struct DeviceStatistics {
     pub builds: u64,
     /// Streams rebuilt because no callback came for a second.
     pub stalls: u64,
-    /// Sound the ring is kept filled with (loudspeaker), ms.
-    pub ring_target_ms: f32,
+    /// How long before the callback that needs it a block is rendered (loudspeaker), ms.
+    pub render_lead_ms: f32,
+    /// From a callback to the sound at the loudspeaker, or from the microphone to a callback, ms, as the system says.
+    pub latency_ms: f32,
 }
 
 /// The own voice.
@@ -68,7 +73,7 @@ pub struct VoiceStatistics {
     pub captured_blocks: u64,
     /// Blocks that were captured while muted and went nowhere.
     pub muted_blocks: u64,
-    /// Frames of 20 ms encoded and handed out.
+    /// Frames encoded and handed out.
     pub sent_frames: u64,
     /// Bytes of those.
     pub sent_bytes: u64,
@@ -76,10 +81,27 @@ pub struct VoiceStatistics {
     pub failed_frames: u64,
     /// How much is repeated for listeners who miss frames: 0 nothing, 4 all there is.
     pub redundancy_level: u8,
+    /// Length of the frames now, ms.
+    pub frame_ms: u32,
     /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
     /// What is done to the microphone's sound.
     pub processing: ProcessingStatistics,
+}
+
+/// When a speaker's sound came in and goes out: what a measurement of the delay needs from the listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardMark {
+    /// RTP timestamp, as received, of the sound in question.
+    pub timestamp: u32,
+    /// When its packet came in.
+    pub arrived_at: Instant,
+    /// From there until it was decoded and its turn, microseconds.
+    pub buffer_micros: i64,
+    /// From there until it leaves the loudspeaker, microseconds.
+    pub loudspeaker_micros: i64,
+    /// When it leaves the loudspeaker.
+    pub heard_at: Instant,
 }
 
 /// One person who can be heard.
@@ -116,6 +138,9 @@ pub struct SpeakerStatistics {
     pub loudness_lufs: f32,
     /// What the leveller adds here, dB; -12 to 12.
     pub levelled_db: f32,
+    /// One of the packets of the last second; `None` before the first.
+    #[serde(skip)]
+    pub heard: Option<HeardMark>,
 }
 
 impl SpeakerStatistics {
@@ -136,6 +161,7 @@ impl SpeakerStatistics {
             level_dbfs: crate::level_meter::SILENCE_DBFS,
             loudness_lufs: crate::loudness::SILENCE_LUFS,
             levelled_db: 0.0,
+            heard: None,
         }
     }
 }
@@ -150,10 +176,7 @@ pub(crate) struct StreamCounters {
     frames: AtomicU64,
     pub(crate) starved: AtomicU64,
     starved_frames: AtomicU64,
-    /// Largest callback among the starved ones since somebody last looked.
-    pub(crate) largest_starved: AtomicU64,
-    /// Least fill of the ring right after a callback since somebody last looked.
-    pub(crate) least_left: AtomicU64,
+    pub(crate) drained: AtomicU64,
     pub(crate) xruns: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) builds: AtomicU64,
@@ -170,8 +193,7 @@ impl Default for StreamCounters {
             frames: AtomicU64::new(0),
             starved: AtomicU64::new(0),
             starved_frames: AtomicU64::new(0),
-            largest_starved: AtomicU64::new(0),
-            least_left: AtomicU64::new(u64::MAX),
+            drained: AtomicU64::new(0),
             xruns: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             builds: AtomicU64::new(0),
@@ -190,10 +212,9 @@ impl StreamCounters {
         self.frames.fetch_add(frames, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_starved(&self, callback_frames: usize, missing_frames: usize) {
+    pub(crate) fn note_starved(&self, missing_frames: usize) {
         self.starved.fetch_add(1, Ordering::Relaxed);
         self.starved_frames.fetch_add(missing_frames as u64, Ordering::Relaxed);
-        self.largest_starved.fetch_max(callback_frames as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> DeviceStatistics {
@@ -206,6 +227,7 @@ impl StreamCounters {
             frames: read(&self.frames),
             starved: read(&self.starved),
             starved_frames: read(&self.starved_frames),
+            drained: read(&self.drained),
             xruns: read(&self.xruns),
             errors: read(&self.errors),
             builds: read(&self.builds),

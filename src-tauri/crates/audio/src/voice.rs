@@ -1,11 +1,14 @@
 //! The own voice from the microphone ring to encoded frames, and the mute that holds them back.
 
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use crate::clock::{Moment, VoiceClock, samples_to_micros};
 use crate::error::AudioError;
 use crate::fade::{fade_in, fade_out};
-use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
+use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use crate::level_meter::{LevelMeter, rfc6464_level};
-use crate::redundancy_profile::{LossReport, RedundancyControl};
+use crate::redundancy_profile::{Audience, LossReport, RedundancyControl};
 use crate::redundant_encoder::RedundantEncoder;
 use crate::resampler::RateConverter;
 use crate::ring::CaptureTap;
@@ -18,15 +21,23 @@ const TALKSPURT_GAP_MICROS: i64 = 100_000;
 /// lest listeners take them for delay.
 const LOST_SAMPLES_MICROS: i64 = 60_000;
 
+/// What the encoder holds back, microseconds: 312 samples in its voice mode (`OPUS_GET_LOOKAHEAD`, libopus 1.6.1).
+const LOOK_AHEAD_MICROS: i64 = 6_500;
+
 /// One encoded frame of the own voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFrame {
-    /// The Opus packet: 20 ms, mono.
+    /// The Opus packet: 10, 20 or 40 ms, mono.
     pub payload: Vec<u8>,
     /// RTP timestamp, 48 kHz, without a random offset; goes on by wall time over mutes.
     pub timestamp: u32,
     /// Level as RFC 6464 sends it: 0 is the loudest, 127 silence.
     pub level_dbov: u8,
+    /// When the sound that a listener hears at `timestamp` reached the microphone: the device's latency, the processing and the
+    /// encoder's look-ahead are counted in.
+    pub captured_at: Instant,
+    /// From there to the end of the encoding, microseconds.
+    pub microphone_micros: i64,
     /// The RTP marker: first frame after a mute, a closed microphone or a broken device (RFC 3551 section 4.1).
     pub starts_talkspurt: bool,
 }
@@ -66,6 +77,16 @@ impl Capture {
         Some((block, age))
     }
 
+    /// From the microphone to the ring, microseconds, as the system says.
+    pub(crate) fn latency_micros(&self) -> i64 {
+        self.tap.latency_micros.load(Ordering::Relaxed)
+    }
+
+    /// The same, ms.
+    pub(crate) fn latency_ms(&self) -> f32 {
+        self.latency_micros() as f32 / 1_000.0
+    }
+
     /// Forgets sound that has not filled a block.
     pub(crate) fn discard_waiting(&mut self) {
         self.waiting.clear();
@@ -74,32 +95,43 @@ impl Capture {
 
 /// Meter, mute, frames and encoder. Starts muted.
 pub(crate) struct Voice {
+    clock_start: Instant,
     encoder: RedundantEncoder,
     redundancy: RedundancyControl,
     clock: VoiceClock,
     meter: LevelMeter,
     frame: Vec<f32>,
+    /// Samples in the frame that is being filled.
+    frame_samples: usize,
     muted: bool,
     /// The next frame is the first of a talkspurt.
     starting: bool,
     /// Blocks that still hold sound from before the person unmuted.
     old_blocks: u32,
     last_block_at: Option<Moment>,
+    /// When the first sample of the frame that is being filled reached the microphone.
+    frame_captured_at: Moment,
+    microphone_latency_micros: i64,
     statistics: VoiceStatistics,
 }
 
 impl Voice {
-    pub(crate) fn new() -> Result<Self, AudioError> {
+    /// A muted voice on the clock that started at `clock_start`.
+    pub(crate) fn new(clock_start: Instant) -> Result<Self, AudioError> {
         Ok(Self {
+            clock_start,
             encoder: RedundantEncoder::new()?,
             redundancy: RedundancyControl::default(),
             clock: VoiceClock::default(),
             meter: LevelMeter::default(),
-            frame: Vec::with_capacity(FRAME_SAMPLES),
+            frame: Vec::with_capacity(LONG_FRAME_SAMPLES),
+            frame_samples: FRAME_SAMPLES,
             muted: true,
             starting: true,
             old_blocks: 0,
             last_block_at: None,
+            frame_captured_at: Moment::default(),
+            microphone_latency_micros: 0,
             statistics: VoiceStatistics::default(),
         })
     }
@@ -113,7 +145,17 @@ impl Voice {
     }
 
     pub(crate) fn statistics(&self) -> VoiceStatistics {
-        VoiceStatistics { muted: self.muted, redundancy_level: self.redundancy.level(), ..self.statistics.clone() }
+        VoiceStatistics {
+            muted: self.muted,
+            redundancy_level: self.redundancy.level(),
+            frame_ms: (self.encoder.frame_samples() / (SAMPLE_RATE_HZ as usize / 1_000)) as u32,
+            ..self.statistics.clone()
+        }
+    }
+
+    /// What the system says about the way from the microphone to the engine, microseconds.
+    pub(crate) fn set_microphone_latency(&mut self, micros: i64) {
+        self.microphone_latency_micros = micros;
     }
 
     /// Takes a captured block, the first sample of which was captured at `captured_at`.
@@ -132,6 +174,8 @@ impl Voice {
             self.starting = true;
         }
         if self.frame.is_empty() {
+            self.frame_samples = self.encoder.frame_samples();
+            self.frame_captured_at = captured_at;
             if self.starting {
                 self.clock.start_talkspurt(captured_at);
                 fade_in(&mut block);
@@ -140,12 +184,22 @@ impl Voice {
             }
         }
         self.frame.extend_from_slice(&block);
-        if self.frame.len() < FRAME_SAMPLES { None } else { self.encode_frame() }
+        if self.frame.len() < self.frame_samples { None } else { self.encode_frame() }
     }
 
     /// Takes what listeners miss; frames repeat accordingly from the next one on.
     pub(crate) fn take_loss_report(&mut self, report: LossReport, now: Moment) {
         self.redundancy.report(report, now);
+        self.apply_scheme();
+    }
+
+    /// Takes who listens; frames are as long as fits from the next one on.
+    pub(crate) fn take_audience(&mut self, audience: Audience) {
+        self.redundancy.set_audience(audience);
+        self.apply_scheme();
+    }
+
+    fn apply_scheme(&mut self) {
         if let Err(error) = self.encoder.set_scheme(self.redundancy.scheme()) {
             tracing::warn!(%error, "the encoder does not take the redundancy that listeners need");
         }
@@ -171,7 +225,7 @@ impl Voice {
             return None;
         }
         fade_out(&mut self.frame);
-        self.frame.resize(FRAME_SAMPLES, 0.0);
+        self.frame.resize(self.frame_samples, 0.0);
         self.encode_frame()
     }
 
@@ -186,7 +240,7 @@ impl Voice {
         last
     }
 
-    fn encode_at(&mut self, frame: &[f32; FRAME_SAMPLES], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    fn encode_at(&mut self, frame: &[f32], timestamp: u32) -> Result<Vec<u8>, AudioError> {
         if self.starting {
             self.encoder.begin_talkspurt()?;
         }
@@ -194,16 +248,29 @@ impl Voice {
     }
 
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
-        let mut frame = [0.0; FRAME_SAMPLES];
-        frame.copy_from_slice(&self.frame);
-        self.frame.clear();
-        let timestamp = self.clock.stamp(FRAME_SAMPLES);
-        match self.encode_at(&frame, timestamp) {
+        let mut frame = std::mem::take(&mut self.frame);
+        let packet = self.encode_whole(&frame);
+        frame.clear();
+        self.frame = frame;
+        packet
+    }
+
+    fn encode_whole(&mut self, frame: &[f32]) -> Option<EncodedFrame> {
+        let timestamp = self.clock.stamp(frame.len());
+        match self.encode_at(frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;
                 let starts_talkspurt = std::mem::take(&mut self.starting);
-                Some(EncodedFrame { payload, timestamp, level_dbov: rfc6464_level(&frame), starts_talkspurt })
+                let held_back = self.microphone_latency_micros + LOOK_AHEAD_MICROS;
+                Some(EncodedFrame {
+                    payload,
+                    timestamp,
+                    level_dbov: rfc6464_level(frame),
+                    captured_at: self.frame_captured_at.plus_micros(-held_back).instant(self.clock_start),
+                    microphone_micros: 0,
+                    starts_talkspurt,
+                })
             }
             Err(error) => {
                 self.statistics.failed_frames += 1;
@@ -227,14 +294,14 @@ mod tests {
 
     #[test]
     fn a_voice_starts_muted_and_its_meter_runs() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         assert!(talk(&mut voice, 0..100).is_empty());
         assert!((voice.level_dbfs() + 12.04).abs() < 1.0);
     }
 
     #[test]
     fn two_blocks_make_a_frame_and_only_the_first_starts_the_talkspurt() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         let frames = talk(&mut voice, 0..10);
         assert_eq!(frames.len(), 5);
@@ -245,7 +312,7 @@ mod tests {
 
     #[test]
     fn frames_are_repeated_once_listeners_miss_some() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         assert!(talk(&mut voice, 0..40).into_iter().all(|frame| find_copies(&frame.payload.into()).is_empty()));
         let report = LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None };
@@ -258,7 +325,7 @@ mod tests {
 
     #[test]
     fn timestamps_run_on_over_a_mute() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         let before = talk(&mut voice, 0..10);
         voice.mute();
@@ -271,7 +338,7 @@ mod tests {
 
     #[test]
     fn mute_in_the_middle_of_a_frame_ends_it_in_silence() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         talk(&mut voice, 0..3);
         let last = voice.mute().unwrap();
@@ -281,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_the_processing_still_held_from_before_unmuting_stays_here() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(2);
         let frames = talk(&mut voice, 0..4);
         assert_eq!(frames.len(), 1);
@@ -291,14 +358,14 @@ mod tests {
 
     #[test]
     fn mute_before_the_first_word_sends_nothing() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.unmute(0);
         assert!(voice.mute().is_none());
     }
 
     #[test]
     fn a_broken_microphone_does_not_unmute_and_its_return_is_a_new_talkspurt() {
-        let mut voice = Voice::new().unwrap();
+        let mut voice = Voice::new(Instant::now()).unwrap();
         voice.microphone_gone();
         assert!(voice.is_muted());
         voice.unmute(0);

@@ -76,7 +76,7 @@ fn read_at_real_time(mut source: WavSource, mut port: CapturePort, stopped: &Rec
             }
         }
         source.read(&mut chunk);
-        port.take(&chunk);
+        port.take(&chunk, 0);
         due += TICK;
     }
 }

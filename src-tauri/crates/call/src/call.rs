@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     call_task::CallTask,
-    call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, MicrophoneView, link_to_share},
+    call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, Measurements, MicrophoneView, link_to_share},
     house_client::HouseClient,
     media::{Doorway, DoorwaySource, Media, Speakers, VoiceOut},
     rehearsal::Rehearsing,
@@ -56,9 +56,10 @@ pub(crate) struct Shared {
     pub(crate) sound: Arc<Sound>,
     pub(crate) voice_out: VoiceOut,
     pub(crate) rehearsing: Rehearsing,
-    speakers: Arc<Speakers>,
+    pub(crate) speakers: Arc<Speakers>,
     events: mpsc::UnboundedSender<CallEvent>,
     view: Mutex<CallView>,
+    pub(crate) measured: Mutex<Measurements>,
     /// Whoever changes the microphone or the mute has this: one at a time, in order.
     pub(crate) turn: TurnLock<()>,
     /// When we last told the house whether we are muted.
@@ -140,6 +141,7 @@ impl Call {
             speakers,
             events,
             view: Mutex::new(view),
+            measured: Mutex::default(),
             turn: TurnLock::default(),
             told_house_at: Mutex::default(),
             asked_at,
@@ -205,6 +207,11 @@ impl Call {
     /// How loud everybody is.
     pub fn levels(&self) -> Levels {
         self.shared.levels()
+    }
+
+    /// What was measured last, about a second ago.
+    pub fn measurements(&self) -> Measurements {
+        self.shared.measurements()
     }
 
     /// What was counted so far.
@@ -309,6 +316,10 @@ impl Shared {
         Levels { own: levels.microphone, people }
     }
 
+    fn measurements(&self) -> Measurements {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn statistics(&self) -> CallStatistics {
         let (packets_sent, bytes_sent) = self.voice_out.sent();
         let (resumes, rejoins) = self.media.repairs();
@@ -321,6 +332,7 @@ impl Shared {
             resumes,
             rejoins,
             sound: self.sound.engine().map(|engine| engine.statistics()),
+            measured: self.measurements(),
         }
     }
 }

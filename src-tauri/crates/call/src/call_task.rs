@@ -18,6 +18,7 @@ use crate::{
     call_view::{CallEvent, Connection},
     device_loss::DeviceLoss,
     house_channel::{ChannelNews, HouseChannel},
+    measuring::{MEASURE_EVERY, Measuring},
     media::MediaNews,
     retry::Retry,
     sound::{SoundNews, loudspeaker_refusal, microphone_refusal},
@@ -43,6 +44,7 @@ pub(crate) struct CallTask {
     /// Our seat is gone; when to ask for a new one.
     rejoin_at: Option<tokio::time::Instant>,
     rejoin_retry: Retry,
+    measuring: Measuring,
 }
 
 impl CallTask {
@@ -66,6 +68,7 @@ impl CallTask {
             loudspeaker_loss: DeviceLoss::default(),
             rejoin_at: None,
             rejoin_retry: Retry::default(),
+            measuring: Measuring::new(Instant::now()),
         };
         tokio::spawn(task.run());
     }
@@ -73,6 +76,7 @@ impl CallTask {
     async fn run(mut self) {
         self.follow_role();
         let mut looks = interval(LOOK_EVERY);
+        let mut measures = interval(MEASURE_EVERY);
         let closing = self.shared.closing.clone();
         loop {
             let rejoin_at = self.rejoin_at;
@@ -83,6 +87,7 @@ impl CallTask {
                 Some(news) = self.sound_news.recv() => self.take_sound(news),
                 () = at(rejoin_at) => self.rejoin().await,
                 _ = looks.tick() => self.look(),
+                _ = measures.tick() => self.measuring.look(&self.shared, &self.channel, Instant::now()),
             }
         }
         self.shared.leave_if_open().await;
@@ -100,8 +105,19 @@ impl CallTask {
                 tracing::info!(%refusal, "the house channel is down");
                 self.house_down_since.get_or_insert_with(Instant::now);
             }
-            ChannelNews::SessionNew => self.want_seat(),
+            ChannelNews::SessionNew => {
+                self.measuring.forget_house();
+                self.want_seat();
+            }
             ChannelNews::Event(envelope) => self.take_event(*envelope).await,
+            ChannelNews::Clock { sent, house, received } => self.measuring.take_clock(sent, house, received),
+            ChannelNews::Received { room, reception } if room == self.shared.room => {
+                self.measuring.take_reception(&self.shared, &reception, Instant::now());
+            }
+            ChannelNews::Marks { room, marks } if room == self.shared.room => {
+                self.measuring.take_marks(marks, Instant::now());
+            }
+            ChannelNews::Received { .. } | ChannelNews::Marks { .. } => {}
         }
     }
 

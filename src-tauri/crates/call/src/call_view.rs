@@ -5,7 +5,7 @@ use serambi_protocol::{Code, Link, Notice, PersonId, Refusal, RoomView, event::C
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::sound_notice::SoundNotice;
+use crate::{own_reception::VoiceReceived, sound_notice::SoundNotice, voice_delay::VoiceDelay};
 
 /// After this long without house or sound "Reconnecting…" is shown (spec section 12).
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
@@ -73,11 +73,28 @@ pub struct CallView {
     pub loudspeaker_problem: Option<Code>,
 }
 
+/// What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
+/// whoever draws the room need not do so for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub struct Measurements {
+    /// How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so.
+    pub voice_received: Option<VoiceReceived>,
+    /// How late each voice is heard here that can be heard right now, in the order of ids.
+    pub delays: Vec<VoiceDelay>,
+    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
+    /// are no delays. A delay is as uncertain as this and the speaker's own together.
+    pub clock_error_ms: Option<u32>,
+}
+
 /// Something happened in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEvent {
     /// [`crate::Call::view`] has changed.
     Changed,
+    /// [`crate::Call::measurements`] has changed.
+    Measured,
     /// To be told once.
     Notice(Notice),
     /// About the own sound, to be told once.
@@ -117,6 +134,8 @@ pub struct CallStatistics {
     pub rejoins: u64,
     /// The sound path; none while the engine starts.
     pub sound: Option<EngineStatistics>,
+    /// What was measured last.
+    pub measured: Measurements,
 }
 
 /// The link to give to others: addresses that only this computer can reach are left out, unless there is no other.

@@ -1,27 +1,34 @@
-//! Being told: the house's numbered events over one WebSocket that keeps itself connected.
+//! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both ways.
 
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use futures_util::{SinkExt, StreamExt};
 use serambi_protocol::{
-    Code, Envelope, Refusal,
+    Code, Envelope, Refusal, RoomId,
     api::{ChannelSay, ChannelTell},
+    measurement::{HouseTime, VoiceMark, VoiceReception},
 };
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
-    time::{Instant, interval, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::{
     house_client::HouseClient,
+    house_clock::micros_between,
     retry::Retry,
     websocket::{self, OpenError, PinnedWebSocket},
 };
 
 /// How often the channel says that it is alive.
 const PING_EVERY: Duration = Duration::from_secs(2);
+/// A new connection learns the house's clock from so many pings in quick succession.
+const PINGS_AT_FIRST: u32 = 5;
+const PING_SOON: Duration = Duration::from_millis(200);
+/// Measurements that wait for the connection; more are not worth waiting for.
+const SAID_WAITING: usize = 8;
 /// Silence after which a connection is given up: three pings unanswered.
 const SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
@@ -37,25 +44,65 @@ pub enum ChannelNews {
     SessionNew,
     /// An event.
     Event(Box<Envelope>),
+    /// The house's clock showed this between these two moments.
+    Clock {
+        /// When it was asked.
+        sent: Moment,
+        /// What it said.
+        house: HouseTime,
+        /// When the answer came.
+        received: Moment,
+    },
+    /// What the listeners of the own voice receive, in a room.
+    Received {
+        /// Which room.
+        room: RoomId,
+        /// All of them together.
+        reception: VoiceReception,
+    },
+    /// When the voices in a room were made.
+    Marks {
+        /// Which room.
+        room: RoomId,
+        /// The newest of each speaker.
+        marks: Vec<VoiceMark>,
+    },
 }
 
 /// The receiving end; dropping it ends the connection.
 #[derive(Debug)]
 pub struct HouseChannel {
     news: mpsc::UnboundedReceiver<ChannelNews>,
+    said: mpsc::Sender<ChannelSay>,
     task: JoinHandle<()>,
 }
 
 impl HouseChannel {
     pub(crate) fn open(house: HouseClient, after: u64) -> Self {
         let (sender, news) = mpsc::unbounded_channel();
-        let task = tokio::spawn(Connector { house, after, session: None, news: sender, retry: Retry::default() }.run());
-        Self { news, task }
+        let (said, saying) = mpsc::channel(SAID_WAITING);
+        let connector = Connector {
+            house,
+            after,
+            session: None,
+            news: sender,
+            saying,
+            retry: Retry::default(),
+            began: Moment::now(),
+        };
+        Self { news, said, task: tokio::spawn(connector.run()) }
     }
 
     /// The next news; never ends by itself.
     pub async fn next(&mut self) -> Option<ChannelNews> {
         self.news.recv().await
+    }
+
+    /// Tells the house what was measured. Lost while the channel is down or the house has no use for it.
+    pub fn say(&self, measured: ChannelSay) {
+        if self.said.try_send(measured).is_err() {
+            tracing::debug!("a measurement was not told");
+        }
     }
 }
 
@@ -72,11 +119,27 @@ struct Connector {
     /// The session in which it was seen.
     session: Option<String>,
     news: mpsc::UnboundedSender<ChannelNews>,
+    saying: mpsc::Receiver<ChannelSay>,
     retry: Retry,
+    /// Pings carry the time since then.
+    began: Moment,
 }
 
 /// Nobody listens any more.
 struct Unwanted;
+
+/// What a message was.
+#[derive(PartialEq, Eq)]
+enum Read {
+    /// An answer with the house's clock.
+    Clock,
+    Other,
+}
+
+async fn say(socket: &mut PinnedWebSocket, said: &ChannelSay) -> Result<(), tungstenite::Error> {
+    let text = serde_json::to_string(said).map_err(|error| tungstenite::Error::Io(error.into()))?;
+    socket.send(Message::text(text)).await
+}
 
 impl Connector {
     async fn run(mut self) {
@@ -124,22 +187,33 @@ impl Connector {
 
     async fn listen(&mut self, mut socket: PinnedWebSocket) -> Result<(), Unwanted> {
         self.tell(ChannelNews::Up)?;
-        let mut pings = interval(PING_EVERY);
+        let (mut pings, mut ping_at) = (0, Instant::now());
         let mut heard_at = Instant::now();
+        // Until the house has shown its clock it may be an older one, that closes the channel on words it does not know.
+        let mut takes_measurements = false;
+        // What was measured before is of another time.
+        while self.saying.try_recv().is_ok() {}
         let why = loop {
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(message)) => {
                         heard_at = Instant::now();
                         self.retry.succeeded();
-                        self.read(message)?;
+                        takes_measurements |= self.read(message)? == Read::Clock;
                     }
                     Some(Err(error)) => break error.to_string(),
                     None => break "closed".to_owned(),
                 },
-                _ = pings.tick() => {
-                    let ping = serde_json::to_string(&ChannelSay::Ping).unwrap_or_default();
-                    if let Err(error) = socket.send(Message::text(ping)).await {
+                () = sleep_until(ping_at) => {
+                    pings += 1;
+                    ping_at = Instant::now() + if pings < PINGS_AT_FIRST { PING_SOON } else { PING_EVERY };
+                    let sent_micros = Some(micros_between(self.began, Moment::now()));
+                    if let Err(error) = say(&mut socket, &ChannelSay::Ping { sent_micros }).await {
+                        break error.to_string();
+                    }
+                }
+                Some(measured) = self.saying.recv() => {
+                    if takes_measurements && let Err(error) = say(&mut socket, &measured).await {
                         break error.to_string();
                     }
                 }
@@ -149,20 +223,27 @@ impl Connector {
         self.tell(ChannelNews::Down(Refusal::new(Code::HouseUnreachable, why)))
     }
 
-    fn read(&mut self, message: Message) -> Result<(), Unwanted> {
-        let Message::Text(text) = message else { return Ok(()) };
+    fn read(&mut self, message: Message) -> Result<Read, Unwanted> {
+        let received = Moment::now();
+        let Message::Text(text) = message else { return Ok(Read::Other) };
         match serde_json::from_str(&text) {
-            Ok(ChannelTell::Pong) => Ok(()),
+            Ok(ChannelTell::Pong { sent_micros: Some(sent), house_time: Some(house) }) => {
+                let ago = u64::try_from(micros_between(self.began, received).saturating_sub(sent)).unwrap_or(0);
+                let sent = received.checked_sub(Duration::from_micros(ago)).unwrap_or(received);
+                self.tell(ChannelNews::Clock { sent, house, received })?;
+                return Ok(Read::Clock);
+            }
+            Ok(ChannelTell::Pong { .. }) => {}
             Ok(ChannelTell::Event(envelope)) => {
                 self.after = envelope.seq;
-                self.tell(ChannelNews::Event(Box::new(envelope)))
+                self.tell(ChannelNews::Event(Box::new(envelope)))?;
             }
-            Err(error) => {
-                // A newer house may say more than we understand.
-                tracing::debug!(%error, "an event that is not understood");
-                Ok(())
-            }
+            Ok(ChannelTell::Received { room, reception }) => self.tell(ChannelNews::Received { room, reception })?,
+            Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks })?,
+            // A newer house may say more than we understand.
+            Err(error) => tracing::debug!(%error, "an event that is not understood"),
         }
+        Ok(Read::Other)
     }
 
     fn tell(&self, news: ChannelNews) -> Result<(), Unwanted> {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serambi_protocol::measurement::HouseTime;
 use tokio::sync::watch;
 
 /// Milliseconds since this house was opened.
@@ -25,6 +26,19 @@ impl Clock {
     pub fn now_ms(&self) -> u64 {
         let passed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
         passed.saturating_add(*self.skipped_ms.borrow())
+    }
+
+    /// Now, as clients measure by it.
+    pub fn now(&self) -> HouseTime {
+        self.at(Instant::now())
+    }
+
+    /// What this clock showed at `moment`, or would have shown with what was skipped since.
+    pub fn at(&self, moment: Instant) -> HouseTime {
+        let passed = moment.saturating_duration_since(self.origin).as_micros();
+        let skipped_ms = *self.skipped_ms.borrow();
+        let micros = u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(skipped_ms.saturating_mul(1_000));
+        HouseTime(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
     /// Moves the clock forward: a test does not wait a minute to see what happens after a minute.
@@ -52,6 +66,15 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_counts_show_the_same_time() {
+        let clock = Clock::default();
+        clock.skip_ms(5_000);
+        let (before, now, after) = (clock.now_ms(), clock.now().0, clock.now_ms());
+        assert!(before >= 5_000);
+        assert!((before as i64 * 1_000..(after as i64 + 1) * 1_000).contains(&now), "{before} {now} {after}");
+    }
 
     #[tokio::test]
     async fn a_skipped_minute_wakes_whoever_waits_for_it() {

@@ -14,7 +14,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serambi_protocol::{
     Code, PersonId, Refusal,
-    api::{Challenge, Session, SignIn},
+    api::{Challenge, ChannelTell, Session, SignIn},
     limits::CHALLENGE_MS,
     link::Pin,
     name::read_name,
@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     mailbox::Mailbox,
+    passing_words::PassingWords,
     rate::{Bucket, Rate},
 };
 
@@ -49,6 +50,8 @@ pub struct Guest {
     pub name: String,
     /// What the client has been and will be told.
     pub mailbox: Mailbox,
+    /// What it is told only if it listens right now.
+    pub passing_words: PassingWords,
     /// The number of the channel that reads the mailbox; an older channel sees that it is not the one any more.
     pub channel: watch::Sender<u64>,
     bucket: Mutex<Bucket>,
@@ -64,6 +67,13 @@ impl Guest {
         self.used_at_ms.store(now_ms, Ordering::Relaxed);
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         if bucket.take(SESSION_RATE, now_ms) { Ok(()) } else { Err(Code::RateLimited.into()) }
+    }
+
+    /// Tells the client something in passing; nothing if it does not listen.
+    pub fn say(&self, word: ChannelTell) {
+        if self.mailbox.is_read() {
+            self.passing_words.say(word);
+        }
     }
 
     fn is_idle(&self, now_ms: u64) -> bool {
@@ -161,6 +171,7 @@ impl Doorkeeper {
             person,
             name,
             mailbox: Mailbox::default(),
+            passing_words: PassingWords::default(),
             channel: watch::Sender::new(0),
             bucket: Mutex::new(Bucket::full(SESSION_RATE, now_ms)),
             used_at_ms: AtomicU64::new(now_ms),

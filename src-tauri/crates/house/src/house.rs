@@ -247,12 +247,12 @@ fn open_media(config: &HouseConfig, own: SocketAddr) -> Result<(Media, Option<Em
             let keys = Keys::random();
             let embedded = Embedded::start(&keys, config.listen, config.media_port)?;
             let service = RoomService::new(&format!("http://{own}"), keys.clone())?;
-            Ok((Media { url: None, keys, service }, Some(embedded)))
+            Ok((Media { url: None, keys, service, embedded: Some(embedded.clone()) }, Some(embedded)))
         }
         MediaServer::LiveKit { url, api_url, key, secret } => {
             let keys = Keys { key: key.clone(), secret: secret.clone() };
             let service = RoomService::new(api_url, keys.clone())?;
-            Ok((Media { url: Some(url.clone()), keys, service }, None))
+            Ok((Media { url: Some(url.clone()), keys, service, embedded: None }, None))
         }
     }
 }

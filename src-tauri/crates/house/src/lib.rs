@@ -10,6 +10,7 @@
 
 mod addresses;
 mod api;
+mod capture_marks;
 mod certificate;
 mod clock;
 pub mod discovery;
@@ -17,8 +18,10 @@ mod doorkeeper;
 mod doorway;
 mod error;
 mod house;
+mod loss_reports;
 mod mailbox;
 mod media;
+mod passing_words;
 mod porch;
 mod rate;
 mod storage;

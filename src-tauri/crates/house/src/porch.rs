@@ -3,6 +3,7 @@
 
 mod ended;
 mod handle;
+mod measurements;
 mod open_room;
 
 pub use handle::PorchHandle;
@@ -25,6 +26,7 @@ use crate::{
     clock::Clock,
     doorkeeper::Guest,
     media::{
+        embedded::Embedded,
         keys::Keys,
         mirror::{Mirror, Report},
         room_service::RoomService,
@@ -50,6 +52,8 @@ pub struct Media {
     pub keys: Keys,
     /// Carries decisions there.
     pub service: RoomService,
+    /// The server itself, if it is part of this house: it knows when packets came and went.
+    pub embedded: Option<Embedded>,
 }
 
 /// Who would be cut off if the house closed now.
@@ -140,6 +144,7 @@ impl Porch {
         }
         let gone: Vec<Gone> = self.rooms.values_mut().flat_map(|room| room.pass_time(now)).collect();
         self.forget(gone);
+        self.pass_on_marks();
         self.clear_away();
     }
 
@@ -292,6 +297,11 @@ impl Porch {
             Report::Seen { room, people } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.compare(people, now);
+                }
+            }
+            Report::Passed { room, marks } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.tell_marks(&marks);
                 }
             }
         }

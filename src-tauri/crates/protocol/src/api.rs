@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Envelope,
     id::{PersonId, RoomId},
+    measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
     view::RoomView,
 };
 
@@ -157,22 +158,111 @@ pub struct Joined {
     pub media: MediaGrant,
 }
 
-/// What a client may send on its channel: only that it is alive (the house answers with the same).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+/// What a client may send on its channel. Wishes go over HTTP; here is only that it is alive, and what it measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ChannelSay {
     /// Still here.
-    Ping,
+    Ping {
+        /// The client's own clock, whatever it counts; comes back with the answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent_micros: Option<i64>,
+    },
+    /// What was heard of everybody.
+    Heard(ListenerReport),
+    /// When the own voice was made.
+    Captured {
+        /// In which room it is heard.
+        room: RoomId,
+        /// One of its latest packets.
+        mark: CaptureMark,
+    },
 }
 
 /// What a house sends on a client's channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ChannelTell {
     /// Answer to [`ChannelSay::Ping`].
-    Pong,
+    Pong {
+        /// What came with the ping.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent_micros: Option<i64>,
+        /// The house's clock as it answered; a house that does not say takes no measurements either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        house_time: Option<HouseTime>,
+    },
     /// News.
     Event(Envelope),
+    /// What the listeners of your voice receive of it.
+    Received {
+        /// Which room.
+        room: RoomId,
+        /// All of them together.
+        reception: VoiceReception,
+    },
+    /// When the voices in a room were made.
+    Marks {
+        /// Which room.
+        room: RoomId,
+        /// The newest of each speaker, those that were passed on before left out.
+        marks: Vec<VoiceMark>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::measurement::{HousePassage, VoiceHeard, VoiceLoss};
+
+    /// The channel as it was before houses showed their clocks.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type", rename_all = "camelCase")]
+    enum Older {
+        Ping,
+        Pong,
+    }
+
+    fn json(value: &impl Serialize) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn older_houses_and_clients_understand_pings_with_clocks_and_the_other_way_round() {
+        assert_eq!(read::<Older>(&json(&ChannelSay::Ping { sent_micros: Some(7) })), Older::Ping);
+        let pong = ChannelTell::Pong { sent_micros: Some(7), house_time: Some(HouseTime(9)) };
+        assert_eq!(read::<Older>(&json(&pong)), Older::Pong);
+        assert_eq!(read::<ChannelSay>(&json(&Older::Ping)), ChannelSay::Ping { sent_micros: None });
+        assert_eq!(read::<ChannelTell>(&json(&Older::Pong)), ChannelTell::Pong { sent_micros: None, house_time: None });
+    }
+
+    #[test]
+    fn measurements_stand_on_the_wire_as_they_are_described() {
+        let (room, person) = (RoomId::from_random([1; 10]), PersonId::from_key(&[1; 32]));
+        let voices = vec![VoiceHeard { person: person.clone(), packets: 150, loss: 0.25, mean_burst: 1.5 }];
+        let said = json(&ChannelSay::Heard(ListenerReport { room: room.clone(), voices }));
+        let golden = r#"{"type":"heard","room":"3333333333","voices":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","packets":150,"loss":0.25,"meanBurst":1.5}]}"#;
+        assert_eq!(said, golden);
+        let loss = Some(VoiceLoss { least: 0.0, worst: 0.25, mean_burst: 1.5 });
+        let reception = VoiceReception { listeners: 3, received_by: 2, loss };
+        let told = json(&ChannelTell::Received { room: room.clone(), reception });
+        let golden = r#"{"type":"received","room":"3333333333","reception":{"listeners":3,"receivedBy":2,"loss":{"least":0.0,"worst":0.25,"meanBurst":1.5}}}"#;
+        assert_eq!(told, golden);
+
+        let mark = CaptureMark { timestamp: 960, captured: HouseTime(1_000), sent: HouseTime(31_000) };
+        let said = json(&ChannelSay::Captured { room: room.clone(), mark });
+        let golden = r#"{"type":"captured","room":"3333333333","mark":{"timestamp":960,"captured":1000,"sent":31000}}"#;
+        assert_eq!(said, golden);
+        let passage = Some(HousePassage { arrived: HouseTime(35_000), forwarded: HouseTime(35_100) });
+        let told = json(&ChannelTell::Marks { room, marks: vec![VoiceMark { person, mark, passage }] });
+        let golden = r#"{"type":"marks","room":"3333333333","marks":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","mark":{"timestamp":960,"captured":1000,"sent":31000},"passage":{"arrived":35000,"forwarded":35100}}]}"#;
+        assert_eq!(told, golden);
+    }
 }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod id;
 pub mod limits;
 pub mod link;
+pub mod measurement;
 pub mod name;
 pub mod sign_in;
 pub mod view;

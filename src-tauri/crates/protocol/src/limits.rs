@@ -30,6 +30,12 @@ pub const EMPTY_ROOM_MS: u64 = 60_000;
 pub const CHALLENGE_MS: u64 = 30_000;
 /// Events kept per client for a resume of its channel.
 pub const EVENTS_KEPT: usize = 256;
+/// A listener reports what it misses, and a speaker is told what listeners miss, this often.
+pub const LISTENER_REPORT_MS: u64 = 3_000;
+/// A listener's report counts for this long unless a newer one takes its place.
+pub const LISTENER_REPORT_KEPT_MS: u64 = 10_000;
+/// A speaker says this often when the own voice was made.
+pub const CAPTURE_MARK_MS: u64 = 2_000;
 /// The largest request body a house reads, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
 /// The TCP port a house tries first (API, signalling); the next free one of twenty is used if it is taken.

@@ -19,6 +19,7 @@ mod sockets;
 pub mod statistics;
 mod token;
 
+pub use core::Passage;
 pub use error::SfuError;
 pub use sfu::{Sfu, SfuConfig};
 pub use statistics::{ParticipantStatistics, RoomStatistics, Traffic};

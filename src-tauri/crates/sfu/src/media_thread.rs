@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use crate::core::{
-    Command, ConnectionId, CoreConfig, Datagram, Join, Output, Refusal, Reply, Resume, SfuCore, Transmit,
+    Command, ConnectionId, CoreConfig, Datagram, Join, Output, Passage, Refusal, Reply, Resume, SfuCore, Transmit,
 };
 use crate::sockets::{Bound, send_all};
 use crate::statistics::RoomStatistics;
@@ -56,6 +56,12 @@ pub(crate) enum Request {
     Statistics {
         room: String,
         reply: oneshot::Sender<Option<RoomStatistics>>,
+    },
+    Passages {
+        room: String,
+        /// Identities and RTP timestamps.
+        packets: Vec<(String, u32)>,
+        reply: oneshot::Sender<Vec<Option<Passage>>>,
     },
     Close {
         done: oneshot::Sender<()>,
@@ -188,6 +194,10 @@ impl MediaThread {
             Request::Statistics { room, reply } => {
                 let _ = reply.send(self.core.statistics(&room));
             }
+            Request::Passages { room, packets, reply } => {
+                let passage = |(identity, timestamp): &(String, u32)| self.core.passage(&room, identity, *timestamp);
+                let _ = reply.send(packets.iter().map(passage).collect());
+            }
             Request::Close { done } => {
                 let _ = done.send(());
             }
@@ -259,6 +269,7 @@ impl MediaThread {
             }
             batch.clear();
         }
+        self.core.note_sent(Instant::now());
     }
 
     fn collect(&mut self, transmit: Transmit) {

@@ -8,7 +8,7 @@ use rand::TryRng;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-use crate::core::CoreConfig;
+use crate::core::{CoreConfig, Passage};
 use crate::error::SfuError;
 use crate::media_thread::{MediaThread, Request};
 use crate::sockets;
@@ -81,6 +81,18 @@ impl Sfu {
         let request = Request::Statistics { room: room.to_owned(), reply };
         self.requests.send(request).await.ok()?;
         answer.await.ok()?
+    }
+
+    /// The ways of packets of a room through this server, each named by its sender's identity and the RTP timestamp it was
+    /// given there; none for what never came, or came more than some seconds ago.
+    pub async fn passages(&self, room: &str, packets: Vec<(String, u32)>) -> Vec<Option<Passage>> {
+        let (reply, answer) = oneshot::channel();
+        let nothing = vec![None; packets.len()];
+        let request = Request::Passages { room: room.to_owned(), packets, reply };
+        match self.requests.send(request).await {
+            Ok(()) => answer.await.unwrap_or(nothing),
+            Err(_closed) => nothing,
+        }
     }
 
     /// Says goodbye to everybody and ends the media thread. Closing twice is no harm.

@@ -48,6 +48,11 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let delays = delay::between(&said, &heard, GREATEST_DELAY);
     table.row("Mouth to ear, median", spread(&delays), "two serambi-peer through the embedded house, cards included");
     let median_ms = delays.median_ms().ok_or_else(|| Trouble::Unexpected("nothing was heard".to_owned()))?;
+    table.row(
+        "The same as a listener is shown it",
+        shown(&listener),
+        "measured by the programs themselves, parts in ms",
+    );
     table.row("Speech quality", quality(output, &said, &heard, median_ms)?, "PESQ-WB, STOI, of the same recording");
     host.interrupt();
     listener.interrupt();
@@ -63,6 +68,17 @@ fn said_and_heard(speaker: &Card, listener: &Card, wav: &Path) -> Result<(Record
     let arrived = || Ok((ear.so_far().samples.len() > enough).then_some(()));
     serambi_tests::wait::until("the end of a recording", LIMIT, arrived, String::new)?;
     Ok((mouth.finish(), ear.finish()))
+}
+
+/// The delay that a listener measured itself and printed once a second: the middle one, with its parts.
+fn shown(listener: &Peer) -> String {
+    let of_line = |line: serde_json::Value| line["delays"].as_array().and_then(|delays| delays.first()).cloned();
+    let mut delays: Vec<serde_json::Value> = listener.said().into_iter().filter_map(of_line).collect();
+    delays.sort_by_key(|delay| delay["total_ms"].as_u64());
+    let Some(delay) = delays.get(delays.len() / 2) else { return "nothing".to_owned() };
+    let parts = ["microphone", "link_up", "house", "link_down", "buffer", "loudspeaker"];
+    let parts = parts.map(|part| format!("{} {}", part.replace('_', " "), delay[format!("{part}_ms")]));
+    format!("{} ms ({})", delay["total_ms"], parts.join(", "))
 }
 
 fn spread(delays: &Delays) -> String {

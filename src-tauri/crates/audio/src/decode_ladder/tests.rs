@@ -24,7 +24,7 @@ fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
         assert_eq!(control.scheme(), RedundancyScheme::UNREPORTED);
     }
     let speech = synthetic_speech(frames * FRAME_SAMPLES);
-    let frames = speech.as_chunks().0.iter().enumerate();
+    let frames = speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate();
     frames.map(|(n, frame)| encoder.encode(frame, (n * FRAME_SAMPLES) as u32).unwrap().into()).collect()
 }
 

@@ -59,7 +59,7 @@ fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
         }
         heard.sound.extend_from_slice(&speaker.render(now));
         if block % 10 == 9 {
-            heard.course.push(speaker.statistics());
+            heard.course.push(speaker.statistics(0));
         }
     }
     heard
@@ -132,7 +132,7 @@ fn repeated(loss: f32, mean_burst: f32, frames: usize) -> Vec<Bytes> {
     let mut encoder = RedundantEncoder::new().unwrap();
     encoder.set_scheme(control.scheme()).unwrap();
     let speech = synthetic_speech(frames * FRAME_SAMPLES);
-    let frames = speech.as_chunks().0.iter().enumerate();
+    let frames = speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate();
     frames.map(|(index, frame)| encoder.encode(frame, (index * FRAME_SAMPLES) as u32).unwrap().into()).collect()
 }
 
@@ -187,10 +187,10 @@ fn brought_back_of_a_gap(frames: usize) -> u64 {
         }
         speaker.render(now);
         if index == 215 {
-            recovered_before = speaker.statistics().recovered;
+            recovered_before = speaker.statistics(0).recovered;
         }
     }
-    speaker.statistics().recovered - recovered_before
+    speaker.statistics(0).recovered - recovered_before
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_sender_whose_clock_is_off_by_500_ppm_is_followed() {
         }
         speaker.render(now);
     }
-    let end = speaker.statistics();
+    let end = speaker.statistics(0);
     assert!(end.playout_offset_ms.unwrap() < 40.0, "{end:?}");
     assert!(end.packets.concealed_samples < 48_000 / 5, "{end:?}");
     assert_eq!(end.packets.skipped, 0);
@@ -262,7 +262,7 @@ fn an_inbox_nobody_empties_never_blocks() {
     for sequence in 0..1_000 {
         inbox.push(ReceivedPacket { sequence, timestamp: 0, payload: payload.clone(), arrival: Instant::now() });
     }
-    assert_eq!(speaker.statistics().inbox_overflow, 1_000 - INBOX_PACKETS as u64);
+    assert_eq!(speaker.statistics(0).inbox_overflow, 1_000 - INBOX_PACKETS as u64);
 }
 
 #[test]

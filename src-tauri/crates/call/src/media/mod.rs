@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use self::session::{Ended, Session};
 pub(crate) use self::{
     speakers::{EngineSoon, Speakers},
-    voice_out::VoiceOut,
+    voice_out::{SentVoice, VoiceOut},
 };
 use crate::retry::Retry;
 

@@ -1,9 +1,12 @@
 //! The last gate before the network: encoded voice goes out only while it is open, and shutting it waits until
 //! nothing is on the way.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -37,6 +40,17 @@ struct Gate {
     open: AtomicBool,
     packets: AtomicU64,
     bytes: AtomicU64,
+    last: Mutex<Option<SentVoice>>,
+}
+
+/// When the latest packet was made, and when it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SentVoice {
+    /// RTP timestamp as it is on the wire.
+    pub(crate) timestamp: u32,
+    /// When its first sample reached the microphone.
+    pub(crate) captured_at: Instant,
+    pub(crate) sent_at: Instant,
 }
 
 /// The sending end, for the sound engine and for whoever opens and shuts the gate. Cheap to clone.
@@ -86,6 +100,11 @@ impl VoiceOut {
         (self.gate.packets.load(Ordering::Relaxed), self.gate.bytes.load(Ordering::Relaxed))
     }
 
+    /// The latest packet that went out.
+    pub(crate) fn last_sent(&self) -> Option<SentVoice> {
+        *self.gate.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, item: Item) {
         if self.queue.send(item).is_err() {
             tracing::trace!("the voice writer has ended");
@@ -112,8 +131,11 @@ async fn write_voice(mut items: mpsc::UnboundedReceiver<Item>, gate: Arc<Gate>) 
                 }
                 sequence = sequence.wrapping_add(1);
                 let bytes = frame.payload.len() as u64;
-                match write(outlet, frame, sequence, first_timestamp).await {
+                let (timestamp, captured_at) = (first_timestamp.wrapping_add(frame.timestamp), frame.captured_at);
+                match write(outlet, frame, sequence, timestamp).await {
                     Ok(()) => {
+                        let sent = SentVoice { timestamp, captured_at, sent_at: Instant::now() };
+                        *gate.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
                         gate.packets.fetch_add(1, Ordering::Relaxed);
                         gate.bytes.fetch_add(bytes, Ordering::Relaxed);
                     }
@@ -124,7 +146,7 @@ async fn write_voice(mut items: mpsc::UnboundedReceiver<Item>, gate: Arc<Gate>) 
     }
 }
 
-async fn write(outlet: &Outlet, frame: EncodedFrame, sequence: u16, first_timestamp: u32) -> webrtc::error::Result<()> {
+async fn write(outlet: &Outlet, frame: EncodedFrame, sequence: u16, timestamp: u32) -> webrtc::error::Result<()> {
     let mut packet = Packet {
         header: Header {
             version: 2,
@@ -132,7 +154,7 @@ async fn write(outlet: &Outlet, frame: EncodedFrame, sequence: u16, first_timest
             marker: frame.starts_talkspurt,
             payload_type: OPUS_PAYLOAD_TYPE,
             sequence_number: sequence,
-            timestamp: first_timestamp.wrapping_add(frame.timestamp),
+            timestamp,
             ssrc: outlet.ssrc,
             ..Header::default()
         },
@@ -156,7 +178,14 @@ mod tests {
     use super::*;
 
     fn frame() -> EncodedFrame {
-        EncodedFrame { payload: vec![1], timestamp: 0, level_dbov: 30, starts_talkspurt: true }
+        EncodedFrame {
+            payload: vec![1],
+            timestamp: 0,
+            level_dbov: 30,
+            captured_at: Instant::now(),
+            microphone_micros: 0,
+            starts_talkspurt: true,
+        }
     }
 
     #[test]
@@ -174,6 +203,6 @@ mod tests {
         voice.push(frame());
         voice.shut().await;
         voice.push(frame());
-        assert_eq!(voice.sent(), (0, 0));
+        assert_eq!((voice.sent(), voice.last_sent()), ((0, 0), None));
     }
 }

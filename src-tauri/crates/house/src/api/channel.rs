@@ -19,13 +19,19 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::{Desk, Refused, reading::bearer};
-use crate::{doorkeeper::Guest, mailbox::News};
+use crate::{
+    doorkeeper::Guest,
+    mailbox::News,
+    rate::{Bucket, Rate},
+};
 
 /// A client that says nothing for so long is gone. It pings every three seconds.
 const SILENCE_MS: u64 = 10_000;
 /// A client that does not take what it is sent for so long is gone.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
-/// The largest message of a client, in bytes: all it can say is that it is alive.
+/// What a client may say: it pings and reports, once in some seconds each, and after a stall all at once.
+const SAID_RATE: Rate = Rate { burst: 60, per_second: 20 };
+/// The largest message of a client, in bytes: a report about a full stage is a third of it.
 const SAID_BYTES: usize = 4 * 1024;
 
 /// Close codes (RFC 6455 section 7.4.1 and, from 4000, our own).
@@ -38,6 +44,8 @@ mod closing {
     pub const REPLACED: u16 = 4000;
     /// The client was silent for too long.
     pub const SILENT: u16 = 4001;
+    /// The client says more than anybody needs to.
+    pub const TOO_MUCH: u16 = 4002;
 }
 
 /// What stands behind the question mark.
@@ -49,7 +57,9 @@ pub struct Asked {
 }
 
 /// What happens, as it happens: a WebSocket of [`ChannelTell`]s. `after=N` begins with event N+1; if that is no longer
-/// kept, with an `opened` event that holds the whole view.
+/// kept, with an `opened` event that holds the whole view. Besides, both sides tell what they measured: a ping is answered
+/// with the house's clock, listeners report what they miss of each voice, speakers are told what all of them together
+/// miss; speakers say when their voice was made, and everybody in the room is told. Such words have no number and are not repeated; a client ignores those it does not know.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -83,6 +93,7 @@ async fn hold(desk: Arc<Desk>, guest: Arc<Guest>, socket: WebSocket, after: u64)
         news: guest.mailbox.watch(),
         newest: guest.channel.subscribe(),
         heard_at_ms: desk.clock.now_ms(),
+        bucket: Bucket::full(SAID_RATE, desk.clock.now_ms()),
         seen: after,
         number,
         desk: desk.clone(),
@@ -113,6 +124,7 @@ struct Channel {
     /// The last event that was sent.
     seen: u64,
     heard_at_ms: u64,
+    bucket: Bucket,
 }
 
 impl Channel {
@@ -136,13 +148,14 @@ impl Channel {
                 return Ended::ByHouse(closing::REPLACED);
             }
             let silent_at = self.heard_at_ms + SILENCE_MS;
-            let (desk, stop) = (self.desk.clone(), self.desk.stop.clone());
+            let (desk, guest, stop) = (self.desk.clone(), self.guest.clone(), self.desk.stop.clone());
             let heard = tokio::select! {
                 // What has been said already counts before silence does.
                 biased;
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.news.changed() => Ok(()),
                 _ = self.newest.changed() => Ok(()),
+                () = guest.passing_words.any() => self.send_passing_words().await,
                 () = desk.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
                 () = stop.cancelled() => {
                     // The last events say that all rooms have ended.
@@ -159,14 +172,41 @@ impl Channel {
     async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
         self.heard_at_ms = self.desk.clock.now_ms();
         match heard {
+            Some(Ok(Message::Text(_))) if !self.bucket.take(SAID_RATE, self.heard_at_ms) => {
+                Err(Ended::ByHouse(closing::TOO_MUCH))
+            }
             Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                Ok(ChannelSay::Ping) => self.send(&ChannelTell::Pong).await,
+                Ok(said) => self.take(said).await,
                 Err(_) => Err(Ended::ByHouse(closing::UNREADABLE)),
             },
             Some(Ok(Message::Binary(_))) => Err(Ended::ByHouse(closing::UNREADABLE)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Ended::ByClient),
         }
+    }
+
+    async fn take(&mut self, said: ChannelSay) -> Result<(), Ended> {
+        match said {
+            ChannelSay::Ping { sent_micros } => {
+                let house_time = Some(self.desk.clock.now());
+                self.send(&ChannelTell::Pong { sent_micros, house_time }).await
+            }
+            ChannelSay::Heard(report) => {
+                self.desk.porch.take_report(self.guest.clone(), report);
+                Ok(())
+            }
+            ChannelSay::Captured { room, mark } => {
+                self.desk.porch.take_mark(self.guest.clone(), room, mark);
+                Ok(())
+            }
+        }
+    }
+
+    async fn send_passing_words(&mut self) -> Result<(), Ended> {
+        for word in self.guest.passing_words.take() {
+            self.send(&word).await?;
+        }
+        Ok(())
     }
 
     async fn send_news(&mut self) -> Result<(), Ended> {

@@ -3,16 +3,25 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
-use serambi_protocol::{Code, Refusal, RoomId};
-use serambi_sfu::{Sfu, SfuConfig};
+use serambi_protocol::{
+    Code, Refusal, RoomId,
+    measurement::{HousePassage, VoiceMark},
+};
+use serambi_sfu::{Passage, Sfu, SfuConfig};
 
 use super::keys::Keys;
-use crate::{addresses, error::HouseError};
+use crate::{addresses, clock::Clock, error::HouseError};
 
 /// A handle to it.
 #[derive(Clone)]
 pub struct Embedded {
     sfu: Sfu,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Embedded(UDP {})", self.udp_port())
+    }
 }
 
 impl Embedded {
@@ -49,6 +58,20 @@ impl Embedded {
         let counted = self.sfu.room_statistics(room.as_str()).await;
         let json = counted.map(serde_json::to_value).transpose();
         json.map_err(|error| Refusal::new(Code::Internal, error.to_string()))
+    }
+
+    /// Adds to each mark when its packet came and went, and gives it the timestamp that listeners see.
+    pub async fn find_passages(&self, room: &RoomId, marks: Vec<VoiceMark>, clock: &Clock) -> Vec<VoiceMark> {
+        let packets = marks.iter().map(|voice| (voice.person.to_string(), voice.mark.timestamp)).collect();
+        let passages = self.sfu.passages(room.as_str(), packets).await;
+        let add = |(mut voice, passage): (VoiceMark, Option<Passage>)| {
+            if let Some(Passage { timestamp, arrived, forwarded }) = passage {
+                voice.mark.timestamp = timestamp;
+                voice.passage = Some(HousePassage { arrived: clock.at(arrived), forwarded: clock.at(forwarded) });
+            }
+            voice
+        };
+        marks.into_iter().zip(passages).map(add).collect()
     }
 
     /// Says goodbye to everybody in it and ends it.

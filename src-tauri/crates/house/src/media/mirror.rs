@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use serambi_protocol::{PersonId, RoomId};
+use serambi_protocol::{PersonId, RoomId, measurement::VoiceMark};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 use super::{
@@ -28,7 +28,7 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(400);
 /// How often the watch looks.
 const WATCH_EVERY_MS: u64 = 5_000;
 
-/// What the mirror tells whoever decides.
+/// What the media side tells whoever decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// The grant with this ticket is in force (or long overdue): the person can be told.
@@ -46,6 +46,13 @@ pub enum Report {
         room: RoomId,
         /// Identity, and whether they may publish.
         people: Vec<(PersonId, bool)>,
+    },
+    /// When the marked packets came and went.
+    Passed {
+        /// Where.
+        room: RoomId,
+        /// The marks, with what the media server knows of them.
+        marks: Vec<VoiceMark>,
     },
 }
 

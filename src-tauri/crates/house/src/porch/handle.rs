@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
     api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
+    measurement::{CaptureMark, ListenerReport},
     view::Role,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -107,6 +108,18 @@ impl PorchHandle {
     pub fn detach(&self, guest: Arc<Guest>, channel: u64) {
         // A porch that is gone has forgotten them already.
         let _ = self.send(move |porch| porch.detach(&guest, channel));
+    }
+
+    /// What a guest hears and misses.
+    pub fn take_report(&self, guest: Arc<Guest>, report: ListenerReport) {
+        // A house that is closing has no use for it.
+        let _ = self.send(move |porch| porch.take_report(&guest, report));
+    }
+
+    /// When a guest's voice was made.
+    pub fn take_mark(&self, guest: Arc<Guest>, room: RoomId, mark: CaptureMark) {
+        // As above.
+        let _ = self.send(move |porch| porch.take_mark(&guest, &room, mark));
     }
 
     /// Posts the whole view to a guest who missed too much; the number before it.

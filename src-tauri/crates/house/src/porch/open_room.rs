@@ -1,6 +1,8 @@
 //! One open room with the people in it: what each was told last, what each is still to be told, and where their
 //! sound goes.
 
+mod measuring;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serambi_protocol::{
@@ -10,7 +12,9 @@ use serambi_room::{MediaChange, Outcome, Room};
 use tokio::sync::oneshot;
 
 use crate::{
+    capture_marks::CaptureMarks,
     doorkeeper::Guest,
+    loss_reports::LossReports,
     media::{keys::Standing, mirror::Mirror},
 };
 
@@ -56,12 +60,24 @@ pub struct OpenRoom {
     /// Not before this are people told again.
     tell_at_ms: u64,
     has_news: bool,
+    loss_reports: LossReports,
+    capture_marks: CaptureMarks,
 }
 
 impl OpenRoom {
     /// A room that has just been started by `host`, with the outcome of starting it.
     pub fn new(room: Room, id: RoomId, mirror: Mirror, now_ms: u64) -> Self {
-        Self { room, id, began_at_ms: now_ms, members: BTreeMap::new(), mirror, tell_at_ms: 0, has_news: false }
+        Self {
+            room,
+            id,
+            began_at_ms: now_ms,
+            members: BTreeMap::new(),
+            mirror,
+            tell_at_ms: 0,
+            has_news: false,
+            loss_reports: LossReports::default(),
+            capture_marks: CaptureMarks::default(),
+        }
     }
 
     /// The rules' side of it.
@@ -78,7 +94,7 @@ impl OpenRoom {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let by_the_rules = self.room.next_deadline().map(|at| self.began_at_ms.saturating_add(at.0));
         let telling = self.has_news.then_some(self.tell_at_ms);
-        by_the_rules.into_iter().chain(telling).min()
+        by_the_rules.into_iter().chain(telling).chain(self.next_measurement_ms()).min()
     }
 
     /// Does what is due, and tells what is to be told.
@@ -92,6 +108,7 @@ impl OpenRoom {
         if self.has_news && now_ms >= self.tell_at_ms {
             self.tell(now_ms);
         }
+        self.tell_speakers(now_ms);
         gone
     }
 
@@ -280,6 +297,8 @@ impl OpenRoom {
 
     fn farewell(&mut self, person: PersonId, reason: ClosedReason) -> Option<Gone> {
         let member = self.members.remove(&person)?;
+        self.loss_reports.forget(&person);
+        self.capture_marks.forget(&person);
         answer(member.replies);
         for notice in member.notices {
             member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });

@@ -15,6 +15,10 @@ fn scope(on: bool) -> Command {
     Command::SetHandScope { scope: if on { HandScope::Everyone } else { HandScope::Off } }
 }
 
+fn is_pong(told: Option<ChannelTell>) -> bool {
+    matches!(told, Some(ChannelTell::Pong { .. }))
+}
+
 #[tokio::test]
 async fn a_channel_that_comes_back_gets_what_it_missed_and_nothing_twice() {
     let house = TestHouse::open().await;
@@ -85,11 +89,11 @@ async fn a_ping_is_answered_and_a_newer_channel_of_the_session_closes_the_older(
     let sari = house.visitor("Sari").await;
     let mut older = sari.channel(0).await;
     older.ping().await;
-    assert_eq!(older.tell().await, Some(ChannelTell::Pong));
+    assert!(is_pong(older.tell().await));
     let mut newer = sari.channel(0).await;
     assert_eq!(older.close_code().await, Some(4000));
     newer.ping().await;
-    assert_eq!(newer.tell().await, Some(ChannelTell::Pong));
+    assert!(is_pong(newer.tell().await));
 }
 
 #[tokio::test]
@@ -97,7 +101,7 @@ async fn a_channel_that_says_nothing_for_ten_seconds_is_closed() {
     let house = TestHouse::open().await;
     let mut channel = house.visitor("Sari").await.channel(0).await;
     channel.ping().await;
-    assert_eq!(channel.tell().await, Some(ChannelTell::Pong));
+    assert!(is_pong(channel.tell().await));
     house.house.clock().skip_ms(10_000);
     assert_eq!(channel.close_code().await, Some(4001));
 }
@@ -142,7 +146,7 @@ async fn somebody_who_joins_and_opens_no_channel_is_away_after_ten_seconds() {
     wei.join(&joined.view.id).await.unwrap();
     house.house.clock().skip_ms(9_000);
     channel.ping().await;
-    while channel.tell().await != Some(ChannelTell::Pong) {}
+    while !is_pong(channel.tell().await) {}
     house.house.clock().skip_ms(1_000);
     let is_away = |event: &RoomEvent| match event {
         RoomEvent::AudienceChanged { changed, .. } => changed.iter().any(|person| person.away),

@@ -8,6 +8,7 @@ mod channel;
 mod folding;
 mod hostile;
 mod journey;
+mod measurements;
 mod media;
 mod port;
 mod program;

@@ -285,7 +285,7 @@ impl Channel {
         loop {
             match self.tell().await? {
                 ChannelTell::Event(envelope) => return Some(envelope),
-                ChannelTell::Pong => {}
+                ChannelTell::Pong { .. } | ChannelTell::Received { .. } | ChannelTell::Marks { .. } => {}
             }
         }
     }
@@ -318,6 +318,11 @@ impl Channel {
         self.sink.lock().await.send(message).await.unwrap();
     }
 
+    /// Says what a client can say.
+    pub async fn says(&self, said: &ChannelSay) {
+        self.say(Message::text(serde_json::to_string(said).unwrap())).await;
+    }
+
     pub async fn ping(&self) {
         self.say(ping()).await;
     }
@@ -335,7 +340,7 @@ impl Channel {
 }
 
 fn ping() -> Message {
-    Message::text(serde_json::to_string(&ChannelSay::Ping).unwrap())
+    Message::text(serde_json::to_string(&ChannelSay::Ping { sent_micros: None }).unwrap())
 }
 
 /// Somebody in a room whose view is kept up to date, as a client's is.

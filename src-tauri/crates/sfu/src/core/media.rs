@@ -53,6 +53,7 @@ impl SfuCore {
     /// A datagram from the network.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
         let Datagram { received, source, local, bytes } = datagram;
+        self.received = received;
         let Some(key) = self.demux.route(now, source, bytes) else {
             trace!("datagram of nobody");
             return;
@@ -114,6 +115,10 @@ impl SfuCore {
         let Some((sequence, timestamp)) = track.munger.forward(numbers) else {
             return;
         };
+        track.passages.note(numbers.timestamp, timestamp, self.received);
+        if !self.unsent.contains(&key.participant) {
+            self.unsent.push(key.participant);
+        }
         let packet =
             TrackPacket { sequence, timestamp, marker: packet.header.marker, payload: Arc::clone(&packet.payload) };
         self.fan_out(now, key.participant, place, &packet);

@@ -14,6 +14,7 @@ mod limits;
 mod media;
 mod moderation;
 mod participant;
+mod passage;
 mod presence;
 mod publishing;
 mod publishing_offer;
@@ -40,6 +41,7 @@ use thiserror::Error;
 
 pub use media::Datagram;
 pub use moderation::{Command, Reply};
+pub use passage::Passage;
 pub use room::RoomOptions;
 pub use sdp::SdpError;
 pub use session::{Join, Resume, TokenGrants};
@@ -135,6 +137,10 @@ pub struct SfuCore {
     timers: Timers,
     outbox: Outbox,
     outputs: VecDeque<Output>,
+    /// When the datagram that is being worked off was taken from its socket.
+    received: Instant,
+    /// Whose packets were forwarded and may not have been sent yet.
+    unsent: Vec<ParticipantId>,
 }
 
 impl SfuCore {
@@ -156,6 +162,8 @@ impl SfuCore {
             timers: Timers::default(),
             outbox: Outbox::default(),
             outputs: VecDeque::new(),
+            received: now,
+            unsent: Vec::new(),
         }
     }
 
@@ -201,6 +209,21 @@ impl SfuCore {
             );
         }
         Some(RoomStatistics { room: room.to_owned(), participants, totals })
+    }
+
+    /// Everything that [`Self::poll_output`] gave out has been sent.
+    pub fn note_sent(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.unsent) {
+            let participant = self.participants.get_mut(&id);
+            participant.into_iter().flat_map(|one| &mut one.tracks).for_each(|track| track.passages.note_sent(now));
+        }
+    }
+
+    /// The way of the packet to which somebody in a room gave this RTP timestamp; `None` if it never came, or too long ago.
+    pub fn passage(&self, room: &str, identity: &str, timestamp: u32) -> Option<Passage> {
+        let members = self.members(*self.room_names.get(room)?).into_iter();
+        let owner = members.filter_map(|id| self.participants.get(&id)).find(|one| one.identity == identity)?;
+        owner.tracks.iter().find_map(|track| track.passages.find(timestamp))
     }
 
     fn fire(&mut self, now: Instant, timer: Timer) {

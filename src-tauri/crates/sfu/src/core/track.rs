@@ -6,6 +6,7 @@ use livekit_protocol::{
 use str0m::rtp::Ssrc;
 
 use super::forwarding::{ReceiverNumbering, SequenceMunger};
+use super::passage::PassageLog;
 use super::transport::ParticipantId;
 
 pub(crate) const OPUS_MIME: &str = "audio/opus";
@@ -20,6 +21,7 @@ pub(crate) struct PendingTrack {
 pub(crate) struct PublishedTrack {
     pub(crate) info: TrackInfo,
     pub(crate) munger: SequenceMunger,
+    pub(crate) passages: PassageLog,
     pub(crate) receivers: Vec<Receiver>,
 }
 
@@ -50,7 +52,12 @@ impl PendingTrack {
             cid: self.cid,
             ..SimulcastCodecInfo::default()
         }];
-        PublishedTrack { info, munger: SequenceMunger::default(), receivers: Vec::new() }
+        PublishedTrack {
+            info,
+            munger: SequenceMunger::default(),
+            passages: PassageLog::default(),
+            receivers: Vec::new(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{MuteTrackRequest, UpdateSubscription, UpdateTrackSettings};
 
-use crate::simulation::{Simulation, hidden_listener, listener, speaker};
+use crate::simulation::{ROOM, Simulation, hidden_listener, listener, speaker};
 
 /// What the server adds when a track falls silent.
 const SILENT_FRAME: [u8; 3] = [0xf8, 0xff, 0xfe];
@@ -101,6 +101,46 @@ fn a_muted_track_is_silent_whatever_its_owner_sends() {
     let steps = heard.windows(2).map(|pair| pair[1].sequence - pair[0].sequence);
     assert!(steps.into_iter().all(|step| step == 1));
     assert!(heard.windows(2).all(|pair| pair[1].timestamp > pair[0].timestamp));
+}
+
+#[test]
+fn the_way_of_a_packet_through_the_server_can_be_asked_for() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", listener());
+    sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    sim.talk(ani, 1);
+    sim.waited = Duration::from_millis(3);
+    let before = sim.now;
+    sim.talk(ani, 1);
+    let sent_at = 7_000 + 2 * 960;
+    let passage = sim.core.passage(ROOM, "ani", sent_at).unwrap();
+    assert_eq!(passage.timestamp, sent_at);
+    assert_eq!(sim.client(budi).heard[1].timestamp, sent_at);
+    assert_eq!(passage.forwarded - passage.arrived, sim.waited);
+    assert!(passage.forwarded > before && passage.forwarded < sim.now);
+    assert_eq!(sim.core.passage(ROOM, "ani", sent_at + 960), None);
+    assert_eq!(sim.core.passage(ROOM, "budi", sent_at), None);
+    assert_eq!(sim.core.passage("elsewhere", "ani", sent_at), None);
+}
+
+#[test]
+fn a_rewritten_timestamp_is_told_as_listeners_see_it() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", listener());
+    let track = sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    sim.talk(ani, 5);
+    // So short a mute that the server's silence reaches beyond it.
+    sim.say(ani, mute(&track, true));
+    sim.say(ani, mute(&track, false));
+    sim.talk(ani, 1);
+    let heard = sim.client(budi).heard.last().unwrap().timestamp;
+    let sent_at = 7_000 + 6 * 960;
+    assert_ne!(heard, sent_at);
+    assert_eq!(sim.core.passage(ROOM, "ani", sent_at).unwrap().timestamp, heard);
 }
 
 #[test]

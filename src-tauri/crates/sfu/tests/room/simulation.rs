@@ -317,6 +317,7 @@ impl Simulation {
                 }
                 Output::Deadline(deadline) => {
                     self.core_deadline = deadline;
+                    self.core.note_sent(self.now);
                     break;
                 }
             }

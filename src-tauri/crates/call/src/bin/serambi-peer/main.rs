@@ -163,6 +163,8 @@ impl Visit<'_> {
                             return Exit::ConnectionLost;
                         }
                     }
+                    // Printed once a second with the statistics.
+                    Some(CallEvent::Measured) => {}
                     Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
                     Some(CallEvent::Sound(notice)) => self.say_sound(&notice),
                     Some(CallEvent::Problem(refusal)) => self.report.say_refusal("problem", &refusal),

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use serambi_call::{CallStatistics, CallView, Levels};
+use serambi_call::{CallStatistics, CallView, Levels, VoiceDelay};
 use serambi_protocol::{Refusal, view::Role};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,9 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
+                    received_by listeners redundancy_level (of the own voice) clock_error_ms
+                    delays (person total_ms microphone_ms network_ms link_up_ms house_ms link_down_ms buffer_ms
+                    loudspeaker_ms, of each voice)
   closed            reason                     left, ended, removed, lost or replaced
   failed            code detail                why it did not work; the last line
 And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
@@ -69,6 +72,7 @@ impl Report {
     pub fn say_statistics(&self, counted: &CallStatistics, levels: &Levels) {
         let sound = counted.sound.as_ref();
         let speakers = sound.map_or(&[][..], |sound| &sound.speakers);
+        let received = counted.measured.voice_received;
         let loudest = levels.people.iter().map(|(_, level)| *level).reduce(f32::max);
         let missing: u64 = speakers.iter().map(|speaker| speaker.packets.missing).sum();
         let late: u64 = speakers.iter().map(|speaker| speaker.packets.late).sum();
@@ -88,10 +92,30 @@ impl Report {
                 "missing": missing,
                 "late": late,
                 "concealed_ms": concealed / SAMPLES_PER_MS,
+                "received_by": received.map(|received| received.by),
+                "listeners": received.map(|received| received.of),
+                "delays": counted.measured.delays.iter().map(delay).collect::<Vec<_>>(),
+                "clock_error_ms": counted.measured.clock_error_ms,
+                "redundancy_level": sound.map(|sound| sound.voice.redundancy_level),
                 "buffered_ms": speakers.iter().map(|speaker| speaker.buffered_ms).reduce(f32::max),
             }),
         );
     }
+}
+
+fn delay(voice: &VoiceDelay) -> Value {
+    let (parts, network) = (voice.parts, voice.parts.network);
+    json!({
+        "person": voice.person,
+        "total_ms": voice.total_ms,
+        "microphone_ms": parts.microphone_ms,
+        "network_ms": parts.network_ms,
+        "link_up_ms": network.map(|network| network.link_up_ms),
+        "house_ms": network.map(|network| network.house_ms),
+        "link_down_ms": network.map(|network| network.link_down_ms),
+        "buffer_ms": parts.buffer_ms,
+        "loudspeaker_ms": parts.loudspeaker_ms,
+    })
 }
 
 /// The event's name and fields. Ours are `snake_case` throughout.

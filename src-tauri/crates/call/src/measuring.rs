@@ -1,0 +1,161 @@
+//! What a call measures while it lasts: what is heard of the others and how late, and how the own voice arrives.
+
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use serambi_audio::{EngineStatistics, LossReport};
+use serambi_protocol::{
+    api::ChannelSay,
+    limits::{CAPTURE_MARK_MS, LISTENER_REPORT_MS},
+    measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
+};
+
+use crate::{
+    call::Shared,
+    call_view::{CallEvent, Measurements},
+    house_channel::HouseChannel,
+    house_clock::{HouseClock, micros_between},
+    listener_report::ListenerCounts,
+    media::SentVoice,
+    own_reception::OwnReception,
+    voice_delay::{Heard, VoiceDelays},
+};
+
+/// How often what is measured is looked at.
+pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(1);
+
+/// The state between two looks.
+pub(crate) struct Measuring {
+    clock: HouseClock,
+    counts: ListenerCounts,
+    own: OwnReception,
+    delays: VoiceDelays,
+    report_at: Instant,
+    mark_at: Instant,
+    marked: Option<SentVoice>,
+}
+
+impl Measuring {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            clock: HouseClock::default(),
+            counts: ListenerCounts::default(),
+            own: OwnReception::default(),
+            delays: VoiceDelays::default(),
+            report_at: now + Duration::from_millis(LISTENER_REPORT_MS),
+            mark_at: now,
+            marked: None,
+        }
+    }
+
+    /// The house's clock showed `house` between `sent` and `received`.
+    pub(crate) fn take_clock(&mut self, sent: Instant, house: HouseTime, received: Instant) {
+        self.clock.take(sent, house, received);
+    }
+
+    /// Another house answers, or the same one opened anew.
+    pub(crate) fn forget_house(&mut self) {
+        self.clock.forget();
+    }
+
+    /// When the others' voices were made.
+    pub(crate) fn take_marks(&mut self, marks: Vec<VoiceMark>, now: Instant) {
+        marks.into_iter().for_each(|mark| self.delays.take_mark(mark, now));
+    }
+
+    /// What all listeners together miss of the own voice: it is repeated accordingly. Between two words, and when none
+    /// comes any more, the last one stands.
+    pub(crate) fn take_reception(&mut self, shared: &Shared, reception: &VoiceReception, now: Instant) {
+        self.own.take(reception, now);
+        if let (Some(loss), Some(engine)) = (reception.loss, shared.sound.engine()) {
+            // That nothing is lost is news too: only then does the engine repeat nothing at all.
+            let report = LossReport { loss: loss.worst, mean_burst: loss.mean_burst, available_bitrate: None };
+            engine.set_listener_loss(report);
+        }
+    }
+
+    /// Once in [`MEASURE_EVERY`].
+    pub(crate) fn look(&mut self, shared: &Shared, channel: &HouseChannel, now: Instant) {
+        self.own.note_speaking(shared.is_audible(), now);
+        if let Some(engine) = shared.sound.engine() {
+            let heard = engine.statistics();
+            self.measure_delays(shared, &heard, now);
+            if now >= self.report_at {
+                self.report_at = now + Duration::from_millis(LISTENER_REPORT_MS);
+                self.report(shared, channel, &heard);
+            }
+        }
+        if now >= self.mark_at {
+            self.mark(shared, channel, now);
+        }
+        let delays = self.delays.shown(now);
+        let clock_error = self.clock.error_micros(now).filter(|_| !delays.is_empty());
+        shared.show(Measurements {
+            voice_received: self.own.shown(now),
+            delays,
+            clock_error_ms: clock_error.and_then(|micros| u32::try_from((micros + 999) / 1_000).ok()),
+        });
+    }
+
+    fn measure_delays(&mut self, shared: &Shared, heard: &EngineStatistics, now: Instant) {
+        for voice in &heard.speakers {
+            let Some((mark, person)) = voice.heard.zip(shared.speakers.person(voice.id)) else { continue };
+            let heard = Heard {
+                timestamp: mark.timestamp,
+                arrived_at: mark.arrived_at,
+                buffer_micros: mark.buffer_micros,
+                heard_at: mark.heard_at,
+            };
+            self.delays.hear(&person, heard, &self.clock, now);
+        }
+    }
+
+    /// Says when the own voice was made, once it has gone on since it was said last.
+    fn mark(&mut self, shared: &Shared, channel: &HouseChannel, now: Instant) {
+        let Some(sent) = shared.voice_out.last_sent().filter(|sent| self.marked != Some(*sent)) else { return };
+        let Some(left) = self.clock.at(sent.sent_at) else { return };
+        // Both moments are of the own clock: only one of them needs an estimate of the house's.
+        let captured = left.plus_micros(micros_between(sent.sent_at, sent.captured_at));
+        self.marked = Some(sent);
+        self.mark_at = now + Duration::from_millis(CAPTURE_MARK_MS);
+        let mark = CaptureMark { timestamp: sent.timestamp, captured, sent: left };
+        channel.say(ChannelSay::Captured { room: shared.room.clone(), mark });
+    }
+
+    fn report(&mut self, shared: &Shared, channel: &HouseChannel, heard: &EngineStatistics) {
+        let voices = heard
+            .speakers
+            .iter()
+            .filter_map(|voice| Some((voice.id, shared.speakers.person(voice.id)?, voice.packets)));
+        let voices = self.counts.since_last(voices);
+        // In a silent room nobody asks; but whoever speaks is told also by those who hear nothing.
+        if !voices.is_empty() || shared.somebody_should_be_heard() {
+            channel.say(ChannelSay::Heard(ListenerReport { room: shared.room.clone(), voices }));
+        }
+    }
+}
+
+impl Shared {
+    fn is_audible(&self) -> bool {
+        let view = self.view();
+        view.microphone.open && !view.microphone.muted
+    }
+
+    fn somebody_should_be_heard(&self) -> bool {
+        let view = self.view();
+        let you = &view.room.you.id;
+        view.room.stage.iter().any(|person| !person.muted && !person.away && person.id != *you)
+    }
+
+    /// Shows what is measured, if it is anything new.
+    fn show(&self, measured: Measurements) {
+        let mut shown = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown != measured {
+            *shown = measured;
+            drop(shown);
+            self.tell(CallEvent::Measured);
+        }
+    }
+}
