@@ -21,6 +21,7 @@ import { explain, noticeWords, soundWords } from '../words/explain';
 import { speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { RoomClock } from './clock.svelte';
+import { carriedOn, type Delays } from './delays';
 import { Levels } from './levels.svelte';
 import { Notices } from './notices.svelte';
 import { leavingNeedsAChoice } from './rights';
@@ -72,7 +73,7 @@ export class App {
   closed = $state.raw<Closed | null>(null);
   /** What was measured in the call about a second ago. */
   measured = $state.raw<Measurements | null>(null);
-  delays = $derived(new Map(this.measured?.delays.map((delay) => [delay.person, delay])));
+  delays = $state.raw<Delays>(new Map());
   /** On the way into a room. */
   entering = $state(false);
   /** Problem codes the person has put away. */
@@ -100,7 +101,7 @@ export class App {
       appChanged: (view) => this.#setView(view),
       callChanged: (call) => this.view && this.#setView({ ...this.view, call }),
       noticed: (notice) => this.#notice(notice),
-      callMeasured: (measured) => (this.measured = measured),
+      callMeasured: (measured) => this.#callMeasured(measured),
       callClosed: (reason) => this.#callClosed(reason),
       soundNoticed: (notice) => this.#soundNotice(notice),
       problem: (refusal) => this.#problem(refusal),
@@ -255,8 +256,14 @@ export class App {
     );
   }
 
+  #callMeasured(measured: Measurements): void {
+    this.measured = measured;
+    this.delays = carriedOn(this.delays, measured.delays, this.call?.room.stage ?? []);
+  }
+
   #callOver(): void {
     this.measured = null;
+    this.delays = new Map();
     this.levels.clear();
     this.notices.clear();
     this.handsSheet = false;

@@ -5,6 +5,7 @@ import { builtIn, headset, studio, usualDevices } from '../../src/backend/fake/s
 import { idOf, ME } from '../../src/backend/fake/people';
 import DelayFigure from '../../src/parts/DelayFigure.svelte';
 import ReceivedLine from '../../src/parts/ReceivedLine.svelte';
+import { carriedOn } from '../../src/state/delays';
 import { SoundCheck } from '../../src/state/sound_check.svelte';
 import { newestOnly, stepped } from '../../src/state/voices';
 import { FakeBackend } from '../../src/backend/fake';
@@ -384,6 +385,17 @@ describe('the delay of a voice', () => {
     expect(screen.getAllByRole('term').map(({ textContent }) => textContent)).toEqual([
       'Their microphone', 'The network between', 'Your buffer', 'Your speakers',
     ]); // prettier-ignore
+  });
+
+  it('stays through a pause and goes with the microphone', () => {
+    const person = (id: string, muted: boolean) => ({ id, name: id, role: 'speaker' as const, muted, away: false, hand: false });
+    const parts = { microphoneMs: 10, networkMs: 10, network: null, bufferMs: 10, loudspeakerMs: 10 };
+    const [a, b] = [{ person: 'a', totalMs: 40, parts }, { person: 'b', totalMs: 40, parts }]; // prettier-ignore
+    const first = carriedOn(new Map(), [a, b], [person('a', false), person('b', false)]);
+    const pause = carriedOn(first, [{ ...b, totalMs: 41 }], [person('a', false), person('b', false)]);
+    expect([pause.get('a')?.totalMs, pause.get('b')?.totalMs]).toEqual([40, 41]);
+    expect([...carriedOn(pause, [], [person('a', true), person('b', false)]).keys()]).toEqual(['b']);
+    expect(carriedOn(pause, [], []).size).toBe(0);
   });
 
   it('says in a word when it hurts', () => {
