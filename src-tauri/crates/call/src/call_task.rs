@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     call::Shared,
     call_view::{CallEvent, Connection},
-    device_loss::DeviceLoss,
+    device_loss::{DeviceLoss, Return},
     house_channel::{ChannelNews, HouseChannel},
     measuring::{MEASURE_EVERY, Measuring},
     media::MediaNews,
@@ -228,21 +228,19 @@ impl CallTask {
             }
             SoundNews::Notice(AudioNotice::MicrophoneBack { device }) => {
                 self.shared.change(|view| view.microphone.problem = None);
-                let was_told = self.microphone_loss.end();
-                self.tell_sound(if was_told {
-                    SoundNotice::MicrophoneBack { device }
-                } else {
-                    SoundNotice::MicrophoneMoved { device }
-                });
+                match self.microphone_loss.end(&device) {
+                    Return::Back => self.tell_sound(SoundNotice::MicrophoneBack { device }),
+                    Return::Elsewhere => self.tell_sound(SoundNotice::MicrophoneMoved { device }),
+                    Return::Unnoticed => {}
+                }
             }
             SoundNews::Notice(AudioNotice::LoudspeakerBack { device }) => {
                 self.shared.change(|view| view.loudspeaker_problem = None);
-                let was_told = self.loudspeaker_loss.end();
-                self.tell_sound(if was_told {
-                    SoundNotice::LoudspeakerBack { device }
-                } else {
-                    SoundNotice::LoudspeakerMoved { device }
-                });
+                match self.loudspeaker_loss.end(&device) {
+                    Return::Back => self.tell_sound(SoundNotice::LoudspeakerBack { device }),
+                    Return::Elsewhere => self.tell_sound(SoundNotice::LoudspeakerMoved { device }),
+                    Return::Unnoticed => {}
+                }
             }
             SoundNews::Notice(AudioNotice::TalkingWhileMuted) if self.shared.rehearsing.goes_on() => {}
             SoundNews::Notice(other) => {
@@ -262,9 +260,13 @@ impl CallTask {
     /// A device that nothing has replaced for a while is gone, and the person is told.
     fn note_losses(&mut self) {
         let now = Instant::now();
+        if let Some(engine) = self.shared.sound.engine() {
+            let statistics = engine.statistics();
+            self.microphone_loss.note_device(statistics.microphone.device);
+            self.loudspeaker_loss.note_device(statistics.loudspeaker.device);
+        }
         if !self.shared.view().microphone.open {
-            // It was closed meanwhile: nobody misses it.
-            self.microphone_loss.end();
+            self.microphone_loss.forget();
         } else if let Some(refusal) = self.microphone_loss.due(now) {
             self.shared.change(|view| view.microphone.problem = Some(refusal.code));
             self.shared.tell(CallEvent::Problem(refusal));
