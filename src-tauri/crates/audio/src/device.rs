@@ -3,12 +3,17 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _};
 use cpal::{DeviceId, HostId};
 use serde::Serialize;
 
 use crate::error::AudioError;
+
+/// A sound server that answered this recently is being restarted. What lies beneath it stays alone meanwhile: a sound card that
+/// is taken directly is one that the returning server does not get.
+const SERVER_RETURN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a person chose as microphone or loudspeaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +95,14 @@ impl Direction {
         }
     }
 
+    /// A device is there, and its stream does not begin.
+    pub(crate) fn silent(self) -> AudioError {
+        match self {
+            Self::Microphone => AudioError::MicrophoneFailed("it delivers nothing".into()),
+            Self::Loudspeaker => AudioError::LoudspeakerFailed("it takes nothing".into()),
+        }
+    }
+
     fn fits(self, device: &cpal::Device) -> bool {
         match self {
             Self::Microphone => device.supports_input(),
@@ -124,23 +137,32 @@ impl FoundDevice {
 #[derive(Default)]
 pub(crate) struct SoundSystem {
     host: Option<cpal::Host>,
+    /// When the sound server last answered.
+    server_answered_at: Option<Instant>,
 }
 
 impl SoundSystem {
     /// The device that `name` means, else the system's default.
     pub(crate) fn find(&mut self, name: Option<&str>, direction: Direction) -> Result<FoundDevice, AudioError> {
-        let found = self.look_up(name, direction);
-        if found.is_ok() {
-            return found;
+        let mut found = self.look_up(name, direction);
+        if found.is_err() {
+            // A connection to a sound service that was restarted answers nothing any more.
+            self.host = None;
+            found = self.look_up(name, direction);
         }
-        // A connection to a sound service that was restarted answers nothing any more.
-        self.host = None;
-        self.look_up(name, direction)
+        if found.is_ok() && self.is_cheap_to_ask() {
+            self.server_answered_at = Some(Instant::now());
+        }
+        found
     }
 
     /// Whether a missing device is worth asking for often: the sound server answers cheaply, ALSA opens every card.
     pub(crate) fn is_cheap_to_ask(&self) -> bool {
         self.host.as_ref().is_none_or(|host| !is_fallback(host.id()))
+    }
+
+    fn server_may_return(&self) -> bool {
+        self.server_answered_at.is_some_and(|at| at.elapsed() < SERVER_RETURN_LIMIT)
     }
 
     fn look_up(&mut self, name: Option<&str>, direction: Direction) -> Result<FoundDevice, AudioError> {
@@ -172,7 +194,8 @@ impl SoundSystem {
             self.host = Some(better);
         }
         if self.host.is_none() {
-            self.host = preferred_host().or_else(fallback_host);
+            let may_return = self.server_may_return();
+            self.host = preferred_host().or_else(|| if may_return { None } else { fallback_host() });
         }
         self.host.as_ref().ok_or_else(|| AudioError::SoundServerGone("no sound service answers".into()))
     }

@@ -7,21 +7,28 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::device::{DeviceChoice, Direction, FoundDevice, SoundSystem};
+use crate::device::{DeviceChoice, Direction, FoundDevice};
 use crate::error::AudioError;
 use crate::microphone_chain::SoundEnd;
 use crate::notice::AudioNotice;
 use crate::priority::raise_this_thread;
 use crate::ring::Waker;
 use crate::sound_loop::{LoopCommand, LoopHandle};
+use crate::sound_service::SoundService;
 use crate::statistics::StreamCounters;
-use crate::stream::{OnBroken, OpenStream, Pace, open_capture, open_playback};
+use crate::stream::{OnBroken, OpenStream, Pace};
 use crate::wav_loudspeaker::WavLoudspeaker;
 use crate::wav_microphone::WavMicrophone;
 use crate::{wav_loudspeaker, wav_microphone};
 
 /// How often a running device is looked after.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a look may take before the sound service counts as stuck.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+/// The same for finding a device to open, where the sound service may just be starting.
+const FINDING_LIMIT: Duration = Duration::from_secs(3);
 
 /// A stream without a callback for this long is stalled.
 const STALL_LIMIT: Duration = Duration::from_secs(1);
@@ -32,15 +39,17 @@ const FIRST_STALL_LIMIT: Duration = Duration::from_secs(3);
 /// Callbacks after which a stream counts as running: the first ones come while it is being built.
 const BUILDING_CALLBACKS: u64 = 5;
 
-/// Waits between attempts to get a device back.
+/// Waits between attempts to get a device back: short ones while a sound service may just be restarting.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
+const QUICK_RETRY: Duration = Duration::from_millis(200);
+const QUICK_RETRIES_LAST: Duration = Duration::from_secs(30);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// The same where asking is slow and noisy (ALSA without a sound server).
 const LAST_COSTLY_RETRY: Duration = Duration::from_secs(5);
 
 /// How long the caller of a blocking request waits for the keeper: longer than a sound service may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 
 /// A loudspeaker whose sound service ran out so many times within [`DRAIN_WINDOW`] is opened anew at the steady pace. A single time is
 /// a stall of the computer and costs nobody the short delay.
@@ -118,10 +127,11 @@ pub(crate) fn keep(
         notices,
         counters: Arc::clone(&counters),
         own_requests: requests.clone(),
-        system: SoundSystem::default(),
+        service: SoundService::of(direction)?,
         wanted: false,
         running: None,
         lost: false,
+        lost_at: Instant::now(),
         retry: FIRST_RETRY,
         pace: Pace::default(),
     };
@@ -137,7 +147,7 @@ pub(crate) fn keep(
 
 /// What is open. Dropping it stops it.
 enum Source {
-    Stream { _stream: OpenStream },
+    Stream(OpenStream),
     WavMicrophone { _file: WavMicrophone },
     WavLoudspeaker { _file: WavLoudspeaker },
     Nothing,
@@ -170,10 +180,11 @@ struct Keeper {
     notices: NoticeSink,
     counters: Arc<StreamCounters>,
     own_requests: Sender<Request>,
-    system: SoundSystem,
+    service: SoundService,
     wanted: bool,
     running: Option<Running>,
     lost: bool,
+    lost_at: Instant,
     retry: Duration,
     pace: Pace,
 }
@@ -222,6 +233,7 @@ impl Keeper {
         // A loudspeaker is waited for; a microphone that could not be opened is the person's to try again.
         self.wanted = outcome.is_ok() || self.direction == Direction::Loudspeaker;
         self.lost = outcome.is_err();
+        self.lost_at = Instant::now();
         outcome.map(drop)
     }
 
@@ -245,7 +257,12 @@ impl Keeper {
     fn lose(&mut self, reason: AudioError) {
         self.stop_stream();
         self.retry = FIRST_RETRY;
+        self.note_lost(reason);
+    }
+
+    fn note_lost(&mut self, reason: AudioError) {
         if !std::mem::replace(&mut self.lost, true) {
+            self.lost_at = Instant::now();
             self.tell_lost(reason);
         }
     }
@@ -267,7 +284,7 @@ impl Keeper {
             self.lose(self.direction.none_there());
             return;
         }
-        if self.find().is_ok_and(|found| found.id != id) {
+        if self.find(LOOK_LIMIT).is_ok_and(|found| found.id != id) {
             return self.move_stream();
         }
         self.look_at_drains();
@@ -297,12 +314,17 @@ impl Keeper {
                 }
             }
             Err(reason) => {
-                let last = if self.system.is_cheap_to_ask() { LAST_RETRY } else { LAST_COSTLY_RETRY };
-                self.retry = (self.retry * 2).min(last);
-                if !std::mem::replace(&mut self.lost, true) {
-                    self.tell_lost(reason);
-                }
+                self.retry = (self.retry * 2).min(self.longest_retry());
+                self.note_lost(reason);
             }
+        }
+    }
+
+    fn longest_retry(&self) -> Duration {
+        match self.service.is_cheap_to_ask() {
+            true if self.lost && self.lost_at.elapsed() < QUICK_RETRIES_LAST => QUICK_RETRY,
+            true => LAST_RETRY,
+            false => LAST_COSTLY_RETRY,
         }
     }
 
@@ -315,12 +337,12 @@ impl Keeper {
         }
     }
 
-    fn find(&mut self) -> Result<FoundDevice, AudioError> {
+    fn find(&mut self, limit: Duration) -> Result<FoundDevice, AudioError> {
         let name = match &self.choice {
             DeviceChoice::Named(name) => Some(name.clone()),
             _ => None,
         };
-        self.system.find(name.as_deref(), self.direction)
+        self.service.find(name, limit)
     }
 
     /// Opens what is chosen and joins it to the engine; returns its name.
@@ -333,8 +355,9 @@ impl Keeper {
             }
             DeviceChoice::Absent => (self.start_nothing()?, None, String::new()),
             DeviceChoice::System | DeviceChoice::Named(_) => {
-                let found = self.find()?;
-                (self.start_device(&found, build)?, Some(found.id), found.name)
+                let found = self.find(FINDING_LIMIT)?;
+                let (id, name) = (found.id.clone(), found.name.clone());
+                (self.start_device(found, build)?, Some(id), name)
             }
         };
         let callbacks = self.counters.callbacks.load(Ordering::Relaxed);
@@ -352,34 +375,10 @@ impl Keeper {
         Ok(name)
     }
 
-    fn start_device(&self, found: &FoundDevice, build: u64) -> Result<Source, AudioError> {
-        let waker = self.sound_loop.waker();
-        let stream = match self.direction {
-            Direction::Microphone => {
-                let (stream, tap) = open_capture(found, waker, &self.counters, self.on_broken(build))?;
-                let end = SoundEnd::Device(found.name.clone());
-                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device: found.name.clone(), end })?;
-                stream
-            }
-            Direction::Loudspeaker => {
-                let (stream, tap) = open_playback(
-                    found,
-                    self.pace,
-                    self.sound_loop.clock_start,
-                    waker,
-                    &self.counters,
-                    self.on_broken(build),
-                )?;
-                self.sound_loop.send(LoopCommand::AttachLoudspeaker { tap, device: found.name.clone() })?;
-                stream
-            }
-        };
-        if let Err(error) = stream.play(self.direction) {
-            self.detach();
-            return Err(error);
-        }
-        tracing::info!(device = %found.name, rate_hz = stream.rate_hz, direction = ?self.direction, "a sound device is open");
-        Ok(Source::Stream { _stream: stream })
+    fn start_device(&mut self, found: FoundDevice, build: u64) -> Result<Source, AudioError> {
+        let on_broken = self.on_broken(build);
+        let opened = self.service.open(found, self.pace, &self.sound_loop, &self.counters, on_broken);
+        opened.map(Source::Stream).inspect_err(|_| self.detach())
     }
 
     fn start_file(&self, path: &std::path::Path, name: &str) -> Result<Source, AudioError> {
@@ -419,7 +418,9 @@ impl Keeper {
     fn stop_stream(&mut self) {
         if let Some(running) = self.running.take() {
             self.detach();
-            drop(running.source);
+            if let Source::Stream(stream) = running.source {
+                self.service.close(stream);
+            }
             self.publish_open(false);
         }
     }

@@ -22,6 +22,8 @@ mod envelope_coupling;
 mod error;
 mod fade;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod hostile_input;
 mod jitter_buffer;
 mod level_meter;
 mod limiter;
@@ -32,23 +34,28 @@ mod mixer;
 mod muted_talk;
 mod noise_floor;
 mod notice;
+#[cfg(test)]
+mod odd_devices;
 mod opus_codec;
 mod opus_padding;
 mod output;
 mod packet_timeline;
 mod playback_pulse;
 mod priority;
+mod recorder_tap;
 mod redundancy_profile;
 mod redundant_copies;
 mod redundant_encoder;
 mod render_lead;
 mod resampler;
 mod ring;
+mod service_thread;
 mod simulated_call;
 #[cfg(test)]
 mod simulated_path;
 mod sound_check;
 mod sound_loop;
+mod sound_service;
 mod speaker;
 mod statistics;
 mod stream;
@@ -77,6 +84,7 @@ pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
+pub use crate::recorder_tap::TappedPacket;
 pub use crate::redundancy_profile::{Audience, LossReport};
 pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{

@@ -11,6 +11,10 @@ const PLAUSIBLE_MICROS: i64 = 5_000_000;
 /// the probation of RFC 3550 appendix A.1).
 const NEW_STREAM_PACKETS: u32 = 3;
 
+/// A stream that was heard of this recently is no old one, microseconds: what does not fit it is then a replay from the far past
+/// or from elsewhere, however many packets it has.
+const STREAM_ALIVE_MICROS: i64 = 50_000;
+
 /// A jump of this many sequence numbers is a new numbering, not a loss.
 const LARGEST_SEQUENCE_JUMP: i64 = 3_000;
 
@@ -64,7 +68,8 @@ impl PacketTimeline {
         let expected = newest.sample + micros_to_samples(arrival.micros_since(newest_arrival));
         let sample = expected + i64::from(timestamp.wrapping_sub(expected as u32) as i32);
         if samples_to_micros((sample - expected).abs()) > PLAUSIBLE_MICROS {
-            return self.judge_stray(sequence, sample, arrival);
+            let is_alive = arrival.micros_since(newest_arrival) < STREAM_ALIVE_MICROS;
+            return self.judge_stray(sequence, sample, arrival, is_alive);
         }
         self.stray = None;
         let sequence = self.newest_sequence + i64::from(sequence.wrapping_sub(self.newest_sequence as u16) as i16);
@@ -84,12 +89,12 @@ impl PacketTimeline {
         place
     }
 
-    fn judge_stray(&mut self, sequence: u16, sample: i64, arrival: Moment) -> Placement {
+    fn judge_stray(&mut self, sequence: u16, sample: i64, arrival: Moment, is_alive: bool) -> Placement {
         let in_a_row = match self.stray {
             Some(last) if follows(last, sequence, sample, arrival) => last.in_a_row + 1,
             _ => 1,
         };
-        if in_a_row >= NEW_STREAM_PACKETS {
+        if in_a_row >= NEW_STREAM_PACKETS && !is_alive {
             return Placement::NewStream(self.begin(sequence, sample, arrival));
         }
         self.stray = Some(Stray { sequence, sample, arrival, in_a_row });
@@ -175,6 +180,19 @@ mod tests {
         assert_eq!(timeline.place(901, 900_000_960, Moment::from_millis(40)), Placement::Stray);
         assert!(matches!(timeline.place(902, 900_001_920, Moment::from_millis(60)), Placement::NewStream(_)));
         assert!(matches!(timeline.place(903, 900_002_880, Moment::from_millis(80)), Placement::Known(_)));
+    }
+
+    #[test]
+    fn a_replay_from_the_far_past_does_not_take_the_place_of_a_stream_that_goes_on() {
+        let mut timeline = PacketTimeline::default();
+        for n in 0..1_000_u16 {
+            let now = i64::from(n) * 20;
+            assert!(!matches!(timeline.place(n, u32::from(n) * 960, Moment::from_millis(now)), Placement::Stray));
+            for old in (0..20).map(|old| n.saturating_sub(600) + old).take_while(|_| n > 700) {
+                let placement = timeline.place(old, u32::from(old) * 960, Moment::from_millis(now + 5));
+                assert_eq!(placement, Placement::Stray, "{old} at {n}");
+            }
+        }
     }
 
     #[test]

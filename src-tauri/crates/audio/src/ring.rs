@@ -16,6 +16,9 @@ use crate::statistics::StreamCounters;
 /// Per-sample decay of the last value when the ring runs empty: silent after about 5 ms, without a step.
 const STARVED_DECAY: f32 = 0.98;
 
+/// Least size of a ring, frames: a slow device may want as many at once as a fast one.
+const LEAST_RING_FRAMES: usize = 48_000;
+
 /// Wakes the engine thread. Waking is one system call at most: no lock is taken and nothing is allocated.
 #[derive(Clone, Debug)]
 pub struct Waker(Thread);
@@ -50,14 +53,14 @@ pub struct CaptureTap {
     pub(crate) latency_micros: Arc<AtomicI64>,
 }
 
-/// A ring of one second between a microphone's callback and the engine.
+/// A ring of at least one second between a microphone's callback and the engine.
 pub(crate) fn capture_ring(
     rate_hz: u32,
     channels: u16,
     waker: Waker,
     counters: Arc<StreamCounters>,
 ) -> (CapturePort, CaptureTap) {
-    let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
+    let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
     let wake_at = ten_milliseconds(rate_hz);
     let latency_micros = Arc::new(AtomicI64::new(0));
     let port = CapturePort {
@@ -127,7 +130,7 @@ pub struct PlaybackTap {
     pub(crate) pulse: Arc<PlaybackPulse>,
 }
 
-/// A ring of one second between the engine, whose clock started at `clock_start`, and a loudspeaker's callback.
+/// A ring of at least one second between the engine, whose clock started at `clock_start`, and a loudspeaker's callback.
 pub(crate) fn playback_ring(
     rate_hz: u32,
     channels: u16,
@@ -135,7 +138,7 @@ pub(crate) fn playback_ring(
     waker: Waker,
     counters: Arc<StreamCounters>,
 ) -> (PlaybackPort, PlaybackTap) {
-    let (producer, consumer) = RingBuffer::new(rate_hz.max(1_000) as usize);
+    let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
     let pulse = Arc::new(PlaybackPulse::new(clock_start, rate_hz));
     let port = PlaybackPort {
         ring: consumer,

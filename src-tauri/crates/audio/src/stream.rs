@@ -18,7 +18,7 @@ use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, cap
 use crate::statistics::StreamCounters;
 
 /// How long a sound service may take to answer before it counts as stuck.
-const OPENING_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const OPENING_LIMIT: Duration = Duration::from_secs(3);
 
 /// How often a stream is asked to call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) struct OpenStream {
 }
 
 impl OpenStream {
-    /// Starts the callbacks.
+    /// Starts the callbacks. Waits for the first one, which may never come.
     pub(crate) fn play(&self, direction: Direction) -> Result<(), AudioError> {
         self.stream.play().map_err(|error| direction.error(&error))
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serambi_audio::{EngineStatistics, LossReport};
+use serambi_audio::{Audience, EngineStatistics, LossReport};
 use serambi_protocol::{
     api::ChannelSay,
     limits::{CAPTURE_MARK_MS, LISTENER_REPORT_MS},
@@ -73,7 +73,15 @@ impl Measuring {
             // That nothing is lost is news too: only then does the engine repeat nothing at all.
             let report = LossReport { loss: loss.worst, mean_burst: loss.mean_burst, available_bitrate: None };
             engine.set_listener_loss(report);
+            engine.set_audience(self.audience(reception, now));
         }
+    }
+
+    /// Who is spoken to: frames are short for a few near listeners.
+    fn audience(&self, reception: &VoiceReception, now: Instant) -> Audience {
+        // The best exchange is wrong by half its round trip at most.
+        let round_trip_ms = self.clock.error_micros(now).map_or(f32::INFINITY, |error| error as f32 / 500.0);
+        Audience { listeners: reception.listeners, round_trip_ms, saves_headers: false }
     }
 
     /// Once in [`MEASURE_EVERY`].

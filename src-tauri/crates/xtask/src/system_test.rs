@@ -1,7 +1,10 @@
-//! The whole-system tests of `tests/`: which there are and how they are switched on.
+//! The whole-system tests of `tests/`, and the sound engine's on real devices: which there are and how they are switched on.
 
-/// Without this feature they are not built, so that plain `cargo test` needs no window, sound server or SDK.
-pub const FEATURE: &str = "serambi-tests/system";
+/// Without these features they are not built, so that plain `cargo test` needs no window, sound server or SDK.
+pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";
+
+/// The sound engine's, in its own crate.
+pub const DEVICES: &str = "devices";
 
 /// Each is one file in `tests/tests/`, the cheapest first.
 pub const NAMES: &[&str] = &["instruments", "two_peers", "python_listener", "own_sound", "two_windows"];

@@ -26,7 +26,7 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
         return Ok(());
     }
     steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
-    for name in system_test::NAMES {
+    for name in std::iter::once(&system_test::DEVICES).chain(system_test::NAMES) {
         steps.command(&format!("system test {name}"), &mut system_test_cargo(name))?;
     }
     Ok(())
@@ -44,7 +44,7 @@ fn workspace_cargo(verb: &str, arguments: &[&str]) -> std::process::Command {
 
 fn system_test_cargo(name: &str) -> std::process::Command {
     let mut command =
-        workspace_cargo("test", &["--features", system_test::FEATURE, "--test", name, "--", "--nocapture"]);
+        workspace_cargo("test", &["--features", system_test::FEATURES, "--test", name, "--", "--nocapture"]);
     command.args(["--test-threads", "1"]);
     command
 }

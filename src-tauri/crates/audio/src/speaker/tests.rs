@@ -234,6 +234,45 @@ fn packets_that_are_not_opus_are_counted_and_the_voice_goes_on() {
 }
 
 #[test]
+fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
+    let payloads = encoded(1_000);
+    let start = Instant::now();
+    let heard = |disturbed: bool| {
+        let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+        let push = |index: usize, millis: usize| {
+            inbox.push(ReceivedPacket {
+                sequence: index as u16,
+                timestamp: (index * FRAME_SAMPLES) as u32,
+                payload: payloads[index].clone(),
+                arrival: start + Duration::from_millis(millis as u64),
+            });
+        };
+        let mut sound = Vec::new();
+        for block in 0..2_000 {
+            // Pairs of packets come at once.
+            if block % 4 == 0 {
+                let pair = [block / 2, block / 2 + 1];
+                let swapped = [pair[1], pair[0]];
+                for index in if disturbed { swapped } else { pair } {
+                    push(index, block * 10);
+                }
+                if disturbed {
+                    push(pair[0], block * 10 + 3);
+                    (0..30).filter(|_| pair[0] > 500).for_each(|n| push(pair[0] - 500 + n, block * 10 + 5));
+                }
+            }
+            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 10 + 9)));
+        }
+        (sound, speaker.statistics(0))
+    };
+    let ((alone, _), (disturbed, statistics)) = (heard(false), heard(true));
+    assert_eq!(statistics.packets.restarts, 0, "{statistics:?}");
+    assert!(statistics.packets.duplicate >= 490, "{statistics:?}");
+    assert_eq!((statistics.packets.concealed_samples, statistics.packets.missing), (0, 0), "{statistics:?}");
+    assert!(alone == disturbed);
+}
+
+#[test]
 fn a_speaker_whose_inbox_is_dropped_fades_out() {
     let start = Instant::now();
     let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();

@@ -1,5 +1,6 @@
 //! What clients measure: the house's clock, and what listeners tell speakers through the house.
 
+use serambi_house::HouseConfig;
 use serambi_protocol::{
     Command, PersonId, RoomEvent,
     api::{ChannelSay, ChannelTell},
@@ -8,7 +9,10 @@ use serambi_protocol::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::visitor::{Channel, Follower, TestHouse};
+use crate::{
+    fake_media::FakeMedia,
+    visitor::{Channel, Follower, TestHouse},
+};
 
 fn voice(person: &PersonId, loss: f32) -> VoiceHeard {
     VoiceHeard { person: person.clone(), packets: 150, loss, mean_burst: 1.0 }
@@ -135,7 +139,16 @@ async fn next_marks(channel: &mut Channel) -> Vec<VoiceMark> {
 
 #[tokio::test]
 async fn everybody_else_is_told_when_a_voice_was_made_and_only_those_on_stage_can_say_so() {
-    let house = TestHouse::open().await;
+    passes_marks_on(&TestHouse::open().await).await;
+}
+
+#[tokio::test]
+async fn so_it_is_where_another_server_carries_the_sound() {
+    let media = FakeMedia::open().await.server();
+    passes_marks_on(&TestHouse::open_with(|config| HouseConfig { media, ..config }).await).await;
+}
+
+async fn passes_marks_on(house: &TestHouse) {
     let mut sari = house.visitor("Sari").await.open_room("").await;
     let mut ayu = house.visitor("Ayu").await.enter(&sari.room).await;
     // Time enough for a microphone to have come before it.
@@ -147,7 +160,7 @@ async fn everybody_else_is_told_when_a_voice_was_made_and_only_those_on_stage_ca
     marks(&mut sari, CaptureMark { captured: HouseTime(i64::MIN), sent: HouseTime(i64::MAX), ..mark }).await;
     marks(&mut sari, mark).await;
     house.house.clock().skip_ms(1_000);
-    // No packet of hers ever came, so the house has nothing to add.
+    // No packet of hers ever came here, so the house has nothing to add.
     assert_eq!(next_marks(&mut ayu.channel).await, [VoiceMark { person: sari.id(), mark, passage: None }]);
     marks(&mut sari, CaptureMark { timestamp: 1_920, ..mark }).await;
     house.house.clock().skip_ms(1_000);

@@ -1,0 +1,188 @@
+//! What the sound engine alone costs: processor time of all its threads as a share of one core, as JSON.
+//!
+//! ```text
+//! cargo run --release -p serambi-audio --example engine_cost
+//! cargo run --release -p serambi-audio --example engine_cost -- default default
+//! ```
+//!
+//! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a microphone and
+//! a loudspeaker the cost of their streams is in it as well. Linux: threads are read from `/proc`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serambi_audio::{
+    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket, SpeakerId,
+};
+
+const SETTLING: Duration = Duration::from_secs(3);
+const MEASURED: Duration = Duration::from_secs(20);
+const FRAME: Duration = Duration::from_millis(20);
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("voice.wav");
+    write_babble(&file)?;
+    let chosen = |index: usize, otherwise: DeviceChoice| match arguments.get(index) {
+        Some(text) => text.parse().unwrap_or(otherwise),
+        None => otherwise,
+    };
+    let bench = Bench {
+        microphone: chosen(0, DeviceChoice::File(file.clone())),
+        loudspeaker: chosen(1, DeviceChoice::Absent),
+        voice: Bench::record(DeviceChoice::File(file))?,
+    };
+    let rows = serde_json::json!({
+        "joined and silent": bench.measure(0, None)?,
+        "listener, 1 talks": bench.measure(1, None)?,
+        "listener, 3 talk": bench.measure(3, None)?,
+        "listener, 12 talk": bench.measure(12, None)?,
+        "speaker, muted": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: true, lossy: false }))?,
+        "speaker, sound as it is": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Music, muted: false, lossy: false }))?,
+        "speaker, speech": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: false, lossy: false }))?,
+        "speaker, speech, 10 % loss": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: false, lossy: true }))?,
+    });
+    println!("{rows:#}");
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Speaking {
+    mode: MicrophoneMode,
+    muted: bool,
+    lossy: bool,
+}
+
+struct Bench {
+    microphone: DeviceChoice,
+    loudspeaker: DeviceChoice,
+    voice: Arc<Vec<EncodedFrame>>,
+}
+
+impl Bench {
+    /// Ten seconds of what a speaker sends.
+    fn record(microphone: DeviceChoice) -> Result<Arc<Vec<EncodedFrame>>, Failure> {
+        let frames: Arc<Mutex<Vec<EncodedFrame>>> = Arc::default();
+        let kept = Arc::clone(&frames);
+        let settings = EngineSettings { microphone, loudspeaker: DeviceChoice::Absent };
+        let keep = move |frame| {
+            if let Ok(mut kept) = kept.lock() {
+                kept.push(frame);
+            }
+        };
+        let engine = Engine::start(settings, keep, |_| {})?;
+        engine.open_microphone()?;
+        engine.set_muted(false);
+        std::thread::sleep(Duration::from_secs(10));
+        drop(engine);
+        let frames = frames.lock().map(|frames| frames.clone()).unwrap_or_default();
+        Ok(Arc::new(frames))
+    }
+
+    /// Processor time of the engine's threads in percent of one core: all of it, and by thread.
+    fn measure(&self, talking: u64, speaking: Option<Speaking>) -> Result<serde_json::Value, Failure> {
+        let settings = EngineSettings { microphone: self.microphone.clone(), loudspeaker: self.loudspeaker.clone() };
+        let engine = Engine::start(settings, |_| {}, |_| {})?;
+        if let Some(speaking) = speaking {
+            engine.set_microphone_mode(speaking.mode);
+            if speaking.lossy {
+                engine.set_listener_loss(LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None });
+            }
+            engine.open_microphone()?;
+            engine.set_muted(speaking.muted);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let network = self.send(&engine, talking, &stop)?;
+        std::thread::sleep(SETTLING);
+        let (before, begun) = (thread_times()?, Instant::now());
+        std::thread::sleep(MEASURED);
+        let (after, passed) = (thread_times()?, begun.elapsed());
+        stop.store(true, Ordering::Relaxed);
+        network.join().map_err(|_| "the network ended badly")?;
+        let mut by_thread: BTreeMap<String, f64> = BTreeMap::new();
+        for (thread, (name, nanos)) in &after {
+            let spent = nanos - before.get(thread).map_or(0, |(_, nanos)| *nanos);
+            if !["network", "engine_cost"].contains(&name.as_str()) {
+                *by_thread.entry(name.clone()).or_default() += spent as f64 / passed.as_nanos() as f64 * 100.0;
+            }
+        }
+        by_thread.retain(|_, percent| *percent >= 0.005);
+        let percent: f64 = by_thread.values().sum();
+        Ok(serde_json::json!({ "percentOfACore": round(percent),
+            "threads": by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect::<BTreeMap<_, _>>() }))
+    }
+
+    /// Plays the recorded voice to the engine, `talking` times at once.
+    fn send(
+        &self,
+        engine: &Engine,
+        talking: u64,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<std::thread::JoinHandle<()>, Failure> {
+        let inboxes: Vec<_> = (0..talking).map(|id| engine.add_speaker(SpeakerId(id))).collect::<Result<_, _>>()?;
+        let (voice, stop) = (Arc::clone(&self.voice), Arc::clone(stop));
+        let network = std::thread::Builder::new().name("network".into()).spawn(move || {
+            let begun = Instant::now();
+            let mut number = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                for (index, inbox) in inboxes.iter().enumerate() {
+                    let frame = &voice[(number as usize + 83 * index) % voice.len()];
+                    inbox.push(ReceivedPacket {
+                        sequence: number as u16,
+                        timestamp: number * 960,
+                        payload: Bytes::from(frame.payload.clone()),
+                        arrival: Instant::now(),
+                    });
+                }
+                number += 1;
+                std::thread::sleep((begun + FRAME * number).saturating_duration_since(Instant::now()));
+            }
+        })?;
+        Ok(network)
+    }
+}
+
+fn round(percent: f64) -> f64 {
+    (percent * 100.0).round() / 100.0
+}
+
+/// Name and processor time in nanoseconds of each thread of this process.
+fn thread_times() -> Result<BTreeMap<String, (String, u64)>, Failure> {
+    let mut times = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc/self/task")? {
+        let path = entry?.path();
+        // A thread that has ended meanwhile has no files any more.
+        let (Ok(name), Ok(schedule)) =
+            (std::fs::read_to_string(path.join("comm")), std::fs::read_to_string(path.join("schedstat")))
+        else {
+            continue;
+        };
+        let nanos = schedule.split_whitespace().next().unwrap_or("0").parse()?;
+        times.insert(path.display().to_string(), (name.trim().to_owned(), nanos));
+    }
+    Ok(times)
+}
+
+/// Two minutes of a buzz with syllables and pauses.
+fn write_babble(path: &std::path::Path) -> Result<(), Failure> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec)?;
+    for n in 0..48_000_u32 * 120 {
+        let seconds = (n % 480_000) as f32 / 48_000.0;
+        let syllable = if seconds % 1.5 < 1.2 { (seconds * 4.0 * std::f32::consts::PI).sin().abs() } else { 0.0 };
+        let buzz: f32 = (1..20).map(|k| (seconds * 943.0 * k as f32).sin() / k as f32).sum();
+        writer.write_sample((0.1 * syllable * buzz * 32_767.0) as i16)?;
+    }
+    writer.finalize()?;
+    Ok(())
+}

@@ -1,0 +1,492 @@
+//! The engine on devices that come, go, fall silent and hang, and on a sound server that dies.
+//!
+//! ```text
+//! cargo test -p serambi-audio --features system --test devices -- --nocapture
+//! ```
+//!
+//! Times are printed and not judged: they are the machine's as well.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod private_sound;
+
+use std::process::Child;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use private_sound::{SoundServer, wait_or_say, wait_until, with_sound_server};
+use serambi_audio::{
+    AudioNotice, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, SpeakerId,
+    SpeakerInbox,
+};
+
+/// Peaks of the tones that two microphones hear, so that they can be told apart by their level.
+const LOUD: f32 = 0.25;
+const SOFT: f32 = 0.025;
+
+struct Porch {
+    engine: Engine,
+    frames: Arc<Mutex<Vec<(EncodedFrame, Instant)>>>,
+    notices: Arc<Mutex<Vec<(AudioNotice, Instant)>>>,
+}
+
+impl Porch {
+    /// An engine that hears itself, as if a network without loss lay between.
+    fn open(microphone: DeviceChoice, loudspeaker: DeviceChoice) -> Self {
+        let frames: Arc<Mutex<Vec<_>>> = Arc::default();
+        let notices: Arc<Mutex<Vec<_>>> = Arc::default();
+        let inbox: Arc<OnceLock<SpeakerInbox>> = Arc::default();
+        let (kept, told, to) = (Arc::clone(&frames), Arc::clone(&notices), Arc::clone(&inbox));
+        let mut sequence = 0_u16;
+        let engine = Engine::start(
+            EngineSettings { microphone, loudspeaker },
+            move |frame| {
+                let arrival = Instant::now();
+                sequence = sequence.wrapping_add(1);
+                let payload = Bytes::from(frame.payload.clone());
+                if let Some(inbox) = to.get() {
+                    inbox.push(ReceivedPacket { sequence, timestamp: frame.timestamp, payload, arrival });
+                }
+                kept.lock().unwrap().push((frame, arrival));
+            },
+            move |notice| told.lock().unwrap().push((notice, Instant::now())),
+        )
+        .unwrap();
+        engine.set_microphone_mode(MicrophoneMode::Music);
+        inbox.set(engine.add_speaker(SpeakerId(7)).unwrap()).unwrap();
+        Self { engine, frames, notices }
+    }
+
+    fn on_the_systems_devices() -> Self {
+        Self::open(DeviceChoice::System, DeviceChoice::System)
+    }
+
+    fn talk(&self) {
+        self.engine.open_microphone().unwrap();
+        self.engine.set_muted(false);
+        let before = self.frames_so_far();
+        wait_until("voice", || self.frames_so_far() > before + 25);
+    }
+
+    fn frames_so_far(&self) -> usize {
+        self.frames.lock().unwrap().len()
+    }
+
+    fn microphone(&self) -> Option<String> {
+        self.engine.statistics().microphone.device
+    }
+
+    fn loudspeaker(&self) -> Option<String> {
+        self.engine.statistics().loudspeaker.device
+    }
+
+    fn hears(&self, peak: f32) -> bool {
+        let expected = 20.0 * (peak / std::f32::consts::SQRT_2).log10();
+        self.engine.levels().microphone.is_some_and(|level| (level - expected).abs() < 3.0)
+    }
+
+    fn told(&self, wanted: impl Fn(&AudioNotice) -> bool) -> Option<Instant> {
+        self.notices.lock().unwrap().iter().find(|(notice, _)| wanted(notice)).map(|(_, at)| *at)
+    }
+
+    fn assert_follows_to(&self, card: &str) {
+        wait_or_say(
+            card,
+            || self.told(is_moved_to(card)).is_some() && self.told(loudspeaker_is_moved_to(card)).is_some(),
+            || format!("{:?} {:?} {:?}", self.notices.lock().unwrap(), self.microphone(), self.loudspeaker()),
+        );
+    }
+
+    fn forget_notices(&self) {
+        self.notices.lock().unwrap().clear();
+    }
+
+    /// No frame leaves while `millis` of sound are captured.
+    fn assert_silent_for(&self, millis: u64) {
+        let frames = self.frames_so_far();
+        let captured = self.engine.statistics().voice.captured_blocks;
+        wait_until("capture", || self.engine.statistics().voice.captured_blocks > captured + millis / 10);
+        assert!(self.engine.statistics().voice.muted);
+        assert_eq!(self.frames_so_far(), frames);
+    }
+}
+
+fn is_moved_to(card: &str) -> impl Fn(&AudioNotice) -> bool {
+    let name = format!("{card}-microphone");
+    move |notice| matches!(notice, AudioNotice::MicrophoneMoved { device } | AudioNotice::MicrophoneBack { device } if *device == name)
+}
+
+fn loudspeaker_is_moved_to(card: &str) -> impl Fn(&AudioNotice) -> bool {
+    let name = format!("{card}-loudspeaker");
+    move |notice| matches!(notice, AudioNotice::LoudspeakerMoved { device } | AudioNotice::LoudspeakerBack { device } if *device == name)
+}
+
+/// A desk with a loud microphone and a headset with a soft one. The headset is the default.
+fn desk_and_headset(server: &mut SoundServer) -> Hums {
+    server.plug_in("desk");
+    server.plug_in("headset");
+    server.make_default("headset");
+    server.start();
+    Hums::begin(server)
+}
+
+struct Hums(Vec<Child>);
+
+impl Hums {
+    fn begin(server: &SoundServer) -> Self {
+        Self(vec![server.hum("desk", LOUD), server.hum("headset", SOFT)])
+    }
+}
+
+impl Drop for Hums {
+    fn drop(&mut self) {
+        for hum in &mut self.0 {
+            // It may have ended with its server.
+            let _ = hum.kill();
+            let _ = hum.wait();
+        }
+    }
+}
+
+fn millis_since(event: Instant, then: Option<Instant>) -> String {
+    then.map_or("never".into(), |then| format!("{} ms", then.saturating_duration_since(event).as_millis()))
+}
+
+#[test]
+fn a_headset_pulled_out_while_talking_is_replaced_and_the_voice_goes_on() {
+    with_sound_server("a_headset_pulled_out_while_talking_is_replaced_and_the_voice_goes_on", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        wait_until("the headset's voice", || porch.hears(SOFT));
+        let ear = server.ear("desk");
+        let pulled = Instant::now();
+        server.pull_out("headset");
+        wait_until("the desk's voice", || porch.hears(LOUD));
+        porch.assert_follows_to("desk");
+        wait_until("sound from the desk", || ear.last() > porch.told(loudspeaker_is_moved_to("desk")));
+        assert!(!porch.engine.statistics().voice.muted);
+        let frames = porch.frames.lock().unwrap();
+        let longest_pause = frames.windows(2).map(|pair| pair[1].1 - pair[0].1).max().unwrap_or_default();
+        println!(
+            "pulled out while talking: voice pauses for {} ms, notices {} and {}, heard {}",
+            longest_pause.as_millis(),
+            millis_since(pulled, porch.told(is_moved_to("desk"))),
+            millis_since(pulled, porch.told(loudspeaker_is_moved_to("desk"))),
+            millis_since(pulled, ear.first_after(pulled)),
+        );
+    });
+}
+
+#[test]
+fn a_headset_pulled_out_while_muted_is_replaced_by_a_muted_microphone() {
+    with_sound_server("a_headset_pulled_out_while_muted_is_replaced_by_a_muted_microphone", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        porch.engine.set_muted(true);
+        let frames = porch.frames_so_far();
+        server.pull_out("headset");
+        wait_until("the desk's voice", || porch.hears(LOUD));
+        porch.assert_silent_for(1_000);
+        assert_eq!(porch.frames_so_far(), frames);
+        porch.engine.set_muted(false);
+        wait_until("voice from the other microphone", || porch.frames_so_far() > frames + 25);
+    });
+}
+
+#[test]
+fn a_headset_pulled_out_while_it_is_being_opened_leaves_a_microphone_that_opens() {
+    with_sound_server("a_headset_pulled_out_while_it_is_being_opened_leaves_a_microphone_that_opens", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        for attempt in 0..6_u64 {
+            std::thread::scope(|scope| {
+                let opening = scope.spawn(|| porch.engine.open_microphone());
+                std::thread::park_timeout(Duration::from_millis(attempt * 15));
+                server.pull_out("headset");
+                let outcome = opening.join().unwrap();
+                assert_eq!(outcome.is_ok(), porch.engine.microphone_is_open(), "{outcome:?}");
+            });
+            porch.engine.open_microphone().unwrap();
+            wait_until("the desk's voice", || porch.hears(LOUD));
+            porch.assert_silent_for(100);
+            porch.engine.close_microphone();
+            wait_until("no capture", || server.streams_on("source", "desk-microphone") == 0);
+            server.plug_in("headset");
+            server.make_default("headset");
+        }
+    });
+}
+
+#[test]
+fn another_default_is_followed_by_both_directions() {
+    with_sound_server("another_default_is_followed_by_both_directions", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        let ear = server.ear("desk");
+        let changed = Instant::now();
+        server.make_default("desk");
+        wait_until("the desk's voice", || porch.hears(LOUD));
+        wait_until("sound from the desk", || ear.last().is_some());
+        porch.assert_follows_to("desk");
+        assert_eq!(server.streams_on("source", "headset-microphone"), 0);
+        assert_eq!(server.streams_on("sink", "headset-loudspeaker"), 0);
+        assert!(!porch.engine.statistics().voice.muted);
+        println!(
+            "another default: notices {} and {}, heard {}",
+            millis_since(changed, porch.told(is_moved_to("desk"))),
+            millis_since(changed, porch.told(loudspeaker_is_moved_to("desk"))),
+            millis_since(changed, ear.first_after(changed)),
+        );
+    });
+}
+
+#[test]
+fn a_device_chosen_by_name_is_left_when_it_goes_and_taken_up_again_when_it_returns() {
+    with_sound_server(
+        "a_device_chosen_by_name_is_left_when_it_goes_and_taken_up_again_when_it_returns",
+        |mut server| {
+            let _hums = desk_and_headset(&mut server);
+            server.make_default("desk");
+            let named = |name: &str| DeviceChoice::Named(name.into());
+            let porch = Porch::open(named("headset-microphone"), named("headset-loudspeaker"));
+            porch.talk();
+            porch.engine.set_muted(true);
+            assert_eq!(porch.microphone().as_deref(), Some("headset-microphone"));
+            server.pull_out("headset");
+            porch.assert_follows_to("desk");
+            let returned = Instant::now();
+            server.plug_in("headset");
+            let _hum = Hums(vec![server.hum("headset", SOFT)]);
+            porch.assert_follows_to("headset");
+            wait_until("the headset's voice", || porch.hears(SOFT));
+            wait_until("its names", || {
+                porch.microphone().as_deref() == Some("headset-microphone")
+                    && porch.loudspeaker().as_deref() == Some("headset-loudspeaker")
+            });
+            porch.assert_silent_for(300);
+            println!(
+                "a chosen device returns: notices {} and {}",
+                millis_since(returned, porch.told(is_moved_to("headset"))),
+                millis_since(returned, porch.told(loudspeaker_is_moved_to("headset"))),
+            );
+        },
+    );
+}
+
+fn restart(server: &mut SoundServer, porch: &Porch, dead_for: Duration) {
+    let killed = Instant::now();
+    server.kill();
+    let is_lost = |notice: &AudioNotice| matches!(notice, AudioNotice::MicrophoneLost { .. });
+    let loudspeaker_is_lost = |notice: &AudioNotice| matches!(notice, AudioNotice::LoudspeakerLost { .. });
+    wait_until("the loss", || porch.told(is_lost).is_some() && porch.told(loudspeaker_is_lost).is_some());
+    assert_eq!(porch.engine.levels().microphone, None);
+    std::thread::park_timeout(dead_for);
+    server.start();
+    let answered = Instant::now();
+    porch.assert_follows_to("headset");
+    println!(
+        "sound server dead for {} ms: loss told after {}, back {} and {} after it answered",
+        dead_for.as_millis(),
+        millis_since(killed, porch.told(is_lost)),
+        millis_since(answered, porch.told(is_moved_to("headset"))),
+        millis_since(answered, porch.told(loudspeaker_is_moved_to("headset"))),
+    );
+    porch.forget_notices();
+}
+
+#[test]
+fn a_sound_server_that_is_killed_and_restarted_takes_nobody_out_of_the_talk() {
+    with_sound_server("a_sound_server_that_is_killed_and_restarted_takes_nobody_out_of_the_talk", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        for dead_for in [0, 300, 3_000] {
+            restart(&mut server, &porch, Duration::from_millis(dead_for));
+            let _hums = Hums::begin(&server);
+            let frames = porch.frames_so_far();
+            wait_until("voice", || porch.frames_so_far() > frames + 25 && porch.hears(SOFT));
+            let ear = server.ear("headset");
+            wait_until("sound", || ear.last().is_some());
+        }
+    });
+}
+
+#[test]
+fn a_sound_server_that_is_killed_and_restarted_unmutes_nobody() {
+    with_sound_server("a_sound_server_that_is_killed_and_restarted_unmutes_nobody", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        porch.engine.set_muted(true);
+        let frames = porch.frames_so_far();
+        restart(&mut server, &porch, Duration::ZERO);
+        let _hums = Hums::begin(&server);
+        wait_until("the headset's voice", || porch.hears(SOFT));
+        porch.assert_silent_for(1_000);
+        assert_eq!(porch.frames_so_far(), frames);
+    });
+}
+
+#[test]
+fn a_microphone_that_stops_delivering_is_rebuilt_alone_and_counted() {
+    with_sound_server("a_microphone_that_stops_delivering_is_rebuilt_alone_and_counted", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        let before = porch.engine.statistics();
+        server.suspend("source", "headset-microphone", true);
+        wait_until("the stall", || porch.engine.statistics().microphone.stalls == before.microphone.stalls + 1);
+        wait_until("the notice", || {
+            porch.told(|notice| matches!(notice, AudioNotice::MicrophoneLost { .. })).is_some()
+        });
+        let played = porch.engine.statistics().loudspeaker.callbacks;
+        wait_until("the loudspeaker", || porch.engine.statistics().loudspeaker.callbacks > played + 100);
+        let resumed = Instant::now();
+        server.suspend("source", "headset-microphone", false);
+        wait_until("the return", || porch.told(is_moved_to("headset")).is_some());
+        wait_until("the voice", || porch.hears(SOFT));
+        println!("a microphone delivers again: back {}", millis_since(resumed, porch.told(is_moved_to("headset"))));
+        let after = porch.engine.statistics();
+        assert!(after.microphone.builds > before.microphone.builds);
+        assert_eq!(after.loudspeaker.stalls, before.loudspeaker.stalls);
+        assert_eq!(porch.told(loudspeaker_is_moved_to("headset")), None);
+        let json = serde_json::to_value(&after).unwrap();
+        assert_eq!(json["microphone"]["stalls"], after.microphone.stalls);
+        assert_eq!(json["microphone"]["builds"], after.microphone.builds);
+        assert!(!after.voice.muted);
+    });
+}
+
+#[test]
+fn a_loudspeaker_that_stops_asking_is_rebuilt_alone_and_counted() {
+    with_sound_server("a_loudspeaker_that_stops_asking_is_rebuilt_alone_and_counted", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        let before = porch.engine.statistics();
+        server.suspend("sink", "headset-loudspeaker", true);
+        wait_until("the stall", || porch.engine.statistics().loudspeaker.stalls > before.loudspeaker.stalls);
+        let captured = porch.engine.statistics().voice.captured_blocks;
+        wait_until("the microphone", || porch.engine.statistics().voice.captured_blocks > captured + 100);
+        server.suspend("sink", "headset-loudspeaker", false);
+        let ear = server.ear("headset");
+        wait_until("sound", || ear.last().is_some());
+        let after = porch.engine.statistics();
+        assert!(after.loudspeaker.builds > before.loudspeaker.builds);
+        assert_eq!(
+            (after.microphone.builds, after.microphone.stalls),
+            (before.microphone.builds, before.microphone.stalls)
+        );
+        let json = serde_json::to_value(&after).unwrap();
+        assert_eq!(json["loudspeaker"]["stalls"], after.loudspeaker.stalls);
+    });
+}
+
+#[test]
+fn a_microphone_that_delivers_nothing_fails_to_open_and_opens_once_it_does() {
+    with_sound_server("a_microphone_that_delivers_nothing_fails_to_open_and_opens_once_it_does", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        server.suspend("source", "headset-microphone", true);
+        let porch = Porch::on_the_systems_devices();
+        let begun = Instant::now();
+        let refused = porch.engine.open_microphone().unwrap_err();
+        println!("a microphone that delivers nothing: {} after {} ms", refused.code(), begun.elapsed().as_millis());
+        assert!(!porch.engine.microphone_is_open());
+        server.suspend("source", "headset-microphone", false);
+        wait_until("the microphone", || porch.engine.open_microphone().is_ok());
+        wait_until("the voice", || porch.hears(SOFT));
+        porch.assert_silent_for(300);
+        porch.engine.close_microphone();
+        wait_until("no capture", || server.streams_on("source", "headset-microphone") == 0);
+    });
+}
+
+#[test]
+fn a_sound_server_that_hangs_holds_nobody_up() {
+    with_sound_server("a_sound_server_that_hangs_holds_nobody_up", |mut server| {
+        let _hums = desk_and_headset(&mut server);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        server.freeze();
+        wait_until("the loss", || {
+            porch.told(|notice| matches!(notice, AudioNotice::MicrophoneLost { .. })).is_some()
+                && porch.told(|notice| matches!(notice, AudioNotice::LoudspeakerLost { .. })).is_some()
+        });
+        let mixed = porch.engine.statistics().mixed_blocks;
+        wait_until("the mix goes on", || porch.engine.statistics().mixed_blocks > mixed + 50);
+        porch.engine.set_muted(true);
+        assert!(porch.engine.statistics().microphone.stalls >= 1);
+        server.thaw();
+        porch.assert_follows_to("headset");
+        porch.assert_silent_for(300);
+        // The same again, and the engine ends while the server hangs.
+        server.freeze();
+        let begun = Instant::now();
+        porch.engine.close_microphone();
+        assert!(!porch.engine.microphone_is_open());
+        drop(porch);
+        println!("closing and ending while the sound server hangs: {} ms", begun.elapsed().as_millis());
+        server.thaw();
+        wait_until("no streams", || {
+            server.streams_on("source", "headset-microphone") + server.streams_on("sink", "headset-loudspeaker") == 0
+        });
+    });
+}
+
+#[test]
+fn sound_follows_the_person_through_an_evening_and_mute_stays_mute() {
+    with_sound_server("sound_follows_the_person_through_an_evening_and_mute_stays_mute", |mut server| {
+        server.plug_in("desk");
+        server.make_default("desk");
+        server.start();
+        let mut hums = vec![Hums(vec![server.hum("desk", LOUD)])];
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        porch.engine.set_muted(true);
+        let frames = porch.frames_so_far();
+        let settle = |porch: &Porch, what: &str, event: Instant, card: &str, peak: f32| {
+            porch.assert_follows_to(card);
+            println!(
+                "{what}: microphone {}, loudspeaker {}",
+                millis_since(event, porch.told(is_moved_to(card))),
+                millis_since(event, porch.told(loudspeaker_is_moved_to(card)))
+            );
+            porch.forget_notices();
+            wait_until("its voice", || porch.hears(peak));
+            porch.assert_silent_for(200);
+        };
+
+        server.plug_in("headset");
+        hums.push(Hums(vec![server.hum("headset", SOFT)]));
+        let event = Instant::now();
+        server.make_default("headset");
+        settle(&porch, "a headset is plugged in", event, "headset", SOFT);
+
+        let event = Instant::now();
+        server.pull_out("headset");
+        settle(&porch, "it is pulled out", event, "desk", LOUD);
+
+        // The server remembers who was chosen, and would go back by itself.
+        server.make_default("desk");
+        server.plug_in("headset");
+        hums.push(Hums(vec![server.hum("headset", SOFT)]));
+        let event = Instant::now();
+        server.make_default("headset");
+        settle(&porch, "the default is changed", event, "headset", SOFT);
+
+        server.kill();
+        server.start();
+        let event = Instant::now();
+        hums.push(Hums::begin(&server));
+        settle(&porch, "the sound server is restarted", event, "headset", SOFT);
+
+        assert_eq!(porch.frames_so_far(), frames);
+        porch.engine.set_muted(false);
+        let ear = server.ear("headset");
+        wait_until("sound", || ear.last().is_some());
+    });
+}
