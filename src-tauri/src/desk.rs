@@ -1,5 +1,7 @@
 //! What one window works with: one profile, at most one house of its own, and at most one room it is in.
 
+mod sound;
+
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,6 +28,7 @@ use crate::{
     ongoing::Ongoing,
     view::{AppView, FoundRoom, Language, LevelBatch},
 };
+use sound::SoundCheck;
 
 /// Where the desk stands, once its profile could be opened. A profile that is in use may be free later.
 pub struct DeskPlace {
@@ -77,6 +80,9 @@ struct Shared {
     /// One going-in at a time: a double click must not join twice.
     going_in: tokio::sync::Mutex<()>,
     ongoing: Mutex<Option<Ongoing>>,
+    /// Devices named on the command line, until others are chosen.
+    given: Mutex<EngineSettings>,
+    sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
     opened_link: Mutex<Option<String>>,
     problem: Mutex<Option<Refusal>>,
 }
@@ -98,6 +104,8 @@ impl Desk {
             house: tokio::sync::Mutex::default(),
             going_in: tokio::sync::Mutex::default(),
             ongoing: Mutex::default(),
+            given: Mutex::new(sound::given_devices(arguments)),
+            sound_check: tokio::sync::Mutex::default(),
             opened_link: Mutex::new(arguments.link.clone()),
             problem: Mutex::new(problem),
         };
@@ -120,6 +128,7 @@ impl Desk {
             you: self.shared.identity.id(),
             language: settings.language.as_deref().and_then(read_language),
             theme: settings.theme,
+            sound: self.sound_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
             call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view),
@@ -161,7 +170,7 @@ impl Desk {
         self.leave_present_room(leave_other).await?;
         let house = self.own_house().await?;
         let client = self.sign_in(&house.address()).await?;
-        let (call, events) = Call::start(client, title, self.sound()).await?;
+        let (call, events) = Call::start(client, title, self.sound_choice()).await?;
         self.enter(call, events);
         Ok(())
     }
@@ -233,6 +242,7 @@ impl Desk {
 
     /// Leaves quietly; without a room there is nothing to leave.
     pub async fn leave(&self) {
+        self.close_sound_check().await;
         let ongoing = lock(&self.shared.ongoing).take();
         if let Some(ongoing) = ongoing {
             ongoing.leave().await;
@@ -288,7 +298,7 @@ impl Desk {
         let _one_at_a_time = self.shared.going_in.lock().await;
         self.leave_present_room(leave_other).await?;
         let client = self.sign_in(address).await?;
-        let (call, events) = Call::join(client, room, self.sound()).await?;
+        let (call, events) = Call::join(client, room, self.sound_choice()).await?;
         self.enter(call, events);
         Ok(())
     }
@@ -359,11 +369,6 @@ impl Desk {
 
     async fn own_pin(&self) -> Option<Pin> {
         self.own_address().await.map(|address| address.pin)
-    }
-
-    fn sound(&self) -> EngineSettings {
-        let arguments = &self.shared.arguments;
-        EngineSettings { microphone: arguments.microphone.clone(), loudspeaker: arguments.loudspeaker.clone() }
     }
 
     fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {

@@ -1,10 +1,13 @@
 //! Every command the window can call and every event it can hear; the TypeScript side is generated from this list.
 //!
-//! Bodies stand in [`crate::desk`]; here is only the border. All use of specta is in this file and `view.rs`, so that
+//! Bodies stand in [`crate::desk`]; here is only the border. All use of specta is in this file and the two views, so that
 //! another generator could take its place.
 
-use serambi_call::{CallView, Measurements, Theme};
-use serambi_protocol::{Command, Notice, Refusal, RoomId, event::ClosedReason};
+use serambi_call::{
+    CallView, ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme,
+    VoiceSetting,
+};
+use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::{AppHandle, Manager, State, ipc::Channel};
@@ -12,6 +15,7 @@ use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
     desk::DeskPlace,
+    sound_view::SoundDevices,
     view::{AppView, FoundRoom, Language, LevelBatch},
     window,
 };
@@ -34,6 +38,10 @@ pub struct CallMeasured(pub Measurements);
 /// Something to be told once.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 pub struct Noticed(pub Notice);
+
+/// Something about the own sound, to be told once.
+#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
+pub struct SoundNoticed(pub SoundNotice);
 
 /// The call is over, and why.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -152,6 +160,67 @@ async fn hear_levels(place: Place<'_>, levels: Channel<LevelBatch>) -> Answer<()
 
 #[tauri::command]
 #[specta::specta]
+async fn list_sound_devices(place: Place<'_>) -> Answer<SoundDevices> {
+    place.open()?.list_sound_devices().await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn choose_microphone(place: Place<'_>, device: Option<ChosenDevice>) -> Answer<()> {
+    place.open()?.choose_microphone(device)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn choose_loudspeaker(place: Place<'_>, device: Option<ChosenDevice>) -> Answer<()> {
+    place.open()?.choose_loudspeaker(device)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_microphone_mode(place: Place<'_>, mode: MicrophoneMode) -> Answer<()> {
+    place.open()?.set_microphone_mode(mode)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_echo_cancelling(place: Place<'_>, setting: EchoCancelling) -> Answer<()> {
+    place.open()?.set_echo_cancelling(setting)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_voice(place: Place<'_>, person: PersonId, voice: VoiceSetting) -> Answer<()> {
+    place.open()?.set_voice(person, voice)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn open_sound_check(place: Place<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
+    place.open()?.open_sound_check(levels).await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn record_sound_check(place: Place<'_>) -> Answer<SoundCheckVerdict> {
+    place.open()?.record_sound_check().await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn play_sound_check(place: Place<'_>) -> Answer<()> {
+    place.open()?.play_sound_check().await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn close_sound_check(place: Place<'_>) -> Answer<()> {
+    place.open()?.close_sound_check().await;
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn close_window(app: AppHandle) -> Answer<()> {
     window::close_for_good(&app).await;
     Ok(())
@@ -184,10 +253,29 @@ pub fn border() -> Builder<tauri::Wry> {
             leave,
             end_room,
             hear_levels,
+            list_sound_devices,
+            choose_microphone,
+            choose_loudspeaker,
+            set_microphone_mode,
+            set_echo_cancelling,
+            set_voice,
+            open_sound_check,
+            record_sound_check,
+            play_sound_check,
+            close_sound_check,
             close_window,
             painted,
         ])
-        .events(collect_events![AppChanged, CallChanged, CallMeasured, Noticed, CallClosed, Problem, CloseAsked])
+        .events(collect_events![
+            AppChanged,
+            CallChanged,
+            CallMeasured,
+            Noticed,
+            SoundNoticed,
+            CallClosed,
+            Problem,
+            CloseAsked
+        ])
 }
 
 /// Tells the window. A window that is gone needs no telling.

@@ -7,6 +7,7 @@ pub mod ipc;
 mod logs;
 mod ongoing;
 mod rendering;
+pub mod sound_view;
 pub mod view;
 mod window;
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     desk::Desk,
-    ipc::{self, CallChanged, CallClosed, CallMeasured, Noticed, Problem},
+    ipc::{self, CallChanged, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
     view::LevelBatch,
     window,
 };
@@ -72,6 +72,7 @@ async fn pass_on(call: Call, mut events: UnboundedReceiver<CallEvent>, desk: Des
             CallEvent::Changed => ipc::tell(&app, CallChanged(Some(call.view()))),
             CallEvent::Measured => ipc::tell(&app, CallMeasured(call.measurements())),
             CallEvent::Notice(notice) => ipc::tell(&app, Noticed(notice)),
+            CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
             CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
             CallEvent::Closed(reason) => {
                 ipc::tell(&app, CallClosed(reason));

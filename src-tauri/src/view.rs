@@ -5,6 +5,8 @@ use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use crate::sound_view::SoundView;
+
 /// The languages every sentence exists in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +88,8 @@ pub struct AppView {
     pub language: Option<Language>,
     /// The chosen theme.
     pub theme: Theme,
+    /// What was chosen about sound.
+    pub sound: SoundView,
     /// Something that went wrong without stopping the app.
     pub problem: Option<Refusal>,
     /// Where one could go.

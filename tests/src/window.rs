@@ -38,6 +38,11 @@ const FOLDERS: [(&str, &str); 5] = [
     ("XDG_RUNTIME_DIR", "runtime"),
 ];
 
+/// Every desktop has one: the first program that uses libpulse makes it. A client without any is sent away by the sound
+/// server ("protocol error"), also where anybody may come in.
+const PULSE_COOKIE: &str = "pulse-cookie";
+const PULSE_COOKIE_BYTES: usize = 256;
+
 /// How a window is started.
 pub struct Opening<'a> {
     /// Whose window it is: names its screenshots and logs.
@@ -83,6 +88,8 @@ impl Window {
         for (_, folder) in FOLDERS {
             make_private(&home.path().join(folder))?;
         }
+        let cookie = home.path().join(PULSE_COOKIE);
+        std::fs::write(&cookie, [0; PULSE_COOKIE_BYTES]).map_err(io("making a cookie"))?;
         let port = free_port()?;
         let command = driver_command(port, &display, home.path(), opening.sound);
         let mut driver = Program::start(&command, Stdio::null(), &output.join(format!("window-{owner}.log")))?;
@@ -256,7 +263,7 @@ fn driver_command(port: u16, display: &Display, home: &Path, sound: &str) -> Com
     command.args(["--", "WebKitWebDriver", "--host=127.0.0.1", &format!("--port={port}")]);
     command.env("DISPLAY", display.number()).env("GDK_BACKEND", "x11").env("TAURI_WEBVIEW_AUTOMATION", "true");
     command.env("PULSE_SERVER", sound).env("LANG", "C.UTF-8").env("LANGUAGE", "en").env_remove("WAYLAND_DISPLAY");
-    command.env("HOME", home);
+    command.env("HOME", home).env("PULSE_COOKIE", home.join(PULSE_COOKIE));
     for (key, folder) in FOLDERS {
         command.env(key, home.join(folder));
     }

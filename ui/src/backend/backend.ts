@@ -7,15 +7,24 @@ import type {
   AppView,
   CallClosed,
   CallView,
+  ChosenDevice,
   CloseAsked,
   Command,
+  EchoCancelling,
   FoundRoom,
   Language,
   LevelBatch,
+  Measurements,
+  MicrophoneMode,
   Notice,
+  PersonId,
   Refusal,
   RoomId,
+  SoundCheckVerdict,
+  SoundDevices,
+  SoundNotice,
   Theme,
+  VoiceSetting,
 } from './bindings';
 
 export type * from './bindings';
@@ -29,6 +38,9 @@ export interface Ears {
   appChanged(view: AppView): void;
   callChanged(call: CallView | null): void;
   noticed(notice: Notice): void;
+  soundNoticed(notice: SoundNotice): void;
+  /** About once a second while anybody speaks. */
+  callMeasured(measured: Measurements): void;
   callClosed(reason: CallClosed): void;
   problem(refusal: Refusal): void;
   closeAsked(asked: CloseAsked): void;
@@ -57,6 +69,21 @@ export interface Backend {
   setMuted(muted: boolean): Answer;
   leave(): Answer;
   endRoom(): Answer;
+  listSoundDevices(): Answer<SoundDevices>;
+  /** null: follow the system. */
+  chooseMicrophone(device: ChosenDevice | null): Answer;
+  chooseLoudspeaker(device: ChosenDevice | null): Answer;
+  setMicrophoneMode(mode: MicrophoneMode): Answer;
+  setEchoCancelling(setting: EchoCancelling): Answer;
+  /** How somebody sounds here; nobody else knows. */
+  setVoice(person: PersonId, voice: VoiceSetting): Answer;
+  /** Opens the microphone, muted, and tells its level until `closeSoundCheck`. */
+  openSoundCheck(hear: (batch: LevelBatch) => void): Answer;
+  /** Takes five seconds. */
+  recordSoundCheck(): Answer<SoundCheckVerdict>;
+  playSoundCheck(): Answer;
+  closeSoundCheck(): Answer;
+
   closeWindow(): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;

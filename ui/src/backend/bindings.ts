@@ -23,6 +23,16 @@ export const commands = {
 	leave: () => typedError<null, Refusal>(__TAURI_INVOKE("leave")),
 	endRoom: () => typedError<null, Refusal>(__TAURI_INVOKE("end_room")),
 	hearLevels: (levels: Channel<LevelBatch>) => typedError<null, Refusal>(__TAURI_INVOKE("hear_levels", { levels })),
+	listSoundDevices: () => typedError<SoundDevices, Refusal>(__TAURI_INVOKE("list_sound_devices")),
+	chooseMicrophone: (device: ChosenDevice | null) => typedError<null, Refusal>(__TAURI_INVOKE("choose_microphone", { device })),
+	chooseLoudspeaker: (device: ChosenDevice | null) => typedError<null, Refusal>(__TAURI_INVOKE("choose_loudspeaker", { device })),
+	setMicrophoneMode: (mode: MicrophoneMode) => typedError<null, Refusal>(__TAURI_INVOKE("set_microphone_mode", { mode })),
+	setEchoCancelling: (setting: EchoCancelling) => typedError<null, Refusal>(__TAURI_INVOKE("set_echo_cancelling", { setting })),
+	setVoice: (person: PersonId, voice: VoiceSetting) => typedError<null, Refusal>(__TAURI_INVOKE("set_voice", { person, voice })),
+	openSoundCheck: (levels: Channel<LevelBatch>) => typedError<null, Refusal>(__TAURI_INVOKE("open_sound_check", { levels })),
+	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
+	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
+	closeSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("close_sound_check")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
@@ -36,6 +46,7 @@ export const events = {
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
+	soundNoticed: makeEvent<SoundNoticed, SoundNoticed>("sound-noticed"),
 };
 
 /* Types */
@@ -56,6 +67,8 @@ export type AppView = {
 	language: Language | null,
 	/**  The chosen theme. */
 	theme: Theme,
+	/**  What was chosen about sound. */
+	sound: SoundView,
 	/**  Something that went wrong without stopping the app. */
 	problem: Refusal | null,
 	/**  Where one could go. */
@@ -94,6 +107,14 @@ export type CardPerson = {
 	/**  Who: gives the face its colour. */
 	id: PersonId,
 	/**  Their display name. */
+	name: string,
+};
+
+/**  A microphone or loudspeaker chosen by name. */
+export type ChosenDevice = {
+	/**  As the system knows it; the same after a restart. */
+	id: string,
+	/**  As people know it: to be shown also while the device is not there. */
 	name: string,
 };
 
@@ -299,6 +320,28 @@ export type DelayParts = {
 	loudspeakerMs: number,
 };
 
+/**  Which microphone or loudspeaker was chosen. */
+export type DeviceSetting = 
+/**  Whatever the system uses. */
+{ type: "system" } | 
+/**  One by name; the system's while it is not there. */
+{ type: "named"; 
+/**  Which. */
+device: ChosenDevice } | 
+/**  The command line names it, until another is chosen. */
+{ type: "given"; 
+/**  A name, or that of a file; empty: none at all. */
+name: string };
+
+/**  When echo is cancelled. */
+export type EchoCancelling = 
+/**  Where there is an echo to cancel. */
+"auto" | 
+/**  Always. */
+"on" | 
+/**  Never. */
+"off";
+
 /**  A room somewhere: in one's own house, on this network, in a saved house, or behind a link. */
 export type FoundRoom = {
 	/**  The house, by its pin. */
@@ -413,6 +456,15 @@ export type Measurements = {
 	 */
 	clockErrorMs: number | null,
 };
+
+/**  What is done to the own voice. */
+export type MicrophoneMode = 
+/**  Even level; echo and noise taken out where there is any. */
+"speech" | 
+/**  The same with a stronger denoiser, always. */
+"strongNoiseRemoval" | 
+/**  Nothing. */
+"music";
 
 /**  The own microphone as it really is. */
 export type MicrophoneView = {
@@ -589,6 +641,77 @@ export type SavedHouse = {
 	rooms: RoomCard[] | null,
 };
 
+/**  What is to be said about a recording. */
+export type SoundCheckVerdict = 
+/**  Nothing or too little is heard. */
+"tooQuiet" | 
+/**  The microphone is overdriven. */
+"clipping" | 
+/**  The loudspeaker is heard in the microphone. */
+"echo" | 
+/**  The noise is too loud beside the voice. */
+"noisy" | 
+/**  A telephone's band only, as Bluetooth headsets have while they play and record at once. */
+"telephoneQuality" | 
+/**  Nothing to be said against it. */
+"fine";
+
+/**  A microphone or loudspeaker of this computer. */
+export type SoundDevice = {
+	/**  As the system knows it. */
+	id: string,
+	/**  As people know it. */
+	name: string,
+	/**  The system would use it now. */
+	isDefault: boolean,
+};
+
+/**  The devices of this computer. */
+export type SoundDevices = {
+	/**  What one can speak into. */
+	microphones: SoundDevice[],
+	/**  What one can listen with. */
+	loudspeakers: SoundDevice[],
+};
+
+/**  Something about the own sound, to be told once. */
+export type SoundNotice = 
+/**  They talk although they are muted. Nothing left this machine. */
+{ type: "talkingWhileMuted" } | 
+/**  The microphone is another one now. */
+{ type: "microphoneMoved"; 
+/**  Its name as the system shows it. */
+device: string } | 
+/**  The microphone, said to be lost before, works again. */
+{ type: "microphoneBack"; 
+/**  Its name as the system shows it. */
+device: string } | 
+/**  The sound comes from elsewhere now. */
+{ type: "loudspeakerMoved"; 
+/**  Its name as the system shows it. */
+device: string } | 
+/**  The loudspeaker, said to be lost before, works again. */
+{ type: "loudspeakerBack"; 
+/**  Its name as the system shows it. */
+device: string };
+
+/**  Something about the own sound, to be told once. */
+export type SoundNoticed = SoundNotice;
+
+/**  What was chosen about sound. */
+export type SoundView = {
+	/**  What one speaks into. */
+	microphone: DeviceSetting,
+	/**  What one listens with. */
+	loudspeaker: DeviceSetting,
+	/**  What is done to the own voice. */
+	mode: MicrophoneMode,
+	/**  When echo is cancelled. */
+	echo: EchoCancelling,
+	/**  People who are not played as they were sent. */
+	voices: ([PersonId, VoiceSetting])[],
+};
+
 /**  How the window looks. */
 export type Theme = 
 /**  As the system says. */
@@ -614,6 +737,14 @@ export type VoiceReceived = {
 	by: number,
 	/**  People who said lately what they receive. */
 	of: number,
+};
+
+/**  How one person sounds here. Nobody else knows of it. */
+export type VoiceSetting = {
+	/**  0 to [`LOUDEST_VOLUME_PERCENT`]. */
+	volumePercent: number,
+	/**  Not heard at all; the volume is kept for later. */
+	muted: boolean,
 };
 
 /**  What a room is to the person who looks at it. */

@@ -9,18 +9,30 @@ import type {
   AppView,
   Backend,
   CallView,
+  ChosenDevice,
   Command,
   Ears,
+  EchoCancelling,
   FoundRoom,
   Language,
   LevelBatch,
+  Measurements,
+  MicrophoneMode,
+  PersonId,
   Result,
+  SoundCheckVerdict,
+  SoundDevices,
+  SoundNotice,
+  SoundView,
   Theme,
+  VoiceSetting,
 } from './backend';
 import { isOnStage } from './backend';
 import { FakeRoom, refuse } from './fake/house';
+import { measured } from './fake/measured';
 import { crowd, idOf, ME } from './fake/people';
 import { calm, linkTo, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
+import { FakeSoundCheck } from './fake/sound';
 import { hasTheWord, loudness, ownMicrophone } from './fake/voices';
 
 const BATCH_MS = 50;
@@ -36,6 +48,8 @@ export type FakeSettings = {
   still?: boolean;
   /** Listeners on a usual evening. */
   listening?: number;
+  /** How long a sound check records. */
+  recordMs?: number;
   now?: () => number;
 };
 
@@ -50,6 +64,7 @@ export class FakeBackend implements Backend {
   #hear: ((batch: LevelBatch) => void) | null = null;
   #levels: ReturnType<typeof setInterval> | undefined;
   #batch = 0;
+  #check: FakeSoundCheck;
   #rooms = 0;
 
   constructor(settings: FakeSettings = {}) {
@@ -59,6 +74,7 @@ export class FakeBackend implements Backend {
     this.#theme = settings.theme ?? 'system';
     const setting = { at: (ago: number) => this.#clockFrom(this.#now() - ago), listening: settings.listening ?? 58 };
     this.scenario = { ...calm(), ...scenarios[settings.scenario ?? 'home'](setting) };
+    this.#check = new FakeSoundCheck(this.scenario, settings.recordMs ?? 0);
     if (this.scenario.room) this.#moveIn(this.scenario.room);
   }
 
@@ -75,6 +91,7 @@ export class FakeBackend implements Backend {
     if (opening === 'never') return new Promise(() => {});
     if (opening !== 'at once') return refuse(opening);
     if (closeAsked) setTimeout(() => this.askToClose());
+    this.#ears?.callMeasured(this.#measured());
     if (this.#settings.lively) this.#liven();
     return { status: 'ok', data: this.view() };
   }
@@ -177,6 +194,53 @@ export class FakeBackend implements Backend {
     return this.command({ type: 'endRoom' });
   }
 
+  async listSoundDevices(): Answer<SoundDevices> {
+    const { devices } = this.scenario;
+    return devices ? { status: 'ok', data: devices } : refuse('no_microphone');
+  }
+
+  chooseMicrophone(device: ChosenDevice | null): Answer {
+    return this.#changeSound({ microphone: device ? { type: 'named', device } : { type: 'system' } });
+  }
+
+  chooseLoudspeaker(device: ChosenDevice | null): Answer {
+    return this.#changeSound({ loudspeaker: device ? { type: 'named', device } : { type: 'system' } });
+  }
+
+  setMicrophoneMode(mode: MicrophoneMode): Answer {
+    return this.#changeSound({ mode });
+  }
+
+  setEchoCancelling(echo: EchoCancelling): Answer {
+    return this.#changeSound({ echo });
+  }
+
+  setVoice(person: PersonId, voice: VoiceSetting): Answer {
+    const others = this.scenario.sound.voices.filter(([id]) => id !== person);
+    return this.#changeSound({ voices: [...others, [person, voice]] });
+  }
+
+  async openSoundCheck(hear: (batch: LevelBatch) => void): Answer {
+    const me = this.room?.guest(ME.id);
+    if (me) me.muted = true;
+    return this.#answer(this.#check.start(hear));
+  }
+
+  recordSoundCheck(): Answer<SoundCheckVerdict> {
+    this.sent.push('recordSoundCheck');
+    return this.#check.record();
+  }
+
+  async playSoundCheck(): Answer {
+    this.sent.push('playSoundCheck');
+    return this.#check.play();
+  }
+
+  async closeSoundCheck(): Answer {
+    this.#check.stop();
+    return done;
+  }
+
   async closeWindow(): Answer {
     this.sent.push('closeWindow');
     return done;
@@ -214,6 +278,21 @@ export class FakeBackend implements Backend {
     this.#changed();
   }
 
+  /** The system does something about the sound by itself. */
+  noticeSound(notice: SoundNotice): void {
+    this.#ears?.soundNoticed(notice);
+  }
+
+  /** A headset is plugged in or pulled out. */
+  plug(devices: SoundDevices | null): void {
+    this.scenario.devices = devices;
+  }
+
+  /** Is a microphone open for a sound check? */
+  get checksSound(): boolean {
+    return this.#check.open;
+  }
+
   openLink(openedLink: string): void {
     this.scenario.view = { ...this.scenario.view, openedLink };
     this.#changed();
@@ -229,7 +308,7 @@ export class FakeBackend implements Backend {
   }
 
   view(): AppView {
-    const { name, found, saved, searching, discoveryProblem, view } = this.scenario;
+    const { name, found, saved, searching, discoveryProblem, sound, view } = this.scenario;
     return {
       profile: null,
       version: '0.1.0',
@@ -237,6 +316,7 @@ export class FakeBackend implements Backend {
       you: ME.id,
       language: this.#language,
       theme: this.#theme,
+      sound,
       problem: null,
       home: { found: [...this.#mine(), ...found], saved, searching, discoveryProblem },
       call: this.#call(),
@@ -281,6 +361,18 @@ export class FakeBackend implements Backend {
     };
   }
 
+  /** Of everybody who can be heard, and of the own voice while others can hear it. */
+  #measured(): Measurements {
+    const voices = this.room?.stage.filter(({ muted }) => !muted).map(({ id }) => id) ?? [];
+    const others = (this.room?.guests.length ?? 1) - 1;
+    return measured(voices.filter((id) => id !== ME.id), voices.includes(ME.id) && others > 0 ? others : null);
+  }
+
+  #changeSound(change: Partial<SoundView>): Answer {
+    this.scenario.sound = { ...this.scenario.sound, ...change };
+    return this.#answer(done);
+  }
+
   #onStage(): boolean {
     return isOnStage(this.room?.guest(ME.id)?.role ?? 'listener');
   }
@@ -323,6 +415,7 @@ export class FakeBackend implements Backend {
   }
 
   #changed(): void {
+    this.#ears?.callMeasured(this.#measured());
     this.#ears?.appChanged(this.view());
   }
 
@@ -330,7 +423,8 @@ export class FakeBackend implements Backend {
     if (!this.room || !this.#hear) return;
     this.#batch += 1;
     const me = this.room.guest(ME.id);
-    const others = this.room.stage.filter(({ id, muted }) => id !== ME.id && !muted);
+    const silenced = new Set(this.scenario.sound.voices.filter(([, { muted }]) => muted).map(([id]) => id));
+    const others = this.room.stage.filter(({ id, muted }) => id !== ME.id && !muted && !silenced.has(id));
     const own = me && isOnStage(me.role) && !this.scenario.microphoneProblem ? (this.#settings.still ? -27 : ownMicrophone(this.#batch)) : null;
     const people = this.#settings.still
       ? others.slice(0, me?.muted === false ? 0 : 1).map(({ id }): [string, number] => [id, -14])
@@ -379,6 +473,7 @@ export function fakeFromQuery(query: string): FakeBackend {
     theme: (wish.get('theme') as Theme | null) ?? 'system',
     still: wish.has('still'),
     lively: !wish.has('still') && !wish.has('played'),
+    recordMs: wish.has('played') ? 400 : 5_000,
   });
 }
 

@@ -9,25 +9,34 @@ import type {
   CloseAsked,
   Code,
   Command,
+  Measurements,
   Notice,
+  PersonId,
   PersonView,
   Refusal,
+  SoundNotice,
+  VoiceSetting,
 } from '../backend/backend';
-import { explain, noticeWords } from '../words/explain';
+import { explain, noticeWords, soundWords } from '../words/explain';
 import { speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { RoomClock } from './clock.svelte';
+import { carriedOn, type Delays } from './delays';
 import { Levels } from './levels.svelte';
 import { Notices } from './notices.svelte';
 import { leavingNeedsAChoice } from './rights';
+import { standingProblems } from './sound';
+import { stepped, usualVoice, voiceOf } from './voices';
 import { Screen } from './window.svelte';
 
 export type Entering = (leaveOther: boolean) => Answer;
 
 /** The one dialog that is open. */
 export type Asking =
-  | { what: 'start' }
+  | { what: 'start'; title?: string }
   | { what: 'settings' }
+  /** `check`: for the sound check above all. `then`: what was being asked, and is asked again afterwards. */
+  | { what: 'sound'; check?: boolean; then?: Asking }
   | { what: 'share' }
   | { what: 'keys' }
   | { what: 'leave' }
@@ -62,6 +71,9 @@ export class App {
   failure = $state.raw<Refusal | null>(null);
   asking = $state.raw<Asking | null>(null);
   closed = $state.raw<Closed | null>(null);
+  /** What was measured in the call about a second ago. */
+  measured = $state.raw<Measurements | null>(null);
+  delays = $state.raw<Delays>(new Map());
   /** On the way into a room. */
   entering = $state(false);
   /** Problem codes the person has put away. */
@@ -89,8 +101,10 @@ export class App {
       appChanged: (view) => this.#setView(view),
       callChanged: (call) => this.view && this.#setView({ ...this.view, call }),
       noticed: (notice) => this.#notice(notice),
+      callMeasured: (measured) => this.#callMeasured(measured),
       callClosed: (reason) => this.#callClosed(reason),
-      problem: (refusal) => this.tellRefusal(refusal),
+      soundNoticed: (notice) => this.#soundNotice(notice),
+      problem: (refusal) => this.#problem(refusal),
       closeAsked: (asked) => (this.asking = { what: 'close', asked }),
     });
     const answer = await this.backend.openApp();
@@ -146,6 +160,27 @@ export class App {
     const up = you.place === null;
     if (await this.command({ type: up ? 'raiseHand' : 'lowerHand' })) {
       this.announcer.say(t(up ? 'hand.is.up' : 'hand.is.down'));
+    }
+  }
+
+  /** How somebody sounds here, for me alone. */
+  voice(person: PersonId): VoiceSetting {
+    return this.view ? voiceOf(this.view.sound, person) : usualVoice;
+  }
+
+  setVoice(person: PersonId, voice: VoiceSetting): Promise<boolean> {
+    return this.ask(this.backend.setVoice(person, voice));
+  }
+
+  async stepVoice({ id, name }: PersonView, step: 1 | -1): Promise<void> {
+    const voice = stepped(this.voice(id), step);
+    if (await this.setVoice(id, voice)) this.announcer.interrupt(t('voice.told', { name, n: voice.volumePercent }));
+  }
+
+  async toggleMutedForMe({ id, name }: PersonView): Promise<void> {
+    const voice = this.voice(id);
+    if (await this.setVoice(id, { ...voice, muted: !voice.muted })) {
+      this.announcer.interrupt(t(voice.muted ? 'voice.unmuted.now' : 'voice.muted.now', { name }));
     }
   }
 
@@ -221,7 +256,14 @@ export class App {
     );
   }
 
+  #callMeasured(measured: Measurements): void {
+    this.measured = measured;
+    this.delays = carriedOn(this.delays, measured.delays, this.call?.room.stage ?? []);
+  }
+
   #callOver(): void {
+    this.measured = null;
+    this.delays = new Map();
     this.levels.clear();
     this.notices.clear();
     this.handsSheet = false;
@@ -235,6 +277,16 @@ export class App {
     if (!SPOKEN_ONLY.has(notice.type)) this.notices.show(text, urgent);
     if (urgent) this.announcer.interrupt(text);
     else this.announcer.say(text);
+  }
+
+  /** Where the sound went, and talk while muted: a quiet word, never in the way. */
+  #soundNotice(notice: SoundNotice): void {
+    this.tell(soundWords(notice));
+  }
+
+  #problem(refusal: Refusal): void {
+    // What stands above the stage was told when it came up.
+    if (!standingProblems(this.call).includes(refusal.code)) this.tellRefusal(refusal);
   }
 
   #callClosed(reason: ClosedReason): void {

@@ -18,6 +18,11 @@ export function onKey(app: App, event: KeyboardEvent): void {
     app.asking = { what: 'keys' };
     return;
   }
+  if (event.key.toLowerCase() === 's' && isPlain(event) && !app.screen.mini) {
+    event.preventDefault();
+    app.asking = { what: 'sound' };
+    return;
+  }
   if (!app.call) return;
   if (event.key === 'F6') {
     event.preventDefault();
@@ -29,7 +34,7 @@ export function onKey(app: App, event: KeyboardEvent): void {
     void app.leave();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
+  if (!isPlain(event)) return;
   if (event.key === 'Escape') {
     app.handsSheet = false;
     app.notices.clear();
@@ -39,6 +44,11 @@ export function onKey(app: App, event: KeyboardEvent): void {
   if (!act) return;
   event.preventDefault();
   act();
+}
+
+/** A single letter, while nobody types. */
+function isPlain(event: KeyboardEvent): boolean {
+  return !(event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target));
 }
 
 function letters(app: App): Record<string, () => void> {

@@ -1,15 +1,17 @@
 /** A person, a face on a card, a waiting time, said in one sentence. */
-import type { CardPerson, PersonView, RoomTime, RoomView } from '../backend/backend';
+import type { CardPerson, PersonView, RoomTime, RoomView, VoiceSetting } from '../backend/backend';
 import { isOnStage } from '../backend/backend';
 import { roleWord } from '../words/explain';
 import { list, t } from '../words/words.svelte';
 import { firstName } from './names';
+import { isUsual, usualVoice } from './voices';
 
 /** "Sari, speaker, unmuted, talking" or "Wei, listener, hand raised, 3rd in line" (14.1). */
-export function personSentence(room: RoomView, person: PersonView, talking: boolean): string {
+export function personSentence(room: RoomView, person: PersonView, talking: boolean, voice: VoiceSetting = usualVoice): string {
   const you = person.id === room.you.id;
   const parts = [person.name, ...(you ? [t('you').toLocaleLowerCase()] : []), roleWord(person.role).toLocaleLowerCase()];
   if (isOnStage(person.role)) parts.push(t(person.muted ? 'person.muted' : 'person.unmuted'));
+  if (!isUsual(voice)) parts.push(voiceWords(voice));
   if (talking) parts.push(t('person.talking'));
   if (person.hand) parts.push(t('person.hand'));
   const place = placeOf(room, person);
@@ -18,6 +20,11 @@ export function personSentence(room: RoomView, person: PersonView, talking: bool
   if (invited) parts.push(t('person.invited'));
   if (person.away) parts.push(t('person.away').toLocaleLowerCase());
   return parts.join(t('list.comma'));
+}
+
+/** "muted for you" or "volume 150 % for you" */
+export function voiceWords({ volumePercent, muted }: VoiceSetting): string {
+  return muted ? t('voice.muted') : t('voice.at', { n: volumePercent });
 }
 
 function placeOf(room: RoomView, person: PersonView): number | null {

@@ -1,5 +1,5 @@
 /** Codes, notices and reasons of the app in a person's words. */
-import type { ClosedReason, Code, HandScope, InvitationState, Notice, Role } from '../backend/backend';
+import type { ClosedReason, Code, HandScope, InvitationState, Notice, Role, SoundNotice } from '../backend/backend';
 import { catalogues, t, type Key } from './words.svelte';
 
 /** What happened and what to do about it. A code from a newer house than this app is explained as `internal`. */
@@ -30,6 +30,11 @@ export function noticeWords(notice: Notice): string {
     default:
       return t(`notice.${notice.type}`);
   }
+}
+
+export function soundWords(notice: SoundNotice): string {
+  if (notice.type === 'talkingWhileMuted') return t('notice.talkingWhileMuted', { key: 'M' });
+  return t(`notice.${notice.type}`, { device: notice.device });
 }
 
 const roleKeys: Record<Role, Key> = {

@@ -71,8 +71,7 @@ test('with the keyboard alone: start, invite, mute, make moderator, hand over, l
   await open(page, { scenario: 'home-empty' });
   // Keys pressed before the page is there go nowhere.
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Tab');
+  for (let n = 0; n < 3; n += 1) await page.keyboard.press('Tab');
   await expect(page.getByRole('button', { name: 'Start a room' })).toBeFocused();
   await page.keyboard.press('Enter');
   await page.keyboard.type('By keys');
@@ -184,4 +183,57 @@ test.describe('refusals are explained where they happen', () => {
     await page.getByRole('button', { name: '上台' }).click();
     await expect(page.locator('.toast')).toHaveText(/隐私设置/);
   });
+});
+
+test('with the keyboard alone: check the sound, take another microphone, make somebody louder and mute somebody', async ({ page }) => {
+  await open(page, { scenario: 'room-turn' });
+  await expect(page.getByRole('button', { name: 'Join the stage' })).toBeFocused();
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Check your sound' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Record 5 seconds' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('You sound good.', { exact: true })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Play it again' })).toBeFocused();
+  await page.getByLabel('Microphone', { exact: true }).focus();
+  await page.keyboard.type('Jabra');
+  await expect(page.getByLabel('Microphone', { exact: true })).toHaveValue('device:usb-headset');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await expect(page.locator('dialog').getByRole('button', { name: 'Join the stage' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByText("You're on stage, muted. Press M to speak.").last()).toBeVisible();
+
+  await page.getByRole('button', { name: /^Wayan Sudra, host/ }).focus();
+  await page.keyboard.press('+');
+  await expect(page.getByRole('button', { name: 'Wayan Sudra, host, unmuted, volume 110 % for you' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  const slider = page.getByRole('slider');
+  await expect(slider).toBeFocused();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await expect(slider).toHaveValue('130');
+  await page.keyboard.press('End');
+  await expect(slider).toHaveValue('200');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Unmute for me' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Wayan Sudra, host, unmuted, muted for you' })).toBeFocused();
+});
+
+test('the slider is dragged, and the volume stays where it was let go', async ({ page }) => {
+  await open(page, { scenario: 'room-listener' });
+  await page.getByRole('button', { name: /^Theo Okafor, speaker/ }).click();
+  const box = await page.getByRole('slider').boundingBox();
+  if (!box) throw new Error('there is no slider');
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.2, box.y + box.height / 2, { steps: 12 });
+  await page.mouse.move(box.x - 30, box.y + box.height / 2, { steps: 6 });
+  await page.mouse.up();
+  await expect(page.getByRole('slider')).toHaveValue('0');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Theo Okafor, speaker, unmuted, volume 0 % for you' })).toBeVisible();
 });

@@ -32,11 +32,25 @@ async function overflows(page: Page): Promise<string[]> {
   });
 }
 
+/** What axe finds once nothing moves any more: what is half faded has no contrast yet. */
+async function violations(page: Page, theme: string): Promise<string[]> {
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === 'finished'));
+  await page.evaluate(axeSource);
+  // The dark theme differs in its colours alone.
+  const rules = theme === 'dark' ? { runOnly: ['color-contrast'] } : {};
+  const { violations: found, passes } = await page.evaluate(
+    (wish) => (window as unknown as { axe: { run(wish: object): Promise<AxeResults> } }).axe.run(wish),
+    rules,
+  );
+  expect(passes.map(({ id }) => id)).toContain('color-contrast');
+  return found.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 120) + (any[0]?.message ?? ''))}`);
+}
+
 async function enlargeText(page: Page): Promise<void> {
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '130%'));
 }
 
-for (const scenario of ['home', 'home-long', 'room-host', 'room-long', 'room-crowd', 'room-turn', 'room-hands-off', 'room-lost']) {
+for (const scenario of ['home', 'home-long', 'room-host', 'room-long', 'room-crowd', 'room-turn', 'room-voices', 'room-hands-off', 'room-lost']) {
   for (const language of ['en', 'id', 'zh']) {
     if (language !== 'en' && !['home', 'room-host', 'room-hands-off'].includes(scenario)) continue;
     test(`nothing sticks out of ${scenario} in ${language} at any width, also with 130 % text`, async ({ page }) => {
@@ -52,6 +66,25 @@ for (const scenario of ['home', 'home-long', 'room-host', 'room-long', 'room-cro
       expect(heard).toEqual([]);
     });
   }
+}
+
+for (const language of ['en', 'id', 'zh']) {
+  test(`nothing sticks out of the sound dialog and the check in ${language}, also with 130 % text`, async ({ page }) => {
+    for (const [width, height] of sizes) {
+      await page.setViewportSize({ width, height });
+      for (const scenario of ['sound-missing', 'sound-noisy']) {
+        await open(page, { scenario, language });
+        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+        await page.keyboard.press('s');
+        await page.locator('dialog .card > .button').click();
+        await page.locator('dialog .ways .act').click();
+        await expect(page.locator('dialog .verdict')).toBeVisible();
+        expect(await overflows(page), `${scenario} at ${width}`).toEqual([]);
+        await enlargeText(page);
+        expect(await overflows(page), `${scenario} at ${width} with 130 % text`).toEqual([]);
+      }
+    }
+  });
 }
 
 for (const size of [
@@ -92,16 +125,24 @@ for (const theme of ['light', 'dark']) {
       await page.emulateMedia({ reducedMotion: 'reduce' });
       await open(page, { scenario, theme });
       await expect(page.getByRole('heading').first()).toBeVisible();
-      await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === 'finished'));
-      await page.evaluate(axeSource);
-      // The dark theme differs in its colours alone.
-      const rules = theme === 'dark' ? { runOnly: ['color-contrast'] } : {};
-      const { violations, passes } = await page.evaluate(
-        (wish) => (window as unknown as { axe: { run(wish: object): Promise<AxeResults> } }).axe.run(wish),
-        rules,
-      );
-      expect(passes.map(({ id }) => id)).toContain('color-contrast');
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 120) + (any[0]?.message ?? ''))}`)).toEqual([]);
+      expect(await violations(page, theme)).toEqual([]);
+    });
+  }
+}
+
+for (const theme of ['light', 'dark']) {
+  for (const [name, scenario, act] of [
+    ['the sound dialog', 'sound-missing', (page: Page) => page.keyboard.press('s')],
+    ['the volume of a person', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Theo Okafor/ }).click()],
+    ['the parts of a delay', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Delay of Theo/ }).click()],
+  ] as const) {
+    test(`axe, contrast included: ${name} in ${theme}`, async ({ page }) => {
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      await open(page, { scenario, theme });
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await act(page);
+      await expect(page.getByRole('dialog')).toBeVisible();
+      expect(await violations(page, theme)).toEqual([]);
     });
   }
 }

@@ -1,5 +1,7 @@
 /** Photographs of the window into `pictures-output/`; nothing is asserted, somebody looks. */
 import { test, type Page } from '@playwright/test';
+import type { SoundNotice } from '../../src/backend/backend';
+import type { FakeBackend } from '../../src/backend/fake';
 
 const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 500, height: 800 }, mini: { width: 500, height: 82 } };
 const middle = { width: 760, height: 800 };
@@ -28,6 +30,8 @@ const more: [string, string, { width: number; height: number }, string?][] = [
   ['room-no-mic', 'room-no-mic', sizes.full],
   ['room-zh', 'room-host', sizes.full, 'zh'],
   ['room-id', 'room-host', sizes.narrow, 'id'],
+  ['room-voices', 'room-voices', sizes.full],
+  ['room-voices-narrow', 'room-voices', sizes.narrow],
   ['close-asked', 'close-asked', sizes.full],
   ['link', 'link', sizes.full],
 ];
@@ -43,6 +47,28 @@ for (const theme of ['light', 'dark']) {
   }
 }
 
+async function checkSound(page: Page): Promise<void> {
+  const asked = page.getByRole('button', { name: 'Sound check' });
+  if (await asked.count()) await asked.click();
+  else await page.keyboard.press('s');
+  await page.getByRole('button', { name: 'Check your sound' }).click();
+  await page.waitForTimeout(300);
+}
+
+async function record(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Record 5 seconds' }).click();
+}
+
+async function judge(page: Page): Promise<void> {
+  await checkSound(page);
+  await record(page);
+  await page.getByRole('button', { name: 'Record again' }).waitFor();
+}
+
+async function notice(page: Page, told: SoundNotice): Promise<void> {
+  await page.evaluate((what) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.noticeSound(what), told);
+}
+
 /** Things that open: name, scenario, size, and what is pressed. */
 const opened: [string, string, { width: number; height: number }, (page: Page) => Promise<void>][] = [
   ['open-person', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
@@ -55,6 +81,22 @@ const opened: [string, string, { width: number; height: number }, (page: Page) =
   ['open-keys', 'room-host', sizes.full, (page) => page.keyboard.press('?')],
   ['open-hands', 'room-host', sizes.narrow, (page) => page.getByRole('button', { name: /Show hands/ }).click()],
   ['open-house', 'home', sizes.full, (page) => page.getByRole('button', { name: /Rust Jakarta/ }).click()],
+  ['open-voice', 'room-voices', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
+  ['open-delay', 'room-voices', sizes.full, (page) => page.getByRole('button', { name: /^Delay of Bagus/ }).click()],
+  ['open-sound', 'room-host', sizes.full, (page) => page.keyboard.press('s')],
+  ['open-sound-narrow', 'room-listener', sizes.narrow, (page) => page.keyboard.press('s')],
+  ['open-sound-home', 'home', sizes.full, (page) => page.getByRole('button', { name: 'Sound', exact: true }).click()],
+  ['open-sound-missing', 'sound-missing', sizes.full, (page) => page.keyboard.press('s')],
+  ['open-sound-none', 'sound-none', sizes.full, (page) => page.keyboard.press('s')],
+  ['open-sound-unlisted', 'sound-silent-system', sizes.full, (page) => page.keyboard.press('s')],
+  ['open-check', 'room-turn', sizes.full, (page) => page.getByRole('button', { name: 'Sound check' }).click()],
+  ['open-check-ready', 'room-turn', sizes.full, checkSound],
+  ['open-check-recording', 'room-turn', sizes.narrow, async (page) => (await checkSound(page), await record(page))],
+  ['open-check-fine', 'room-turn', sizes.full, judge],
+  ['open-check-noisy', 'sound-noisy', sizes.narrow, judge],
+  ['open-check-refused', 'sound-refused', sizes.full, checkSound],
+  ['open-talk', 'room-speaker', sizes.full, (page) => notice(page, { type: 'talkingWhileMuted' })],
+  ['open-moved', 'room-speaker', sizes.narrow, (page) => notice(page, { type: 'loudspeakerMoved', device: 'WH-1000XM4' })],
   [
     'open-toast',
     'room-mic-refused',
@@ -68,7 +110,8 @@ for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
     test(`${name} ${theme}`, async ({ page }) => {
       await page.setViewportSize(size);
       await page.goto(`/?scenario=${scenario}&theme=${theme}&language=en&still`);
-      await page.waitForTimeout(400);
+      await page.locator('h1').waitFor();
+      await page.waitForTimeout(300);
       await open(page);
       await page.waitForTimeout(400);
       await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });

@@ -19,6 +19,8 @@ async function openAs(scenario: ScenarioName): Promise<FakeBackend> {
     appChanged: (next) => (view = next),
     callChanged: () => {},
     noticed: (notice) => notices.push(notice),
+    soundNoticed: () => {},
+    callMeasured: () => {},
     callClosed: (reason) => closed.push(reason),
     problem: () => {},
     closeAsked: () => {},

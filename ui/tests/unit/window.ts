@@ -34,8 +34,10 @@ export async function faults(): Promise<string[]> {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
 }
 
-export const polite = () => screen.getByRole('status', { hidden: true }).textContent.trim();
-export const urgent = () => screen.getByRole('alert', { hidden: true }).textContent.trim();
+/** A dialog has live regions of its own, with the same words. */
+const said = (role: string) => screen.getAllByRole(role, { hidden: true })[0]?.textContent.trim() ?? '';
+export const polite = () => said('status');
+export const urgent = () => said('alert');
 
 /** The accessible name of whatever has focus, or its tag. */
 export function focused(): string {

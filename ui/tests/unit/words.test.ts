@@ -2,23 +2,23 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ClosedReason, Code, Language, Notice } from '../../src/backend/backend';
-import { closedWords, explain, noticeWords } from '../../src/words/explain';
+import type { ClosedReason, Code, Language, Notice, SoundNotice } from '../../src/backend/backend';
+import { closedWords, explain, noticeWords, soundWords } from '../../src/words/explain';
 import { catalogues, list, speak, systemLanguage, t, type Entry, type Key } from '../../src/words/words.svelte';
 
 const languages: Language[] = ['en', 'id', 'zh'];
 const keys = Object.keys(catalogues.en) as Key[];
-const bindings = readFileSync(join(import.meta.dirname, '../../src/backend/bindings.ts'), 'utf8');
+const bindings = readFileSync(join(import.meta.dirname, '../../src/backend/bindings.ts'), 'utf8').replace(/\/\*.*?\*\//gs, '');
 
 /** The quoted words of a string union in the bindings, whoever wrote them. */
 function union(name: string): string[] {
   const text = new RegExp(`export type ${name} =([^;]*?);`, 's').exec(bindings)?.[1] ?? '';
-  const withoutComments = text.replace(/\/\*.*?\*\//gs, '');
-  return [...withoutComments.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? '');
+  return [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? '');
 }
 
-function noticeTypes(): string[] {
-  const start = bindings.indexOf('export type Notice =');
+/** The `type`s of a tagged union in the bindings. */
+function types(name: string): string[] {
+  const start = bindings.indexOf(`export type ${name} =`);
   const end = bindings.indexOf('export type', start + 20);
   return [...bindings.slice(start, end).matchAll(/type: "(\w+)"/g)].map(([, word]) => word ?? '');
 }
@@ -67,7 +67,7 @@ describe('the catalogues', () => {
   it('are used: no key stands there for nothing, apart from those of features to come', () => {
     const toCome = ['lock', 'unlock', 'ping', 'recording', 'sec.followed', 'sec.others', 'dev.speaker', 'you.muted', 'on.stage.muted', 'now.host', 'ended']; // prettier-ignore
     const source = sources(join(import.meta.dirname, '../../src'));
-    const built = ['error.', 'notice.', 'closed.', 'theme.'];
+    const built = ['error.', 'notice.', 'closed.', 'theme.', 'sound.mode.', 'sound.echo.', 'verdict.', 'delay.'];
     const unused = keys.filter((key) => !source.includes(`'${key}'`) && !built.some((start) => key.startsWith(start)));
     expect(unused.filter((key) => !toCome.includes(key))).toEqual([]);
   });
@@ -98,12 +98,16 @@ describe('the exact words of the product', () => {
 describe('everything the app can say has words in every language', () => {
   const codes = union('Code');
   const reasons = union('ClosedReason');
-  const notices = noticeTypes();
+  const notices = types('Notice');
+  const soundNotices = types('SoundNotice');
+  const verdicts = union('SoundCheckVerdict');
 
   it('finds the codes, reasons and notices in the bindings', () => {
     expect(codes.length).toBeGreaterThan(40);
     expect(reasons).toContain('removed');
     expect(notices).toContain('mutedBy');
+    expect(soundNotices).toContain('talkingWhileMuted');
+    expect(verdicts).toContain('telephoneQuality');
   });
 
   it.each(languages)('codes (%s)', (language) => {
@@ -122,6 +126,28 @@ describe('everything the app can say has words in every language', () => {
       expect(words, type).not.toMatch(/[{}]/);
       expect(words.length, type).toBeGreaterThan(3);
     }
+  });
+
+  it.each(languages)('sound notices, with the device or the key in them (%s)', (language) => {
+    speak(language);
+    for (const type of soundNotices) {
+      const words = soundWords({ type, device: 'Jabra' } as SoundNotice);
+      expect(words, type).toContain(type === 'talkingWhileMuted' ? 'M' : 'Jabra');
+      expect(words, type).not.toMatch(/[{}]/);
+    }
+  });
+
+  it('verdicts of a sound check, with what to do about them', () => {
+    for (const verdict of verdicts) {
+      expect(keys, verdict).toContain(`verdict.${verdict}`);
+      expect(keys, verdict).toContain(`verdict.${verdict}.advice`);
+    }
+  });
+
+  it.each(['MicrophoneMode', 'EchoCancelling'])('the settings of %s', (name) => {
+    const start = name === 'MicrophoneMode' ? 'sound.mode' : 'sound.echo';
+    expect(union(name)).toHaveLength(3);
+    for (const option of union(name)) expect(keys).toEqual(expect.arrayContaining([`${start}.${option}`, `${start}.${option}.hint`]));
   });
 
   it('explains a code it does not know yet as something that went wrong', () => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serambi_audio::{Cue, EngineSettings};
+use serambi_audio::Cue;
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
     api::{Joined, MediaGrant},
@@ -26,7 +26,9 @@ use crate::{
     call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, Measurements, MicrophoneView, link_to_share},
     house_client::HouseClient,
     media::{Doorway, DoorwaySource, Media, Speakers, VoiceOut},
+    rehearsal::Rehearsing,
     sound::Sound,
+    sound_settings::SoundChoice,
     websocket::host_and_port,
 };
 
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) media: Media,
     pub(crate) sound: Arc<Sound>,
     pub(crate) voice_out: VoiceOut,
+    pub(crate) rehearsing: Rehearsing,
     pub(crate) speakers: Arc<Speakers>,
     events: mpsc::UnboundedSender<CallEvent>,
     view: Mutex<CallView>,
@@ -74,13 +77,13 @@ impl Call {
     pub async fn start(
         house: HouseClient,
         title: &str,
-        sound: EngineSettings,
+        sound: impl Into<SoundChoice>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<CallEvent>), Refusal> {
         let asking = {
             let house = house.clone();
             async move { house.start_room(title, false).await }
         };
-        Self::enter(house.clone(), asking, sound).await
+        Self::enter(house.clone(), asking, sound.into()).await
     }
 
     /// Joins a room: a listener with a closed microphone, or whatever the kept seat says.
@@ -91,26 +94,27 @@ impl Call {
     pub async fn join(
         house: HouseClient,
         room: RoomId,
-        sound: EngineSettings,
+        sound: impl Into<SoundChoice>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<CallEvent>), Refusal> {
         let asking = {
             let house = house.clone();
             async move { house.join(&room, false).await }
         };
-        Self::enter(house, asking, sound).await
+        Self::enter(house, asking, sound.into()).await
     }
 
     async fn enter(
         house: HouseClient,
         asking: impl Future<Output = Result<Joined, Refusal>>,
-        settings: EngineSettings,
+        choice: SoundChoice,
     ) -> Result<(Self, mpsc::UnboundedReceiver<CallEvent>), Refusal> {
         let asked_at = Instant::now();
         let voice_out = VoiceOut::start();
         // Sound devices take longer than the house: they start while it is asked.
-        let (sound, engine, sound_news) = Sound::start(settings, voice_out.clone());
+        let gains = choice.gains.clone();
+        let (sound, engine, sound_news) = Sound::start(choice, voice_out.clone());
         let joined = asking.await?;
-        let speakers = Arc::new(Speakers::new(engine));
+        let speakers = Arc::new(Speakers::new(engine, gains));
         let room = joined.view.id.clone();
         let (media, media_news) = Media::start(
             doorway(&house, &joined.media)?,
@@ -133,6 +137,7 @@ impl Call {
             media,
             sound,
             voice_out,
+            rehearsing: Rehearsing::default(),
             speakers,
             events,
             view: Mutex::new(view),
@@ -186,9 +191,10 @@ impl Call {
         if muted { self.shared.mute().await } else { self.shared.unmute().await }
     }
 
-    /// Takes another microphone and loudspeaker, without leaving the room; mute stays as it is.
-    pub async fn choose_devices(&self, choice: EngineSettings) {
-        self.shared.sound.choose_devices(choice.microphone, choice.loudspeaker).await;
+    /// Takes other devices, another mode, other volumes, without leaving the room; mute stays as it is.
+    pub fn choose_sound(&self, choice: SoundChoice) {
+        self.shared.speakers.set_gains(choice.gains.clone());
+        self.shared.sound.choose(choice);
     }
 
     /// Plays a cue to this person alone.
@@ -304,6 +310,7 @@ impl Shared {
             .speakers
             .iter()
             .filter_map(|(speaker, level)| Some((self.speakers.person(*speaker)?, *level)))
+            .filter(|(person, _)| self.speakers.gain_of(person) > 0.0)
             .collect();
         people.sort_by(|a, b| a.0.cmp(&b.0));
         Levels { own: levels.microphone, people }

@@ -16,11 +16,13 @@ use tokio::{
 use crate::{
     call::Shared,
     call_view::{CallEvent, Connection},
+    device_loss::{DeviceLoss, Return},
     house_channel::{ChannelNews, HouseChannel},
     measuring::{MEASURE_EVERY, Measuring},
     media::MediaNews,
     retry::Retry,
     sound::{SoundNews, loudspeaker_refusal, microphone_refusal},
+    sound_notice::SoundNotice,
 };
 
 /// How often the connection is looked at.
@@ -37,6 +39,8 @@ pub(crate) struct CallTask {
     seq: u64,
     media_down_since: Option<Instant>,
     house_down_since: Option<Instant>,
+    microphone_loss: DeviceLoss,
+    loudspeaker_loss: DeviceLoss,
     /// Our seat is gone; when to ask for a new one.
     rejoin_at: Option<tokio::time::Instant>,
     rejoin_retry: Retry,
@@ -60,6 +64,8 @@ impl CallTask {
             // Neither is up yet.
             media_down_since: Some(Instant::now()),
             house_down_since: Some(Instant::now()),
+            microphone_loss: DeviceLoss::default(),
+            loudspeaker_loss: DeviceLoss::default(),
             rejoin_at: None,
             rejoin_retry: Retry::default(),
             measuring: Measuring::new(Instant::now()),
@@ -211,25 +217,62 @@ impl CallTask {
         }
     }
 
-    fn take_sound(&self, news: SoundNews) {
-        let shared = &self.shared;
+    fn take_sound(&mut self, news: SoundNews) {
+        let now = Instant::now();
         match news {
             SoundNews::Notice(AudioNotice::MicrophoneLost { reason }) => {
-                let refusal = microphone_refusal(&reason);
-                shared.change(|view| view.microphone.problem = Some(refusal.code));
-                shared.tell(CallEvent::Problem(refusal));
-            }
-            SoundNews::Notice(AudioNotice::MicrophoneBack { .. }) => {
-                shared.change(|view| view.microphone.problem = None);
+                self.microphone_loss.begin(microphone_refusal(&reason), now);
             }
             SoundNews::Notice(AudioNotice::LoudspeakerLost { reason }) => {
-                self.note_loudspeaker(loudspeaker_refusal(&reason));
+                self.loudspeaker_loss.begin(loudspeaker_refusal(&reason), now);
             }
-            SoundNews::Notice(AudioNotice::LoudspeakerBack { .. }) => {
-                shared.change(|view| view.loudspeaker_problem = None);
+            SoundNews::Notice(AudioNotice::MicrophoneBack { device }) => {
+                self.shared.change(|view| view.microphone.problem = None);
+                match self.microphone_loss.end(&device) {
+                    Return::Back => self.tell_sound(SoundNotice::MicrophoneBack { device }),
+                    Return::Elsewhere => self.tell_sound(SoundNotice::MicrophoneMoved { device }),
+                    Return::Unnoticed => {}
+                }
             }
-            SoundNews::Notice(other) => tracing::info!(?other, "sound"),
+            SoundNews::Notice(AudioNotice::LoudspeakerBack { device }) => {
+                self.shared.change(|view| view.loudspeaker_problem = None);
+                match self.loudspeaker_loss.end(&device) {
+                    Return::Back => self.tell_sound(SoundNotice::LoudspeakerBack { device }),
+                    Return::Elsewhere => self.tell_sound(SoundNotice::LoudspeakerMoved { device }),
+                    Return::Unnoticed => {}
+                }
+            }
+            SoundNews::Notice(AudioNotice::TalkingWhileMuted) if self.shared.rehearsing.goes_on() => {}
+            SoundNews::Notice(other) => {
+                tracing::info!(?other, "sound");
+                if let Some(notice) = SoundNotice::of(other) {
+                    self.tell_sound(notice);
+                }
+            }
             SoundNews::Broken(refusal) => self.note_loudspeaker(refusal),
+        }
+    }
+
+    fn tell_sound(&self, notice: SoundNotice) {
+        self.shared.tell(CallEvent::Sound(notice));
+    }
+
+    /// A device that nothing has replaced for a while is gone, and the person is told.
+    fn note_losses(&mut self) {
+        let now = Instant::now();
+        if let Some(engine) = self.shared.sound.engine() {
+            let statistics = engine.statistics();
+            self.microphone_loss.note_device(statistics.microphone.device);
+            self.loudspeaker_loss.note_device(statistics.loudspeaker.device);
+        }
+        if !self.shared.view().microphone.open {
+            self.microphone_loss.forget();
+        } else if let Some(refusal) = self.microphone_loss.due(now) {
+            self.shared.change(|view| view.microphone.problem = Some(refusal.code));
+            self.shared.tell(CallEvent::Problem(refusal));
+        }
+        if let Some(refusal) = self.loudspeaker_loss.due(now) {
+            self.note_loudspeaker(refusal);
         }
     }
 
@@ -238,7 +281,8 @@ impl CallTask {
         self.shared.tell(CallEvent::Problem(refusal));
     }
 
-    fn look(&self) {
+    fn look(&mut self) {
+        self.note_losses();
         let since = [self.media_down_since, self.house_down_since].into_iter().flatten().min();
         let connection = Connection::down_for(since.map(|since| since.elapsed()));
         if self.shared.view().connection != connection {

@@ -5,7 +5,7 @@ use serambi_protocol::{Code, Link, Notice, PersonId, Refusal, RoomView, event::C
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::{own_reception::VoiceReceived, voice_delay::VoiceDelay};
+use crate::{own_reception::VoiceReceived, sound_notice::SoundNotice, voice_delay::VoiceDelay};
 
 /// After this long without house or sound "Reconnecting…" is shown (spec section 12).
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
@@ -97,6 +97,8 @@ pub enum CallEvent {
     Measured,
     /// To be told once.
     Notice(Notice),
+    /// About the own sound, to be told once.
+    Sound(SoundNotice),
     /// Something went wrong by itself; the call goes on.
     Problem(Refusal),
     /// The call is over. The last event.
@@ -110,7 +112,7 @@ pub enum CallEvent {
 pub struct Levels {
     /// The own microphone, dBFS; none while it is closed. Measured also while muted.
     pub own: Option<f32>,
-    /// Everybody who sends voice, dBFS.
+    /// Everybody who sends voice and is heard here, dBFS.
     pub people: Vec<(PersonId, f32)>,
 }
 

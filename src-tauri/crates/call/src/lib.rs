@@ -7,6 +7,7 @@
 mod call;
 mod call_task;
 mod call_view;
+mod device_loss;
 mod house_channel;
 mod house_client;
 mod house_clock;
@@ -19,8 +20,11 @@ mod own_microphone;
 mod own_reception;
 mod pinned_tls;
 pub mod profile;
+mod rehearsal;
 mod retry;
 mod sound;
+mod sound_notice;
+pub mod sound_settings;
 mod voice_delay;
 mod websocket;
 
@@ -33,5 +37,8 @@ pub use media::QUIET_LOG;
 pub use onlooker::Onlooker;
 pub use own_reception::VoiceReceived;
 pub use profile::{Profile, SavedHouse, Settings, Theme};
+pub use rehearsal::{Rehearsal, SoundCheckVerdict};
 pub use serambi_audio::{Cue, DeviceChoice, EngineSettings};
+pub use sound_notice::SoundNotice;
+pub use sound_settings::{ChosenDevice, EchoCancelling, MicrophoneMode, SoundChoice, SoundSettings, VoiceSetting};
 pub use voice_delay::{DelayParts, NetworkParts, VoiceDelay};

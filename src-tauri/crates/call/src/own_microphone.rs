@@ -30,7 +30,10 @@ impl Shared {
         } else {
             self.go_quiet().await;
             self.media.set_voice(Voice::Absent);
-            self.close_microphone().await;
+            // Whoever checks their sound keeps the microphone until that is over; nothing of it is sent.
+            if !self.rehearsing.goes_on() {
+                self.close_microphone().await;
+            }
         }
     }
 
@@ -42,7 +45,7 @@ impl Shared {
         opened
     }
 
-    async fn close_microphone(&self) {
+    pub(crate) async fn close_microphone(&self) {
         self.sound.close_microphone().await;
         self.change(|view| view.microphone = MicrophoneView::default());
     }

@@ -9,7 +9,7 @@ use std::{
 use serambi_protocol::{Code, Link, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Identity;
+use crate::{identity::Identity, sound_settings::SoundSettings};
 
 const SETTINGS_FILE: &str = "settings.json";
 const LOCK_FILE: &str = "lock";
@@ -46,7 +46,6 @@ pub struct SavedHouse {
 /// What a person has chosen. Everything has a default, so that an older or newer file can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[cfg_attr(feature = "types", derive(specta::Type))]
 pub struct Settings {
     /// Display name; empty until it was asked for.
     pub name: String,
@@ -54,10 +53,8 @@ pub struct Settings {
     pub language: Option<String>,
     /// How the window looks.
     pub theme: Theme,
-    /// Microphone by name; none: follow the system.
-    pub microphone: Option<String>,
-    /// Loudspeaker by name; none: follow the system.
-    pub loudspeaker: Option<String>,
+    /// Devices, the own voice, and how others sound.
+    pub sound: SoundSettings,
     /// Houses to find again, newest first.
     pub saved_houses: Vec<SavedHouse>,
 }
@@ -272,7 +269,8 @@ mod tests {
     #[test]
     fn settings_of_another_version_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(SETTINGS_FILE), r#"{"name": "Wei", "later": 1}"#).unwrap();
+        let other = r#"{"name": "Wei", "microphone": null, "sound": {"later": 1}, "later": 1}"#;
+        fs::write(folder.path().join(SETTINGS_FILE), other).unwrap();
         assert_eq!(Profile::open(folder.path()).unwrap().settings().name, "Wei");
     }
 

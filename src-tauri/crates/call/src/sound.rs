@@ -1,12 +1,15 @@
 //! The sound engine of a call: started beside the joining, and its failures in the words of the protocol.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serambi_audio::{AudioError, AudioNotice, DeviceChoice, Engine, EngineSettings};
+use serambi_audio::{AudioError, AudioNotice, Engine};
 use serambi_protocol::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
 
-use crate::media::{EngineSoon, VoiceOut};
+use crate::{
+    media::{EngineSoon, VoiceOut},
+    sound_settings::SoundChoice,
+};
 
 /// What the sound side tells by itself.
 #[derive(Clone, Debug)]
@@ -20,22 +23,26 @@ pub(crate) enum SoundNews {
 /// The engine, soon.
 pub(crate) struct Sound {
     engine: watch::Sender<Option<Arc<Engine>>>,
+    /// Held while the engine is told: two choices must not cross.
+    choice: Mutex<SoundChoice>,
 }
 
 impl Sound {
     /// Starts the engine on a thread of its own; devices take their time.
     pub(crate) fn start(
-        settings: EngineSettings,
+        choice: SoundChoice,
         voice_out: VoiceOut,
     ) -> (Arc<Self>, EngineSoon, mpsc::UnboundedReceiver<SoundNews>) {
         let (engine, soon) = watch::channel(None);
-        let sound = Arc::new(Self { engine });
+        let sound = Arc::new(Self { engine, choice: Mutex::new(choice.clone()) });
         let (news_sender, news) = mpsc::unbounded_channel();
         let weak = Arc::downgrade(&sound);
         tokio::task::spawn_blocking(move || {
-            let started = start_engine(settings, voice_out, news_sender);
+            let started = start_engine(&choice, voice_out, news_sender);
             // The call may be over before its sound has begun; then the engine is dropped here.
             if let (Some(engine), Some(sound)) = (started, weak.upgrade()) {
+                let wanted = sound.choice();
+                apply_change(&engine, &choice, &wanted);
                 sound.engine.send_replace(Some(Arc::new(engine)));
             }
         });
@@ -80,16 +87,17 @@ impl Sound {
         }
     }
 
-    /// Takes other devices, in place; mute stays as it is.
-    pub(crate) async fn choose_devices(&self, microphone: DeviceChoice, loudspeaker: DeviceChoice) {
-        let Some(engine) = self.engine() else { return };
-        let choosing = move || {
-            engine.choose_microphone(microphone);
-            engine.choose_loudspeaker(loudspeaker);
-        };
-        if let Err(refusal) = on_device_thread(choosing).await {
-            tracing::warn!(%refusal, "choosing devices");
+    /// Takes other devices or another mode, in place; mute stays as it is. Never waits for a device.
+    pub(crate) fn choose(&self, choice: SoundChoice) {
+        let mut present = self.choice();
+        if let Some(engine) = self.engine() {
+            apply_change(&engine, &present, &choice);
         }
+        *present = choice;
+    }
+
+    fn choice(&self) -> MutexGuard<'_, SoundChoice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does a capture stream exist?
@@ -100,8 +108,14 @@ impl Sound {
     /// Ends all sound.
     pub(crate) async fn stop(&self) {
         let engine = self.engine.send_replace(None);
-        // Dropping waits for devices to close.
-        if let Err(refusal) = on_device_thread(move || drop(engine)).await {
+        let closing = move || {
+            let Some(engine) = engine else { return };
+            // Somebody may still hold the engine, waiting for a sound check to end; this ends it.
+            engine.close_microphone();
+            // Dropping waits for devices to close.
+            drop(engine);
+        };
+        if let Err(refusal) = on_device_thread(closing).await {
             tracing::warn!(%refusal, "stopping the sound");
         }
     }
@@ -110,24 +124,42 @@ impl Sound {
 /// A sound system that has not answered for this long will not.
 const ENGINE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
-async fn on_device_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+pub(crate) async fn on_device_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Refusal::new(Code::Internal, format!("the device thread: {error}")))
 }
 
-fn start_engine(
-    settings: EngineSettings,
-    voice_out: VoiceOut,
-    news: mpsc::UnboundedSender<SoundNews>,
-) -> Option<Engine> {
+/// Tells a running engine what is different.
+fn apply_change(engine: &Engine, from: &SoundChoice, to: &SoundChoice) {
+    if from.devices.microphone != to.devices.microphone {
+        engine.choose_microphone(to.devices.microphone.clone());
+    }
+    if from.devices.loudspeaker != to.devices.loudspeaker {
+        engine.choose_loudspeaker(to.devices.loudspeaker.clone());
+    }
+    if let Some(mode) = to.microphone_mode.filter(|mode| from.microphone_mode != Some(*mode)) {
+        engine.set_microphone_mode(mode.into());
+    }
+    if from.echo_cancelling != to.echo_cancelling {
+        engine.set_echo_cancelling(to.echo_cancelling.into());
+    }
+}
+
+fn start_engine(choice: &SoundChoice, voice_out: VoiceOut, news: mpsc::UnboundedSender<SoundNews>) -> Option<Engine> {
     let notices = news.clone();
     let started = Engine::start(
-        settings,
+        choice.devices.clone(),
         move |frame| voice_out.push(frame),
         move |notice| tell(&notices, SoundNews::Notice(notice)),
     );
-    started.map_err(|error| tell(&news, SoundNews::Broken(Refusal::new(Code::Internal, error.to_string())))).ok()
+    let engine = started
+        .map_err(|error| tell(&news, SoundNews::Broken(Refusal::new(Code::Internal, error.to_string()))))
+        .ok()?;
+    apply_change(&engine, &choice.devices.clone().into(), choice);
+    Some(engine)
 }
 
 fn tell(listener: &mpsc::UnboundedSender<SoundNews>, news: SoundNews) {

@@ -2,8 +2,9 @@
 import type { AppView, Code, Connection, FoundRoom, RoomCard, SavedHouse } from '../backend';
 import { FakeRoom } from './house';
 import { crowd, idOf, listeners, longNames, ME } from './people';
+import { calmSound, headset, studio, usualSound, type SoundScenario } from './sound';
 
-export type Scenario = {
+export type Scenario = SoundScenario & {
   name: string | null;
   found: FoundRoom[];
   saved: SavedHouse[];
@@ -33,6 +34,7 @@ export type Setting = { at: (startedAgoMs: number) => () => number; listening: n
 
 export function calm(): Scenario {
   return {
+    ...calmSound(),
     name: ME.name,
     found: [],
     saved: [],
@@ -205,6 +207,37 @@ export const scenarios = {
     connection: 'reconnecting' as const,
   }),
   'room-lost': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'listener'), connection: 'lost' as const }),
+  'room-voices': (setting: Setting) => ({
+    ...neighbours(),
+    room: evening(setting, 'listener'),
+    sound: {
+      ...usualSound(),
+      voices: [
+        [idOf('Mei Lin'), { volumePercent: 100, muted: true }],
+        [idOf('Theo Okafor'), { volumePercent: 150, muted: false }],
+      ] as [string, { volumePercent: number; muted: boolean }][],
+    },
+  }),
+  'sound-missing': () => ({
+    ...neighbours(),
+    sound: {
+      ...usualSound(),
+      microphone: { type: 'named' as const, device: studio },
+      loudspeaker: { type: 'given' as const, name: 'heard.wav' },
+      mode: 'music' as const,
+      echo: 'off' as const,
+    },
+  }),
+  'sound-none': () => ({ ...neighbours(), devices: { microphones: [], loudspeakers: [] } }),
+  'sound-silent-system': () => ({ ...neighbours(), devices: null }),
+  'sound-refused': () => ({ ...neighbours(), checkProblem: 'microphone_refused' as const }),
+  'sound-noisy': () => ({ ...neighbours(), verdict: 'noisy' as const }),
+  'sound-echo': () => ({ ...neighbours(), verdict: 'echo' as const }),
+  'sound-telephone': () => ({
+    ...neighbours(),
+    verdict: 'telephoneQuality' as const,
+    sound: { ...usualSound(), microphone: { type: 'named' as const, device: { id: headset.id, name: headset.name } } },
+  }),
   'close-asked': (setting: Setting) => ({ ...neighbours(), room: evening(setting, 'host'), closeAsked: true }),
 } satisfies Record<string, (setting: Setting) => Partial<Scenario>>;
 

@@ -17,20 +17,26 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 /// The engine may still be starting when the first packet comes.
 pub(crate) type EngineSoon = watch::Receiver<Option<Arc<Engine>>>;
 
+/// Played as loud as it was sent.
+const AS_SENT: f32 = 1.0;
+
 /// Everybody who is heard.
 pub(crate) struct Speakers {
     engine: EngineSoon,
     people: Mutex<HashMap<u64, PersonId>>,
+    /// How loud people are played who are not played as sent: 0.0 to 2.0.
+    gains: Mutex<HashMap<PersonId, f32>>,
     next: AtomicU64,
     packets: AtomicU64,
     first_packet_at: OnceLock<Instant>,
 }
 
 impl Speakers {
-    pub(crate) fn new(engine: EngineSoon) -> Self {
+    pub(crate) fn new(engine: EngineSoon, gains: HashMap<PersonId, f32>) -> Self {
         Self {
             engine,
             people: Mutex::default(),
+            gains: Mutex::new(gains),
             next: AtomicU64::new(1),
             packets: AtomicU64::new(0),
             first_packet_at: OnceLock::new(),
@@ -40,6 +46,21 @@ impl Speakers {
     /// Whose voice is this?
     pub(crate) fn person(&self, speaker: SpeakerId) -> Option<PersonId> {
         self.people().get(&speaker.0).cloned()
+    }
+
+    /// How loud somebody is played here: 0.0 to 2.0, 1.0 as sent.
+    pub(crate) fn gain_of(&self, person: &PersonId) -> f32 {
+        self.gains().get(person).copied().unwrap_or(AS_SENT)
+    }
+
+    /// Plays people this loud from now on; who is not named is played as sent.
+    pub(crate) fn set_gains(&self, gains: HashMap<PersonId, f32>) {
+        *self.gains() = gains;
+        // Who is heard before there is an engine gets their gain when they are added to it.
+        let Some(engine) = self.engine.borrow().clone() else { return };
+        for (id, person) in self.people().iter() {
+            engine.set_speaker_volume(SpeakerId(*id), self.gain_of(person));
+        }
     }
 
     /// Packets that came in.
@@ -61,10 +82,12 @@ impl Speakers {
             Ok(inbox) => inbox,
             Err(error) => return tracing::warn!(%error, "a speaker cannot be heard"),
         };
-        drop(engine);
         if let Some(owner) = owner {
-            self.people().insert(id, owner);
+            // Named first: gains that change meanwhile are set by whoever comes second.
+            self.people().insert(id, owner.clone());
+            engine.set_speaker_volume(SpeakerId(id), self.gain_of(&owner));
         }
+        drop(engine);
         let _named = Named { speakers: &self, id };
         while let Some(event) = track.poll().await {
             match event {
@@ -90,6 +113,10 @@ impl Speakers {
         let mut soon = self.engine.clone();
         let engine = soon.wait_for(Option::is_some).await.ok()?;
         engine.clone()
+    }
+
+    fn gains(&self) -> MutexGuard<'_, HashMap<PersonId, f32>> {
+        self.gains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn people(&self) -> MutexGuard<'_, HashMap<u64, PersonId>> {

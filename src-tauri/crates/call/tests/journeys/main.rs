@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod measurements;
+mod own_sound;
 mod porch;
 mod scissors;
 mod speech;

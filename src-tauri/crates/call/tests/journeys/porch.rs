@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use serambi_call::{Call, CallEvent, CallView, DeviceChoice, EngineSettings, HouseClient, Identity};
+use serambi_call::{Call, CallEvent, CallView, DeviceChoice, EngineSettings, HouseClient, Identity, SoundChoice};
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Notice, PersonId, link::HouseAddress};
 use tokio::{sync::mpsc, time::timeout};
@@ -43,7 +43,7 @@ impl Porch {
         let house = HouseClient::sign_in(address, &Identity::make(), name).await.unwrap();
         Guest {
             house,
-            sound: EngineSettings { microphone: DeviceChoice::Absent, loudspeaker: DeviceChoice::Absent },
+            sound: EngineSettings { microphone: DeviceChoice::Absent, loudspeaker: DeviceChoice::Absent }.into(),
             heard: self.folder.path().join(format!("{name} heard.wav")),
             said: self.folder.path().join(format!("{name} said.wav")),
         }
@@ -52,7 +52,7 @@ impl Porch {
 
 pub struct Guest {
     pub house: HouseClient,
-    sound: EngineSettings,
+    pub sound: SoundChoice,
     heard: PathBuf,
     said: PathBuf,
 }
@@ -61,13 +61,13 @@ impl Guest {
     /// Says this as soon as the microphone is open.
     pub fn with_voice(mut self, samples: &[f32]) -> Self {
         speech::write_wav(&self.said, samples);
-        self.sound.microphone = DeviceChoice::File(self.said.clone());
+        self.sound.devices.microphone = DeviceChoice::File(self.said.clone());
         self
     }
 
     /// Writes down what is heard.
     pub fn with_ears(mut self) -> Self {
-        self.sound.loudspeaker = DeviceChoice::File(self.heard.clone());
+        self.sound.devices.loudspeaker = DeviceChoice::File(self.heard.clone());
         self
     }
 

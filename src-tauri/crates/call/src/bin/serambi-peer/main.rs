@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, QUIET_LOG, profile};
+use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, QUIET_LOG, SoundNotice, profile};
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, link::HouseAddress};
 use serde_json::json;
@@ -166,6 +166,7 @@ impl Visit<'_> {
                     // Printed once a second with the statistics.
                     Some(CallEvent::Measured) => {}
                     Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
+                    Some(CallEvent::Sound(notice)) => self.say_sound(&notice),
                     Some(CallEvent::Problem(refusal)) => self.report.say_refusal("problem", &refusal),
                     None => return Exit::Other,
                 },
@@ -199,6 +200,11 @@ impl Visit<'_> {
             "link": view.link,
         });
         self.say("joined", fields);
+    }
+
+    fn say_sound(&self, notice: &SoundNotice) {
+        let (name, fields) = report::notice_line(notice);
+        self.say(&name, fields);
     }
 
     fn say_notice(&self, notice: &Notice) {

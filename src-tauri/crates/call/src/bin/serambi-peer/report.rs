@@ -6,7 +6,7 @@ use std::{
 };
 
 use serambi_call::{CallStatistics, CallView, Levels, VoiceDelay};
-use serambi_protocol::{Notice, Refusal, view::Role};
+use serambi_protocol::{Refusal, view::Role};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +119,7 @@ fn delay(voice: &VoiceDelay) -> Value {
 }
 
 /// The event's name and fields. Ours are `snake_case` throughout.
-pub fn notice_line(notice: &Notice) -> (String, Value) {
+pub fn notice_line(notice: &impl Serialize) -> (String, Value) {
     let mut fields = match serde_json::to_value(notice) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
@@ -185,6 +185,7 @@ pub fn role_word(role: Role) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serambi_protocol::Notice;
 
     #[test]
     fn a_notice_is_printed_under_its_own_name_with_flat_fields() {
