@@ -90,17 +90,15 @@ impl Bench {
         let engine = Engine::start(settings, |_| {}, |_| {})?;
         if let Some(speaking) = speaking {
             engine.set_microphone_mode(speaking.mode);
-            if speaking.lossy {
-                engine.set_listener_loss(LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None });
-            }
             engine.open_microphone()?;
             engine.set_muted(speaking.muted);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let network = self.send(&engine, talking, &stop)?;
-        std::thread::sleep(SETTLING);
+        let lossy = speaking.is_some_and(|speaking| speaking.lossy);
+        wait(&engine, SETTLING, lossy);
         let (before, begun) = (thread_times()?, Instant::now());
-        std::thread::sleep(MEASURED);
+        wait(&engine, MEASURED, lossy);
         let (after, passed) = (thread_times()?, begun.elapsed());
         stop.store(true, Ordering::Relaxed);
         network.join().map_err(|_| "the network ended badly")?;
@@ -144,6 +142,17 @@ impl Bench {
             }
         })?;
         Ok(network)
+    }
+}
+
+/// Lets the engine run; its listeners report their loss as they would.
+fn wait(engine: &Engine, time: Duration, lossy: bool) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        if lossy {
+            engine.set_listener_loss(LossReport { loss: 0.1, mean_burst: 1.0, available_bitrate: None });
+        }
+        std::thread::sleep((end - Instant::now()).min(Duration::from_secs(3)));
     }
 }
 

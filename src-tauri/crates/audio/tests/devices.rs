@@ -308,7 +308,11 @@ fn a_sound_server_that_is_killed_and_restarted_takes_nobody_out_of_the_talk() {
             restart(&mut server, &porch, Duration::from_millis(dead_for));
             let _hums = Hums::begin(&server);
             let frames = porch.frames_so_far();
-            wait_until("voice", || porch.frames_so_far() > frames + 25 && porch.hears(SOFT));
+            wait_or_say(
+                "voice",
+                || porch.frames_so_far() > frames + 25 && porch.hears(SOFT),
+                || format!("{frames} frames, {:?}, {:?}", porch.engine.statistics(), porch.notices.lock().unwrap()),
+            );
             let ear = server.ear("headset");
             wait_until("sound", || ear.last().is_some());
         }

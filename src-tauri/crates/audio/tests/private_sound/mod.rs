@@ -21,6 +21,9 @@ const TEST_LIMIT: Duration = Duration::from_secs(120);
 /// Longest that the sound server may take for anything.
 const SERVER_LIMIT: Duration = Duration::from_secs(15);
 
+/// What one look counts at most.
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
+
 /// One at a time: each needs its sound in real time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -69,9 +72,12 @@ pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
 
 /// The same, with what is there instead if it never holds.
 pub fn wait_or_say(what: &str, mut holds: impl FnMut() -> bool, instead: impl FnOnce() -> String) {
-    let begun = Instant::now();
+    let (mut waited, mut looked) = (Duration::ZERO, Instant::now());
     while !holds() {
-        if begun.elapsed() > SERVER_LIMIT {
+        // A computer that stops this process for a while has not waited.
+        waited += looked.elapsed().min(LONGEST_LOOK);
+        looked = Instant::now();
+        if waited > SERVER_LIMIT {
             unreachable!("{what} did not come true: {}", instead());
         }
         std::thread::park_timeout(Duration::from_millis(2));
