@@ -295,10 +295,18 @@ impl Keeper {
         let Some(running) = &mut self.running else { return };
         let drained = self.counters.drained.load(Ordering::Relaxed);
         if self.pace == Pace::Quick && drained - running.seen_drains >= MOST_DRAINS {
+            let before = running.id.clone();
             self.pace = Pace::Steady;
             tracing::info!(direction = ?self.direction, "the sound service runs out: longer callbacks from here on");
             self.stop_stream();
-            self.try_again();
+            match self.start_stream() {
+                // A device that was pulled out runs out as well: by now there may be another one.
+                Ok(device) if self.running.as_ref().is_some_and(|running| running.id != before) => {
+                    self.tell_moved(device)
+                }
+                Ok(_) => {}
+                Err(reason) => self.lose(reason),
+            }
         } else if running.drains_since.elapsed() > DRAIN_WINDOW {
             running.seen_drains = drained;
             running.drains_since = Instant::now();
