@@ -14,22 +14,19 @@ pub struct Precedence {
 }
 
 impl Precedence {
-    /// For the main thread, which is the one that bears the process's number, and what is started from now on.
-    pub fn take() -> Self {
-        Self { is_granted: change(std::process::id(), &["--rr", "--pid", PRIORITY]) }
-    }
-
-    /// For all threads of everything that runs by now: some programs lower some of theirs when they start.
+    /// For all threads of this program and of everything it has started, and for what it starts from now on. Taken when
+    /// all of that runs: starting a browser needs a processor for long, and some programs lower their threads again.
     ///
     /// # Errors
     /// When `/proc` cannot be read.
-    pub fn spread(&self) -> Result<(), Trouble> {
-        if self.is_granted {
+    pub fn take() -> Result<Self, Trouble> {
+        let own = Self { is_granted: change(std::process::id(), &["--rr", "--pid", PRIORITY]) };
+        if own.is_granted {
             for process in Family::of(std::process::id())?.members() {
                 change(*process, &["--all-tasks", "--rr", "--pid", PRIORITY]);
             }
         }
-        Ok(())
+        Ok(own)
     }
 }
 

@@ -13,7 +13,7 @@ use serambi_tests::{
     precedence::Precedence,
     recording::{Recording, SAMPLES_PER_SECOND, level_dbfs},
     sound_card::{Card, SoundServer},
-    speech::{self, PORCH, Speech, UTTERANCES},
+    speech::{self, Speech, UTTERANCES},
     wait,
 };
 
@@ -63,19 +63,17 @@ pub fn measure(
 ) -> Result<Figures, Trouble> {
     let utterances: Vec<Speech> =
         UTTERANCES.iter().map(|(voice, text)| speech::say(voice, text)).collect::<Result<_, _>>()?;
-    let warm_up = speech::say("en-us+f3", PORCH)?;
-    let precedence = Precedence::take();
     let network = Network::build(output)?;
     let servers = [SoundServer::start(output)?, SoundServer::start(output)?];
     let (speaker, listener) = (servers[0].add_card("speaker")?, servers[1].add_card("listener")?);
     let mut call = start(&Stage { network: &network, speaker: &speaker, listener: &listener, output })?;
-    until_heard(&mut *call, &speaker, &listener, &warm_up)?;
-    precedence.spread()?;
+    until_heard(&mut *call, &speaker, &listener, &utterances[0])?;
+    let precedence = Precedence::take()?;
 
     network.impair(named.condition, SEED);
     let began = Instant::now();
-    for _ in 0..SETTLING_UTTERANCES {
-        say(&speaker, &listener, &warm_up)?;
+    for unscored in utterances.iter().take(SETTLING_UTTERANCES) {
+        say(&speaker, &listener, unscored)?;
     }
     let heard: Vec<Heard> =
         utterances.iter().map(|utterance| say(&speaker, &listener, utterance)).collect::<Result<_, _>>()?;
