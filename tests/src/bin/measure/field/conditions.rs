@@ -43,7 +43,8 @@ pub fn explained() -> String {
          for itself is late by a normal distribution around {mean_ms} ms with {deviation_ms} ms deviation, of which \
          only {least} to {most} ms is drawn; they overtake each other. Bit rates are of the time when \
          somebody talks; on the wire means with IP and UDP headers. Mumble and Chromium are as a person gets them, but \
-         Mumble transmits all the time and Chromium's echo, noise and gain processing is off.\n",
+         Mumble transmits all the time and Chromium's echo, noise and gain processing is off. Where the right is there, all \
+         that is measured has the processor before other programs (SCHED_RR) once the call is up.\n",
         BURST_SLOT.as_millis()
     )
 }

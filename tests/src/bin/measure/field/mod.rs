@@ -67,6 +67,10 @@ const CONTENDERS: [Contender; 3] = [
 /// When a name means nothing.
 pub fn measure(wanted: &[String]) -> Result<String, Trouble> {
     refuse_unknown(wanted)?;
+    if let Err(trouble) = score::prepare() {
+        // Every cell will say so in its place.
+        eprintln!("{trouble}");
+    }
     if !network::may_be_made() {
         let arguments: Vec<&str> = ["field"].into_iter().chain(wanted.iter().map(String::as_str)).collect();
         let printed = network::run_again_as_root(&arguments)?;

@@ -25,9 +25,16 @@ pub struct Scores {
     pub stoi: Spread,
 }
 
+const PACKAGES: &str = "requirements-measure.txt";
+
+/// Fetches what scoring needs; not to be done in a network that leads nowhere.
+pub fn prepare() -> Result<(), Trouble> {
+    python(PACKAGES).map(|_| ())
+}
+
 /// Each utterance as it was said, and what was heard from then on. Both stay in `output`.
 pub fn utterances(output: &Path, pairs: impl Iterator<Item = (Vec<f32>, Vec<f32>)>) -> Result<Scores, Trouble> {
-    let mut command = Command::new(python("requirements-measure.txt")?);
+    let mut command = Command::new(python(PACKAGES)?);
     command.arg(script("utterances.py"));
     for (number, (said, heard)) in pairs.enumerate() {
         let file = |what: &str| -> PathBuf { output.join(format!("{number:02}-{what}.wav")) };
