@@ -20,6 +20,9 @@ const START_AFTER_BLOCKS: u64 = 200;
 /// ... and before it rests (20 s of loudspeaker).
 const REST_AFTER_BLOCKS: u64 = 2_000;
 
+/// What a loudspeaker must have played before it can have an echo, dBFS.
+const AUDIBLE_DBFS: f32 = -60.0;
+
 /// When to cancel echo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -192,6 +195,9 @@ pub struct EchoDecision {
     path: ListeningPath,
     coupling: EnvelopeCoupling,
     cancels: bool,
+    /// Nothing has been played yet, so there is no echo, and the canceller's 9 ms can be saved: somebody who only talks to an
+    /// audience is heard that much sooner.
+    is_silent_so_far: bool,
     /// Blocks of loudspeaker played when the coupling last spoke against a change.
     steady_since: u64,
 }
@@ -204,12 +210,12 @@ impl EchoDecision {
             (EchoCancelling::On, _) => true,
             (EchoCancelling::Auto, path) => path != ListeningPath::OnTheEars,
         };
-        Self { setting, path, coupling: EnvelopeCoupling::default(), cancels, steady_since: 0 }
+        Self { setting, path, coupling: EnvelopeCoupling::default(), cancels, is_silent_so_far: true, steady_since: 0 }
     }
 
     /// Whether the canceller should run now.
     pub fn cancels(&self) -> bool {
-        self.cancels
+        self.cancels && !(self.is_silent_so_far && self.setting == EchoCancelling::Auto)
     }
 
     /// How much of the loudspeaker the microphone hears, 0.0 to 1.0; `None` until 3 s were played.
@@ -227,6 +233,7 @@ impl EchoDecision {
         if self.path == ListeningPath::NoAir {
             return;
         }
+        self.is_silent_so_far &= played_dbfs < AUDIBLE_DBFS;
         self.coupling.observe(played_dbfs, captured_dbfs);
         if self.setting != EchoCancelling::Auto {
             return;

@@ -290,9 +290,25 @@ mod tests {
 
     #[test]
     fn the_canceller_runs_with_a_loudspeaker_in_the_room_and_rests_on_a_headset() {
-        let with = |loudspeaker: &str| chain(device("Microphone"), device(loudspeaker)).statistics().cancels_echo;
+        let sound = speech(2, -20.0, 0.1);
+        let with = |loudspeaker: &str| {
+            let mut chain = chain(device("Microphone"), device(loudspeaker));
+            run(&mut chain, &sound, &sound);
+            chain.statistics().cancels_echo
+        };
         assert!(with("Speakers (Realtek)"));
         assert!(!with("Headphones (Realtek)"));
+    }
+
+    #[test]
+    fn who_has_heard_nobody_yet_is_heard_without_the_delay_of_the_canceller() {
+        let sound = speech(2, -20.0, 0.2);
+        let silence = vec![0.0; sound.len()];
+        let mut chain = chain(device("Microphone"), device("Speakers (Realtek)"));
+        run(&mut chain, &silence, &sound);
+        assert_eq!(chain.delay_micros(), 0);
+        run(&mut chain, &sound, &sound);
+        assert!(chain.statistics().cancels_echo);
     }
 
     #[test]

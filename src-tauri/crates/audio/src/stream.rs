@@ -66,7 +66,7 @@ pub(crate) fn open_capture(
     counters: &Arc<StreamCounters>,
     on_broken: OnBroken,
 ) -> Result<(OpenStream, CaptureTap), AudioError> {
-    let (config, format) = choose(found, Direction::Microphone, Pace::Steady)?;
+    let (config, format) = choose(found, Direction::Microphone, Pace::Quick)?;
     let (port, tap) = capture_ring(config.sample_rate, config.channels, waker, Arc::clone(counters));
     let on_error = error_callback(Arc::clone(counters), on_broken);
     let stream = match format {

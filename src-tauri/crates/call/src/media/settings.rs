@@ -79,14 +79,27 @@ pub(super) fn bind_addresses(house_host: &str) -> Vec<String> {
     vec![address.to_owned()]
 }
 
-/// Connecting a UDP socket sends nothing; it only looks for a route (to a documentation address, RFC 5737).
+/// Whether any interface leads to other computers. A way to the Internet is another matter: two laptops on one cable have none.
 fn has_network() -> bool {
-    std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.connect("203.0.113.1:9")).is_ok()
+    // A system that does not list its interfaces probably has some.
+    if_addrs::get_if_addrs().map_or(true, |interfaces| leads_out(interfaces.iter().map(|interface| interface.ip())))
+}
+
+fn leads_out(mut addresses: impl Iterator<Item = IpAddr>) -> bool {
+    addresses.any(|address| address.is_ipv4() && !address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Regression: a way to the Internet was asked for, and two computers on a cable of their own never heard each other.
+    #[test]
+    fn a_network_without_a_way_out_of_it_is_a_network() {
+        let addresses = |list: &[&str]| list.iter().filter_map(|text| text.parse().ok()).collect::<Vec<IpAddr>>();
+        assert!(leads_out(addresses(&["127.0.0.1", "169.254.7.1"]).into_iter()));
+        assert!(!leads_out(addresses(&["127.0.0.1", "::1"]).into_iter()));
+    }
 
     #[test]
     fn a_house_on_this_computer_is_reached_over_loopback() {
