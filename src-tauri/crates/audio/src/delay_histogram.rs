@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::clock::Moment;
+use crate::format::FRAME_SAMPLES;
 
 /// Widest delay that is told apart, ms; anything later counts as this.
 const WIDEST_MS: usize = 1_000;
 
-/// Weight of the past at each packet. 0.998 at 50 packets a second is a memory of 10 s.
-const FORGETTING: f32 = 0.998;
+/// How much of the past is forgotten with each frame of 20 ms: a memory of 10 s. A frame of 10 ms takes half of that.
+const FORGETTING: f32 = 0.002;
 
 /// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of this
 /// much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low enough that
@@ -33,10 +34,11 @@ impl Default for LatenessHistogram {
 }
 
 impl LatenessHistogram {
-    /// Counts something that was late by `micros`.
-    pub fn record(&mut self, micros: i64) {
+    /// Counts a frame of `samples` that was late by `micros`.
+    pub fn record(&mut self, micros: i64, samples: usize) {
+        let kept = (1.0 - FORGETTING * samples as f32 / FRAME_SAMPLES as f32).max(0.0);
         for weight in &mut self.weights {
-            *weight *= FORGETTING;
+            *weight *= kept;
         }
         let late_ms = usize::try_from(micros / 1_000).unwrap_or(0).min(WIDEST_MS);
         self.weights[late_ms] += 1.0;
@@ -66,11 +68,11 @@ impl DelayHistogram {
         self.quickest.front().map(|&(_, delay)| delay)
     }
 
-    /// Counts a packet that arrived at `arrival` with `delay_micros`.
-    pub fn record(&mut self, arrival: Moment, delay_micros: i64) {
+    /// Counts a packet of `samples` that arrived at `arrival` with `delay_micros`.
+    pub fn record(&mut self, arrival: Moment, delay_micros: i64, samples: usize) {
         self.move_reference(arrival, delay_micros);
         let quickest = self.quickest_micros().unwrap_or(delay_micros);
-        self.late.record(delay_micros - quickest);
+        self.late.record(delay_micros - quickest, samples);
     }
 
     /// The wait after the quickest packet, ms, at which delay and late packets together cost least.
@@ -113,7 +115,7 @@ mod tests {
     fn recorded(delays_ms: impl IntoIterator<Item = i64>) -> DelayHistogram {
         let mut histogram = DelayHistogram::default();
         for (index, delay) in delays_ms.into_iter().enumerate() {
-            histogram.record(Moment::from_millis(index as i64 * 20), delay * 1_000);
+            histogram.record(Moment::from_millis(index as i64 * 20), delay * 1_000, FRAME_SAMPLES);
         }
         histogram
     }
@@ -137,11 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn short_frames_are_remembered_as_long_as_others() {
+        let after = |frame_ms: i64, samples: usize| {
+            let mut histogram = DelayHistogram::default();
+            for n in 0..20_000 / frame_ms {
+                let stalled = (10_000..10_400).contains(&(n * frame_ms));
+                let delay = if stalled { 80_000 } else { 50_000 };
+                histogram.record(Moment::from_millis(n * frame_ms), delay, samples);
+            }
+            histogram.best_wait_ms()
+        };
+        assert_eq!(after(20, FRAME_SAMPLES), after(10, FRAME_SAMPLES / 2));
+    }
+
+    #[test]
     fn a_stall_is_forgotten_within_seconds() {
         let mut histogram = recorded([50; 200].into_iter().chain((0..8).map(|n| 200 - n * 20)));
         assert!(histogram.best_wait_ms() < 150);
         for n in 208..800 {
-            histogram.record(Moment::from_millis(n * 20), 50_000);
+            histogram.record(Moment::from_millis(n * 20), 50_000, FRAME_SAMPLES);
         }
         assert_eq!(histogram.best_wait_ms(), 1);
     }
@@ -151,7 +167,7 @@ mod tests {
         // 500 ppm for ten minutes: 300 ms in all, 2 ms in one window.
         let mut histogram = DelayHistogram::default();
         for n in 0..30_000_i64 {
-            histogram.record(Moment::from_millis(n * 20), 50_000 + n * 10);
+            histogram.record(Moment::from_millis(n * 20), 50_000 + n * 10, FRAME_SAMPLES);
         }
         assert!(histogram.best_wait_ms() <= 4);
     }

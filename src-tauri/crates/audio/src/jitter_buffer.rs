@@ -230,7 +230,7 @@ impl JitterBuffer {
             Placement::Stray => return Arrival::Refused,
         };
         self.in_this_stream += 1;
-        self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample));
+        self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample), packet.samples);
         self.keep_copies(place, &packet, arrival);
         if self.passed().is_some_and(|passed| place.sample < passed) {
             return Arrival::Late { at: place.sample };
@@ -342,7 +342,7 @@ impl JitterBuffer {
             self.counters.skipped += 1;
             return Decision::Skip { packet, at: first };
         }
-        self.note_offset(first, now);
+        self.note_offset(first, packet.samples, now);
         self.counters.decoded += 1;
         Decision::Decode { packet, at: first, starts }
     }
@@ -375,10 +375,10 @@ impl JitterBuffer {
         delay - self.delays.quickest_micros().unwrap_or(delay)
     }
 
-    fn note_offset(&mut self, sample: i64, now: Moment) {
+    fn note_offset(&mut self, sample: i64, samples: usize, now: Moment) {
         let offset = self.offset_of(sample, now);
         self.offset.take(offset);
-        self.early_pulls.record(self.offset.micros as i64 - offset);
+        self.early_pulls.record(self.offset.micros as i64 - offset, samples);
     }
 
     fn note_loss(&mut self, lost: bool) {

@@ -57,7 +57,7 @@ impl JitterBuffer {
         if substitutes.copy.is_none() {
             self.count_concealed(samples);
         }
-        self.note_offset(from, now);
+        self.note_offset(from, playable(samples), now);
         self.state = State::Playing { cursor: from + samples, dry_samples: 0 };
         let stands_for_a_frame = covered % self.frame_samples as i64 == 0;
         let at = stands_for_a_frame.then_some(from);
