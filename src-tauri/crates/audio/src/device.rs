@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _};
@@ -69,8 +70,17 @@ pub struct Devices {
 /// # Errors
 /// [`AudioError::SoundServerGone`] if the system's sound service does not answer.
 pub fn list_devices() -> Result<Devices, AudioError> {
-    let mut system = SoundSystem::default();
-    Ok(Devices { microphones: system.list(Direction::Microphone)?, loudspeakers: system.list(Direction::Loudspeaker)? })
+    // One connection for all lists: each new one leaves a thread and three files behind (measured with cpal 0.18.2 and
+    // pulseaudio 0.3.2 over 30 lists), and a settings page lists every few seconds.
+    static LISTING: Mutex<SoundSystem> = Mutex::new(SoundSystem { host: None, server_answered_at: None });
+    let mut system = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let listed = system.list_both();
+    if listed.as_ref().is_ok_and(|devices| !devices.microphones.is_empty() || !devices.loudspeakers.is_empty()) {
+        return listed;
+    }
+    // A connection to a sound service that was restarted answers nothing any more.
+    system.host = None;
+    system.list_both()
 }
 
 /// Which way the sound goes.
@@ -169,6 +179,10 @@ impl SoundSystem {
         let host = self.host()?;
         let named = name.and_then(|name| find_named(host, name, direction));
         named.or_else(|| direction.default_of(host).and_then(FoundDevice::of)).ok_or_else(|| direction.none_there())
+    }
+
+    fn list_both(&mut self) -> Result<Devices, AudioError> {
+        Ok(Devices { microphones: self.list(Direction::Microphone)?, loudspeakers: self.list(Direction::Loudspeaker)? })
     }
 
     fn list(&mut self, direction: Direction) -> Result<Vec<Device>, AudioError> {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use private_sound::{SoundServer, wait_or_say, wait_until, with_sound_server};
 use serambi_audio::{
     AudioNotice, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, SpeakerId,
-    SpeakerInbox,
+    SpeakerInbox, list_devices,
 };
 
 /// Peaks of the tones that two microphones hear, so that they can be told apart by their level.
@@ -492,5 +492,30 @@ fn sound_follows_the_person_through_an_evening_and_mute_stays_mute() {
         porch.engine.set_muted(false);
         let ear = server.ear("headset");
         wait_until("sound", || ear.last().is_some());
+    });
+}
+
+// Regression: each list came over a connection of its own, which left a thread and files behind.
+#[test]
+fn whoever_looks_at_the_list_again_and_again_leaves_nothing_behind() {
+    with_sound_server("whoever_looks_at_the_list_again_and_again_leaves_nothing_behind", |mut server| {
+        server.plug_in("desk");
+        server.start();
+        let shows = |name: &str| {
+            let devices = list_devices().unwrap_or_default();
+            devices.microphones.iter().any(|device| device.name.contains(name))
+        };
+        wait_until("the first list", || shows("desk"));
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let before = threads();
+        for _ in 0..20 {
+            assert!(shows("desk"));
+        }
+        assert_eq!(threads(), before);
+        server.plug_in("headset");
+        wait_until("a card that was plugged in", || shows("headset"));
+        server.kill();
+        server.start();
+        wait_until("the list of the server that was started anew", || shows("headset"));
     });
 }
