@@ -5,13 +5,30 @@ use std::collections::{BTreeMap, HashMap};
 use serambi_audio::{JitterCounters, SpeakerId};
 use serambi_protocol::{PersonId, limits::STAGE_PEOPLE, measurement::VoiceHeard};
 
-/// What was counted of each voice when it was last reported.
+/// Loss that the house should not hear of only with the next report, if less than half of it was reported before: until it knows,
+/// nothing is repeated, and words are lost.
+const ALARMING_LOSS: f32 = 0.05;
+
+/// So many frames must have been sent before their loss says anything.
+const TELLING_FRAMES: u64 = 25;
+
+/// What was counted of each voice when it was last reported, and the loss that was said.
 #[derive(Debug, Default)]
 pub(crate) struct ListenerCounts {
-    reported: HashMap<SpeakerId, JitterCounters>,
+    reported: HashMap<SpeakerId, (JitterCounters, f32)>,
 }
 
 impl ListenerCounts {
+    /// Whether much more of a voice is missed than the last report said.
+    pub(crate) fn are_alarming(&self, voices: impl IntoIterator<Item = (SpeakerId, JitterCounters)>) -> bool {
+        voices.into_iter().any(|(speaker, counters)| {
+            let (before, said) = self.reported.get(&speaker).copied().unwrap_or_default();
+            let sent = (counters.decoded + counters.missing).saturating_sub(before.decoded + before.missing);
+            let loss = counters.loss_since(&before).map_or(0.0, |report| report.loss);
+            sent >= TELLING_FRAMES && loss >= ALARMING_LOSS && said < loss / 2.0
+        })
+    }
+
     /// What was heard of everybody since the last call. Voices of which nothing came are not in it.
     pub(crate) fn since_last(
         &mut self,
@@ -20,9 +37,10 @@ impl ListenerCounts {
         let earlier = std::mem::take(&mut self.reported);
         let mut heard: BTreeMap<PersonId, VoiceHeard> = BTreeMap::new();
         for (speaker, person, counters) in voices {
-            let before = earlier.get(&speaker).copied().unwrap_or_default();
-            self.reported.insert(speaker, counters);
-            let Some(voice) = heard_since(person, &counters, &before) else { continue };
+            let (before, _) = earlier.get(&speaker).copied().unwrap_or_default();
+            let voice = heard_since(person, &counters, &before);
+            self.reported.insert(speaker, (counters, voice.as_ref().map_or(0.0, |voice| voice.loss)));
+            let Some(voice) = voice else { continue };
             // Somebody whose track was made anew is there twice for a moment.
             if heard.get(&voice.person).is_none_or(|other| other.packets < voice.packets) {
                 heard.insert(voice.person.clone(), voice);
@@ -62,6 +80,19 @@ mod tests {
         assert_eq!(first, [VoiceHeard { person: person(1), packets: 90, loss: 0.1, mean_burst: 2.0 }]);
         let second = counts.since_last([voice(1, 1, counted(190, 10, 5))]);
         assert_eq!(second, [VoiceHeard { person: person(1), packets: 100, loss: 0.0, mean_burst: 0.0 }]);
+    }
+
+    #[test]
+    fn a_loss_that_begins_is_alarming_until_it_was_said_and_again_when_it_grows() {
+        let mut counts = ListenerCounts::default();
+        counts.since_last([voice(1, 1, counted(150, 0, 0))]);
+        let alarming = |counts: &ListenerCounts, counters| counts.are_alarming([(SpeakerId(1), counters)]);
+        assert!(!alarming(&counts, counted(170, 3, 3)), "too few frames to tell");
+        assert!(alarming(&counts, counted(195, 5, 5)));
+        counts.since_last([voice(1, 1, counted(195, 5, 5))]);
+        assert!(!alarming(&counts, counted(240, 10, 10)), "that was said");
+        assert!(alarming(&counts, counted(225, 35, 20)));
+        assert!(!alarming(&counts, counted(395, 5, 5)), "it is over");
     }
 
     #[test]

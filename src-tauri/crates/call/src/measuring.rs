@@ -90,7 +90,8 @@ impl Measuring {
         if let Some(engine) = shared.sound.engine() {
             let heard = engine.statistics();
             self.measure_delays(shared, &heard, now);
-            if now >= self.report_at {
+            let counters = heard.speakers.iter().map(|voice| (voice.id, voice.packets));
+            if now >= self.report_at || self.counts.are_alarming(counters) {
                 self.report_at = now + Duration::from_millis(LISTENER_REPORT_MS);
                 self.report(shared, channel, &heard);
             }

@@ -18,6 +18,12 @@ const FRESH_MS: u64 = LISTENER_REPORT_MS + LISTENER_REPORT_MS / 2;
 /// One in so many listeners may be worse off than what a speaker repeats for.
 const WORST_ONE_IN: usize = 20;
 
+/// A loss of at least this, of which less than half was told before, is told at once: until a speaker knows, nothing is repeated.
+const ALARMING_LOSS: f32 = 0.05;
+
+/// But not more often than this.
+const SHORTEST_INTERVAL_MS: u64 = 1_000;
+
 struct Kept {
     at_ms: u64,
     voices: BTreeMap<PersonId, VoiceHeard>,
@@ -28,6 +34,9 @@ struct Kept {
 pub struct LossReports {
     kept: BTreeMap<PersonId, Kept>,
     tell_at_ms: Option<u64>,
+    told_at_ms: Option<u64>,
+    /// The loss each speaker was told last.
+    told: BTreeMap<PersonId, f32>,
 }
 
 impl LossReports {
@@ -47,15 +56,23 @@ impl LossReports {
             return Err(Refusal::new(Code::BadRequest, "a listener's report that nobody can have measured"));
         }
         let is_heard = |voice: &VoiceHeard| voice.person != *listener && is_speaker(&voice.person);
-        let voices = voices.into_iter().filter(is_heard).map(|voice| (voice.person.clone(), voice)).collect();
+        let voices: BTreeMap<_, _> =
+            voices.into_iter().filter(is_heard).map(|voice| (voice.person.clone(), voice)).collect();
+        let suffering: Vec<PersonId> =
+            voices.values().filter(|voice| voice.loss >= ALARMING_LOSS).map(|voice| voice.person.clone()).collect();
         self.kept.insert(listener.clone(), Kept { at_ms: now_ms, voices });
-        self.tell_at_ms.get_or_insert(now_ms.saturating_add(LISTENER_REPORT_MS));
+        let regular = *self.tell_at_ms.get_or_insert(now_ms.saturating_add(LISTENER_REPORT_MS));
+        if suffering.iter().any(|speaker| self.is_alarming(speaker, now_ms)) {
+            let soonest = self.told_at_ms.unwrap_or(now_ms).saturating_add(SHORTEST_INTERVAL_MS).max(now_ms);
+            self.tell_at_ms = Some(regular.min(soonest));
+        }
         Ok(())
     }
 
     /// Somebody has left: neither their report nor what was reported of them counts any more.
     pub fn forget(&mut self, person: &PersonId) {
         self.kept.remove(person);
+        self.told.remove(person);
         for kept in self.kept.values_mut() {
             kept.voices.remove(person);
         }
@@ -78,7 +95,16 @@ impl LossReports {
         self.kept.retain(|_, kept| now_ms.saturating_sub(kept.at_ms) < LISTENER_REPORT_KEPT_MS);
         self.tell_at_ms = (!self.kept.is_empty()).then(|| now_ms.saturating_add(LISTENER_REPORT_MS));
         let told = speakers.map(|speaker| (speaker.clone(), self.reception_of(speaker, now_ms)));
-        told.filter(|(_, reception)| reception.listeners > 0).collect()
+        let told: Vec<_> = told.filter(|(_, reception)| reception.listeners > 0).collect();
+        self.told_at_ms = Some(now_ms);
+        self.told = told.iter().map(|(speaker, reception)| (speaker.clone(), worst(reception))).collect();
+        told
+    }
+
+    /// Whether a speaker's listeners, those that count, miss much more than the speaker knows.
+    fn is_alarming(&self, speaker: &PersonId, now_ms: u64) -> bool {
+        let loss = worst(&self.reception_of(speaker, now_ms));
+        loss >= ALARMING_LOSS && self.told.get(speaker).copied().unwrap_or(0.0) < loss / 2.0
     }
 
     fn reception_of(&self, speaker: &PersonId, now_ms: u64) -> VoiceReception {
@@ -93,6 +119,10 @@ impl LossReports {
             loss: loss(listeners().filter_map(|kept| kept.voices.get(speaker)).collect()),
         }
     }
+}
+
+fn worst(reception: &VoiceReception) -> f32 {
+    reception.loss.map_or(0.0, |loss| loss.worst)
 }
 
 fn loss(mut heard: Vec<&VoiceHeard>) -> Option<VoiceLoss> {
@@ -158,6 +188,21 @@ mod tests {
         losses[9] = 0.1;
         let (mut large, speaker) = room(&losses);
         assert_eq!(told(&mut large, &speaker, 3_000).unwrap().loss.unwrap().worst, 0.1);
+    }
+
+    #[test]
+    fn a_loss_that_begins_is_told_at_once_but_not_more_than_once_a_second() {
+        let (mut reports, speaker) = room(&[0.0]);
+        assert!(told(&mut reports, &speaker, 3_000).is_some());
+        let report = |reports: &mut LossReports, loss, now_ms| {
+            reports.take(&person(1), vec![heard(&person(0), loss, 1.0)], |_| true, now_ms).unwrap();
+            reports.next_deadline_ms()
+        };
+        assert_eq!(report(&mut reports, 0.04, 3_100), Some(6_000));
+        assert_eq!(report(&mut reports, 0.20, 3_200), Some(4_000));
+        assert_eq!(told(&mut reports, &speaker, 4_000).unwrap().loss.unwrap().worst, 0.20);
+        assert_eq!(report(&mut reports, 0.30, 4_100), Some(7_000), "that is nothing new");
+        assert_eq!(report(&mut reports, 0.45, 5_500), Some(5_500));
     }
 
     #[test]
@@ -273,7 +318,7 @@ mod tests {
                 }
                 let told = reports.due(speakers.iter(), now);
                 if !told.is_empty() {
-                    prop_assert!(told_at.is_none_or(|at| now - at >= LISTENER_REPORT_MS));
+                    prop_assert!(told_at.is_none_or(|at| now - at >= SHORTEST_INTERVAL_MS));
                     told_at = Some(now);
                 }
                 for (speaker, reception) in told {
