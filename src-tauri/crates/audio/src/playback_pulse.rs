@@ -37,7 +37,7 @@ impl PlaybackPulse {
             clock_start,
             rate_hz,
             called_at: AtomicI64::new(NEVER),
-            called_frames: AtomicU64::new(0),
+            called_frames: AtomicU64::new(u64::MAX),
             called_before_frames: AtomicU64::new(u64::MAX),
             latency_micros: AtomicI64::new(0),
             taken: AtomicU64::new(0),
@@ -53,20 +53,19 @@ impl PlaybackPulse {
     pub(crate) fn note_callback(&self, called: Instant, latency_micros: i64, wanted: usize, ready: usize) {
         let at = Moment::of(called, self.clock_start).micros();
         self.called_at.store(at, Ordering::Relaxed);
-        let before = self.called_frames.swap(wanted as u64, Ordering::Relaxed);
-        let before = if before == 0 { u64::MAX } else { before };
-        self.called_before_frames.store(before, Ordering::Relaxed);
+        self.called_before_frames.store(self.called_frames.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.called_frames.store(wanted as u64, Ordering::Relaxed);
         self.latency_micros.store(latency_micros, Ordering::Relaxed);
-        let before = self.taken.fetch_add(ready as u64, Ordering::Relaxed);
+        let taken = self.taken.fetch_add(ready as u64, Ordering::Relaxed);
         let last_block = self.rendered_before.load(Ordering::Relaxed);
-        if before <= last_block && last_block < before + ready as u64 {
+        if taken <= last_block && last_block < taken + ready as u64 {
             let spare = at.saturating_sub(self.rendered_at.load(Ordering::Relaxed));
             self.least_spare_micros.fetch_min(spare, Ordering::Relaxed);
         }
         self.missing_frames.fetch_add(wanted.saturating_sub(ready) as u64, Ordering::Relaxed);
     }
 
-    /// From the engine: a block of `frames` was put into the ring at `now`, in which `filled` others wait.
+    /// From the engine: a block is put into the ring at `now`, behind `filled` frames that wait there.
     pub(crate) fn note_block(&self, now: Moment, filled: usize) {
         self.rendered_at.store(now.micros(), Ordering::Relaxed);
         self.rendered_before.store(self.taken.load(Ordering::Relaxed) + filled as u64, Ordering::Relaxed);

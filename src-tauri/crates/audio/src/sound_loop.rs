@@ -308,10 +308,8 @@ impl SoundLoop {
     }
 }
 
-/// Hands a frame out and notes how long it was under way.
 fn send(on_frame: &mut FrameSink, frame: Option<EncodedFrame>) {
-    if let Some(mut frame) = frame {
-        frame.microphone_micros = i64::try_from(frame.captured_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+    if let Some(frame) = frame {
         on_frame(frame);
     }
 }

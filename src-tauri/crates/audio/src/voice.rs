@@ -36,8 +36,6 @@ pub struct EncodedFrame {
     /// When the sound that a listener hears at `timestamp` reached the microphone: the device's latency, the processing and the
     /// encoder's look-ahead are counted in.
     pub captured_at: Instant,
-    /// From there to the end of the encoding, microseconds.
-    pub microphone_micros: i64,
     /// The RTP marker: first frame after a mute, a closed microphone or a broken device (RFC 3551 section 4.1).
     pub starts_talkspurt: bool,
 }
@@ -268,7 +266,6 @@ impl Voice {
                     timestamp,
                     level_dbov: rfc6464_level(frame),
                     captured_at: self.frame_captured_at.plus_micros(-held_back).instant(self.clock_start),
-                    microphone_micros: 0,
                     starts_talkspurt,
                 })
             }

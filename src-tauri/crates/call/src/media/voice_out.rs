@@ -183,7 +183,6 @@ mod tests {
             timestamp: 0,
             level_dbov: 30,
             captured_at: Instant::now(),
-            microphone_micros: 0,
             starts_talkspurt: true,
         }
     }

@@ -1,5 +1,7 @@
 //! What a person does about sound for themselves alone: the rehearsal, and how loud others are here.
 
+use std::time::Duration;
+
 use std::collections::HashMap;
 
 use serambi_call::{DeviceChoice, EngineSettings, Rehearsal, SoundCheckVerdict, SoundChoice};
@@ -81,8 +83,15 @@ async fn without_a_room_a_rehearsal_has_sound_of_its_own() {
         EngineSettings { microphone: DeviceChoice::File(said), loudspeaker: DeviceChoice::File(heard.clone()) };
     let (rehearsal, _events) = Rehearsal::alone(devices.into()).await.unwrap();
     rehearsal.record().await.unwrap();
+    let silent_bytes = std::fs::metadata(&heard).unwrap().len();
     rehearsal.play_back().unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // Two seconds of it, at 16 bit and 48 kHz.
+    let is_played = async {
+        while std::fs::metadata(&heard).unwrap().len() < silent_bytes + 2 * 96_000 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_played).await.expect("a recording that is played back");
     rehearsal.end().await;
     assert!(!speech::is_silent(&speech::read_wav(&heard)));
 }
