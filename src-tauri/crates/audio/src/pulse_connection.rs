@@ -29,6 +29,10 @@ pub(crate) struct PulseConnection {
 }
 
 /// What the server says.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made where it is read, a hundred times a second: not worth an allocation"
+)]
 pub(crate) enum Message<'a> {
     /// A command, or an error or reply to the command with this number; what a reply says follows in the reader.
     Command { sequence: u32, command: Command, rest: Cursor<&'a [u8]>, version: u16 },

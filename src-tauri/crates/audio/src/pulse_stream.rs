@@ -31,13 +31,20 @@ const SAMPLE_BYTES: usize = size_of::<f32>();
 const LOUDSPEAKER_CHANNELS: u8 = 2;
 const LOUDSPEAKER_FRAME_BYTES: usize = SAMPLE_BYTES * LOUDSPEAKER_CHANNELS as usize;
 
+/// Some sources (a null sink's monitor with rewinds) deliver 3000 pieces a second, whatever fragment they were asked for, and
+/// being woken for each costs 3 % of a core. After a piece shorter than this the next ones are left to gather, for no longer than
+/// the engine would wait for them anyway, less a margin for a late wake-up.
+const SHORT_PIECE_FRAMES: usize = 48;
+const LONGEST_NAP: Duration = Duration::from_millis(2);
+const NAP_MARGIN: Duration = Duration::from_micros(500);
+
 /// How long the server may take to end a stream before nobody waits for it.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A stream of its own connection. Dropping it ends it.
 pub(crate) struct PulseStream {
     /// Until it is played.
-    idle: Option<Worker>,
+    idle: Option<Box<Worker>>,
     ending: ConnectionEnding,
     closing: Arc<AtomicBool>,
     running: Option<Running>,
@@ -150,7 +157,7 @@ impl PulseStream {
             on_broken,
             closing: Arc::clone(&closing),
         };
-        Ok(Self { idle: Some(worker), ending, closing, running: None })
+        Ok(Self { idle: Some(Box::new(worker)), ending, closing, running: None })
     }
 
     /// Starts the callbacks, on a thread as urgent as the calling one. Waits for the first sound, which may never come.
@@ -189,7 +196,7 @@ impl Drop for PulseStream {
 }
 
 impl Worker {
-    fn run(mut self, begun: Begun) {
+    fn run(mut self: Box<Self>, begun: Begun) {
         let mut begun = Some(begun);
         let Err(error) = self.run_until_error(&mut begun);
         if self.closing.load(Ordering::Relaxed) {
@@ -287,10 +294,14 @@ impl Worker {
         }
         self.latency.pass(self.samples.len() * SAMPLE_BYTES);
         port.take(&self.samples, self.latency.capture_micros(now));
+        let nap = nap_after(self.samples.len(), port.frames_to_wake());
         self.outgoing.clear();
         self.ask_for_latency(now)?;
         if !self.outgoing.is_empty() {
             self.connection.send(&self.outgoing)?;
+        }
+        if let Some(nap) = nap {
+            std::thread::sleep(nap);
         }
         Ok(true)
     }
@@ -326,6 +337,13 @@ impl Worker {
         self.latency.note_asked(sequence, now);
         Ok(())
     }
+}
+
+/// How long the pieces behind one of `piece` frames may gather while the engine wants `missing` frames more.
+fn nap_after(piece: usize, missing: usize) -> Option<Duration> {
+    let until_wanted = Duration::from_micros(missing as u64 * 1_000_000 / u64::from(SAMPLE_RATE_HZ));
+    let nap = until_wanted.saturating_sub(NAP_MARGIN).min(LONGEST_NAP);
+    (piece < SHORT_PIECE_FRAMES && nap > NAP_MARGIN).then_some(nap)
 }
 
 /// A message with sound for `channel`, in place of what `outgoing` held.
@@ -367,6 +385,15 @@ mod tests {
     use pulseaudio::protocol::read_descriptor;
 
     use super::*;
+
+    #[test]
+    fn only_short_pieces_are_left_to_gather_and_never_past_the_moment_the_engine_wants_them() {
+        assert_eq!(nap_after(240, 240), None);
+        assert_eq!(nap_after(16, 0), None);
+        assert_eq!(nap_after(16, 48), None);
+        assert_eq!(nap_after(16, 72), Some(Duration::from_millis(1)));
+        assert_eq!(nap_after(16, 480), Some(LONGEST_NAP));
+    }
 
     #[test]
     fn sound_is_sent_as_little_endian_floats_behind_its_header() {

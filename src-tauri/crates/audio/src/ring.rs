@@ -92,10 +92,15 @@ impl CapturePort {
         if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
             chunk.fill_from_iter(data.chunks_exact(self.channels).map(average));
         }
-        let filled = self.ring.buffer().capacity() - self.ring.slots();
-        if filled >= self.wake_at {
+        if self.frames_to_wake() == 0 {
             self.waker.wake();
         }
+    }
+
+    /// How many frames more wake the engine.
+    pub(crate) fn frames_to_wake(&self) -> usize {
+        let filled = self.ring.buffer().capacity() - self.ring.slots();
+        self.wake_at.saturating_sub(filled)
     }
 }
 
