@@ -41,6 +41,7 @@ mod opus_padding;
 mod output;
 mod packet_timeline;
 mod playback_pulse;
+mod playout_pace;
 mod priority;
 mod recorder_tap;
 mod redundancy_profile;
