@@ -355,8 +355,8 @@ mod tests {
         assert_eq!(after(&[missing(0.10, 1.1), missing(0.16, 1.1), missing(0.10, 1.1)]).level(), 2);
         assert_eq!(after(&[missing(0.10, 1.1), missing(0.16, 1.1), missing(0.16, 1.1)]).level(), 3);
         assert_eq!(after(&[missing(0.10, 1.1), missing(0.25, 1.1)]).level(), 3);
-        assert_eq!(after(&[missing(0.02, 1.1), missing(0.40, 1.1)]).level(), 3);
-        assert_eq!(after(&[missing(0.02, 1.1), missing(0.40, 1.1), missing(0.40, 1.1)]).level(), 4);
+        assert_eq!(after(&[missing(0.02, 1.1), missing(0.32, 1.1)]).level(), 3);
+        assert_eq!(after(&[missing(0.02, 1.1), missing(0.32, 1.1), missing(0.32, 1.1)]).level(), 4);
     }
 
     #[test]
