@@ -198,8 +198,8 @@ impl Listener {
     }
 
     fn render(&mut self, blocks: u8) {
-        for _ in 0..blocks {
-            self.millis += 10;
+        for _ in 0..2 * u16::from(blocks) {
+            self.millis += 5;
             let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
             assert!(block.iter().all(|sample| sample.is_finite()));
         }
@@ -219,15 +219,15 @@ impl Listener {
     /// Whatever came in, it falls silent once nothing comes any more, and ends when it is told to.
     fn leave(mut self) {
         let mut silent = 0;
-        for _ in 0..6_000 {
-            self.millis += 10;
+        for _ in 0..12_000 {
+            self.millis += 5;
             let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
             silent = if block.iter().all(|sample| *sample == 0.0) { silent + 1 } else { 0 };
-            if silent > 200 {
+            if silent > 400 {
                 break;
             }
         }
-        assert!(silent > 200, "it does not fall silent: {:?}", self.speaker.statistics(0));
+        assert!(silent > 400, "it does not fall silent: {:?}", self.speaker.statistics(0));
         drop(self.inbox);
         self.speaker.render(Moment::default().plus_micros((self.millis + 10) * 1_000));
         assert!(self.speaker.has_left());

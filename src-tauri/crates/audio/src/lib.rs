@@ -41,6 +41,7 @@ mod opus_padding;
 mod output;
 mod packet_timeline;
 mod playback_pulse;
+mod playout_pace;
 mod priority;
 #[cfg(target_os = "linux")]
 mod pulse_connection;

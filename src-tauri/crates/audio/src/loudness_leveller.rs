@@ -4,7 +4,6 @@
 //! well above the quietest moment around them. The gain rests in pauses, so no breath is pumped up.
 
 use crate::fade::GainRamp;
-use crate::format::{BLOCK_SAMPLES, Block};
 use crate::loudness::{LoudnessMeter, SILENCE_LUFS, lufs};
 
 /// How loud everybody should be, LUFS: the quiet end of what AES TD1004.1.15-10 recommends for streams (-20 to -16), because
@@ -115,7 +114,7 @@ impl Default for LoudnessLeveller {
 
 impl LoudnessLeveller {
     /// Measures a block and applies the gain to it.
-    pub fn apply(&mut self, block: &mut Block) {
+    pub fn apply(&mut self, block: &mut [f32]) {
         let (speech, gain_db, loudness) = (&mut self.speech, &mut self.gain_db, &mut self.loudness);
         self.meter.feed(block, |meter, step| {
             *loudness = meter.short_term();
@@ -123,7 +122,7 @@ impl LoudnessLeveller {
                 *gain_db = moved(*gain_db, spoken);
             }
         });
-        self.ramp.head_for(10_f32.powf(self.gain_db / 20.0), BLOCK_SAMPLES);
+        self.ramp.head_for(10_f32.powf(self.gain_db / 20.0), block.len());
         self.ramp.apply(block);
     }
 
@@ -154,6 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::format::BLOCK_SAMPLES;
     use crate::loudness::integrated;
     use crate::synthetic_sound::{gain, mixed, speech, tone, white_noise};
 

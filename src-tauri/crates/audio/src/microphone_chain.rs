@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, is_software, listening_path};
 use crate::fade::cross_fade;
-use crate::format::{BLOCK_MICROS, Block, SILENT_BLOCK};
+use crate::format::{BLOCK_MICROS, Block, MIX_SAMPLES, MixBlock, SILENT_BLOCK};
 use crate::level_meter::{SILENCE_DBFS, dbfs, mean_square};
 use crate::muted_talk::MutedTalk;
 use crate::noise_floor::NoiseFloor;
@@ -58,6 +58,8 @@ pub(crate) struct MicrophoneChain {
     noise: NoiseFloor,
     processing: VoiceProcessing,
     change: Option<Change>,
+    /// The first half of a block of the mix's sound, until the second comes.
+    half_played: Option<MixBlock>,
     played: Block,
     played_levels: VecDeque<f32>,
     talk: MutedTalk,
@@ -75,6 +77,7 @@ impl Default for MicrophoneChain {
             noise: NoiseFloor::default(),
             processing: VoiceProcessing::new(MicrophoneMode::Music, Needs::default()),
             change: None,
+            half_played: None,
             played: SILENT_BLOCK,
             played_levels: VecDeque::with_capacity(MOST_LEVELS_AHEAD),
             talk: MutedTalk::default(),
@@ -87,6 +90,7 @@ impl MicrophoneChain {
     /// Another microphone, or the same one anew: nothing that was learned of the old one holds.
     pub(crate) fn attach_microphone(&mut self, end: SoundEnd) {
         self.microphone = end;
+        self.half_played = None;
         self.played = SILENT_BLOCK;
         self.played_levels.clear();
         self.talk = MutedTalk::default();
@@ -139,10 +143,21 @@ impl MicrophoneChain {
     }
 
     /// Takes a block of the mix on its way to the loudspeaker.
-    pub(crate) fn hear_loudspeaker(&mut self, block: &Block) {
+    pub(crate) fn hear_loudspeaker(&mut self, block: &MixBlock) {
         if self.microphone == SoundEnd::Nothing {
             return;
         }
+        let Some(first) = self.half_played.take() else {
+            self.half_played = Some(*block);
+            return;
+        };
+        let mut whole = SILENT_BLOCK;
+        whole[..MIX_SAMPLES].copy_from_slice(&first);
+        whole[MIX_SAMPLES..].copy_from_slice(block);
+        self.hear_whole(&whole);
+    }
+
+    fn hear_whole(&mut self, block: &Block) {
         self.played = *block;
         if self.played_levels.len() == MOST_LEVELS_AHEAD {
             self.played_levels.pop_front();
@@ -268,7 +283,7 @@ mod tests {
         let played = played.as_chunks::<BLOCK_SAMPLES>().0;
         let mut out = Vec::new();
         for (far, near) in played.iter().zip(captured.as_chunks::<BLOCK_SAMPLES>().0) {
-            chain.hear_loudspeaker(far);
+            far.as_chunks().0.iter().for_each(|half| chain.hear_loudspeaker(half));
             out.extend_from_slice(&chain.process(near, false).block);
         }
         out

@@ -1,7 +1,7 @@
 //! Everybody who can be heard, in one sound.
 
 use crate::clock::Moment;
-use crate::format::{BLOCK_SAMPLES, Block, SILENT_BLOCK};
+use crate::format::{MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::limiter::Limiter;
 use crate::speaker::{Speaker, SpeakerId};
 use crate::statistics::SpeakerStatistics;
@@ -34,8 +34,8 @@ impl Mixer {
     }
 
     /// The next block of the mix, played from `now` on. `gone` is told about speakers whose last fade this was.
-    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> Block {
-        let mut mix = SILENT_BLOCK;
+    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> MixBlock {
+        let mut mix = SILENT_MIX;
         for speaker in &mut self.speakers {
             add(&mut mix, &speaker.render(now));
         }
@@ -46,7 +46,7 @@ impl Mixer {
             !speaker.has_left()
         });
         for cue in &mut self.cues {
-            let end = (cue.played + BLOCK_SAMPLES).min(cue.sound.len());
+            let end = (cue.played + MIX_SAMPLES).min(cue.sound.len());
             add(&mut mix, &cue.sound[cue.played..end]);
             cue.played = end;
         }
@@ -108,17 +108,17 @@ mod tests {
             inboxes.push((inbox, voice(id)));
         }
         let (mut heard, mut left) = (Vec::new(), Vec::new());
-        for block in 0..500_u64 {
-            for (inbox, voice) in inboxes.iter().filter(|_| block % 2 == 0) {
-                let sequence = (block / 2) as u16;
-                let arrival = start + Duration::from_millis(block * 10);
+        for block in 0..1_000_u64 {
+            for (inbox, voice) in inboxes.iter().filter(|_| block % 4 == 0) {
+                let sequence = (block / 4) as u16;
+                let arrival = start + Duration::from_millis(block * 5);
                 let payload = voice[usize::from(sequence)].clone();
                 inbox.push(ReceivedPacket { sequence, timestamp: u32::from(sequence) * 960, payload, arrival });
             }
-            if block == 400 {
+            if block == 800 {
                 inboxes.truncate(6);
             }
-            let now = Moment::default().plus_micros(block as i64 * 10_000);
+            let now = Moment::default().plus_micros(block as i64 * 5_000);
             heard.extend(mixer.render(now, |id| left.push(id)));
         }
         let loudest = heard.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));

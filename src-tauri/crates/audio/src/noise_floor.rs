@@ -19,6 +19,12 @@ const STEADY_DB: f32 = 6.0;
 /// Noise from here on is suppressed at once, dBFS. After 20 dB of gain it would be as loud as a quiet voice's end of word.
 const NOISY_DBFS: f32 = -62.0;
 
+/// Noise is there all the time, so the quietest moments are alike: so many steps of the last 3 s (300 ms) lie within so many dB of
+/// the quietest. Where somebody talks for 3 s without a breath, the quietest moment is the end of a word and stands alone; taken for
+/// noise, it switched the suppression on in the middle of a sentence.
+const ALIKE_STEPS: usize = 6;
+const ALIKE_DB: f32 = 3.0;
+
 /// Noise up to here for as long as [`CALM_STEPS`] is left alone again, dBFS.
 const CALM_DBFS: f32 = -68.0;
 const CALM_STEPS: u32 = 200;
@@ -53,7 +59,7 @@ impl NoiseFloor {
         (self.sum_dbfs, self.summed) = (0.0, 0);
         if let Some(floor) = self.dbfs() {
             self.calm_steps = if floor < CALM_DBFS { self.calm_steps.saturating_add(1) } else { 0 };
-            self.noisy = floor > NOISY_DBFS || (self.noisy && self.calm_steps < CALM_STEPS);
+            self.noisy = (floor > NOISY_DBFS && self.is_level(floor)) || (self.noisy && self.calm_steps < CALM_STEPS);
         }
     }
 
@@ -64,6 +70,11 @@ impl NoiseFloor {
         let loudest = known.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let is_steady = known.len() >= FIRST_STEPS && loudest - quietest < STEADY_DB;
         (is_steady || known.len() == LOOK_STEPS).then_some(quietest)
+    }
+
+    /// Whether the quietest moments are alike.
+    fn is_level(&self, floor: f32) -> bool {
+        self.steps.iter().filter(|step| **step <= floor + ALIKE_DB).count() >= ALIKE_STEPS
     }
 
     /// Whether there is noise worth suppressing.
@@ -99,6 +110,18 @@ mod tests {
         let mut floor = NoiseFloor::default();
         hear(&mut floor, &white_noise(3, -75.0, 5.0));
         assert!(hear(&mut floor, &mixed(&[&speech(4, -22.0, 4.0), &white_noise(5, -50.0, 4.0)])));
+    }
+
+    /// Once suppression began in the middle of somebody's long sentence.
+    #[test]
+    fn who_talks_for_seconds_without_a_breath_is_not_noisy() {
+        let mut floor = NoiseFloor::default();
+        for step in 0..400 {
+            // Ends of words, every half second, none like another.
+            let dbfs = if step % 10 == 0 { -58.0 + (step / 10 % 7) as f32 * 3.0 } else { -20.0 - (step % 7) as f32 };
+            (0..STEP_BLOCKS).for_each(|_| floor.observe(dbfs));
+            assert!(!floor.is_noisy(), "step {step}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::clock::Moment;
-use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, Block, FRAME_SAMPLES};
+use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, FRAME_SAMPLES, MIX_SAMPLES, MixBlock};
 use crate::level_meter::{dbfs, mean_square};
 use crate::microphone_chain::{MicrophoneChain, SoundEnd};
 use crate::output::{DeviceOutput, Output};
@@ -117,8 +117,8 @@ impl Playing {
         let mut now = from;
         while now < to {
             while self.output.wants_block(now) {
-                let block: Block = std::array::from_fn(|n| tone((self.rendered + n) as f64 / 48_000.0));
-                self.rendered += BLOCK_SAMPLES;
+                let block: MixBlock = std::array::from_fn(|n| tone((self.rendered + n) as f64 / 48_000.0));
+                self.rendered += MIX_SAMPLES;
                 self.output.accept(&block, now);
             }
             now = now.plus_micros(self.output.micros_to_next(now).max(1));
@@ -212,7 +212,7 @@ struct LongTalk {
     end: SpeakerStatistics,
 }
 
-/// A hum that swells, from a microphone to a listener whose blocks of 10 ms last `microphone_micros` and `loudspeaker_micros`.
+/// A hum that swells, from a microphone to a listener where 10 ms of sound last `microphone_micros` and `loudspeaker_micros`.
 fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> LongTalk {
     let start = Instant::now();
     let (mut listener, inbox) = speaker(SpeakerId(1), start).unwrap();
@@ -223,15 +223,15 @@ fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> L
     let (mut longest_wait_ms, mut most_buffered_ms) = (0.0_f32, 0.0_f32);
     while said * microphone_micros < minutes * 60_000_000 {
         let spoken_at = (said + 1) * microphone_micros;
-        while (heard + 1) * loudspeaker_micros < spoken_at {
+        while (heard + 1) * loudspeaker_micros / 2 < spoken_at {
             heard += 1;
-            for sample in listener.render(Moment::default().plus_micros(heard * loudspeaker_micros)) {
+            for sample in listener.render(Moment::default().plus_micros(heard * loudspeaker_micros / 2)) {
                 largest_step = largest_step.max((sample - last).abs());
                 last = sample;
             }
             let now = listener.statistics(0);
             // The first seconds are for finding the wait.
-            if heard > 1_000 {
+            if heard > 2_000 {
                 longest_wait_ms = longest_wait_ms.max(now.playout_offset_ms.unwrap_or(0.0));
                 most_buffered_ms = most_buffered_ms.max(now.buffered_ms);
             }

@@ -1,7 +1,7 @@
 //! Where the mix goes and who sets its pace: a loudspeaker's ring, or a clock where there is no loudspeaker.
 
 use crate::clock::Moment;
-use crate::format::{BLOCK_MICROS, Block, SAMPLE_RATE_HZ};
+use crate::format::{MIX_MICROS, MixBlock, SAMPLE_RATE_HZ};
 use crate::render_lead::RenderLead;
 use crate::resampler::{RateConverter, ten_milliseconds};
 use crate::ring::PlaybackTap;
@@ -33,7 +33,7 @@ impl Output {
     }
 
     /// Takes a block rendered at `now`.
-    pub(crate) fn accept(&mut self, block: &Block, now: Moment) {
+    pub(crate) fn accept(&mut self, block: &MixBlock, now: Moment) {
         match self {
             Self::Device(device) => device.accept(block, now),
             Self::Clock(clock) => clock.accept(block),
@@ -111,7 +111,7 @@ impl DeviceOutput {
         self.tap.ring.buffer().capacity() - self.tap.ring.slots()
     }
 
-    fn accept(&mut self, block: &Block, now: Moment) {
+    fn accept(&mut self, block: &MixBlock, now: Moment) {
         let filled = self.filled();
         self.tap.pulse.note_block(now, filled);
         self.micros_to_ear = self.tap.pulse.micros_to_ear(now, filled);
@@ -123,7 +123,7 @@ impl DeviceOutput {
     }
 }
 
-/// No loudspeaker: the mix goes into a file or nowhere, a block every 10 ms of wall time.
+/// No loudspeaker: the mix goes into a file or nowhere, a block every 5 ms of wall time.
 pub(crate) struct ClockOutput {
     due: Moment,
     recorder: Option<WavTap>,
@@ -141,12 +141,12 @@ impl ClockOutput {
         now >= self.due
     }
 
-    fn accept(&mut self, block: &Block) {
-        self.due = self.due.plus_micros(BLOCK_MICROS);
+    fn accept(&mut self, block: &MixBlock) {
+        self.due = self.due.plus_micros(MIX_MICROS);
         if let Some(recorder) = &self.recorder
             && !recorder.write(block)
         {
-            tracing::debug!("the disk is too slow for the sound file; 10 ms are missing in it");
+            tracing::debug!("the disk is too slow for the sound file; 5 ms are missing in it");
         }
     }
 }

@@ -27,8 +27,12 @@ const LONGEST_LEAD_MICROS: i64 = 500_000;
 const SPARE_MICROS: i64 = 1_000;
 
 /// Time without a starved callback before the lead shrinks, microseconds; doubled when that turns out to have been too early.
-const FIRST_PATIENCE_MICROS: i64 = 2_000_000;
+const FIRST_PATIENCE_MICROS: i64 = 10_000_000;
 const LONGEST_PATIENCE_MICROS: i64 = 640_000_000;
+
+/// A lead this long costs more than the odd gap it prevents: whether it is still needed is looked at this soon, microseconds.
+const LONG_LEAD_MICROS: i64 = 10_000;
+const PATIENCE_WITH_LONG_LEADS_MICROS: i64 = 2_000_000;
 
 /// A stream that has just started asks for odd amounts: what it misses then teaches nothing.
 const SETTLING_MICROS: i64 = 300_000;
@@ -134,7 +138,8 @@ impl RenderLead {
     }
 
     fn look_again(&mut self, now: Moment) {
-        self.look_at = now.plus_micros(self.patience_micros);
+        let is_long = self.micros > LONG_LEAD_MICROS;
+        self.look_at = now.plus_micros(if is_long { PATIENCE_WITH_LONG_LEADS_MICROS } else { self.patience_micros });
         self.least_spare_micros = None;
     }
 }
@@ -199,14 +204,28 @@ mod tests {
     }
 
     #[test]
-    fn one_stall_is_forgotten_within_seconds() {
+    fn one_stall_is_forgotten_within_a_minute() {
         let mut lead = lead();
         lead.learn(Moment::from_millis(900), missing(20_000));
         lead.learn(Moment::from_millis(1_000), missing(20_000));
-        for tenth in 11..150 {
+        for tenth in 11..600 {
             lead.learn(Moment::from_millis(tenth * 100), spare(lead.micros() - 500));
         }
         assert!(lead.micros() < 3_500, "{}", lead.micros());
+    }
+
+    /// Once a lead of 58 ms stayed for a minute, because stalls while the call began had made the patience long.
+    #[test]
+    fn a_long_lead_is_soon_given_up_however_many_stalls_there_were() {
+        let mut lead = lead();
+        for stall in 0..6 {
+            lead.learn(Moment::from_millis(1_000 + stall * 400), missing(10_000));
+        }
+        assert!(lead.micros() > 50_000, "{}", lead.micros());
+        for tenth in 40..240 {
+            lead.learn(Moment::from_millis(tenth * 100), spare(lead.micros() - 500));
+        }
+        assert!(lead.micros() <= LONG_LEAD_MICROS, "{}", lead.micros());
     }
 
     #[test]

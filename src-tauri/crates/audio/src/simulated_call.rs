@@ -64,10 +64,13 @@ pub fn hear(
             travelling.extend(path(sent).map(|delay| packet(frame, sent, start + said + delay)));
             sent += 1;
         }
-        let (arrived, still) = travelling.into_iter().partition(|packet| packet.arrival <= start + said);
-        travelling = still;
-        in_order_of_arrival(arrived).for_each(|packet| inbox.push(packet));
-        sound.extend_from_slice(&listener.render(Moment::of(start + said, start)));
+        for half in [Duration::ZERO, Duration::from_millis(5)] {
+            let now = start + said + half;
+            let (arrived, still) = travelling.into_iter().partition(|packet| packet.arrival <= now);
+            travelling = still;
+            in_order_of_arrival(arrived).for_each(|packet| inbox.push(packet));
+            sound.extend_from_slice(&listener.render(Moment::of(now, start)));
+        }
     }
     Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics(0) })
 }

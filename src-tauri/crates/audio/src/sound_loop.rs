@@ -1,4 +1,4 @@
-//! The engine thread: every 10 ms of captured sound towards the network, every 10 ms of the mix towards the loudspeaker.
+//! The engine thread: every 10 ms of captured sound towards the network, every 5 ms of the mix towards the loudspeaker.
 //!
 //! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes a file,
 //! and never waits for anybody.
@@ -19,7 +19,7 @@ use crate::mixer::Mixer;
 use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
-use crate::redundancy_profile::{Audience, LossReport};
+use crate::redundancy_profile::{Audience, LossReport, SoundKind};
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
@@ -29,7 +29,7 @@ use crate::voice_processing::MicrophoneMode;
 use crate::wav_loudspeaker::WavTap;
 
 /// Blocks rendered in a row at most before the microphone and the commands get their turn.
-const MOST_BLOCKS_AT_ONCE: u32 = 16;
+const MOST_BLOCKS_AT_ONCE: u32 = 32;
 
 /// Time between two updates of the published statistics, microseconds.
 const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
@@ -203,7 +203,10 @@ impl SoundLoop {
                 self.set_muted(muted);
                 acknowledge(&done);
             }
-            LoopCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
+            LoopCommand::SetMicrophoneMode(mode) => {
+                self.chain.set_mode(mode);
+                self.voice.take_sound(if mode == MicrophoneMode::Music { SoundKind::Music } else { SoundKind::Speech });
+            }
             LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),

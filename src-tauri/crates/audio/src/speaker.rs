@@ -12,31 +12,18 @@ use crate::clock::{Moment, samples_to_micros};
 use crate::decode_ladder::{DecodeLadder, Rung, Substitutes};
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
-use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, Block, SILENT_BLOCK};
+use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::loudness_leveller::LoudnessLeveller;
 use crate::opus_padding::packet::packet_samples;
+use crate::playout_pace::PlayoutPace;
 use crate::recorder_tap::{RecorderTap, TappedPacket};
 use crate::statistics::{HeardMark, SpeakerStatistics};
 use crate::time_stretch::{lengthen, shorten};
 
 /// Packets that may wait between the network and the engine: 5 s of one speaker.
 const INBOX_PACKETS: usize = 256;
-
-/// Frames are pulled this much earlier than the target before the sound is lengthened, and later than the next possible
-/// step before it is shortened, microseconds.
-const EARLY_MICROS: i64 = 2_000;
-const LATE_MICROS: i64 = 0;
-
-/// Decoded sound that waits for its block, samples (2.5 ms): less than this is not worth cutting out.
-const WORTH_CUTTING_SAMPLES: i64 = 120;
-
-/// From here on every frame is shortened, not only one of three, microseconds.
-const FAR_BEHIND_MICROS: i64 = 40_000;
-
-/// Frames between two changes of length when the play-out is nearly right.
-const FRAMES_BETWEEN_STRETCHES: u32 = 3;
 
 /// How long a packet is followed at most, microseconds.
 const FOLLOWED_MICROS: i64 = 1_000_000;
@@ -134,7 +121,7 @@ pub(crate) struct Speaker {
     frame: Vec<f32>,
     /// How the sound would have gone on where frames were skipped.
     skipped_from: Option<Vec<f32>>,
-    frames_since_stretch: u32,
+    pace: PlayoutPace,
     meter: LevelMeter,
     leveller: LoudnessLeveller,
     volume: GainRamp,
@@ -171,7 +158,7 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         queue: Vec::new(),
         frame: Vec::new(),
         skipped_from: None,
-        frames_since_stretch: 0,
+        pace: PlayoutPace::default(),
         meter: LevelMeter::default(),
         leveller: LoudnessLeveller::default(),
         volume: GainRamp::resting_at(1.0),
@@ -194,19 +181,19 @@ impl Speaker {
     }
 
     /// The next block of this speaker's sound, played from `now` on.
-    pub(crate) fn render(&mut self, now: Moment) -> Block {
+    pub(crate) fn render(&mut self, now: Moment) -> MixBlock {
         let inbox_is_open = self.take_packets(now);
-        while self.queue.len() < BLOCK_SAMPLES {
+        while self.queue.len() < MIX_SAMPLES {
             if !self.decode_more(now) {
-                self.queue.resize(BLOCK_SAMPLES, 0.0);
+                self.queue.resize(MIX_SAMPLES, 0.0);
             }
         }
-        let mut block = SILENT_BLOCK;
-        block.copy_from_slice(&self.queue[..BLOCK_SAMPLES]);
-        self.queue.drain(..BLOCK_SAMPLES);
+        let mut block = SILENT_MIX;
+        block.copy_from_slice(&self.queue[..MIX_SAMPLES]);
+        self.queue.drain(..MIX_SAMPLES);
         self.measure(&block);
         self.leveller.apply(&mut block);
-        self.volume.head_for(self.shared.volume(), BLOCK_SAMPLES);
+        self.volume.head_for(self.shared.volume(), MIX_SAMPLES);
         self.volume.apply(&mut block);
         if !inbox_is_open {
             self.leaving = true;
@@ -356,45 +343,27 @@ impl Speaker {
 
     /// Makes the frame longer or shorter where the play-out is off its target.
     fn correct_playout(&mut self) {
-        self.frames_since_stretch = self.frames_since_stretch.saturating_add(1);
-        let Some(error) = self.jitter.error_micros() else { return };
-        if self.frames_since_stretch < FRAMES_BETWEEN_STRETCHES && error < FAR_BEHIND_MICROS {
-            return;
-        }
         let waiting = self.queue.len() as i64;
-        let change = match wanted_change(error, waiting) {
-            0 => return,
-            wanted if wanted > 0 => lengthen(&mut self.frame, wanted.unsigned_abs() as usize) as i64,
-            wanted => -(shorten(&mut self.frame, wanted.unsigned_abs() as usize) as i64),
+        let Some(wanted) = self.pace.judge(&self.frame, self.jitter.error_micros(), waiting) else { return };
+        let samples = wanted.samples.unsigned_abs() as usize;
+        let change = if wanted.samples > 0 {
+            lengthen(&mut self.frame, samples, wanted.in_pause) as i64
+        } else {
+            -(shorten(&mut self.frame, samples, wanted.in_pause) as i64)
         };
         self.statistics.lengthened_samples += u64::try_from(change).unwrap_or(0);
         self.statistics.shortened_samples += u64::try_from(-change).unwrap_or(0);
         if change != 0 {
-            self.frames_since_stretch = 0;
-            let blocks = (waiting + change).div_euclid(BLOCK_SAMPLES as i64);
-            self.jitter.note_pulls_moved(blocks * BLOCK_MICROS);
+            self.pace.note_change();
+            let blocks = (waiting + change).div_euclid(MIX_SAMPLES as i64);
+            self.jitter.note_pulls_moved(blocks * MIX_MICROS);
         }
     }
 
-    fn measure(&mut self, block: &Block) {
+    fn measure(&mut self, block: &MixBlock) {
         self.meter.feed(block);
         self.shared.level.store(self.meter.dbfs().to_bits(), Ordering::Relaxed);
     }
-}
-
-/// By how many samples the next frame should become longer (positive) or shorter, where frames are pulled `error_micros` later
-/// than the target and `waiting` decoded samples, less than a block, wait before it.
-///
-/// Frames are pulled once per block at most, so the moment of the pull moves in steps of a block. Sound that waits decoded only
-/// costs delay: it can go without moving the pull. To pull a step earlier, a whole step must be to spare.
-fn wanted_change(error_micros: i64, waiting: i64) -> i64 {
-    let block = BLOCK_SAMPLES as i64;
-    if error_micros < -EARLY_MICROS {
-        return block - waiting;
-    }
-    let steps = (error_micros - LATE_MICROS).max(0) / BLOCK_MICROS;
-    let surplus = waiting + steps * block;
-    if surplus < WORTH_CUTTING_SAMPLES { 0 } else { -surplus }
 }
 
 #[cfg(test)]

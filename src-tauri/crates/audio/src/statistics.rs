@@ -21,7 +21,7 @@ pub struct EngineStatistics {
     pub loudspeaker: DeviceStatistics,
     /// Everybody who can be heard.
     pub speakers: Vec<SpeakerStatistics>,
-    /// Blocks of 10 ms mixed.
+    /// Blocks of 5 ms mixed.
     pub mixed_blocks: u64,
 }
 

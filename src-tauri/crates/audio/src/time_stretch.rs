@@ -2,7 +2,6 @@
 //! two neighbouring periods look alike (waveform similarity overlap-add).
 
 use crate::fade::cross_fade;
-use crate::level_meter::mean_square;
 
 /// Shortest period, samples (2.5 ms, a voice of 400 Hz).
 const SHORTEST_PERIOD: usize = 120;
@@ -16,16 +15,13 @@ const OVERSHOOT: usize = 192;
 /// Normalised correlation from which two periods are alike enough that the joint is not heard.
 const ALIKE: f32 = 0.85;
 
-/// Mean square below which a joint is not heard whatever it looks like (-50 dBFS).
-const QUIET_MEAN_SQUARE: f32 = 1e-5;
-
 /// The search looks at every fourth shift and sample first: voice periods carry their energy far below 6 kHz.
 const COARSE_STEP: usize = 4;
 
-/// Leaves one period out of `sound`, at most `most` samples. Returns how many samples are gone; 0 if no joint would pass
-/// unheard.
-pub fn shorten(sound: &mut Vec<f32>, most: usize) -> usize {
-    let Some(period) = find_period(sound, most, most) else {
+/// Leaves one period out of `sound`, at most `most` samples, or just so many if it is a pause. Returns how many samples are gone; 0
+/// if no joint would pass unheard.
+pub fn shorten(sound: &mut Vec<f32>, most: usize, is_pause: bool) -> usize {
+    let Some(period) = find_shift(sound, most, most, is_pause) else {
         return 0;
     };
     let (head, tail) = sound.split_at_mut(period);
@@ -34,10 +30,11 @@ pub fn shorten(sound: &mut Vec<f32>, most: usize) -> usize {
     period
 }
 
-/// Repeats a part of `sound`: `wanted` samples where it is quiet, else one period of up to [`OVERSHOOT`] more. Returns how many
-/// samples were added; 0 if no joint would pass unheard.
-pub fn lengthen(sound: &mut Vec<f32>, wanted: usize) -> usize {
-    let Some(period) = find_period(sound, wanted, wanted + OVERSHOOT) else {
+/// Repeats a part of `sound`: `wanted` samples of a pause, else one period of up to [`OVERSHOOT`] more, or of any length if there is
+/// none so short. Returns how many samples were added; 0 if no joint would pass unheard.
+pub fn lengthen(sound: &mut Vec<f32>, wanted: usize, is_pause: bool) -> usize {
+    let shortest = find_shift(sound, wanted, wanted + OVERSHOOT, is_pause);
+    let Some(period) = shortest.or_else(|| find_shift(sound, wanted, LONGEST_PERIOD, is_pause)) else {
         return 0;
     };
     // Play the first period, then slide from its continuation back onto its beginning, and go on from there.
@@ -47,10 +44,10 @@ pub fn lengthen(sound: &mut Vec<f32>, wanted: usize) -> usize {
     period
 }
 
-/// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` if the sound is too quiet to matter.
-fn find_period(sound: &[f32], wanted: usize, most: usize) -> Option<usize> {
+/// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` in a pause, where no joint is heard.
+fn find_shift(sound: &[f32], wanted: usize, most: usize, is_pause: bool) -> Option<usize> {
     let half = sound.len() / 2;
-    if mean_square(sound) < QUIET_MEAN_SQUARE {
+    if is_pause {
         return Some(wanted.min(half)).filter(|shift| *shift > 0);
     }
     let longest = most.min(LONGEST_PERIOD).min(half);
@@ -106,7 +103,7 @@ mod tests {
     fn a_voiced_sound_is_shortened_by_its_period_without_a_step() {
         let original = voice(960);
         let mut sound = original.clone();
-        let gone = shorten(&mut sound, 480);
+        let gone = shorten(&mut sound, 480, false);
         assert!((318..=322).contains(&gone), "{gone}");
         assert_eq!(sound.len(), 960 - gone);
         assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
@@ -118,7 +115,7 @@ mod tests {
     fn a_voiced_sound_is_lengthened_by_its_period_without_a_step() {
         let original = voice(960);
         let mut sound = original.clone();
-        let added = lengthen(&mut sound, 200);
+        let added = lengthen(&mut sound, 200, false);
         assert!((318..=322).contains(&added), "{added}");
         assert_eq!(sound.len(), 960 + added);
         assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
@@ -127,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn silence_gives_way_at_once() {
-        assert_eq!(shorten(&mut vec![0.0; 960], 300), 300);
-        assert_eq!(lengthen(&mut vec![0.0; 960], 300), 300);
+    fn a_pause_gives_way_at_once() {
+        assert_eq!(shorten(&mut vec![0.0; 960], 300, true), 300);
+        assert_eq!(lengthen(&mut vec![0.0; 960], 300, true), 300);
     }
 
     #[test]
@@ -141,22 +138,22 @@ mod tests {
                 state as f32 / u32::MAX as f32 - 0.5
             })
             .collect();
-        assert_eq!(shorten(&mut noise, 480), 0);
-        assert_eq!(lengthen(&mut noise, 480), 0);
+        assert_eq!(shorten(&mut noise, 480, false), 0);
+        assert_eq!(lengthen(&mut noise, 480, false), 0);
     }
 
     proptest! {
         #[test]
         fn no_sound_and_no_wish_breaks_it(
-            sound in prop::collection::vec(-1.0_f32..1.0, 0..3_000), most in 0_usize..3_000
+            sound in prop::collection::vec(-1.0_f32..1.0, 0..3_000), most in 0_usize..3_000, is_pause in any::<bool>()
         ) {
             let mut shorter = sound.clone();
-            let gone = shorten(&mut shorter, most);
+            let gone = shorten(&mut shorter, most, is_pause);
             prop_assert!(gone <= most);
             prop_assert_eq!(shorter.len() + gone, sound.len());
             let mut longer = sound.clone();
-            let added = lengthen(&mut longer, most);
-            prop_assert!(added <= most + OVERSHOOT);
+            let added = lengthen(&mut longer, most, is_pause);
+            prop_assert!(added <= most.saturating_add(OVERSHOOT).max(LONGEST_PERIOD));
             prop_assert_eq!(longer.len(), sound.len() + added);
         }
     }

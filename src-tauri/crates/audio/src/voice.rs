@@ -8,7 +8,7 @@ use crate::error::AudioError;
 use crate::fade::{fade_in, fade_out};
 use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use crate::level_meter::{LevelMeter, rfc6464_level};
-use crate::redundancy_profile::{Audience, LossReport, RedundancyControl};
+use crate::redundancy_profile::{Audience, LossReport, RedundancyControl, SoundKind};
 use crate::redundant_encoder::RedundantEncoder;
 use crate::resampler::RateConverter;
 use crate::ring::CaptureTap;
@@ -194,6 +194,12 @@ impl Voice {
     /// Takes who listens; frames are as long as fits from the next one on.
     pub(crate) fn take_audience(&mut self, audience: Audience) {
         self.redundancy.set_audience(audience);
+        self.apply_scheme();
+    }
+
+    /// Takes what is sent: frames fit it from the next one on.
+    pub(crate) fn take_sound(&mut self, sound: SoundKind) {
+        self.redundancy.set_sound(sound);
         self.apply_scheme();
     }
 

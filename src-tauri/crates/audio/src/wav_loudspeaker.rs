@@ -9,20 +9,20 @@ use std::thread::JoinHandle;
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 use crate::error::AudioError;
-use crate::format::{Block, SAMPLE_RATE_HZ};
+use crate::format::{MixBlock, SAMPLE_RATE_HZ};
 
 /// Blocks that may wait for a slow disk (5 s).
-const WAITING_BLOCKS: usize = 500;
+const WAITING_BLOCKS: usize = 1_000;
 
 /// Blocks between two updates of the file's header (250 ms): a file of a killed process is readable up to there.
-const BLOCKS_BETWEEN_HEADERS: u32 = 25;
+const BLOCKS_BETWEEN_HEADERS: u32 = 50;
 
 /// The engine's end of the file.
-pub(crate) struct WavTap(SyncSender<Block>);
+pub(crate) struct WavTap(SyncSender<MixBlock>);
 
 impl WavTap {
     /// Hands a block over; false if the disk is seconds behind and the block was dropped.
-    pub(crate) fn write(&self, block: &Block) -> bool {
+    pub(crate) fn write(&self, block: &MixBlock) -> bool {
         self.0.try_send(*block).is_ok()
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn create(path: &Path) -> Result<(WavLoudspeaker, WavTap), AudioError
     Ok((WavLoudspeaker(Some(thread)), WavTap(tap)))
 }
 
-fn write_all(mut writer: WavWriter<BufWriter<File>>, blocks: &Receiver<Block>) -> Result<(), hound::Error> {
+fn write_all(mut writer: WavWriter<BufWriter<File>>, blocks: &Receiver<MixBlock>) -> Result<(), hound::Error> {
     let mut since_header = 0;
     for block in blocks {
         for sample in block {

@@ -158,7 +158,7 @@ fn the_file_of_a_killed_process_is_readable() {
     let scene = Scene::new();
     let to = scene.path("out.wav");
     let engine = scene.engine(DeviceChoice::Absent, DeviceChoice::File(to.clone()));
-    wait_until("a second of mix", || engine.statistics().mixed_blocks > 100);
+    wait_until("a second of mix", || engine.statistics().mixed_blocks > 200);
     wait_until("a header", || hound::WavReader::open(&to).is_ok_and(|reader| reader.duration() > 4_800));
     drop(engine);
 }

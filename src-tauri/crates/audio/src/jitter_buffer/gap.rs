@@ -2,7 +2,7 @@
 
 use crate::clock::{Moment, micros_to_samples, samples_to_micros};
 use crate::decode_ladder::Substitutes;
-use crate::format::{BLOCK_MICROS, FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
+use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, MIX_MICROS, SAMPLE_RATE_HZ};
 use crate::opus_padding::find;
 
 use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Packet, State};
@@ -73,7 +73,7 @@ impl JitterBuffer {
         let frame = self.frame_samples as i64;
         let frames_back = (first - due).max(0).unsigned_abs().div_ceil(frame.unsigned_abs()) as i64;
         let boundary = (first - frames_back * frame).max(floor);
-        let is_just_due = samples_to_micros(due - boundary) < BLOCK_MICROS;
+        let is_just_due = samples_to_micros(due - boundary) < MIX_MICROS;
         if first - floor <= LONGEST_DEEP_GAP_SAMPLES && is_just_due && tells_of_before(next) {
             return boundary;
         }

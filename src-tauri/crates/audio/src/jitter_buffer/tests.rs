@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::BLOCK_SAMPLES;
+use crate::format::MIX_SAMPLES;
 use crate::redundant_copies::{RedundantCopy, attach_copies};
 use crate::simulated_path::SimulatedPath;
 
@@ -40,7 +40,7 @@ struct PlayOut {
     idle_blocks: usize,
 }
 
-/// Plays a block every 10 ms until everything has arrived and been played.
+/// Plays a block every 5 ms until everything has arrived and been played.
 fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> PlayOut {
     let arrivals = path.carry(stream.sent());
     let end = arrivals.last().map_or(Moment::default(), |(at, _)| *at).plus_micros(1_500_000);
@@ -51,7 +51,7 @@ fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> Play
         while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
             buffer.insert(stream.packet(index), at);
         }
-        while queued < BLOCK_SAMPLES {
+        while queued < MIX_SAMPLES {
             queued += match buffer.pull(now) {
                 Decision::Decode { packet, .. } => {
                     out.played.push(index_of(&packet));
@@ -67,12 +67,12 @@ fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> Play
                 }
                 Decision::Idle => {
                     out.idle_blocks += 1;
-                    BLOCK_SAMPLES
+                    MIX_SAMPLES
                 }
             };
         }
-        queued -= BLOCK_SAMPLES;
-        now = now.plus_micros(10_000);
+        queued -= MIX_SAMPLES;
+        now = now.plus_micros(5_000);
     }
     out
 }
@@ -302,12 +302,12 @@ proptest! {
         // Media time of each frame of which the whole was played, and the number it was sent with.
         let mut played = Vec::new();
         let mut queued = 0;
-        for block in 0..1_000_i64 {
-            let now = Moment::from_millis(block * 10);
+        for block in 0..2_000_i64 {
+            let now = Moment::from_millis(block * 5);
             while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
                 buffer.insert(with_copies(stream, index), at);
             }
-            while queued < BLOCK_SAMPLES {
+            while queued < MIX_SAMPLES {
                 queued += match buffer.pull(now) {
                     Decision::Decode { packet, at, .. } => {
                         let index = packet.sequence.wrapping_sub(first_sequence);
@@ -325,10 +325,10 @@ proptest! {
                         }
                         samples
                     }
-                    Decision::Idle => BLOCK_SAMPLES,
+                    Decision::Idle => MIX_SAMPLES,
                 };
             }
-            queued -= BLOCK_SAMPLES;
+            queued -= MIX_SAMPLES;
         }
         for pair in played.windows(2) {
             prop_assert!(pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1, "{pair:?}");

@@ -47,8 +47,8 @@ fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
     let sent = (0..payloads.len() as i64).map(|index| Moment::from_millis(index * 20));
     let mut arrivals = path.carry(sent).into_iter().peekable();
     let mut heard = Heard { sound: Vec::new(), course: Vec::new() };
-    for block in 0..payloads.len() as i64 * 2 + 30 {
-        let now = Moment::from_millis(block * 10);
+    for block in 0..payloads.len() as i64 * 4 + 60 {
+        let now = Moment::from_millis(block * 5);
         while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
             inbox.push(ReceivedPacket {
                 sequence: 65_400_u16.wrapping_add(index as u16),
@@ -58,7 +58,7 @@ fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
             });
         }
         heard.sound.extend_from_slice(&speaker.render(now));
-        if block % 10 == 9 {
+        if block % 20 == 19 {
             heard.course.push(speaker.statistics(0));
         }
     }
@@ -104,7 +104,7 @@ fn the_delay_returns_after_a_stall() {
     let (before, after) = (delay_at(&heard, 4), delay_at(&heard, 18));
     let worst = heard.course.iter().filter_map(|at| at.playout_offset_ms).fold(0.0, f32::max);
     assert!(worst > before + 80.0, "the stall must show: {worst}");
-    assert!((after - before).abs() <= 10.0, "{before} ms before, {after} ms after");
+    assert!(after <= before + 10.0, "{before} ms before, {after} ms after");
     assert!(heard.course.last().unwrap().packets.late == 0);
 }
 
@@ -172,17 +172,17 @@ fn brought_back_of_a_gap(frames: usize) -> u64 {
     let start = Instant::now();
     let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
     let mut recovered_before = 0;
-    for block in 0..600_usize {
-        let now = Moment::from_millis(block as i64 * 10);
-        let index = block / 2;
+    for block in 0..1_200_usize {
+        let now = Moment::from_millis(block as i64 * 5);
+        let index = block / 4;
         // Some single losses teach the listener to wait.
         let lost = index % 10 == 9 && index < 200 || (220..220 + frames).contains(&index);
-        if block % 2 == 0 && !lost {
+        if block % 4 == 0 && !lost {
             inbox.push(ReceivedPacket {
                 sequence: index as u16,
                 timestamp: (index * FRAME_SAMPLES) as u32,
                 payload: payloads[index].clone(),
-                arrival: start + Duration::from_millis(block as u64 * 10),
+                arrival: start + Duration::from_millis(block as u64 * 5),
             });
         }
         speaker.render(now);
@@ -200,8 +200,8 @@ fn a_sender_whose_clock_is_off_by_500_ppm_is_followed() {
     let start = Instant::now();
     let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
     let mut sent = 0;
-    for block in 0..11_990_i64 {
-        let now = Moment::from_millis(block * 10);
+    for block in 0..23_980_i64 {
+        let now = Moment::from_millis(block * 5);
         while sent < payloads.len() && sent as i64 * 19_990 <= now.micros() {
             inbox.push(ReceivedPacket {
                 sequence: sent as u16,
@@ -248,20 +248,20 @@ fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
             });
         };
         let mut sound = Vec::new();
-        for block in 0..2_000 {
+        for block in 0..4_000 {
             // Pairs of packets come at once.
-            if block % 4 == 0 {
-                let pair = [block / 2, block / 2 + 1];
+            if block % 8 == 0 {
+                let pair = [block / 4, block / 4 + 1];
                 let swapped = [pair[1], pair[0]];
                 for index in if disturbed { swapped } else { pair } {
-                    push(index, block * 10);
+                    push(index, block * 5);
                 }
                 if disturbed {
-                    push(pair[0], block * 10 + 3);
-                    (0..30).filter(|_| pair[0] > 500).for_each(|n| push(pair[0] - 500 + n, block * 10 + 5));
+                    push(pair[0], block * 5 + 3);
+                    (0..30).filter(|_| pair[0] > 500).for_each(|n| push(pair[0] - 500 + n, block * 5 + 4));
                 }
             }
-            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 10 + 9)));
+            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 5 + 4)));
         }
         (sound, speaker.statistics(0))
     };
@@ -284,14 +284,15 @@ fn a_speaker_whose_inbox_is_dropped_fades_out() {
             payload,
             arrival: start + Duration::from_millis(at),
         });
-        speaker.render(Moment::from_millis(at as i64));
-        speaker.render(Moment::from_millis(at as i64 + 10));
+        for block in 0..4 {
+            speaker.render(Moment::from_millis(at as i64 + block * 5));
+        }
     }
     drop(inbox);
     let last = speaker.render(Moment::from_millis(1_000));
     assert!(speaker.has_left());
     assert!(mean_square(&last[..100]) > 1e-4);
-    assert_eq!(last[BLOCK_SAMPLES - 1], 0.0);
+    assert_eq!(last[MIX_SAMPLES - 1], 0.0);
 }
 
 #[test]
@@ -302,22 +303,6 @@ fn an_inbox_nobody_empties_never_blocks() {
         inbox.push(ReceivedPacket { sequence, timestamp: 0, payload: payload.clone(), arrival: Instant::now() });
     }
     assert_eq!(speaker.statistics(0).inbox_overflow, 1_000 - INBOX_PACKETS as u64);
-}
-
-#[test]
-fn sound_that_waits_for_its_block_is_cut_but_no_frame_is_pulled_too_early() {
-    assert_eq!(wanted_change(0, 0), 0);
-    assert_eq!(wanted_change(5_000, 300), -300);
-    assert_eq!(wanted_change(5_000, 50), 0);
-    assert_eq!(wanted_change(12_000, 0), -480);
-    assert_eq!(wanted_change(32_000, 100), -1_540);
-}
-
-#[test]
-fn a_frame_that_is_pulled_too_early_is_lengthened_to_the_next_block() {
-    assert_eq!(wanted_change(-1_000, 0), 0);
-    assert_eq!(wanted_change(-5_000, 0), 480);
-    assert_eq!(wanted_change(-5_000, 400), 80);
 }
 
 proptest! {
@@ -346,8 +331,8 @@ proptest! {
                 payload: payload.into(),
                 arrival: start + Duration::from_millis(millis),
             });
-            for _ in 0..wait_ms / 10 {
-                millis += 10;
+            for _ in 0..wait_ms / 5 {
+                millis += 5;
                 let block = speaker.render(Moment::from_millis(millis as i64));
                 prop_assert!(block.iter().all(|sample| sample.is_finite()));
             }

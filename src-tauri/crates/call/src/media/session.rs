@@ -4,6 +4,7 @@
 //! in through a channel, is dealt with completely, and only then comes the next.
 
 mod connections;
+mod doubt;
 mod own_track;
 mod resume;
 
@@ -23,7 +24,10 @@ use tokio::{
 };
 use webrtc::data_channel::DataChannel;
 
-use self::resume::{RESUME_LIMIT, Resume};
+use self::{
+    doubt::Doubt,
+    resume::{RESUME_LIMIT, Resume},
+};
 use super::{
     Doorway, Place, Voice,
     connection::{Connection, ConnectionNews, Direction},
@@ -71,6 +75,8 @@ pub(super) struct Session {
     publication: Publication,
     offer: Offer,
     resume: Option<Resume>,
+    /// The others' voices may be cut off.
+    doubt: Option<Doubt>,
     /// Both connections must be up by then.
     connect_by: Option<Instant>,
     /// `restart` closes a living socket itself and this comes back as one more `Close`.
@@ -129,6 +135,7 @@ impl Session {
             publication: Publication::Absent,
             offer: Offer::Never,
             resume: None,
+            doubt: None,
             connect_by: Some(Instant::now() + CONNECT_LIMIT),
             own_closes: 0,
             offers_made: 0,
@@ -288,7 +295,8 @@ impl Session {
         };
         let resume = self.resume.as_ref().map(|resume| resume.since + RESUME_LIMIT);
         let far = Instant::now() + Duration::from_secs(3_600);
-        [publication, resume, self.connect_by].into_iter().flatten().min().unwrap_or(far)
+        let doubt = self.doubt.map(|doubt| doubt.look_at);
+        [publication, resume, doubt, self.connect_by].into_iter().flatten().min().unwrap_or(far)
     }
 
     async fn look(&mut self) -> Step {
@@ -305,6 +313,7 @@ impl Session {
             self.publication = Publication::Absent;
         }
         self.finish_resume().await;
+        self.settle_doubt().await?;
         self.settle().await
     }
 }

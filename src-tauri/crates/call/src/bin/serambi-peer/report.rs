@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use serambi_call::{CallStatistics, CallView, Levels, VoiceDelay};
+use serambi_call::{CallStatistics, CallView, Levels, SpeakerStatistics, VoiceDelay};
 use serambi_protocol::{Refusal, view::Role};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,9 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
-                    received_by listeners redundancy_level (of the own voice) clock_error_ms
+                    received_by listeners redundancy_level and frame_ms (of the own voice) clock_error_ms
+                    render_lead_ms starved_ms (of the loudspeaker)
+                    playout (target_ms offset_ms shortened_ms lengthened_ms recovered mended, of each voice)
                     delays (person total_ms microphone_ms network_ms link_up_ms house_ms link_down_ms buffer_ms
                     loudspeaker_ms, of each voice)
   closed            reason                     left, ended, removed, lost or replaced
@@ -97,10 +99,25 @@ impl Report {
                 "delays": counted.measured.delays.iter().map(delay).collect::<Vec<_>>(),
                 "clock_error_ms": counted.measured.clock_error_ms,
                 "redundancy_level": sound.map(|sound| sound.voice.redundancy_level),
+                "frame_ms": sound.map(|sound| sound.voice.frame_ms),
+                "render_lead_ms": sound.map(|sound| sound.loudspeaker.render_lead_ms),
+                "starved_ms": sound.map(|sound| sound.loudspeaker.starved_frames / SAMPLES_PER_MS),
+                "playout": speakers.iter().map(playout).collect::<Vec<_>>(),
                 "buffered_ms": speakers.iter().map(|speaker| speaker.buffered_ms).reduce(f32::max),
             }),
         );
     }
+}
+
+fn playout(speaker: &SpeakerStatistics) -> Value {
+    json!({
+        "target_ms": speaker.jitter_target_ms,
+        "offset_ms": speaker.playout_offset_ms,
+        "shortened_ms": speaker.shortened_samples / SAMPLES_PER_MS,
+        "lengthened_ms": speaker.lengthened_samples / SAMPLES_PER_MS,
+        "recovered": speaker.recovered,
+        "mended": speaker.mended,
+    })
 }
 
 fn delay(voice: &VoiceDelay) -> Value {

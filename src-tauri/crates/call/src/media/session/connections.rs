@@ -7,7 +7,10 @@ use serambi_protocol::PersonId;
 use tokio::time::Instant;
 use webrtc::{media_stream::track_remote::TrackRemote, peer_connection::RTCPeerConnectionState};
 
-use super::{CONNECT_LIMIT, Offer, Session, Step, anew};
+use super::{
+    CONNECT_LIMIT, Offer, Session, Step, anew,
+    doubt::{Doubt, Verdict},
+};
 use crate::media::{
     MediaNews,
     connection::{ConnectionNews, Direction},
@@ -39,9 +42,16 @@ impl Session {
         connection.state = state;
         match state {
             RTCPeerConnectionState::Connected => {
+                if direction == Direction::Subscribe {
+                    self.doubt = None;
+                }
                 self.note_connected();
                 self.finish_resume().await;
                 self.settle().await
+            }
+            RTCPeerConnectionState::Disconnected if direction == Direction::Subscribe && self.resume.is_none() => {
+                self.doubt = Some(Doubt::begin(self.place.speakers.received(), Instant::now()));
+                Ok(())
             }
             RTCPeerConnectionState::Disconnected => {
                 self.note_disconnected();
@@ -54,6 +64,18 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Resumes once no voice comes in any more.
+    pub(super) async fn settle_doubt(&mut self) -> Step {
+        let packets = self.place.speakers.received();
+        let verdict = self.doubt.as_mut().map(|doubt| doubt.judge(packets, Instant::now()));
+        if verdict != Some(Verdict::Cut) {
+            return Ok(());
+        }
+        self.doubt = None;
+        self.note_disconnected();
+        if self.resume.is_some() { Ok(()) } else { self.resume(ReconnectReason::RrSubscriberFailed).await }
     }
 
     pub(super) fn note_connected(&mut self) {
