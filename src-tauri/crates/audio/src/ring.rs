@@ -161,7 +161,7 @@ pub(crate) fn playback_ring(
 impl PlaybackPort {
     /// Fills what a callback asks for at `called`, interleaved, the same sound in the first two channels; its first frame leaves
     /// the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a click and fades in again
-    /// later. Wakes the engine, which refills the ring before the next callback.
+    /// later. Wakes the engine, which refills the ring before the next callback, unless it knew that this one would come now.
     pub fn fill<T>(&mut self, data: &mut [T], called: Instant, latency_micros: i64)
     where
         T: Sample + FromSample<f32>,
@@ -169,7 +169,7 @@ impl PlaybackPort {
         let wanted = data.len() / self.channels;
         self.counters.note_callback(wanted);
         let ready = self.ring.slots().min(wanted);
-        self.pulse.note_callback(called, latency_micros, wanted, ready);
+        let is_expected = self.pulse.note_callback(called, latency_micros, wanted, ready);
         let (sound, rest) = data.split_at_mut(ready * self.channels);
         if ready > 0 {
             self.play(sound, ready);
@@ -178,7 +178,9 @@ impl PlaybackPort {
             self.counters.note_starved(wanted - ready);
             self.die_away(rest);
         }
-        self.waker.wake();
+        if !is_expected {
+            self.waker.wake();
+        }
     }
 
     fn play<T>(&mut self, data: &mut [T], frames: usize)
