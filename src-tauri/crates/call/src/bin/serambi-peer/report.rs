@@ -27,7 +27,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
-                    received_by listeners redundancy_level (of the own voice) clock_error_ms
+                    received_by listeners redundancy_level frame_ms (of the own voice) clock_error_ms
                     delays (person total_ms microphone_ms network_ms link_up_ms house_ms link_down_ms buffer_ms
                     loudspeaker_ms, of each voice)
   closed            reason                     left, ended, removed, lost or replaced
@@ -97,6 +97,7 @@ impl Report {
                 "delays": counted.measured.delays.iter().map(delay).collect::<Vec<_>>(),
                 "clock_error_ms": counted.measured.clock_error_ms,
                 "redundancy_level": sound.map(|sound| sound.voice.redundancy_level),
+                "frame_ms": sound.map(|sound| sound.voice.frame_ms),
                 "buffered_ms": speakers.iter().map(|speaker| speaker.buffered_ms).reduce(f32::max),
             }),
         );
