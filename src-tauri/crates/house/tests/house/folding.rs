@@ -2,7 +2,7 @@
 
 use serambi_protocol::{Command, PersonId, RoomEvent, RoomView, command::HandScope, view::RoomTime};
 
-use crate::visitor::{Follower, TestHouse};
+use crate::{follower::Follower, visitor::TestHouse};
 
 /// A small generator (Knuth's MMIX constants): the same commands in every run.
 struct Dice(u64);

@@ -9,7 +9,7 @@ use serambi_protocol::{
     view::Role,
 };
 
-use crate::visitor::{Follower, TestHouse};
+use crate::{follower::Follower, visitor::TestHouse};
 
 fn queue(follower: &Follower) -> Vec<String> {
     follower.view.hands.queue.iter().map(|hand| hand.name.clone()).collect()
