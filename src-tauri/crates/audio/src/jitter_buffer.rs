@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::{Moment, samples_to_micros};
 use crate::copy_slots::CopySlots;
-use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
+use crate::delay_histogram::{DelayHistogram, LATE_COST_MS, LATE_COST_WITH_COPIES_MS, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
 
@@ -230,6 +230,7 @@ impl JitterBuffer {
             Placement::Stray => return Arrival::Refused,
         };
         self.in_this_stream += 1;
+        self.delays.set_late_cost_ms(self.late_cost_ms());
         self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample), packet.samples);
         self.keep_copies(place, &packet, arrival);
         if self.passed().is_some_and(|passed| place.sample < passed) {
@@ -244,6 +245,12 @@ impl JitterBuffer {
         let packets = &self.packets;
         let wanted = |at: i64| at >= passed && !packets.contains_key(&at);
         self.copies.take_from(&packet.payload, place.sample, arrival, wanted);
+    }
+
+    /// Where copies come that nobody here waits for, one of them mostly stands in for a late frame.
+    fn late_cost_ms(&self) -> f32 {
+        let has_copies = self.copies.reach_samples() > 0 && !self.waits_for_copies;
+        if has_copies { LATE_COST_WITH_COPIES_MS } else { LATE_COST_MS }
     }
 
     fn begin_stream(&mut self) {
