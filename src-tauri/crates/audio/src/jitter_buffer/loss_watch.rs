@@ -10,8 +10,9 @@ const LATE_AT_MOST_MICROS: i64 = 250_000;
 /// Weight of one frame in the running share: a memory of 100 frames.
 const WEIGHT: f32 = 0.01;
 
-/// Frames that are waited for at most: a bound on memory.
+/// Frames that are waited for at most, and late ones that are remembered: bounds on memory.
 const MOST_AWAITED: usize = 100;
+const MOST_REMEMBERED: usize = 32;
 
 /// The watch over one speaker's frames.
 #[derive(Clone, Debug, Default)]
@@ -19,11 +20,16 @@ pub(super) struct LossWatch {
     share: f32,
     /// Sequence number and turn of frames that were not here, oldest first.
     awaited: VecDeque<(i64, Moment)>,
+    /// Frames that came after their turn, but before a later one's made them missing.
+    came: VecDeque<i64>,
 }
 
 impl LossWatch {
-    /// A frame was not here when its turn came, or when a later one's did.
+    /// A frame was not here when its turn came; a later one's has come.
     pub(super) fn note_missing(&mut self, sequence: i64, now: Moment) {
+        if self.came.contains(&sequence) {
+            return;
+        }
         self.awaited.push_back((sequence, now));
         if self.awaited.len() > MOST_AWAITED {
             self.give_up_oldest();
@@ -32,7 +38,15 @@ impl LossWatch {
 
     /// A frame came after its turn.
     pub(super) fn note_late(&mut self, sequence: i64) {
+        let awaited = self.awaited.len();
         self.awaited.retain(|(awaited, _)| *awaited != sequence);
+        if self.awaited.len() < awaited {
+            return;
+        }
+        if self.came.len() == MOST_REMEMBERED {
+            self.came.pop_front();
+        }
+        self.came.push_back(sequence);
     }
 
     /// A frame was here when its turn came.
@@ -89,5 +103,21 @@ mod tests {
             }
             assert_eq!(watch.share(), 0.0);
         }
+    }
+
+    /// Once each frame that came a little late was lost: it came before the next one was played, and that was too early to be told.
+    #[test]
+    fn a_frame_that_comes_after_its_turn_and_before_the_next_one_is_no_loss() {
+        let mut watch = LossWatch::default();
+        for n in 0..1_000 {
+            if n % 10 == 3 {
+                watch.note_late(n);
+            }
+            if n % 10 == 4 {
+                watch.note_missing(n - 1, Moment::from_millis(n * 20));
+            }
+            watch.note_played(Moment::from_millis(n * 20));
+        }
+        assert_eq!(watch.share(), 0.0);
     }
 }

@@ -363,3 +363,22 @@ fn only_a_listener_who_misses_frames_waits_for_the_farthest_copy() {
     assert!(without_loss <= 12, "{without_loss}");
     assert!((without_loss + 98..without_loss + 110).contains(&target_with_copies(0.1)));
 }
+
+/// Once it did: then the wait went up and down by 30 ms on a path with nothing but jitter.
+#[test]
+fn who_misses_frames_only_because_they_come_late_does_not_wait_for_copies() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() };
+    let mut arrivals = path.carry(STREAM.sent()).into_iter().peekable();
+    for block in 0..STREAM.frames as i64 * 4 {
+        let now = Moment::from_millis(block * 5);
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            buffer.insert(with_copies(STREAM, index), at);
+        }
+        if block % 4 == 0 {
+            buffer.pull(now);
+        }
+        assert!(!buffer.waits_for_copies, "block {block}: {:?}", buffer.counters());
+    }
+    assert!(buffer.counters().late > 10, "{:?}", buffer.counters());
+}
