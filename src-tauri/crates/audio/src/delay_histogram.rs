@@ -14,7 +14,10 @@ const FORGETTING: f32 = 0.002;
 /// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of this
 /// much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low enough that
 /// a stall of the network is not.
-const LATE_COST_MS: f32 = 600.0;
+pub const LATE_COST_MS: f32 = 600.0;
+
+/// The same where the packet after it carries a copy, which is mostly here by then.
+pub const LATE_COST_WITH_COPIES_MS: f32 = 250.0;
 
 /// How long the quickest packet stays the reference, microseconds. Longer than a stall, shorter than what two clocks
 /// 500 ppm apart need to drift by a frame.
@@ -38,12 +41,20 @@ pub struct LatenessHistogram {
     weight: f32,
     /// The weights from here on are 0.
     end: usize,
+    late_cost_ms: f32,
     best_wait_ms: usize,
 }
 
 impl Default for LatenessHistogram {
     fn default() -> Self {
-        Self { weights: vec![0.0; WIDEST_MS + 1], sum: 0.0, weight: 1.0, end: 0, best_wait_ms: 0 }
+        Self {
+            weights: vec![0.0; WIDEST_MS + 1],
+            sum: 0.0,
+            weight: 1.0,
+            end: 0,
+            late_cost_ms: LATE_COST_MS,
+            best_wait_ms: 0,
+        }
     }
 }
 
@@ -59,7 +70,7 @@ impl LatenessHistogram {
         self.weights[late_ms] += self.weight;
         self.sum += self.weight;
         self.end = self.end.max(late_ms + 1);
-        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.sum);
+        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.late_cost_ms / self.sum);
     }
 
     fn bring_down(&mut self) {
@@ -98,6 +109,11 @@ impl DelayHistogram {
         self.quickest.front().map(|&(_, delay)| delay)
     }
 
+    /// What a packet that is late from now on costs, ms of delay.
+    pub fn set_late_cost_ms(&mut self, cost: f32) {
+        self.late.late_cost_ms = cost;
+    }
+
     /// Counts a packet of `samples` that arrived at `arrival` with `delay_micros`.
     pub fn record(&mut self, arrival: Moment, delay_micros: i64, samples: usize) {
         self.move_reference(arrival, delay_micros);
@@ -122,9 +138,8 @@ impl DelayHistogram {
     }
 }
 
-/// The `n` for which waiting `n` ms plus the price of the packets that come later than that is least. `sum` is that of the weights.
-fn cheapest_wait(weights: &[f32], sum: f32) -> usize {
-    let price = LATE_COST_MS / sum;
+/// The `n` for which waiting `n` ms plus the `price` of the packets that come later than that is least.
+fn cheapest_wait(weights: &[f32], price: f32) -> usize {
     let mut later = 0.0;
     let mut best = (f32::INFINITY, 0);
     for (late_ms, weight) in weights.iter().enumerate().rev() {
@@ -205,6 +220,24 @@ mod tests {
             histogram.best_wait_ms()
         };
         assert_eq!(after(20, FRAME_SAMPLES), after(10, FRAME_SAMPLES / 2));
+    }
+
+    #[test]
+    fn where_late_packets_are_cheaper_less_is_waited_for() {
+        let wait = |late_cost_ms| {
+            let mut histogram = DelayHistogram::default();
+            histogram.set_late_cost_ms(late_cost_ms);
+            // The later, the rarer: 10 ms is passed by 36 % of them, 50 ms by 1 %.
+            for n in 0..2_000_i64 {
+                let share = (n * 619 % 2_000) as f64 / 2_000.0;
+                let micros = (-share.mul_add(-1.0, 1.0).ln() * 10_000.0) as i64;
+                histogram.record(Moment::from_millis(n * 20), micros, FRAME_SAMPLES);
+            }
+            histogram.best_wait_ms()
+        };
+        let (dear, cheap) = (wait(LATE_COST_MS), wait(LATE_COST_WITH_COPIES_MS));
+        // The best wait of an exponential distribution is its mean times the logarithm of cost over mean: 41 and 32 ms.
+        assert!((36..=46).contains(&dear) && (28..=36).contains(&cheap), "{dear} {cheap}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::loudness_leveller::LoudnessLeveller;
 use crate::opus_padding::packet::packet_samples;
-use crate::playout_pace::PlayoutPace;
+use crate::playout_pace::{Playout, PlayoutPace};
 use crate::recorder_tap::{RecorderTap, TappedPacket};
 use crate::statistics::{HeardMark, SpeakerStatistics};
 use crate::time_stretch::{lengthen, shorten};
@@ -344,7 +344,7 @@ impl Speaker {
     /// Makes the frame longer or shorter where the play-out is off its target.
     fn correct_playout(&mut self) {
         let waiting = self.queue.len() as i64;
-        let Some(wanted) = self.pace.judge(&self.frame, self.jitter.error_micros(), waiting) else { return };
+        let Some(wanted) = self.pace.judge(&self.frame, self.playout(), waiting) else { return };
         let samples = wanted.samples.unsigned_abs() as usize;
         let change = if wanted.samples > 0 {
             lengthen(&mut self.frame, samples, wanted.in_pause) as i64
@@ -358,6 +358,11 @@ impl Speaker {
             let blocks = (waiting + change).div_euclid(MIX_SAMPLES as i64);
             self.jitter.note_pulls_moved(blocks * MIX_MICROS);
         }
+    }
+
+    fn playout(&self) -> Option<Playout> {
+        let target_ms = self.jitter.target_ms();
+        self.jitter.error_micros().map(|error_micros| Playout { error_micros, target_ms })
     }
 
     fn measure(&mut self, block: &MixBlock) {
