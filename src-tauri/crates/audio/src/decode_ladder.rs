@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, cross_fade};
-use crate::format::LONGEST_PACKET_SAMPLES;
+use crate::format::{LONGEST_PACKET_SAMPLES, SHORT_FRAME_SAMPLES};
 use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
 
 /// Effort of the decoder: from 5 on neural concealment, from 7 on NoLACE. 121 us of processor time per frame of 20 ms.
@@ -111,6 +111,29 @@ impl DecodeLadder {
             self.remember(Step { at: Some(at), samples, source: Source::Packet(packet.clone()), before: None });
         }
         Some(self.joined(before_joint, samples))
+    }
+
+    /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not here, as if they
+    /// had not been, and gives the rest of it, which begins as what was invented would have gone on. `None` as above.
+    pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<&mut [f32]> {
+        let invented = self.keep_state();
+        while self.steps.back().is_some_and(|step| step.at.is_none()) {
+            if let Some(before) = self.steps.pop_back().and_then(|step| step.before) {
+                self.decoder.restore(&before);
+                self.spare.push(before);
+            }
+        }
+        let samples = self.decode(at, packet)?.len();
+        let decoded = self.keep_state();
+        self.decoder.restore(&invented);
+        let mut gone_on = [0.0; SHORT_FRAME_SAMPLES];
+        // Silence is as good a beginning as any if it cannot.
+        let _ = self.decoder.conceal(&mut gone_on);
+        self.decoder.restore(&decoded);
+        self.spare.extend([invented, decoded]);
+        let rest = &mut self.sound[passed.min(samples)..samples];
+        cross_fade(&gone_on[..FADE_SAMPLES], rest);
+        Some(rest)
     }
 
     /// Fills the frame at media time `at`, `samples` long, from the best of `substitutes`. Without `at` the sound stands for no

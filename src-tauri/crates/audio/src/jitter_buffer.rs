@@ -297,7 +297,7 @@ impl JitterBuffer {
             self.count_concealed(dry_samples);
         }
         self.offset = MeanOffset::default();
-        if from == first { self.take_first(now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
+        if from == first { self.take_first(0, now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
     }
 
     fn play_on(&mut self, cursor: i64, dry_samples: i64, now: Moment) -> Decision {
@@ -332,10 +332,11 @@ impl JitterBuffer {
             return self.run_dry(cursor, dry_samples);
         }
         self.offset = MeanOffset::default();
-        self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        self.take_first(0, now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
-    fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
+    /// Plays the next packet but for the `passed` samples at its beginning.
+    fn take_first(&mut self, passed: i64, now: Moment, starts: bool) -> Decision {
         let Some((first, (sequence, packet))) = self.packets.pop_first() else {
             return Decision::Idle;
         };
@@ -346,9 +347,9 @@ impl JitterBuffer {
             self.counters.skipped += 1;
             return Decision::Skip { packet, at: first };
         }
-        self.note_offset(first, packet.samples, now);
+        self.note_offset(first + passed, packet.samples, now);
         self.counters.decoded += 1;
-        Decision::Decode { packet, at: first, starts }
+        Decision::Decode { packet, at: first, starts, passed: usize::try_from(passed).unwrap_or(0) }
     }
 
     fn count_concealed(&mut self, samples: i64) {

@@ -246,9 +246,9 @@ impl Speaker {
     /// Appends the next frame to the queue; false if there is silence.
     fn decode_more(&mut self, now: Moment) -> bool {
         match self.jitter.pull(now) {
-            Decision::Decode { packet, at, starts } => {
+            Decision::Decode { packet, at, starts, passed } => {
                 self.note_turn(&packet, now);
-                self.play(&packet, at, starts);
+                self.play(&packet, at, starts, passed);
             }
             Decision::Skip { packet, at } => self.skip(&packet, at),
             Decision::Conceal { at, samples, substitutes, starts, ends } => {
@@ -260,8 +260,8 @@ impl Speaker {
         true
     }
 
-    fn play(&mut self, packet: &Packet, at: i64, starts: bool) {
-        self.decode(packet, at);
+    fn play(&mut self, packet: &Packet, at: i64, starts: bool, passed: usize) {
+        self.decode(packet, at, passed);
         if let Some(old) = self.skipped_from.take() {
             cross_fade(&old, &mut self.frame);
         }
@@ -301,16 +301,20 @@ impl Speaker {
     }
 
     fn skip(&mut self, packet: &Packet, at: i64) {
-        self.decode(packet, at);
+        self.decode(packet, at, 0);
         if self.skipped_from.is_none() {
             self.frame.truncate(FADE_SAMPLES);
             self.skipped_from = Some(std::mem::take(&mut self.frame));
         }
     }
 
-    fn decode(&mut self, packet: &Packet, at: i64) {
+    fn decode(&mut self, packet: &Packet, at: i64, passed: usize) {
         self.frame.clear();
-        match self.decoder.decode(at, &packet.payload) {
+        let sound = match passed {
+            0 => self.decoder.decode(at, &packet.payload),
+            _ => self.decoder.decode_rest(at, &packet.payload, passed),
+        };
+        match sound {
             Some(sound) => self.frame.extend_from_slice(sound),
             None => {
                 self.statistics.undecodable += 1;

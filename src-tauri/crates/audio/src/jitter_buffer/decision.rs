@@ -49,6 +49,8 @@ pub enum Decision {
         at: i64,
         /// Whether the sound begins here.
         starts: bool,
+        /// Samples at its beginning whose time has passed: what was invented while it was not here stands for them.
+        passed: usize,
     },
     /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
     Skip {
