@@ -26,7 +26,7 @@ pub use decision::{Arrival, Decision, JitterCounters, Packet};
 use gap::prolong;
 use loss_watch::LossWatch;
 
-/// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
+/// Spare time on top of the jitter, ms. With 1 ms, clocks 500 ppm apart would use it up before a step of the mix is worth adding.
 const MARGIN_MS: i64 = 2;
 
 /// Least target while fewer than [`LEARNING_PACKETS`] have been seen, ms.

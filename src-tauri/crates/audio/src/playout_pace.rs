@@ -9,7 +9,7 @@ use crate::format::{MIX_MICROS, MIX_SAMPLES, SAMPLE_RATE_HZ};
 use crate::level_meter::mean_square;
 
 /// Frames are pulled this much earlier than the target before a pause is lengthened, and speech where that lasts, microseconds; and
-/// before speech is at once. The target has 2 ms to spare.
+/// before speech is at once. The target has some 2 ms to spare.
 const EARLY_MICROS: i64 = 1_500;
 const TOO_EARLY_MICROS: i64 = 8_000;
 

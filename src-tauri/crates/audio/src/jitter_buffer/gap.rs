@@ -11,7 +11,7 @@ use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Pac
 const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
 
 /// A wait that is short of the target by this much and this share of it is short enough to grow.
-const SHORT_MICROS: i64 = 2_000;
+const SHORT_MICROS: i64 = 500;
 const SHORT_SHARE_PER_MILLE: i64 = 60;
 
 /// The extension in which libopus 1.6 sends Deep Redundancy (`DRED_EXTENSION_ID`).
