@@ -163,12 +163,24 @@ impl Window {
     /// # Errors
     /// When it does not appear or cannot be clicked.
     pub fn press_button_near(&self, pattern: &str, near: Option<&str>) -> Result<(), Trouble> {
-        let arguments = [json!("button"), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
+        self.press("button", pattern, near)
+    }
+
+    /// Waits for an entry of the menu that is open and clicks it.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub fn choose_in_menu(&self, pattern: &str) -> Result<(), Trouble> {
+        self.press("menuitem", pattern, None)
+    }
+
+    fn press(&self, role: &str, pattern: &str, near: Option<&str>) -> Result<(), Trouble> {
+        let arguments = [json!(role), json!(pattern), near.map_or(Value::Null, |near| json!(near))];
         let press = || match self.session.find_by(FIND, &arguments)? {
             None => Ok(None),
-            Some(button) => self.session.click(&button).map(Some),
+            Some(found) => self.session.click(&found).map(Some),
         };
-        self.wait(&format!("a button {pattern:?} to press in {}'s window", self.owner), || or_look_again(press()))
+        self.wait(&format!("a {role} {pattern:?} to press in {}'s window", self.owner), || or_look_again(press()))
     }
 
     /// Waits for an empty text field and types into it.

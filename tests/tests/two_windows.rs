@@ -16,6 +16,11 @@ use serambi_tests::{
     window::{Opening, PATIENCE, Window},
 };
 
+/// From the title of a dialog past its closing button to a choice, and there to the next (WebDriver, section 17.4.2: Tab, Tab,
+/// right arrow).
+const TO_THE_OTHER_CHOICE: &str = "\u{E004}\u{E004}\u{E014}";
+const ESCAPE: &str = "\u{E00C}";
+
 fn open(owner: &str, card: &Card, output: &Path) -> Window {
     let arguments = ["--listen", "127.0.0.1"].map(str::to_owned);
     let window = Window::open(&Opening { owner, sound: card.server(), arguments: &arguments, output }).unwrap();
@@ -81,6 +86,20 @@ fn two_desktops_have_one_conversation() {
     sari.find("button", "^mute").unwrap();
     let found = hears(&sari_card, &wei_card, &porch, &keep("wei-hears-sari.wav")).unwrap();
     println!("the listener hears the host: {found:?}");
+
+    // A host who saves upload has everybody speak in frames of 40 ms, and is heard as before.
+    sari.press_button("^more$").unwrap();
+    sari.choose_in_menu("^large audience$").unwrap();
+    sari.find("dialog", "^large audience$").unwrap();
+    sari.press_keys(TO_THE_OTHER_CHOICE).unwrap();
+    sari.read("20 ms later").unwrap();
+    sari.photograph("large-audience").unwrap();
+    sari.press_button("^close$").unwrap();
+    hears(&sari_card, &wei_card, &porch, &keep("wei-hears-sari-in-long-frames.wav")).unwrap();
+    wei.press_button("^delay of sari").unwrap();
+    wei.read("their microphone ([4-9][0-9]|[1-9][0-9]{2}) ms").unwrap();
+    wei.photograph("long-frames").unwrap();
+    wei.press_keys(ESCAPE).unwrap();
 
     wei.press_button("^raise hand").unwrap();
     wei.find("button", "^lower hand").unwrap();

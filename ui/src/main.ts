@@ -10,7 +10,7 @@ type Surroundings = { backend: Backend; today?: () => Date };
 
 async function surroundings(): Promise<Surroundings> {
   if ((import.meta.env.DEV || import.meta.env.MODE === 'fake') && !('__TAURI_INTERNALS__' in window)) {
-    const { fakeFromQuery, fakeToday } = await import('./backend/fake');
+    const { fakeFromQuery, fakeToday } = await import('./backend/fake/address');
     const backend = fakeFromQuery(location.search);
     // Journeys play the other people of the house through this.
     Object.assign(window, { fakeHouse: backend });

@@ -286,6 +286,13 @@ person: PersonId } |
 { type: "handOver"; 
 /**  Somebody on stage. */
 person: PersonId } | 
+/**
+ *  The host: whether everybody's voice goes out in long frames. Each listener then takes less upload of the house, and
+ *  hears everybody 20 ms later.
+ */
+{ type: "saveUpload"; 
+/**  True: long frames. */
+saves: boolean } | 
 /**  Moderators: put somebody out of the room. */
 { type: "remove"; 
 /**  Who. */
@@ -621,6 +628,8 @@ export type RoomView = {
 	listeners: number,
 	/**  Places on stage that can be taken: without those kept for hosts who dropped out and may come back. */
 	stageLimit: number,
+	/**  Whoever speaks sends long frames, because the house's upload is what limits the audience. */
+	savesUpload?: boolean,
 	/**  Raised hands. */
 	hands: HandsView,
 	/**  Invitations; moderators only. */

@@ -16,7 +16,6 @@ import type {
   FoundRoom,
   Language,
   LevelBatch,
-  Measurements,
   MicrophoneMode,
   PersonId,
   Result,
@@ -28,12 +27,14 @@ import type {
   VoiceSetting,
 } from './backend';
 import { isOnStage } from './backend';
+import { behind, known, mine, opened, save } from './fake/doors';
 import { FakeRoom, refuse } from './fake/house';
+import { dropIn, reactTo } from './fake/liveliness';
 import { measured } from './fake/measured';
 import { crowd, idOf, ME } from './fake/people';
 import { calm, linkTo, MY_PIN, scenarios, type Scenario, type ScenarioName } from './fake/scenarios';
 import { FakeSoundCheck } from './fake/sound';
-import { hasTheWord, loudness, ownMicrophone } from './fake/voices';
+import { levels } from './fake/voices';
 
 const BATCH_MS = 50;
 const done: Result<null> = { status: 'ok', data: null };
@@ -91,8 +92,9 @@ export class FakeBackend implements Backend {
     if (opening === 'never') return new Promise(() => {});
     if (opening !== 'at once') return refuse(opening);
     if (closeAsked) setTimeout(() => this.askToClose());
-    this.#ears?.callMeasured(this.#measured());
-    if (this.#settings.lively) this.#liven();
+    this.#ears?.callMeasured(measured(this.room));
+    const alone = this.room?.guest(ME.id)?.role === 'host' && this.room.guests.length === 1;
+    if (this.#settings.lively && alone) dropIn(this);
     return { status: 'ok', data: this.view() };
   }
 
@@ -130,12 +132,12 @@ export class FakeBackend implements Backend {
     const room = new FakeRoom(`mine${(this.#rooms += 1)}`, title.trim(), this.#clockFrom(this.#now()));
     this.#replaceRoom(room);
     room.enter(ME.id, this.scenario.name ?? '', 'host');
-    if (this.#settings.lively) this.#visitors();
+    if (this.#settings.lively) dropIn(this);
     return this.#answer(done);
   }
 
   async joinRoom(house: string, room: string, leaveOther: boolean): Answer {
-    return this.#join(this.#known().find((found) => found.house === house && found.card.id === room), leaveOther);
+    return this.#join(known(this.scenario).find((found) => found.house === house && found.card.id === room), leaveOther);
   }
 
   async joinLink(link: string, leaveOther: boolean): Answer {
@@ -144,23 +146,11 @@ export class FakeBackend implements Backend {
   }
 
   async lookAtLink(link: string): Promise<Result<FoundRoom[]>> {
-    const parts = /^serambi:\/\/[^/]+\/(?:r\/(\w+))?\?pin=([\w-]{43})/.exec(link.trim());
-    if (!parts) return refuse('link_wrong');
-    if (this.scenario.joining === 'house_unreachable') return refuse('house_unreachable');
-    const [, room, pin] = parts;
-    const rooms = this.#known().filter((found) => found.house === pin && (!room || found.card.id === room));
-    return room && rooms.length === 0 ? refuse('room_not_found') : { status: 'ok', data: rooms };
+    return behind(this.scenario, link);
   }
 
   async saveHouse(link: string): Answer {
-    const pin = /^serambi:\/\/.*[?&]pin=([\w-]{43})/.exec(link.trim())?.[1];
-    if (!pin) return refuse('link_wrong');
-    const known = this.#known().filter((found) => found.house === pin);
-    if (!this.scenario.saved.some((house) => house.pin === pin)) {
-      const name = known[0]?.houseName ?? 'Rumah baru';
-      this.scenario.saved = [...this.scenario.saved, { pin, name, link: link.trim(), rooms: known.map(({ card }) => card) }];
-    }
-    return this.#answer(done);
+    return this.#answer(save(this.scenario, link));
   }
 
   async forgetHouse(pin: string): Answer {
@@ -172,7 +162,7 @@ export class FakeBackend implements Backend {
     this.sent.push(command.type);
     if (!this.room) return refuse('no_call');
     const result = this.room.command(ME.id, command);
-    if (this.#settings.lively) this.#reactTo(command);
+    if (this.#settings.lively) reactTo(this, command);
     return this.#answer(result);
   }
 
@@ -318,7 +308,7 @@ export class FakeBackend implements Backend {
       theme: this.#theme,
       sound,
       problem: null,
-      home: { found: [...this.#mine(), ...found], saved, searching, discoveryProblem },
+      home: { found: [...mine(this.scenario), ...found], saved, searching, discoveryProblem },
       call: this.#call(),
       openedLink: null,
       ...view,
@@ -332,19 +322,6 @@ export class FakeBackend implements Backend {
 
   #clockFrom(started: number): () => number {
     return () => this.#now() - started;
-  }
-
-  #mine(): FoundRoom[] {
-    const room = this.room;
-    const mine = room && (room.guest(ME.id)?.role === 'host' || room.id.startsWith('mine'));
-    return mine ? [{ house: MY_PIN, houseName: this.scenario.name ?? '', mine: true, card: room.card() }] : [];
-  }
-
-  #known(): FoundRoom[] {
-    const saved = this.scenario.saved.flatMap(({ pin, name, rooms }) =>
-      (rooms ?? []).map((card) => ({ house: pin, houseName: name, mine: false, card })),
-    );
-    return [...this.#mine(), ...this.scenario.found, ...saved];
   }
 
   #call(): CallView | null {
@@ -361,13 +338,6 @@ export class FakeBackend implements Backend {
     };
   }
 
-  /** Of everybody who can be heard, and of the own voice while others can hear it. */
-  #measured(): Measurements {
-    const voices = this.room?.stage.filter(({ muted }) => !muted).map(({ id }) => id) ?? [];
-    const others = (this.room?.guests.length ?? 1) - 1;
-    return measured(voices.filter((id) => id !== ME.id), voices.includes(ME.id) && others > 0 ? others : null);
-  }
-
   #changeSound(change: Partial<SoundView>): Answer {
     this.scenario.sound = { ...this.scenario.sound, ...change };
     return this.#answer(done);
@@ -381,13 +351,8 @@ export class FakeBackend implements Backend {
     if (this.scenario.joining) return refuse(this.scenario.joining);
     if (!found) return refuse('room_not_found');
     if (this.#onStage() && !leaveOther) return refuse('on_stage_elsewhere');
-    const room = new FakeRoom(found.card.id, found.card.title, this.#clockFrom(this.#now() - 600_000));
+    const room = opened(found, this.#clockFrom(this.#now() - 600_000));
     this.#replaceRoom(room);
-    found.card.stage.forEach(({ id, name }, n) => room.enter(id, name, n === 0 ? 'host' : 'speaker', false));
-    const taken = new Set(room.guests.map(({ name }) => name));
-    for (const name of crowd(found.card.listeners + taken.size).filter((name) => !taken.has(name)).slice(0, found.card.listeners)) {
-      room.enter(idOf(name), name);
-    }
     room.enter(ME.id, this.scenario.name ?? '');
     return this.#answer(done);
   }
@@ -415,69 +380,12 @@ export class FakeBackend implements Backend {
   }
 
   #changed(): void {
-    this.#ears?.callMeasured(this.#measured());
+    this.#ears?.callMeasured(measured(this.room));
     this.#ears?.appChanged(this.view());
   }
 
   #sendLevels(): void {
-    if (!this.room || !this.#hear) return;
     this.#batch += 1;
-    const me = this.room.guest(ME.id);
-    const silenced = new Set(this.scenario.sound.voices.filter(([, { muted }]) => muted).map(([id]) => id));
-    const others = this.room.stage.filter(({ id, muted }) => id !== ME.id && !muted && !silenced.has(id));
-    const own = me && isOnStage(me.role) && !this.scenario.microphoneProblem ? (this.#settings.still ? -27 : ownMicrophone(this.#batch)) : null;
-    const people = this.#settings.still
-      ? others.slice(0, me?.muted === false ? 0 : 1).map(({ id }): [string, number] => [id, -14])
-      : others
-          .filter((_, index) => hasTheWord(index, others.length + 1, this.#batch))
-          .map(({ id }): [string, number] => [id, loudness(id, this.#batch)]);
-    this.#hear({ own: this.#settings.still && own !== null && !me?.muted ? -27 : own, people });
+    if (this.room) this.#hear?.(levels(this.scenario, this.#batch, this.#settings.still ?? false));
   }
-
-  #liven(): void {
-    if (this.room?.guest(ME.id)?.role === 'host' && this.room.guests.length === 1) this.#visitors();
-  }
-
-  /** A quiet evening begins: three people drop in, one of them raises a hand. */
-  #visitors(): void {
-    const room = this.room;
-    const later = (ms: number, act: () => void) => setTimeout(() => this.room === room && act(), ms);
-    later(3_000, () => this.arrive('Dewi Lestari'));
-    later(5_000, () => this.arrive('Jonas Weber', '李晓雨'));
-    later(8_000, () => this.guest('Dewi Lestari', { type: 'raiseHand' }));
-  }
-
-  #reactTo(command: Command): void {
-    const room = this.room;
-    const later = (ms: number, act: () => void) => setTimeout(() => this.room === room && act(), ms);
-    const invited = command.type === 'invite' ? room?.guest(command.person) : undefined;
-    if (invited?.invitation?.state === 'open') {
-      later(1_500, () => this.guest(invited.name, { type: 'acceptInvitation' }));
-      later(3_000, () => this.guest(invited.name, { type: 'setMuted', muted: false }));
-    }
-    const host = room?.stage[0];
-    if (command.type === 'raiseHand' && host && host.id !== ME.id) {
-      later(3_000, () => this.guest(host.name, { type: 'invite', person: ME.id }));
-    }
-  }
-}
-
-/** A house as the address of the page describes it: `?scenario=room-host&theme=dark&language=zh`. */
-export function fakeFromQuery(query: string): FakeBackend {
-  const wish = new URLSearchParams(query);
-  const scenario = wish.get('scenario') ?? 'home';
-  const language = wish.get('language');
-  return new FakeBackend({
-    scenario: scenario in scenarios ? (scenario as ScenarioName) : 'home',
-    language: language === 'none' ? null : ((language as Language | null) ?? 'en'),
-    theme: (wish.get('theme') as Theme | null) ?? 'system',
-    still: wish.has('still'),
-    lively: !wish.has('still') && !wish.has('played'),
-    recordMs: wish.has('played') ? 400 : 5_000,
-  });
-}
-
-/** It is always evening here: pictures do not depend on when they are taken. */
-export function fakeToday(): Date {
-  return new Date(2026, 5, 5, 19, 30);
 }

@@ -42,6 +42,7 @@ export type Asking =
   | { what: 'leave' }
   | { what: 'end' }
   | { what: 'handOver'; thenLeave: boolean }
+  | { what: 'largeAudience' }
   | { what: 'remove'; person: PersonView }
   | { what: 'elsewhere'; enter: Entering }
   | { what: 'addHouse' }
@@ -268,7 +269,8 @@ export class App {
     this.notices.clear();
     this.handsSheet = false;
     // Whatever was being asked was about the room.
-    if (this.asking && ['leave', 'end', 'handOver', 'remove', 'share'].includes(this.asking.what)) this.asking = null;
+    const aboutTheRoom = ['leave', 'end', 'handOver', 'largeAudience', 'remove', 'share'];
+    if (this.asking && aboutTheRoom.includes(this.asking.what)) this.asking = null;
   }
 
   #notice(notice: Notice): void {

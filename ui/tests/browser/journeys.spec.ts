@@ -112,6 +112,27 @@ test('with the keyboard alone: start, invite, mute, make moderator, hand over, l
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
 });
 
+test('with the keyboard alone: a host with a large audience saves upload', async ({ page }) => {
+  await open(page, { scenario: 'room-host' });
+  const more = page.getByRole('button', { name: 'More', exact: true });
+  await more.focus();
+  await page.keyboard.press('Enter');
+  for (let n = 0; n < 3; n += 1) await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('menuitem', { name: 'Large audience' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Large audience' });
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  const group = dialog.getByRole('group', { name: 'Save upload' });
+  await expect(group.getByRole('radio', { name: 'Off' })).toBeFocused();
+  await page.keyboard.press('ArrowRight');
+  await expect(group.getByRole('radio', { name: 'On' })).toBeChecked();
+  await expect(group).toHaveAccessibleDescription(/20 ms later/);
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+  await expect(more).toBeFocused();
+});
+
 test('Escape closes dialogs and gives focus back', async ({ page }) => {
   await open(page, { scenario: 'room-host' });
   for (const name of ['Invite', 'Leave quietly']) {

@@ -46,6 +46,11 @@ async function violations(page: Page, theme: string): Promise<string[]> {
   return found.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 120) + (any[0]?.message ?? ''))}`);
 }
 
+async function openLargeAudience(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'More', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Large audience' }).click();
+}
+
 async function enlargeText(page: Page): Promise<void> {
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '130%'));
 }
@@ -83,6 +88,22 @@ for (const language of ['en', 'id', 'zh']) {
         await enlargeText(page);
         expect(await overflows(page), `${scenario} at ${width} with 130 % text`).toEqual([]);
       }
+    }
+  });
+}
+
+for (const language of ['en', 'id', 'zh']) {
+  test(`nothing sticks out of the dialog for a large audience in ${language}, also with 130 % text`, async ({ page }) => {
+    for (const [width, height] of sizes) {
+      await page.setViewportSize({ width, height });
+      await open(page, { scenario: 'room-host', language });
+      await page.locator('header [aria-haspopup="menu"]').click();
+      await page.locator('[role="menuitem"]:has(.lucide-users-round)').click();
+      await page.locator('dialog .segments label').last().click();
+      await expect(page.locator('dialog')).toBeVisible();
+      expect(await overflows(page), `at ${width}`).toEqual([]);
+      await enlargeText(page);
+      expect(await overflows(page), `at ${width} with 130 % text`).toEqual([]);
     }
   });
 }
@@ -133,6 +154,7 @@ for (const theme of ['light', 'dark']) {
 for (const theme of ['light', 'dark']) {
   for (const [name, scenario, act] of [
     ['the sound dialog', 'sound-missing', (page: Page) => page.keyboard.press('s')],
+    ['the dialog for a large audience', 'room-host', openLargeAudience],
     ['the volume of a person', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Theo Okafor/ }).click()],
     ['the parts of a delay', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Delay of Theo/ }).click()],
   ] as const) {

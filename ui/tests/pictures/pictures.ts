@@ -69,6 +69,12 @@ async function notice(page: Page, told: SoundNotice): Promise<void> {
   await page.evaluate((what) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.noticeSound(what), told);
 }
 
+async function openLargeAudience(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'More', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Large audience' }).click();
+  await page.getByText('On', { exact: true }).click();
+}
+
 /** Things that open: name, scenario, size, and what is pressed. */
 const opened: [string, string, { width: number; height: number }, (page: Page) => Promise<void>][] = [
   ['open-person', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
@@ -76,6 +82,8 @@ const opened: [string, string, { width: number; height: number }, (page: Page) =
   ['open-more', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'More', exact: true }).click()],
   ['open-start', 'home', sizes.full, (page) => page.getByRole('button', { name: 'Start a room' }).click()],
   ['open-settings', 'home', sizes.full, (page) => page.getByRole('button', { name: /settings/i }).click()],
+  ['open-audience', 'room-host', sizes.full, openLargeAudience],
+  ['open-audience-narrow', 'room-host', sizes.narrow, openLargeAudience],
   ['open-share', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Invite', exact: true }).click()],
   ['open-leave', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Leave quietly' }).click()],
   ['open-keys', 'room-host', sizes.full, (page) => page.keyboard.press('?')],

@@ -4,7 +4,8 @@ import userEvent from '@testing-library/user-event';
 import axe from 'axe-core';
 import { tick } from 'svelte';
 import App from '../../src/App.svelte';
-import { FakeBackend, fakeToday, type FakeSettings } from '../../src/backend/fake';
+import { FakeBackend, type FakeSettings } from '../../src/backend/fake';
+import { fakeToday } from '../../src/backend/fake/address';
 import type { ScenarioName } from '../../src/backend/fake/scenarios';
 
 /** Enough for two rows; every tile costs axe and the queries by role. */

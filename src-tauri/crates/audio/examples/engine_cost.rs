@@ -3,10 +3,12 @@
 //! ```text
 //! cargo run --release -p serambi-audio --example engine_cost
 //! cargo run --release -p serambi-audio --example engine_cost -- default default
+//! cargo run --release -p serambi-audio --example engine_cost -- default default "joined and silent"
 //! ```
 //!
 //! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a microphone and
-//! a loudspeaker the cost of their streams is in it as well. Linux: threads are read from `/proc`.
+//! a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows whose name has it in it.
+//! Linux: threads are read from `/proc`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,16 +39,24 @@ fn main() -> Result<(), Failure> {
         loudspeaker: chosen(1, DeviceChoice::Absent),
         voice: Bench::record(DeviceChoice::File(file))?,
     };
-    let rows = serde_json::json!({
-        "joined and silent": bench.measure(0, None)?,
-        "listener, 1 talks": bench.measure(1, None)?,
-        "listener, 3 talk": bench.measure(3, None)?,
-        "listener, 12 talk": bench.measure(12, None)?,
-        "speaker, muted": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: true, lossy: false }))?,
-        "speaker, sound as it is": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Music, muted: false, lossy: false }))?,
-        "speaker, speech": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: false, lossy: false }))?,
-        "speaker, speech, 10 % loss": bench.measure(0, Some(Speaking { mode: MicrophoneMode::Speech, muted: false, lossy: true }))?,
-    });
+    let speaking = |mode, muted, lossy| Some(Speaking { mode, muted, lossy });
+    let wanted = arguments.get(2).map_or("", String::as_str);
+    let mut rows = serde_json::Map::new();
+    for (name, talking, speaking) in [
+        ("joined and silent", 0, None),
+        ("listener, 1 talks", 1, None),
+        ("listener, 3 talk", 3, None),
+        ("listener, 12 talk", 12, None),
+        ("speaker, muted", 0, speaking(MicrophoneMode::Speech, true, false)),
+        ("speaker, sound as it is", 0, speaking(MicrophoneMode::Music, false, false)),
+        ("speaker, speech", 0, speaking(MicrophoneMode::Speech, false, false)),
+        ("speaker, speech, 10 % loss", 0, speaking(MicrophoneMode::Speech, false, true)),
+    ] {
+        if name.contains(wanted) {
+            rows.insert(name.to_owned(), bench.measure(talking, speaking)?);
+        }
+    }
+    let rows = serde_json::Value::Object(rows);
     println!("{rows:#}");
     Ok(())
 }

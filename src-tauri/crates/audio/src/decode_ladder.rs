@@ -10,12 +10,13 @@
 //! where the old one was, and the sound slides from one to the other.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::error::AudioError;
 use crate::fade::FADE_SAMPLES;
-use crate::format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
+use crate::format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES};
 use crate::mid_side::{Channels, MidSide};
 use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
 use crate::opus_padding::packet::is_stereo;
@@ -113,8 +114,19 @@ impl Planes {
     }
 
     fn view(&mut self, channels: Channels, samples: usize) -> MidSide<&mut [f32]> {
-        let side = (channels == Channels::Stereo).then(|| &mut self.side[..samples]);
-        MidSide { middle: &mut self.middle[..samples], side }
+        self.part(channels, 0..samples)
+    }
+
+    fn part(&mut self, channels: Channels, samples: Range<usize>) -> MidSide<&mut [f32]> {
+        let side = (channels == Channels::Stereo).then(|| &mut self.side[samples.clone()]);
+        MidSide { middle: &mut self.middle[samples], side }
+    }
+
+    fn joint(&self, channels: Channels) -> Joint {
+        Joint {
+            middle: *self.middle.first_chunk().unwrap_or(&[0.0; FADE_SAMPLES]),
+            side: self.side.first_chunk().copied().filter(|_| channels == Channels::Stereo),
+        }
     }
 }
 
@@ -153,6 +165,33 @@ impl DecodeLadder {
             self.remember(Step { at: Some(at), samples, source: Source::Packet(packet.clone()), before: None });
         }
         Some(self.joined(before_joint, samples))
+    }
+
+    /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not here, as if they
+    /// had not been, and gives the rest of it, which begins as what was invented would have gone on. `None` as above.
+    pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<MidSide<&mut [f32]>> {
+        let invented = self.keep_state();
+        while self.steps.back().is_some_and(|step| step.at.is_none()) {
+            if let Some(before) = self.steps.pop_back().and_then(|step| step.before) {
+                self.decoder.restore(&before);
+                self.spare.push(before);
+            }
+        }
+        let whole = self.decode(at, packet)?;
+        let (channels, samples) = (whole.channels(), whole.middle.len());
+        let decoded = self.keep_state();
+        self.decoder.restore(&invented);
+        let mut gone_on = std::mem::take(&mut self.discarded);
+        let mut beginning = gone_on.view(self.decoder.channels(), SHORT_FRAME_SAMPLES);
+        if self.decoder.conceal(beginning.reborrow()).is_err() {
+            // As good a beginning as any.
+            beginning.silence();
+        }
+        let joint = gone_on.joint(self.decoder.channels());
+        self.discarded = gone_on;
+        self.decoder.restore(&decoded);
+        self.spare.extend([invented, decoded]);
+        Some(self.slid_from(&joint, channels, passed.min(samples)..samples))
     }
 
     /// Fills the frame at media time `at`, `samples` long, from the best of `substitutes`. Without `at` the sound stands for no
@@ -277,10 +316,7 @@ impl DecodeLadder {
                 self.fill(substitutes, sound.view(channels, samples));
             }
         }
-        let start = Joint {
-            middle: *sound.middle.first_chunk().unwrap_or(&[0.0; FADE_SAMPLES]),
-            side: sound.side.first_chunk().copied().filter(|_| channels == Channels::Stereo),
-        };
+        let start = sound.joint(channels);
         self.discarded = sound;
         self.decoder.restore(&mended);
         self.spare.extend([abandoned, mended]);
@@ -289,11 +325,18 @@ impl DecodeLadder {
 
     fn joined(&mut self, before_joint: Option<Joint>, samples: usize) -> MidSide<&mut [f32]> {
         let channels = self.decoder.channels();
-        let Some(old) = before_joint else { return self.sound.view(channels, samples) };
+        match before_joint {
+            Some(old) => self.slid_from(&old, channels, 0..samples),
+            None => self.sound.view(channels, samples),
+        }
+    }
+
+    /// A part of the sound, of which `channels` were decoded, beginning as `old`.
+    fn slid_from(&mut self, old: &Joint, channels: Channels, samples: Range<usize>) -> MidSide<&mut [f32]> {
         if channels == Channels::Mono {
             self.sound.side.fill(0.0);
         }
-        let mut sound = self.sound.view(channels.max(old.channels()), samples);
+        let mut sound = self.sound.part(channels.max(old.channels()), samples);
         sound.slide_from(old.as_slices());
         sound
     }

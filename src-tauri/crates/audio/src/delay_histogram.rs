@@ -14,35 +14,76 @@ const FORGETTING: f32 = 0.002;
 /// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of this
 /// much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low enough that
 /// a stall of the network is not.
-const LATE_COST_MS: f32 = 600.0;
+pub const LATE_COST_MS: f32 = 600.0;
+
+/// The same where the packet after it carries a copy, which is mostly here by then.
+pub const LATE_COST_WITH_COPIES_MS: f32 = 250.0;
 
 /// How long the quickest packet stays the reference, microseconds. Longer than a stall, shorter than what two clocks
 /// 500 ppm apart need to drift by a frame.
 const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
 
+/// The last frame counts for so much at most before all weights are brought down to 1 again.
+const MOST_WEIGHT: f32 = 1_000.0;
+
+/// What is remembered this faintly, frames, is forgotten: all thousand milliseconds of it together would not move the wait by 1 ms.
+const FORGOTTEN: f32 = 1e-4;
+
 /// How late something was, millisecond by millisecond, with a memory that fades.
+///
+/// Instead of making a thousand old weights smaller with each frame, a new frame weighs more than the one before it.
 #[derive(Clone, Debug)]
 pub struct LatenessHistogram {
     weights: Vec<f32>,
+    /// Sum of the weights.
+    sum: f32,
+    /// What a frame weighs now.
+    weight: f32,
+    /// The weights from here on are 0.
+    end: usize,
+    late_cost_ms: f32,
     best_wait_ms: usize,
 }
 
 impl Default for LatenessHistogram {
     fn default() -> Self {
-        Self { weights: vec![0.0; WIDEST_MS + 1], best_wait_ms: 0 }
+        Self {
+            weights: vec![0.0; WIDEST_MS + 1],
+            sum: 0.0,
+            weight: 1.0,
+            end: 0,
+            late_cost_ms: LATE_COST_MS,
+            best_wait_ms: 0,
+        }
     }
 }
 
 impl LatenessHistogram {
     /// Counts a frame of `samples` that was late by `micros`.
     pub fn record(&mut self, micros: i64, samples: usize) {
-        let kept = (1.0 - FORGETTING * samples as f32 / FRAME_SAMPLES as f32).max(0.0);
-        for weight in &mut self.weights {
-            *weight *= kept;
+        let kept = (1.0 - FORGETTING * samples as f32 / FRAME_SAMPLES as f32).max(1.0 / MOST_WEIGHT);
+        self.weight /= kept;
+        if self.weight > MOST_WEIGHT {
+            self.bring_down();
         }
         let late_ms = usize::try_from(micros / 1_000).unwrap_or(0).min(WIDEST_MS);
-        self.weights[late_ms] += 1.0;
-        self.best_wait_ms = cheapest_wait(&self.weights);
+        self.weights[late_ms] += self.weight;
+        self.sum += self.weight;
+        self.end = self.end.max(late_ms + 1);
+        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.late_cost_ms / self.sum);
+    }
+
+    fn bring_down(&mut self) {
+        let known = &mut self.weights[..self.end];
+        for weight in known.iter_mut() {
+            *weight /= self.weight;
+            if *weight < FORGOTTEN {
+                *weight = 0.0;
+            }
+        }
+        self.weight = 1.0;
+        self.sum = known.iter().sum();
+        self.end = known.iter().rposition(|weight| *weight > 0.0).map_or(0, |last| last + 1);
     }
 
     /// The wait, ms, at which delay and what is later than it together cost least.
@@ -66,6 +107,11 @@ impl DelayHistogram {
     /// The delay of the quickest packet of the window, microseconds; `None` before the first packet.
     pub fn quickest_micros(&self) -> Option<i64> {
         self.quickest.front().map(|&(_, delay)| delay)
+    }
+
+    /// What a packet that is late from now on costs, ms of delay.
+    pub fn set_late_cost_ms(&mut self, cost: f32) {
+        self.late.late_cost_ms = cost;
     }
 
     /// Counts a packet of `samples` that arrived at `arrival` with `delay_micros`.
@@ -92,9 +138,8 @@ impl DelayHistogram {
     }
 }
 
-/// The `n` for which waiting `n` ms plus the price of the packets that come later than that is least.
-fn cheapest_wait(weights: &[f32]) -> usize {
-    let price = LATE_COST_MS / weights.iter().sum::<f32>();
+/// The `n` for which waiting `n` ms plus the `price` of the packets that come later than that is least.
+fn cheapest_wait(weights: &[f32], price: f32) -> usize {
     let mut later = 0.0;
     let mut best = (f32::INFINITY, 0);
     for (late_ms, weight) in weights.iter().enumerate().rev() {
@@ -110,7 +155,32 @@ fn cheapest_wait(weights: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn a_frame_that_weighs_more_is_as_good_as_older_ones_that_fade(
+            numbers in prop::collection::vec(any::<u16>(), 1..9_000)
+        ) {
+            let mut histogram = LatenessHistogram::default();
+            let mut fading = vec![0.0_f64; WIDEST_MS + 1];
+            for number in numbers {
+                let samples = if number % 2 == 0 { FRAME_SAMPLES / 2 } else { FRAME_SAMPLES };
+                let late_ms = if number % 8 < 2 { usize::from(number) % 1_500 } else { usize::from(number) % 30 };
+                histogram.record(late_ms as i64 * 1_000, samples);
+                let kept = 1.0 - f64::from(FORGETTING) * samples as f64 / FRAME_SAMPLES as f64;
+                fading.iter_mut().for_each(|weight| *weight *= kept);
+                fading[late_ms.min(WIDEST_MS)] += 1.0;
+            }
+            let price = f64::from(LATE_COST_MS) / fading.iter().sum::<f64>();
+            let cost = |wait_ms: usize| wait_ms as f64 + price * fading[wait_ms..].iter().sum::<f64>();
+            let least = (1..=WIDEST_MS + 1).map(cost).fold(f64::INFINITY, f64::min);
+            prop_assert!(cost(histogram.best_wait_ms()) < least + 0.2, "{} ms", histogram.best_wait_ms());
+        }
+    }
 
     fn recorded(delays_ms: impl IntoIterator<Item = i64>) -> DelayHistogram {
         let mut histogram = DelayHistogram::default();
@@ -150,6 +220,24 @@ mod tests {
             histogram.best_wait_ms()
         };
         assert_eq!(after(20, FRAME_SAMPLES), after(10, FRAME_SAMPLES / 2));
+    }
+
+    #[test]
+    fn where_late_packets_are_cheaper_less_is_waited_for() {
+        let wait = |late_cost_ms| {
+            let mut histogram = DelayHistogram::default();
+            histogram.set_late_cost_ms(late_cost_ms);
+            // The later, the rarer: 10 ms is passed by 36 % of them, 50 ms by 1 %.
+            for n in 0..2_000_i64 {
+                let share = (n * 619 % 2_000) as f64 / 2_000.0;
+                let micros = (-share.mul_add(-1.0, 1.0).ln() * 10_000.0) as i64;
+                histogram.record(Moment::from_millis(n * 20), micros, FRAME_SAMPLES);
+            }
+            histogram.best_wait_ms()
+        };
+        let (dear, cheap) = (wait(LATE_COST_MS), wait(LATE_COST_WITH_COPIES_MS));
+        // The best wait of an exponential distribution is its mean times the logarithm of cost over mean: 41 and 32 ms.
+        assert!((36..=46).contains(&dear) && (28..=36).contains(&cheap), "{dear} {cheap}");
     }
 
     #[test]

@@ -141,6 +141,12 @@ impl FoundDevice {
         let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
         Some(Self { device, id, name })
     }
+
+    /// What a PulseAudio server calls it, if it is one's.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pulse_name(&self) -> Option<&str> {
+        self.id.strip_prefix("pulseaudio:")
+    }
 }
 
 /// The connection to the system's sound service, made anew when it broke.

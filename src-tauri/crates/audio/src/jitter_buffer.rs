@@ -12,17 +12,19 @@
 
 mod decision;
 mod gap;
+mod loss_watch;
 
 use std::collections::BTreeMap;
 
 use crate::clock::{Moment, samples_to_micros};
 use crate::copy_slots::CopySlots;
-use crate::delay_histogram::{DelayHistogram, LatenessHistogram};
+use crate::delay_histogram::{DelayHistogram, LATE_COST_MS, LATE_COST_WITH_COPIES_MS, LatenessHistogram};
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
 use crate::packet_timeline::{PacketTimeline, Place, Placement};
 
 pub use decision::{Arrival, Decision, JitterCounters, Packet};
 use gap::prolong;
+use loss_watch::LossWatch;
 
 /// Spare time on top of the jitter, ms: one unit of the histograms, rounded up.
 const MARGIN_MS: i64 = 2;
@@ -59,9 +61,6 @@ const LOSS_TO_WAIT_FOR_COPIES: Hysteresis = Hysteresis { begin: 0.015, end: 0.00
 
 /// Farthest copy that is waited for, samples (100 ms): beyond this the wait costs more than it mends.
 const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
-
-/// Weight of one frame in the running loss share: a memory of 100 frames.
-const LOSS_WEIGHT: f32 = 0.01;
 
 /// So many missing frames at most are believed from one jump of the sequence numbers.
 const MOST_MISSING_AT_ONCE: i64 = 50;
@@ -117,7 +116,7 @@ pub struct JitterBuffer {
     early_pulls: LatenessHistogram,
     offset: MeanOffset,
     in_this_stream: u64,
-    loss: f32,
+    losses: LossWatch,
     waits_for_copies: bool,
     waits_for_inband_copies: bool,
     counters: JitterCounters,
@@ -136,7 +135,7 @@ impl Default for JitterBuffer {
             early_pulls: LatenessHistogram::default(),
             offset: MeanOffset::default(),
             in_this_stream: 0,
-            loss: 0.0,
+            losses: LossWatch::default(),
             waits_for_copies: false,
             waits_for_inband_copies: false,
             counters: JitterCounters::default(),
@@ -152,10 +151,7 @@ impl JitterBuffer {
         match outcome {
             Arrival::Kept => {}
             Arrival::Duplicate => self.counters.duplicate += 1,
-            Arrival::Late { .. } => {
-                self.counters.late += 1;
-                self.take_back_a_loss();
-            }
+            Arrival::Late { .. } => self.counters.late += 1,
             Arrival::Refused => self.counters.refused += 1,
         }
         outcome
@@ -230,9 +226,11 @@ impl JitterBuffer {
             Placement::Stray => return Arrival::Refused,
         };
         self.in_this_stream += 1;
+        self.delays.set_late_cost_ms(self.late_cost_ms());
         self.delays.record(arrival, arrival.micros() - samples_to_micros(place.sample), packet.samples);
         self.keep_copies(place, &packet, arrival);
         if self.passed().is_some_and(|passed| place.sample < passed) {
+            self.losses.note_late(place.sequence);
             return Arrival::Late { at: place.sample };
         }
         self.keep(place, packet)
@@ -244,6 +242,12 @@ impl JitterBuffer {
         let packets = &self.packets;
         let wanted = |at: i64| at >= passed && !packets.contains_key(&at);
         self.copies.take_from(&packet.payload, place.sample, arrival, wanted);
+    }
+
+    /// Where copies come that nobody here waits for, one of them mostly stands in for a late frame.
+    fn late_cost_ms(&self) -> f32 {
+        let has_copies = self.copies.reach_samples() > 0 && !self.waits_for_copies;
+        if has_copies { LATE_COST_WITH_COPIES_MS } else { LATE_COST_MS }
     }
 
     fn begin_stream(&mut self) {
@@ -293,7 +297,7 @@ impl JitterBuffer {
             self.count_concealed(dry_samples);
         }
         self.offset = MeanOffset::default();
-        if from == first { self.take_first(now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
+        if from == first { self.take_first(0, now, true) } else { self.fill(from, 0, first - from, &next, now, true) }
     }
 
     fn play_on(&mut self, cursor: i64, dry_samples: i64, now: Moment) -> Decision {
@@ -328,37 +332,39 @@ impl JitterBuffer {
             return self.run_dry(cursor, dry_samples);
         }
         self.offset = MeanOffset::default();
-        self.take_first(now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        self.take_first(0, now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
     }
 
-    fn take_first(&mut self, now: Moment, starts: bool) -> Decision {
+    /// Plays the next packet but for the `passed` samples at its beginning.
+    fn take_first(&mut self, passed: i64, now: Moment, starts: bool) -> Decision {
         let Some((first, (sequence, packet))) = self.packets.pop_first() else {
             return Decision::Idle;
         };
-        self.note_missing_before(sequence);
+        self.note_missing_before(sequence, now);
         self.state = State::Playing { cursor: first + packet.samples as i64, dry_samples: 0 };
         let behind = self.offset_of(first, now) - self.target_ms() * 1_000;
         if behind > LARGEST_EXCESS_MICROS && !self.packets.is_empty() {
             self.counters.skipped += 1;
             return Decision::Skip { packet, at: first };
         }
-        self.note_offset(first, packet.samples, now);
+        self.note_offset(first + passed, packet.samples, now);
         self.counters.decoded += 1;
-        Decision::Decode { packet, at: first, starts }
+        Decision::Decode { packet, at: first, starts, passed: usize::try_from(passed).unwrap_or(0) }
     }
 
     fn count_concealed(&mut self, samples: i64) {
         self.counters.concealed_samples += u64::try_from(samples).unwrap_or(0);
     }
 
-    fn note_missing_before(&mut self, sequence: i64) {
+    fn note_missing_before(&mut self, sequence: i64, now: Moment) {
         let missing = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
         self.counters.gaps += u64::from(missing > 0);
-        for _ in 0..missing {
-            self.note_loss(true);
+        for absent in sequence - missing..sequence {
+            self.losses.note_missing(absent, now);
             self.counters.missing += 1;
         }
-        self.note_loss(false);
+        self.losses.note_played(now);
+        self.judge_loss();
         self.last_played_sequence = Some(sequence);
     }
 
@@ -381,20 +387,10 @@ impl JitterBuffer {
         self.early_pulls.record(self.offset.micros as i64 - offset, samples);
     }
 
-    fn note_loss(&mut self, lost: bool) {
-        self.loss += (f32::from(u8::from(lost)) - self.loss) * LOSS_WEIGHT;
-        self.judge_loss();
-    }
-
-    /// A frame that had been taken for lost was only late: copies are not what helps against that.
-    fn take_back_a_loss(&mut self) {
-        self.loss = (self.loss - LOSS_WEIGHT).max(0.0);
-        self.judge_loss();
-    }
-
     fn judge_loss(&mut self) {
-        self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, self.loss);
-        self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, self.loss);
+        let loss = self.losses.share();
+        self.waits_for_copies = LOSS_TO_WAIT_FOR_COPIES.judge(self.waits_for_copies, loss);
+        self.waits_for_inband_copies = LOSS_TO_WAIT_FOR_INBAND_COPIES.judge(self.waits_for_inband_copies, loss);
     }
 }
 

@@ -45,6 +45,12 @@ mod packet_timeline;
 mod playback_pulse;
 mod playout_pace;
 mod priority;
+#[cfg(target_os = "linux")]
+mod pulse_connection;
+#[cfg(target_os = "linux")]
+mod pulse_latency;
+#[cfg(target_os = "linux")]
+mod pulse_stream;
 mod recorder_tap;
 mod redundancy_profile;
 mod redundant_copies;

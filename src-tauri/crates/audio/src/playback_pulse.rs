@@ -10,6 +10,9 @@ use crate::render_lead::{CallbackLuck, LastCallback};
 const NEVER: i64 = i64::MIN;
 const NONE_YET: i64 = i64::MAX;
 
+/// A callback this near to its time tells the engine nothing new, microseconds: half of what the engine keeps to spare.
+const EXPECTED_WITHIN_MICROS: i64 = 500;
+
 /// Shared by both ends of one playback ring.
 #[derive(Debug)]
 pub(crate) struct PlaybackPulse {
@@ -49,9 +52,11 @@ impl PlaybackPulse {
     }
 
     /// From the callback: at `called` it asks for `wanted` frames and takes the `ready` ones. The first of them leaves the
-    /// loudspeaker `latency_micros` later.
-    pub(crate) fn note_callback(&self, called: Instant, latency_micros: i64, wanted: usize, ready: usize) {
+    /// loudspeaker `latency_micros` later. Tells whether it was what the last callbacks let expect: then the engine, which sleeps
+    /// until shortly before the next one, need not be woken.
+    pub(crate) fn note_callback(&self, called: Instant, latency_micros: i64, wanted: usize, ready: usize) -> bool {
         let at = Moment::of(called, self.clock_start).micros();
+        let is_expected = ready == wanted && self.expects(at, wanted);
         self.called_at.store(at, Ordering::Relaxed);
         self.called_before_frames.store(self.called_frames.load(Ordering::Relaxed), Ordering::Relaxed);
         self.called_frames.store(wanted as u64, Ordering::Relaxed);
@@ -63,6 +68,15 @@ impl PlaybackPulse {
             self.least_spare_micros.fetch_min(spare, Ordering::Relaxed);
         }
         self.missing_frames.fetch_add(wanted.saturating_sub(ready) as u64, Ordering::Relaxed);
+        is_expected
+    }
+
+    fn expects(&self, at: i64, wanted: usize) -> bool {
+        let (last, before) =
+            (self.called_frames.load(Ordering::Relaxed), self.called_before_frames.load(Ordering::Relaxed));
+        let is_even = last == wanted as u64 && before == last;
+        let due = self.called_at.load(Ordering::Relaxed).saturating_add(self.micros(wanted as i64));
+        is_even && at.saturating_sub(due).abs() <= EXPECTED_WITHIN_MICROS
     }
 
     /// From the engine: a block is put into the ring at `now`, behind `filled` frames that wait there.
@@ -144,6 +158,22 @@ mod tests {
         pulse.note_callback(start + Duration::from_millis(10), 0, 480, 480);
         pulse.note_callback(start + Duration::from_millis(30), 0, 960, 480);
         assert_eq!(pulse.last_callback(), Some(LastCallback { at: Moment::from_millis(30), period_micros: 10_000 }));
+    }
+
+    #[test]
+    fn only_an_even_pace_lets_the_engine_sleep() {
+        let (pulse, start) = pulse();
+        let expected = |micros: u64, wanted: usize, ready: usize| {
+            pulse.note_callback(start + Duration::from_micros(micros), 0, wanted, ready)
+        };
+        assert!(!expected(10_000, 240, 240));
+        assert!(!expected(15_000, 240, 240));
+        assert!(expected(20_000, 240, 240));
+        assert!(expected(25_400, 240, 240));
+        assert!(!expected(31_000, 240, 240), "late");
+        assert!(!expected(35_000, 240, 240), "early");
+        assert!(!expected(40_000, 240, 100), "starved");
+        assert!(!expected(45_000, 480, 480), "another length");
     }
 
     #[test]

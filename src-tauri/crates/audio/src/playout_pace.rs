@@ -4,6 +4,7 @@
 //! network namespaces), while a few milliseconds more delay are not heard at all. So a wait that is too long by less than
 //! [`FAR_BEHIND_MICROS`] is shortened in the next pause, and only somebody who makes none is shortened while talking.
 
+use crate::clock::samples_to_micros;
 use crate::format::{MIX_MICROS, MIX_SAMPLES, SAMPLE_RATE_HZ};
 use crate::level_meter::mean_square;
 
@@ -16,8 +17,12 @@ const TOO_EARLY_MICROS: i64 = 8_000;
 /// not used up what the target has to spare.
 const PATIENCE_WHEN_EARLY: usize = SAMPLE_RATE_HZ as usize;
 
-/// Surplus of sound worth cutting out, samples (7.5 ms): a step of the mix, and half a one lest the next jitter asks for it back.
-const WORTH_CUTTING_SAMPLES: i64 = 360;
+/// Delay worth cutting out, microseconds: a step of the mix, and some more lest the next jitter asks for it back.
+const WORTH_CUTTING_MICROS: i64 = 6_500;
+
+/// Where the wait is long, being off by this share of it more costs next to nothing: the price of a wait is flat around its least, the
+/// flatter the wider the jitter is.
+const TOLERANCE_SHARE: f32 = 0.06;
 
 /// From here on it is shortened at once, pause or not, microseconds.
 const FAR_BEHIND_MICROS: i64 = 40_000;
@@ -35,6 +40,14 @@ const SILENT_MEAN_SQUARE: f32 = 1e-5;
 
 /// Time constant with which the loudest frame is forgotten, samples (4 s).
 const LOUDEST_MEMORY: f32 = 4.0 * SAMPLE_RATE_HZ as f32;
+
+/// How frames are pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Playout {
+    /// How much later (positive) or earlier than the target.
+    pub(crate) error_micros: i64,
+    pub(crate) target_ms: i64,
+}
 
 /// A change of length that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +69,20 @@ pub(crate) struct PlayoutPace {
 }
 
 impl PlayoutPace {
-    /// What should become of `frame`, where frames are pulled `error_micros` later than the target (`None` if nobody knows yet) and
-    /// `waiting` decoded samples, less than a block of the mix, wait before it.
-    pub(crate) fn judge(&mut self, frame: &[f32], error_micros: Option<i64>, waiting: i64) -> Option<WantedChange> {
+    /// What should become of `frame`, where frames are pulled as `playout` says (`None` if nobody knows yet) and `waiting` decoded
+    /// samples, less than a block of the mix, wait before it.
+    pub(crate) fn judge(&mut self, frame: &[f32], playout: Option<Playout>, waiting: i64) -> Option<WantedChange> {
         let in_pause = self.is_pause(frame);
         self.since_change = self.since_change.saturating_add(frame.len());
-        let error_micros = error_micros?;
+        let Playout { error_micros, target_ms } = playout?;
+        let tolerance_micros = (target_ms as f32 * 1_000.0 * TOLERANCE_SHARE) as i64;
         let surplus = surplus(error_micros, waiting);
-        let has_surplus = surplus >= WORTH_CUTTING_SAMPLES;
+        let excess_micros = error_micros + samples_to_micros(waiting);
+        let has_surplus = surplus > 0 && excess_micros >= WORTH_CUTTING_MICROS + tolerance_micros;
         self.surplus_for = if has_surplus { self.surplus_for.saturating_add(frame.len()) } else { 0 };
-        self.early_for = if error_micros < -EARLY_MICROS { self.early_for.saturating_add(frame.len()) } else { 0 };
-        let samples = if self.must_lengthen(error_micros, in_pause) {
+        let is_early = error_micros < -EARLY_MICROS - tolerance_micros;
+        self.early_for = if is_early { self.early_for.saturating_add(frame.len()) } else { 0 };
+        let samples = if self.must_lengthen(error_micros + tolerance_micros, in_pause) {
             missing(error_micros, waiting)
         } else if has_surplus && self.may_cut(error_micros, in_pause) {
             -surplus
@@ -122,9 +138,13 @@ mod tests {
     const SPEECH: [f32; FRAME_SAMPLES] = [0.1; FRAME_SAMPLES];
     const PAUSE: [f32; FRAME_SAMPLES] = [0.001; FRAME_SAMPLES];
 
+    fn off(error_micros: i64, target_ms: i64) -> Option<Playout> {
+        Some(Playout { error_micros, target_ms })
+    }
+
     /// Frames until a change is wanted, and the change; `None` after a minute.
     fn first_change(pace: &mut PlayoutPace, frame: &[f32], error_micros: i64) -> Option<(usize, i64)> {
-        (0..3_000).find_map(|n| pace.judge(frame, Some(error_micros), 0).map(|wanted| (n, wanted.samples)))
+        (0..3_000).find_map(|n| pace.judge(frame, off(error_micros, 0), 0).map(|wanted| (n, wanted.samples)))
     }
 
     fn talking() -> PlayoutPace {
@@ -135,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_right_is_left_alone() {
-        for error in [-1_400, 0, 4_900, 7_400] {
+        for error in [-1_400, 0, 4_900, 6_400] {
             assert_eq!(first_change(&mut talking(), &PAUSE, error), None, "{error}");
             assert_eq!(first_change(&mut talking(), &SPEECH, error), None, "{error}");
         }
@@ -145,6 +165,15 @@ mod tests {
     fn a_little_too_much_is_cut_out_of_a_pause_after_a_second_and_out_of_speech_after_eight() {
         assert_eq!(first_change(&mut talking(), &PAUSE, 12_000), Some((49, -480)));
         assert_eq!(first_change(&mut talking(), &SPEECH, 12_000), Some((399, -480)));
+    }
+
+    #[test]
+    fn a_long_wait_need_not_be_so_exact() {
+        for error in [-5_000, 11_000] {
+            assert!(first_change(&mut talking(), &PAUSE, error).is_some());
+            let mut pace = talking();
+            assert!((0..3_000).all(|_| pace.judge(&PAUSE, off(error, 80), 0).is_none()), "{error}");
+        }
     }
 
     #[test]
@@ -164,7 +193,7 @@ mod tests {
         let mut pace = talking();
         for n in 0..2_000 {
             let error = if n % 40 < 20 { 9_000 } else { 3_000 };
-            assert_eq!(pace.judge(&PAUSE, Some(error), 0), None);
+            assert_eq!(pace.judge(&PAUSE, off(error, 0), 0), None);
         }
     }
 

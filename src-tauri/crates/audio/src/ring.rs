@@ -111,10 +111,15 @@ impl CapturePort {
                 chunk.fill_from_iter(frames.map(|frame| [average(frame); 2]));
             }
         }
-        let filled = self.ring.buffer().capacity() - self.ring.slots();
-        if filled >= self.wake_at {
+        if self.frames_to_wake() == 0 {
             self.waker.wake();
         }
+    }
+
+    /// How many frames more wake the engine.
+    pub(crate) fn frames_to_wake(&self) -> usize {
+        let filled = self.ring.buffer().capacity() - self.ring.slots();
+        self.wake_at.saturating_sub(filled)
     }
 }
 
@@ -184,9 +189,10 @@ pub(crate) fn playback_ring(
 }
 
 impl PlaybackPort {
-    /// Fills what a callback asks for at `called`, interleaved: left and right in the first two channels, or their mean in
-    /// the only one. The first frame leaves the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a click and fades in again
-    /// later. Wakes the engine, which refills the ring before the next callback.
+    /// Fills what a callback asks for at `called`, interleaved: left and right in the first two channels, or their mean in the only
+    /// one. Its first frame leaves the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a
+    /// click and fades in again later. Wakes the engine, which refills the ring before the next callback, unless it knew that this
+    /// one would come now.
     pub fn fill<T>(&mut self, data: &mut [T], called: Instant, latency_micros: i64)
     where
         T: Sample + FromSample<f32>,
@@ -194,7 +200,7 @@ impl PlaybackPort {
         let wanted = data.len() / self.channels;
         self.counters.note_callback(wanted);
         let ready = self.ring.slots().min(wanted);
-        self.pulse.note_callback(called, latency_micros, wanted, ready);
+        let is_expected = self.pulse.note_callback(called, latency_micros, wanted, ready);
         let (sound, rest) = data.split_at_mut(ready * self.channels);
         if ready > 0 {
             self.play(sound, ready);
@@ -203,7 +209,9 @@ impl PlaybackPort {
             self.counters.note_starved(wanted - ready);
             self.die_away(rest);
         }
-        self.waker.wake();
+        if !is_expected {
+            self.waker.wake();
+        }
     }
 
     fn play<T>(&mut self, data: &mut [T], frames: usize)

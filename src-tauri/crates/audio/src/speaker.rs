@@ -18,7 +18,7 @@ use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::loudness_leveller::LoudnessLeveller;
 use crate::mid_side::MidSide;
 use crate::opus_padding::packet::packet_samples;
-use crate::playout_pace::PlayoutPace;
+use crate::playout_pace::{Playout, PlayoutPace};
 use crate::recorder_tap::{RecorderTap, TappedPacket};
 use crate::statistics::{HeardMark, SpeakerStatistics};
 use crate::time_stretch::{lengthen, shorten};
@@ -245,9 +245,9 @@ impl Speaker {
     /// Appends the next frame to the queue; false if there is silence.
     fn decode_more(&mut self, now: Moment) -> bool {
         match self.jitter.pull(now) {
-            Decision::Decode { packet, at, starts } => {
+            Decision::Decode { packet, at, starts, passed } => {
                 self.note_turn(&packet, now);
-                self.play(&packet, at, starts);
+                self.play(&packet, at, starts, passed);
             }
             Decision::Skip { packet, at } => self.skip(&packet, at),
             Decision::Conceal { at, samples, substitutes, starts, ends } => {
@@ -259,8 +259,8 @@ impl Speaker {
         true
     }
 
-    fn play(&mut self, packet: &Packet, at: i64, starts: bool) {
-        self.decode(packet, at);
+    fn play(&mut self, packet: &Packet, at: i64, starts: bool, passed: usize) {
+        self.decode(packet, at, passed);
         if let Some(old) = self.skipped_from.take() {
             if old.side.is_some() {
                 self.frame.side_or_silence();
@@ -303,16 +303,20 @@ impl Speaker {
     }
 
     fn skip(&mut self, packet: &Packet, at: i64) {
-        self.decode(packet, at);
+        self.decode(packet, at, 0);
         if self.skipped_from.is_none() {
             self.frame.truncate(FADE_SAMPLES);
             self.skipped_from = Some(std::mem::take(&mut self.frame));
         }
     }
 
-    fn decode(&mut self, packet: &Packet, at: i64) {
+    fn decode(&mut self, packet: &Packet, at: i64, passed: usize) {
         self.frame.clear();
-        match self.decoder.decode(at, &packet.payload) {
+        let sound = match passed {
+            0 => self.decoder.decode(at, &packet.payload),
+            _ => self.decoder.decode_rest(at, &packet.payload, passed),
+        };
+        match sound {
             Some(sound) => self.frame.extend(sound.as_slices()),
             None => {
                 self.statistics.undecodable += 1;
@@ -346,7 +350,7 @@ impl Speaker {
     /// Makes the frame longer or shorter where the play-out is off its target.
     fn correct_playout(&mut self) {
         let waiting = self.queue.len() as i64;
-        let Some(wanted) = self.pace.judge(&self.frame.middle, self.jitter.error_micros(), waiting) else { return };
+        let Some(wanted) = self.pace.judge(&self.frame.middle, self.playout(), waiting) else { return };
         let samples = wanted.samples.unsigned_abs() as usize;
         let change = if wanted.samples > 0 {
             lengthen(&mut self.frame, samples, wanted.in_pause) as i64
@@ -360,6 +364,11 @@ impl Speaker {
             let blocks = (waiting + change).div_euclid(MIX_SAMPLES as i64);
             self.jitter.note_pulls_moved(blocks * MIX_MICROS);
         }
+    }
+
+    fn playout(&self) -> Option<Playout> {
+        let target_ms = self.jitter.target_ms();
+        self.jitter.error_micros().map(|error_micros| Playout { error_micros, target_ms })
     }
 
     fn measure(&mut self, block: &MidSide<MixBlock>) {

@@ -31,6 +31,8 @@ pub(crate) struct Measuring {
     clock: HouseClock,
     counts: ListenerCounts,
     own: OwnReception,
+    /// People who said lately that they listen to the own voice.
+    listeners: u32,
     delays: VoiceDelays,
     report_at: Instant,
     mark_at: Instant,
@@ -43,6 +45,7 @@ impl Measuring {
             clock: HouseClock::default(),
             counts: ListenerCounts::default(),
             own: OwnReception::default(),
+            listeners: 0,
             delays: VoiceDelays::default(),
             report_at: now + Duration::from_millis(LISTENER_REPORT_MS),
             mark_at: now,
@@ -69,25 +72,29 @@ impl Measuring {
     /// comes any more, the last one stands.
     pub(crate) fn take_reception(&mut self, shared: &Shared, reception: &VoiceReception, now: Instant) {
         self.own.take(reception, now);
+        self.listeners = reception.listeners;
         if let (Some(loss), Some(engine)) = (reception.loss, shared.sound.engine()) {
             // That nothing is lost is news too: only then does the engine repeat nothing at all.
             let report = LossReport { loss: loss.worst, mean_burst: loss.mean_burst, available_bitrate: None };
             engine.set_listener_loss(report);
-            engine.set_audience(self.audience(reception, now));
         }
     }
 
-    /// Who is spoken to: frames are short for a few near listeners.
-    fn audience(&self, reception: &VoiceReception, now: Instant) -> Audience {
+    /// Who is spoken to: frames are short for a few near listeners, and long where the host saves upload.
+    fn audience(&self, shared: &Shared, now: Instant) -> Audience {
         // The best exchange is wrong by half its round trip at most.
         let round_trip_ms = self.clock.error_micros(now).map_or(f32::INFINITY, |error| error as f32 / 500.0);
-        Audience { listeners: reception.listeners, round_trip_ms, saves_headers: false }
+        Audience { listeners: self.listeners, round_trip_ms, saves_headers: shared.view().room.saves_upload }
     }
 
     /// Once in [`MEASURE_EVERY`].
     pub(crate) fn look(&mut self, shared: &Shared, channel: &HouseChannel, now: Instant) {
-        self.own.note_speaking(shared.is_audible(), now);
+        let speaks = shared.is_audible();
+        self.own.note_speaking(speaks, now);
         if let Some(engine) = shared.sound.engine() {
+            if speaks {
+                engine.set_audience(self.audience(shared, now));
+            }
             let heard = engine.statistics();
             self.measure_delays(shared, &heard, now);
             let counters = heard.speakers.iter().map(|voice| (voice.id, voice.packets));

@@ -89,6 +89,12 @@ pub enum Command {
         /// Somebody on stage.
         person: PersonId,
     },
+    /// The host: whether everybody's voice goes out in long frames. Each listener then takes less upload of the house, and
+    /// hears everybody 20 ms later.
+    SaveUpload {
+        /// True: long frames.
+        saves: bool,
+    },
     /// Moderators: put somebody out of the room.
     Remove {
         /// Who.

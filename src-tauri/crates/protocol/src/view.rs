@@ -192,6 +192,9 @@ pub struct RoomView {
     pub listeners: u32,
     /// Places on stage that can be taken: without those kept for hosts who dropped out and may come back.
     pub stage_limit: u32,
+    /// Whoever speaks sends long frames, because the house's upload is what limits the audience.
+    #[serde(default)]
+    pub saves_upload: bool,
     /// Raised hands.
     pub hands: HandsView,
     /// Invitations; moderators only.
@@ -205,9 +208,7 @@ impl RoomView {
     pub fn changes_to(&self, next: &RoomView) -> Vec<RoomEvent> {
         let mut changes = Vec::new();
         let now = next.now;
-        if (&self.id, &self.title, &self.host, self.stage_limit, self.ends_at)
-            != (&next.id, &next.title, &next.host, next.stage_limit, next.ends_at)
-        {
+        if self.seldom() != next.seldom() {
             return vec![RoomEvent::Opened { view: Box::new(next.clone()) }];
         }
         if self.you != next.you {
@@ -226,6 +227,11 @@ impl RoomView {
             changes.push(RoomEvent::InvitationsChanged { now, invitations: next.invitations.clone() });
         }
         changes
+    }
+
+    /// What changes so seldom that the whole view is told anew.
+    fn seldom(&self) -> impl PartialEq + '_ {
+        (&self.id, &self.title, &self.host, self.stage_limit, self.saves_upload, self.ends_at)
     }
 
     /// The audience keeps its order, so what changed is who left, who is new at the end, and who looks different.
@@ -361,22 +367,26 @@ mod tests {
             0..2u8,
             prop_oneof![9 => Just("A"), 1 => Just("B")],
             prop_oneof![9 => Just(None), 1 => option::of(a_time())],
+            prop::bool::weighted(0.1),
         );
         let people = (faces(), faces(), 0..3u32);
         (seldom, a_time(), a_you(), people, some_hands(), some_invitations()).prop_map(
-            |((limit, title, ends_at), now, you, (stage, audience, listeners), hands, invitations)| RoomView {
-                id: RoomId::from_random([0; 10]),
-                title: title.into(),
-                host: title.into(),
-                now,
-                you,
-                stage,
-                audience,
-                listeners,
-                stage_limit: if limit == 0 { 12 } else { 11 },
-                hands,
-                invitations,
-                ends_at,
+            |((limit, title, ends_at, saves_upload), now, you, (stage, audience, listeners), hands, invitations)| {
+                RoomView {
+                    id: RoomId::from_random([0; 10]),
+                    title: title.into(),
+                    host: title.into(),
+                    now,
+                    you,
+                    stage,
+                    audience,
+                    listeners,
+                    stage_limit: if limit == 0 { 12 } else { 11 },
+                    saves_upload,
+                    hands,
+                    invitations,
+                    ends_at,
+                }
             },
         )
     }
@@ -403,6 +413,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_view_by_a_house_that_cannot_save_upload_saves_none(view in a_view()) {
+            let mut older = serde_json::to_value(&view).unwrap_or_default();
+            older.as_object_mut().map(|fields| fields.remove("savesUpload"));
+            let read: RoomView = serde_json::from_value(older).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(read, RoomView { saves_upload: false, ..view });
+        }
+
         #[test]
         fn folding_the_changes_into_a_view_gives_the_next_view(from in a_view(), to in a_view()) {
             let up_to_now = RoomView { now: to.now, ..folded(&from, &to) };

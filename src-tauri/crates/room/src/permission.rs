@@ -37,6 +37,8 @@ pub enum Action {
     ChangeEntry,
     /// Start and stop recording.
     Record,
+    /// Have everybody send long frames.
+    SaveUpload,
     /// Make somebody else host.
     HandOver,
     /// End the room for everyone.
@@ -59,7 +61,7 @@ pub const fn may(actor: Role, target: Role, action: Action) -> bool {
         | Action::Record
         | Action::EndRoomWithoutHost => actor.may_moderate(),
         Action::Mute | Action::MoveToAudience | Action::Remove => may_act_against(actor, target),
-        Action::TakeModerator | Action::HandOver | Action::EndRoom => matches!(actor, Role::Host),
+        Action::TakeModerator | Action::SaveUpload | Action::HandOver | Action::EndRoom => matches!(actor, Role::Host),
         Action::Unmute => false,
     }
 }
@@ -97,6 +99,7 @@ mod tests {
         (Action::ChangeRoom, "- - y y"),
         (Action::ChangeEntry, "- - y y"),
         (Action::Record, "- - y y"),
+        (Action::SaveUpload, "- - - y"),
         (Action::HandOver, "- - - y"),
         (Action::EndRoom, "- - - y"),
         (Action::EndRoomWithoutHost, "- - y y"),

@@ -39,6 +39,8 @@ pub struct Room {
     pub(crate) hands: HandQueue,
     pub(crate) invitations: Invitations,
     pub(crate) claims: HostClaims,
+    /// Everybody sends long frames.
+    pub(crate) saves_upload: bool,
     /// Everybody who was ever on this stage.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
@@ -77,6 +79,7 @@ impl Room {
             hands: HandQueue::default(),
             invitations: Invitations::default(),
             claims: HostClaims::default(),
+            saves_upload: false,
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
             host_name: name,
@@ -119,6 +122,7 @@ impl Room {
             Command::MuteEveryone => self.mute_everyone(actor, role, out),
             Command::MakeModerator { person } => self.make_moderator(actor, person, out),
             Command::TakeModerator { person } => self.take_moderator(actor, person, out),
+            Command::SaveUpload { saves } => self.save_upload(role, *saves),
             Command::HandOver { person } => self.hand_over(actor, person, out),
             Command::MoveToAudience { person: Some(person) } if person != actor => {
                 self.move_to_audience(now, actor, person, out)

@@ -24,6 +24,7 @@ impl Room {
             audience: self.audience.iter().take(AUDIENCE_LISTED).map(|who| self.face(who, person, role)).collect(),
             listeners: count(self.audience.len()),
             stage_limit: count(self.places()),
+            saves_upload: self.saves_upload,
             hands: self.hands_for(role),
             invitations: self.invitations_for(role),
             ends_at: self.stage_ends_at(),

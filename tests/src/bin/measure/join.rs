@@ -28,18 +28,19 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let arguments = ["host", "--listen", "127.0.0.1", "--title", "Measuring", "--do", "1s unmute", "--for", "300"];
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
-    let window = open_guest(&wei, output)?;
+    let window = open_at_home("Wei", &wei, output)?;
     let times: Result<Vec<f64>, Trouble> = (0..JOINS).map(|_| time_one_join(&window, &link, &sari, &wei)).collect();
     table.row("Pressing Join to first sound", milliseconds(times?), "in the window; the press itself by script");
     host.interrupt();
     window.end()
 }
 
-/// A window with a name, at home.
-pub fn open_guest(card: &Card, output: &Path) -> Result<Window, Trouble> {
+/// Somebody's window after its first start, at home.
+pub fn open_at_home(name: &str, card: &Card, output: &Path) -> Result<Window, Trouble> {
     let arguments = ["--listen", "127.0.0.1"].map(str::to_owned);
-    let window = Window::open(&Opening { owner: "wei", sound: card.server(), arguments: &arguments, output })?;
-    window.fill("your name", "Wei")?;
+    let owner = &name.to_lowercase();
+    let window = Window::open(&Opening { owner, sound: card.server(), arguments: &arguments, output })?;
+    window.fill("your name", name)?;
     window.press_button("^continue$")?;
     window.find("button", "^start a room$")?;
     Ok(window)

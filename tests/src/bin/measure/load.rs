@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serambi_tests::{Trouble, peer::Peer, process_load::Family, sound_card::SoundServer, wait};
 
 use crate::{
-    join::{open_guest, show_link, talk},
+    join::{open_at_home, show_link, talk},
     table::Table,
 };
 
@@ -20,7 +20,7 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     let listener = Peer::start("Rina", &rina, &["join", &link, "--for", "300"], output)?;
-    let window = open_guest(&wei, output)?;
+    let window = open_at_home("Wei", &wei, output)?;
     let app = Family::of_descendant(window.driver(), "serambi")?;
     row(table, "App at home, no room", &app)?;
     show_link(&window, &link)?;

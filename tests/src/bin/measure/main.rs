@@ -3,6 +3,8 @@
 //! Everything runs here: two people, their house, their sound cards. So the figures contain what the programs cost and
 //! what the virtual cards add, which is measured too, but no network.
 
+#[cfg(unix)]
+mod both_ends;
 #[cfg(target_os = "linux")]
 mod field;
 #[cfg(unix)]
@@ -17,14 +19,17 @@ mod mouth_to_ear;
 mod start;
 #[cfg(unix)]
 mod table;
+#[cfg(unix)]
+mod windows;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
     use serambi_tests::{Trouble, places};
 
     type Part = fn(&std::path::Path, &mut table::Table) -> Result<(), Trouble>;
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("mouth-to-ear", mouth_to_ear::measure),
+        ("windows", windows::measure),
         ("start", start::measure),
         ("join", join::measure),
         ("load", load::measure),

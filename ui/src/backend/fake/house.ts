@@ -40,6 +40,7 @@ export class FakeRoom {
   readonly id: string;
   title: string;
   scope: HandScope = 'everyone';
+  savesUpload = false;
   host = '';
   guests: Guest[] = [];
   endsAt: RoomTime | null = null;
@@ -121,6 +122,7 @@ export class FakeRoom {
       audience: this.audience.slice(0, LISTED).map(person),
       listeners: this.audience.length,
       stageLimit: STAGE_LIMIT,
+      savesUpload: this.savesUpload,
       hands: {
         scope: this.scope,
         count: isOnStage(you.role) ? queue.length : 0,
@@ -167,6 +169,10 @@ export class FakeRoom {
           this.tell(other.id, { type: 'movedToAudience' });
           return this.#sitDown(other);
         });
+      case 'saveUpload':
+        if (you.role !== 'host') return 'not_allowed';
+        this.savesUpload = command.saves;
+        return null;
       case 'leave':
         return this.#leave(you, 'left');
       case 'endRoom':

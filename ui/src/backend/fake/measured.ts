@@ -1,5 +1,7 @@
-/** How far the imagined people are away: one next door, one across the town, one across the sea. */
-import type { Measurements, PersonId, VoiceDelay } from '../backend';
+/** What is measured in the imagined house. How far its people are away: one next door, one across the town, one across the sea. */
+import type { Measurements, VoiceDelay } from '../backend';
+import type { FakeRoom } from './house';
+import { ME } from './people';
 
 type Distance = Omit<VoiceDelay, 'person'>;
 
@@ -15,13 +17,14 @@ const distances: [Distance, Distance, Distance] = [
   },
 ];
 
-export const nothingMeasured: Measurements = { voiceReceived: null, delays: [], clockErrorMs: null };
-
-/** `voices` in their order; `listeners` of an own voice that is open, else null. */
-export function measured(voices: PersonId[], listeners: number | null): Measurements {
+/** Of everybody who can be heard, and of the own voice while others can hear it. */
+export function measured(room: FakeRoom | null): Measurements {
+  const open = room?.stage.filter(({ muted }) => !muted).map(({ id }) => id) ?? [];
+  const voices = open.filter((id) => id !== ME.id);
+  const listeners = (room?.guests.length ?? 1) - 1;
   return {
     delays: voices.map((person, n) => ({ person, ...distances[(n % 3) as 0 | 1 | 2] })),
-    voiceReceived: listeners === null ? null : { by: Math.max(0, listeners - 1), of: listeners },
+    voiceReceived: open.includes(ME.id) && listeners > 0 ? { by: listeners - 1, of: listeners } : null,
     clockErrorMs: voices.length > 0 ? 2 : null,
   };
 }

@@ -205,3 +205,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_rest_of_a_frame_that_came_late_is_as_if_nothing_had_been_invented_before_it() {
+    let packets = packets(120, false);
+    let clean = decoded(&packets);
+    let mut ladder = DecodeLadder::new().unwrap();
+    for (n, packet) in packets.iter().enumerate() {
+        if n % 10 != 7 {
+            assert!(ladder.decode(at(n), packet).unwrap().middle == clean[n], "frame {n}");
+            continue;
+        }
+        let before = ladder.substitute(None, SHORT_FRAME_SAMPLES, &Substitutes::default()).1.middle.to_vec();
+        let rest = ladder.decode_rest(at(n), packet, SHORT_FRAME_SAMPLES).unwrap().middle;
+        assert!(rest[FADE_SAMPLES..] == clean[n][SHORT_FRAME_SAMPLES + FADE_SAMPLES..], "frame {n}");
+        let step = (rest[0] - before[SHORT_FRAME_SAMPLES - 1]).abs();
+        let usual = clean.concat().windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+        assert!(step <= usual, "a step of {step} into frame {n}");
+    }
+}

@@ -6,6 +6,9 @@ use serde::Serialize;
 use crate::decode_ladder::Substitutes;
 use crate::redundancy_profile::LossReport;
 
+/// Frames that came late count as lost up to this share: enough for the first level of redundancy, not for the second.
+const MOST_LATE_AS_LOST: f32 = 0.03;
+
 /// One packet of one speaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -46,6 +49,8 @@ pub enum Decision {
         at: i64,
         /// Whether the sound begins here.
         starts: bool,
+        /// Samples at its beginning whose time has passed: what was invented while it was not here stands for them.
+        passed: usize,
     },
     /// Decode this packet to keep the decoder in step, play nothing of it, and pull again.
     Skip {
@@ -98,16 +103,19 @@ pub struct JitterCounters {
 }
 
 impl JitterCounters {
-    /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came late do not
-    /// count: it is for this listener to wait longer, not for the speaker to repeat more.
+    /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came late count up to
+    /// [`MOST_LATE_AS_LOST`]: a copy of the frame before in each packet costs less than the wait that would make all of them come in
+    /// time, and more copies would not help.
     pub fn loss_since(&self, earlier: &Self) -> Option<LossReport> {
         let since = |counter: fn(&Self) -> u64| counter(self).saturating_sub(counter(earlier));
         let missing = since(|counters| counters.missing);
         let sent = missing + since(|counters| counters.decoded) + since(|counters| counters.skipped);
         let lost = missing.saturating_sub(since(|counters| counters.late));
         let gaps = since(|counters| counters.gaps);
-        let mean_burst = if lost == 0 { 0.0 } else { (lost as f32 / gaps.max(1) as f32).max(1.0) };
+        let late_share = (missing - lost) as f32 / sent as f32;
         let loss = lost as f32 / sent as f32;
+        let loss = (loss + late_share).min(MOST_LATE_AS_LOST).max(loss);
+        let mean_burst = if loss == 0.0 { 0.0 } else { (lost as f32 / gaps.max(1) as f32).max(1.0) };
         (sent > 0).then_some(LossReport { loss, mean_burst, available_bitrate: None })
     }
 }

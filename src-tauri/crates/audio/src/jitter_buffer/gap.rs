@@ -10,6 +10,10 @@ use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Pac
 /// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
 const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
 
+/// A wait that is short of the target by this much and this share of it is short enough to grow.
+const SHORT_MICROS: i64 = 2_000;
+const SHORT_SHARE_PER_MILLE: i64 = 60;
+
 /// The extension in which libopus 1.6 sends Deep Redundancy (`DRED_EXTENSION_ID`).
 const DEEP_REDUNDANCY_ID: u8 = 126;
 
@@ -27,6 +31,9 @@ impl JitterBuffer {
         // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay. So is all
         // of it where a copy is here and the wait is to grow anyway.
         let is_early = self.offset_of(cursor, now) <= self.target_ms() * 1_000;
+        if gap == 0 && self.may_pass_over(cursor, dry_samples, next, now) {
+            return self.take_first(dry_samples, now, false);
+        }
         let covered = if is_early && self.copies.at(cursor).is_some() { 0 } else { dry_samples.min(gap) };
         if dry_samples > covered {
             self.offset = MeanOffset::default();
@@ -34,13 +41,21 @@ impl JitterBuffer {
         let starts = dry_samples >= LONGEST_CONCEALMENT_SAMPLES;
         let (from, gap) = (cursor + covered, gap - covered);
         if gap == 0 {
-            return self.take_first(now, starts);
+            return self.take_first(0, now, starts);
         }
         if !self.can_bridge(from, gap, next) {
             self.state = State::Idle { floor: Some(from), dry_samples: 0 };
             return prolong(self.frame_samples as i64, true);
         }
         self.fill(from, covered, gap, next, now, starts)
+    }
+
+    /// Whether a frame that came a little late loses its beginning, so that the wait stays what it is: not where the wait is to grow
+    /// anyway, and not where little of the frame would be left.
+    fn may_pass_over(&self, cursor: i64, dry_samples: i64, next: &Packet, now: Moment) -> bool {
+        let would_be = self.offset_of(cursor + dry_samples, now);
+        let is_short = would_be < self.target_ms() * (1_000 - SHORT_SHARE_PER_MILLE) - SHORT_MICROS;
+        dry_samples > 0 && !is_short && 2 * dry_samples <= next.samples as i64
     }
 
     /// Fills the first piece of the `gap` samples from `from` to the next packet, `covered` samples after where it began.

@@ -53,9 +53,9 @@ fn play(buffer: &mut JitterBuffer, stream: Stream, path: &SimulatedPath) -> Play
         }
         while queued < MIX_SAMPLES {
             queued += match buffer.pull(now) {
-                Decision::Decode { packet, .. } => {
+                Decision::Decode { packet, passed, .. } => {
                     out.played.push(index_of(&packet));
-                    packet.samples
+                    packet.samples - passed
                 }
                 Decision::Skip { packet, .. } => {
                     out.played.push(index_of(&packet));
@@ -196,13 +196,16 @@ fn a_listener_reports_what_it_lost_since_the_last_report() {
 }
 
 #[test]
-fn frames_that_come_late_are_not_reported_as_lost() {
+fn frames_that_come_late_are_reported_as_a_little_loss_whatever_their_number() {
     let mut buffer = JitterBuffer::default();
     let path = SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() };
     play(&mut buffer, STREAM, &path);
     let counters = buffer.counters();
     assert!(counters.late > 5, "{counters:?}");
-    assert!(counters.loss_since(&JitterCounters::default()).unwrap().loss < 0.002, "{counters:?}");
+    let report = counters.loss_since(&JitterCounters::default()).unwrap();
+    assert!((0.005..=0.03).contains(&report.loss) && report.mean_burst == 1.0, "{report:?}");
+    let all_late = JitterCounters { decoded: 100, missing: 80, late: 80, gaps: 9, ..JitterCounters::default() };
+    assert_eq!(all_late.loss_since(&JitterCounters::default()).unwrap().loss, 0.03);
 }
 
 #[test]
@@ -309,10 +312,10 @@ proptest! {
             }
             while queued < MIX_SAMPLES {
                 queued += match buffer.pull(now) {
-                    Decision::Decode { packet, at, .. } => {
+                    Decision::Decode { packet, at, passed, .. } => {
                         let index = packet.sequence.wrapping_sub(first_sequence);
                         played.push((at, index));
-                        packet.samples
+                        packet.samples - passed
                     }
                     Decision::Skip { packet, at } => {
                         played.push((at, packet.sequence.wrapping_sub(first_sequence)));
@@ -359,4 +362,58 @@ fn only_a_listener_who_misses_frames_waits_for_the_farthest_copy() {
     let without_loss = target_with_copies(0.0);
     assert!(without_loss <= 12, "{without_loss}");
     assert!((without_loss + 98..without_loss + 110).contains(&target_with_copies(0.1)));
+}
+
+/// Once it did: then the wait went up and down by 30 ms on a path with nothing but jitter.
+#[test]
+fn who_misses_frames_only_because_they_come_late_does_not_wait_for_copies() {
+    let mut buffer = JitterBuffer::default();
+    let path = SimulatedPath { jitter_ms: 20.0, ..SimulatedPath::default() };
+    let mut arrivals = path.carry(STREAM.sent()).into_iter().peekable();
+    for block in 0..STREAM.frames as i64 * 4 {
+        let now = Moment::from_millis(block * 5);
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            buffer.insert(with_copies(STREAM, index), at);
+        }
+        if block % 4 == 0 {
+            buffer.pull(now);
+        }
+        assert!(!buffer.waits_for_copies, "block {block}: {:?}", buffer.counters());
+    }
+    assert!(buffer.counters().late > 10, "{:?}", buffer.counters());
+}
+
+/// Once each frame that came some milliseconds late made the wait 10 ms longer, until that was played off again.
+#[test]
+fn a_frame_that_comes_a_little_late_loses_its_beginning_and_the_wait_stays() {
+    let mut buffer = JitterBuffer::default();
+    let (mut passed, mut queued, mut longest_ms) = (0, 0, 0.0_f32);
+    let is_late = |index: i64| index > 100 && index % 100 == 0;
+    for block in 0..4_000_i64 {
+        let now = Moment::from_millis(block * 5);
+        // 15 ms late once in two seconds: not worth waiting for.
+        if block % 4 == if is_late(block / 4) { 3 } else { 0 } {
+            buffer.insert(STREAM.packet((block / 4) as usize), now);
+        }
+        while queued < MIX_SAMPLES {
+            queued += match buffer.pull(now) {
+                Decision::Decode { packet, passed: left_out, .. } => {
+                    passed += left_out;
+                    // The first second's wait is played off.
+                    let cut = if block == 200 { 720 } else { 0 };
+                    buffer.note_pulls_moved(-(cut as i64) * 1_000 / 48);
+                    packet.samples - left_out - cut
+                }
+                Decision::Conceal { samples, .. } => samples,
+                Decision::Skip { .. } => 0,
+                Decision::Idle => MIX_SAMPLES,
+            };
+        }
+        queued -= MIX_SAMPLES;
+        if block > 400 {
+            longest_ms = longest_ms.max(buffer.offset_ms().unwrap_or(0.0));
+        }
+    }
+    assert_eq!(passed, 8 * 480);
+    assert!(longest_ms < 9.0, "{longest_ms}");
 }

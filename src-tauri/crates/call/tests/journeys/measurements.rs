@@ -2,14 +2,14 @@
 
 use serambi_call::{CallStatistics, ChannelNews, DelayParts, HouseChannel, NetworkParts, VoiceReceived};
 use serambi_protocol::{
-    PersonId,
+    Command, PersonId,
     api::{ChannelSay, Joined},
     measurement::{ListenerReport, VoiceHeard},
 };
 use tokio::time::timeout;
 
 use crate::{
-    porch::{Guest, LIMIT, Porch, Visit},
+    porch::{Guest, LIMIT, Porch, Visit, two_on_stage},
     speech,
 };
 
@@ -68,6 +68,29 @@ async fn what_a_listener_misses_is_repeated_by_the_speaker() {
     })
     .await;
     assert_eq!(level(&b), 0, "nobody misses anything of a listener");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_host_saves_upload_everybody_on_stage_sends_long_frames() {
+    let porch = Porch::open().await;
+    let a = porch.guest("A").await.with_voice(&speech::voice(23, 60));
+    let b = porch.guest("B").await.with_voice(&speech::voice(24, 60));
+    let (host, guest) = two_on_stage(&a, &b).await;
+    let frame_ms = |counted: &CallStatistics| counted.sound.as_ref().map_or(0, |sound| sound.voice.frame_ms);
+    for visit in [&host, &guest] {
+        visit.call.set_muted(false).await.unwrap();
+        visit.counted("usual frames", |counted| frame_ms(counted) == 20 && counted.packets_sent > 0).await;
+    }
+    host.call.command(Command::SaveUpload { saves: true }).await.unwrap();
+    for (visit, other) in [(&host, &guest), (&guest, &host)] {
+        visit.counted("long frames", |counted| frame_ms(counted) == 40).await;
+        let before = other.call.statistics().packets_received;
+        other.counted("long frames heard", |counted| counted.packets_received > before + 25).await;
+    }
+    host.call.command(Command::SaveUpload { saves: false }).await.unwrap();
+    for visit in [&host, &guest] {
+        visit.counted("shorter frames again", |counted| frame_ms(counted) < 40).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,12 @@ use livekit_protocol as lk;
 use livekit_token::TokenVerifier;
 use prost::Message;
 use serambi_house::MediaServer;
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use crate::visitor::LIMIT;
 
 pub const KEY: &str = "key-of-a-test";
 pub const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -32,7 +37,7 @@ pub enum Call {
 }
 
 struct Inside {
-    calls: Mutex<Vec<Call>>,
+    calls: watch::Sender<Vec<Call>>,
     /// Whom `ListParticipants` lists.
     listed: Mutex<Vec<lk::ParticipantInfo>>,
     /// Errors to answer changes with, before it all works.
@@ -50,7 +55,7 @@ pub struct FakeMedia {
 impl FakeMedia {
     pub async fn open() -> Self {
         let inside = Arc::new(Inside {
-            calls: Mutex::default(),
+            calls: watch::Sender::default(),
             listed: Mutex::default(),
             errors: Mutex::default(),
             gate: Semaphore::new(1_000),
@@ -72,7 +77,7 @@ impl FakeMedia {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.inside.calls.lock().unwrap().clone()
+        self.inside.calls.borrow().clone()
     }
 
     pub fn fail_with(&self, errors: &[&'static str]) {
@@ -96,9 +101,11 @@ impl FakeMedia {
         self.inside.gate.add_permits(1_000);
     }
 
-    /// Was that asked?
-    pub async fn has(&self, wanted: Call) -> bool {
-        self.calls().contains(&wanted)
+    /// Waits until that is asked.
+    pub async fn is_asked(&self, what: &str, wanted: &Call) {
+        let mut calls = self.inside.calls.subscribe();
+        let asked = timeout(LIMIT, calls.wait_for(|calls| calls.contains(wanted))).await.is_ok();
+        assert!(asked, "was never asked {what}, but {:?}", self.calls());
     }
 }
 
@@ -115,7 +122,7 @@ async fn serve(
     if let Some(code) = is_change.then(|| inside.errors.lock().unwrap().pop_front()).flatten() {
         return refuse(code);
     }
-    let note = |call| inside.calls.lock().unwrap().push(call);
+    let note = |call| inside.calls.send_modify(|calls| calls.push(call));
     match method.as_str() {
         "UpdateParticipant" => {
             let asked = lk::UpdateParticipantRequest::decode(body).unwrap();

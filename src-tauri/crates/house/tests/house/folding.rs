@@ -2,7 +2,7 @@
 
 use serambi_protocol::{Command, PersonId, RoomEvent, RoomView, command::HandScope, view::RoomTime};
 
-use crate::visitor::{Follower, TestHouse};
+use crate::{follower::Follower, visitor::TestHouse};
 
 /// A small generator (Knuth's MMIX constants): the same commands in every run.
 struct Dice(u64);
@@ -15,7 +15,7 @@ impl Dice {
 
     fn command(&mut self, people: &[PersonId]) -> Command {
         let person = people[self.roll(people.len())].clone();
-        match self.roll(22) {
+        match self.roll(23) {
             0..4 => Command::RaiseHand,
             4 => Command::LowerHand,
             5..8 => Command::Invite { person },
@@ -31,6 +31,7 @@ impl Dice {
             18 => Command::TakeModerator { person },
             19 => Command::MoveToAudience { person: [None, Some(person)][self.roll(2)].clone() },
             20 => Command::HandOver { person },
+            21 => Command::SaveUpload { saves: self.roll(2) == 0 },
             _ => Command::SetMuted { muted: self.roll(2) == 0 },
         }
     }
@@ -64,7 +65,7 @@ async fn folding_events_gives_the_view_that_the_house_would_show_anew() {
     let people: Vec<PersonId> = followers.iter().map(Follower::id).collect();
     let mut dice = Dice(7);
     let mut carried_out = 0;
-    for turn in 1..=160 {
+    for turn in 1..=200 {
         let actor = dice.roll(people.len());
         let command = dice.command(&people);
         carried_out += usize::from(followers[actor].wish(command).await.is_ok());

@@ -9,7 +9,7 @@ use serambi_protocol::{
     view::Role,
 };
 
-use crate::visitor::{Follower, TestHouse};
+use crate::{follower::Follower, visitor::TestHouse};
 
 fn queue(follower: &Follower) -> Vec<String> {
     follower.view.hands.queue.iter().map(|hand| hand.name.clone()).collect()
@@ -50,6 +50,21 @@ async fn check_04_hands_that_are_off_are_refused_by_the_house() {
     sari.does(Command::SetHandScope { scope: HandScope::Off }).await;
     assert_eq!(wei.is_refused(Command::RaiseHand).await, Code::HandsOff);
     wei.sees("that hands are off", |view| view.hands.scope == HandScope::Off).await;
+}
+
+#[tokio::test]
+async fn that_the_host_saves_upload_is_seen_by_everybody_and_by_who_comes_later() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await.open_room("").await;
+    let mut wei = house.visitor("Wei").await.enter(&sari.room).await;
+    assert!(!wei.view.saves_upload);
+    sari.does(Command::SaveUpload { saves: true }).await;
+    wei.sees("that upload is saved", |view| view.saves_upload).await;
+    let late = house.visitor("Late").await.enter(&sari.room).await;
+    assert!(late.view.saves_upload);
+    assert_eq!(wei.is_refused(Command::SaveUpload { saves: false }).await, Code::NotAllowed);
+    sari.does(Command::SaveUpload { saves: false }).await;
+    wei.sees("that it is not any more", |view| !view.saves_upload).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fake_media;
+mod follower;
+mod pinned;
 mod visitor;
 
 mod channel;

@@ -11,7 +11,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     fake_media::FakeMedia,
-    visitor::{Channel, Follower, TestHouse},
+    follower::{Channel, Follower},
+    visitor::TestHouse,
 };
 
 fn voice(person: &PersonId, loss: f32) -> VoiceHeard {

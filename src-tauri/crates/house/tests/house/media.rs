@@ -14,7 +14,8 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use crate::{
     fake_media::{Call, FakeMedia, KEY, SECRET},
-    visitor::{Follower, LIMIT, TestHouse, eventually},
+    follower::Follower,
+    visitor::{LIMIT, TestHouse},
 };
 
 async fn with_fake() -> (TestHouse, FakeMedia) {
@@ -51,11 +52,10 @@ async fn everything_the_room_decides_reaches_the_media_server_in_that_order() {
         permit(&wei, false),
         Call::Remove { identity },
     ];
-    eventually("four calls", || async { media.calls().len() >= 4 }).await;
+    media.is_asked("the last of four", &expected[3]).await;
     assert_eq!(media.calls(), expected);
     sari.does(Command::EndRoom).await;
-    let deleted = Call::Delete { room: sari.room.to_string() };
-    eventually("the room is deleted", || media.has(deleted.clone())).await;
+    media.is_asked("to delete the room", &Call::Delete { room: sari.room.to_string() }).await;
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn going_to_the_audience_does_not_wait_for_a_media_server_that_hangs() {
     media.hold();
     sari.does(Command::MoveToAudience { person: Some(wei.id()) }).await;
     wei.sees("the audience", |view| !view.you.role.is_on_stage()).await;
-    eventually("the order is on its way", || media.has(permit(&wei, false))).await;
+    media.is_asked("to let Wei publish no longer", &permit(&wei, false)).await;
 }
 
 #[tokio::test]
@@ -170,14 +170,10 @@ async fn a_right_that_outlived_its_role_is_taken_away_and_a_stranger_put_out() {
     media.list(gone.id().as_str(), false);
     media.list("a recorder", true);
     house.house.clock().skip_ms(5_000);
-    eventually("Wei may no longer publish", || media.has(permit(&wei, false))).await;
-    eventually("the stranger is out", || media.has(Call::Remove { identity: gone.id().to_string() })).await;
-    assert!(
-        media
-            .calls()
-            .iter()
-            .all(|call| [permit(&wei, false), Call::Remove { identity: gone.id().to_string() }].contains(call))
-    );
+    let expected = [permit(&wei, false), Call::Remove { identity: gone.id().to_string() }];
+    media.is_asked("to let Wei publish no longer", &expected[0]).await;
+    media.is_asked("to put the stranger out", &expected[1]).await;
+    assert!(media.calls().iter().all(|call| expected.contains(call)));
 }
 
 /// The signalling of a LiveKit client, without the sound.

@@ -8,7 +8,7 @@ use std::{
 use serambi_protocol::{Link, api::HouseInfo};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::visitor::{LIMIT, pinned_http};
+use crate::{pinned::pinned_http, visitor::LIMIT};
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serambi-house"));

@@ -7,7 +7,10 @@ use serambi_protocol::{
     limits::CHALLENGE_MS,
 };
 
-use crate::visitor::{Answer, TestHouse, pinned_http};
+use crate::{
+    pinned::pinned_http,
+    visitor::{Answer, TestHouse},
+};
 
 fn code<T>(answer: Answer<T>) -> Option<Code> {
     answer.err().map(|(status, refusal)| {

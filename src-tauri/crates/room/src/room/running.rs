@@ -1,4 +1,4 @@
-//! Running the stage: mute, roles, and handing the room over.
+//! Running the stage: mute, roles, what is sent, and handing the room over.
 
 use serambi_protocol::{Code, Notice, PersonId, Refusal, view::Role};
 
@@ -70,6 +70,13 @@ impl Room {
         if self.stage.take_moderator(person) {
             out.tell(person, Notice::YouAreNotModerator);
         }
+        Ok(())
+    }
+
+    /// The host alone: as a rule it is their link that carries everybody's voice to everybody.
+    pub(super) fn save_upload(&mut self, role: Role, saves: bool) -> Result<(), Refusal> {
+        refuse_unless(role, role, Action::SaveUpload)?;
+        self.saves_upload = saves;
         Ok(())
     }
 

@@ -58,6 +58,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::MuteEveryone),
         4 => somebody().prop_map(|person| Command::MakeModerator { person }),
         1 => somebody().prop_map(|person| Command::TakeModerator { person }),
+        1 => any::<bool>().prop_map(|saves| Command::SaveUpload { saves }),
         2 => somebody().prop_map(|person| Command::HandOver { person }),
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
         1 => Just(Command::Leave),

@@ -173,10 +173,22 @@ fn listeners_and_speakers_cannot_run_the_room() {
         for command in commands {
             assert_eq!(room.cannot(name, command), Code::NotAllowed);
         }
-        for command in [make_moderator("A"), take_moderator("A"), hand_over("A")] {
+        for command in [make_moderator("A"), take_moderator("A"), save_upload(true), hand_over("A")] {
             assert_eq!(room.cannot(name, command), Code::NotAllowed);
         }
     }
+}
+
+#[test]
+fn what_the_host_saves_everybody_sees_and_it_stays_with_the_room_when_the_host_changes() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C D").brings_up("B C").does("A", make_moderator("C")).does("A", save_upload(true));
+    assert!("A B C D".split(' ').all(|name| room.view(name).saves_upload));
+    room.does("A", hand_over("B"));
+    assert!(room.view("D").saves_upload);
+    assert_eq!(room.cannot("C", save_upload(false)), Code::NotAllowed);
+    room.does("B", save_upload(false));
+    assert!(!room.view("D").saves_upload);
 }
 
 #[test]

@@ -260,6 +260,10 @@ pub fn scope(scope: HandScope) -> Command {
     Command::SetHandScope { scope }
 }
 
+pub fn save_upload(saves: bool) -> Command {
+    Command::SaveUpload { saves }
+}
+
 pub const STEP_DOWN: Command = Command::MoveToAudience { person: None };
 pub const MUTE: Command = Command::SetMuted { muted: true };
 pub const UNMUTE: Command = Command::SetMuted { muted: false };

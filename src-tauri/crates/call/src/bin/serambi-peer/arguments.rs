@@ -99,6 +99,7 @@ fn after_help() -> String {
 Steps of --do stand between semicolons. Each begins with a time since the start (500ms, 3s, 1.5s, 2m) or with
 \"on EVENT\" (each time that event is printed) and says one of:
   unmute, mute, hand, lower, accept, decline, audience, leave, end, invite-first (the hand that is up longest),
+  save-upload (host: voices in long frames),
   invite NAME, cancel NAME, mute NAME, audience NAME, moderator NAME, remove NAME, dismiss NAME
 NAME is a display name or the beginning of a person's id.";
     format!("{script}\n\n{}\n\n{}", report::HELP, exit::HELP)

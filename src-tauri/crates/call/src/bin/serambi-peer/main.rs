@@ -270,6 +270,7 @@ async fn act(call: &Call, action: Action) -> Result<(), Refusal> {
         Action::Cancel(name) => Command::CancelInvitation { person: find(call, &name)? },
         Action::Moderator(name) => Command::MakeModerator { person: find(call, &name)? },
         Action::Remove(name) => Command::Remove { person: find(call, &name)?, block: false },
+        Action::SaveUpload => Command::SaveUpload { saves: true },
         Action::Dismiss(name) => Command::DismissHand { person: find(call, &name)? },
     };
     call.command(command).await

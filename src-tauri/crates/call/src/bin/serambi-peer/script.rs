@@ -27,6 +27,7 @@ pub enum Action {
     Moderator(String),
     Remove(String),
     Dismiss(String),
+    SaveUpload,
 }
 
 impl Action {
@@ -48,6 +49,7 @@ impl Action {
             Self::Moderator(_) => "moderator",
             Self::Remove(_) => "remove",
             Self::Dismiss(_) => "dismiss",
+            Self::SaveUpload => "save-upload",
         }
     }
 }
@@ -175,6 +177,7 @@ fn read_action(word: &str, name: &str) -> Result<Action, ScriptError> {
         "leave" => Action::Leave,
         "end" => Action::End,
         "invite-first" => Action::InviteFirst,
+        "save-upload" => Action::SaveUpload,
         "audience" => return Ok(Action::Audience(optional)),
         "invite" => return needs_name("invite", optional).map(Action::Invite),
         "cancel" => return needs_name("cancel", optional).map(Action::Cancel),
@@ -248,8 +251,19 @@ mod tests {
 
     #[test]
     fn every_action_has_its_word() {
-        for word in ["unmute", "mute", "hand", "lower", "accept", "decline", "leave", "end", "invite-first", "audience"]
-        {
+        for word in [
+            "unmute",
+            "mute",
+            "hand",
+            "lower",
+            "accept",
+            "decline",
+            "leave",
+            "end",
+            "invite-first",
+            "audience",
+            "save-upload",
+        ] {
             assert_eq!(read(&format!("1s {word}")).unwrap().steps[0].action.word(), word);
         }
         for word in ["invite", "cancel", "moderator", "remove", "dismiss", "mute", "audience"] {
