@@ -88,6 +88,11 @@ pub(crate) fn capture_ring(
 }
 
 impl CapturePort {
+    /// Channels in what callbacks deliver.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone; channels are
     /// averaged unless somebody asked for two. Wakes the engine once 10 ms are there.
     pub fn take<T>(&mut self, data: &[T], latency_micros: i64)

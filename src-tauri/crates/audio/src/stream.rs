@@ -14,6 +14,8 @@ use crate::device::{Direction, FoundDevice};
 use crate::error::AudioError;
 use crate::format::SAMPLE_RATE_HZ;
 #[cfg(target_os = "linux")]
+use crate::mid_side::Channels;
+#[cfg(target_os = "linux")]
 use crate::pulse_stream::PulseStream;
 use crate::resampler::ten_milliseconds;
 use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring};
@@ -82,10 +84,12 @@ pub(crate) fn open_capture(
     #[cfg(target_os = "linux")]
     if let Some(source) = found.pulse_name() {
         let frames = Pace::Quick.frames(&found.id, SAMPLE_RATE_HZ);
-        let (port, tap) = capture_ring(SAMPLE_RATE_HZ, 1, waker, Arc::clone(counters));
+        let channels =
+            if wanted_channels(found, Direction::Microphone) > 1 { Channels::Stereo } else { Channels::Mono };
+        let (port, tap) = capture_ring(SAMPLE_RATE_HZ, channels.count() as u16, waker, Arc::clone(counters));
         let on_error = Box::new(error_callback(Arc::clone(counters), on_broken));
-        let stream =
-            PulseStream::capture(source, frames, port, on_error).map_err(|error| AudioError::of_microphone(&error))?;
+        let stream = PulseStream::capture(source, channels, frames, port, on_error)
+            .map_err(|error| AudioError::of_microphone(&error))?;
         return Ok((OpenStream { stream: Stream::Pulse(stream), rate_hz: SAMPLE_RATE_HZ }, tap));
     }
     let (config, format) = choose(found, Direction::Microphone, Pace::Quick)?;
