@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Between the two device edges everything is 32-bit float, 48 kHz, in blocks of 10 ms, on one engine thread: a middle, and a side
-//! where somebody sends stereo. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on threads of their own.
-//! Start at [`Engine`].
+//! where somebody sends stereo. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on
+//! threads of their own. Start at [`Engine`].
 
 mod clock;
 mod coding;
