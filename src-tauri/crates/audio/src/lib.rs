@@ -9,6 +9,7 @@
 //! where somebody sends stereo. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on
 //! threads of their own. Start at [`Engine`].
 
+mod capture;
 mod clock;
 mod coding;
 mod copy_slots;

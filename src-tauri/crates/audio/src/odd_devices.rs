@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::capture::Capture;
 use crate::clock::Moment;
 use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, FRAME_SAMPLES, MIX_SAMPLES, MixBlock};
 use crate::level_meter::{dbfs, mean_square};
@@ -15,7 +16,7 @@ use crate::output::{DeviceOutput, Output};
 use crate::ring::{CapturePort, PlaybackPort, Waker, capture_ring, playback_ring};
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
 use crate::statistics::{SpeakerStatistics, StreamCounters};
-use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::voice::{EncodedFrame, Voice};
 use crate::voice_processing::MicrophoneMode;
 
 /// Rates and channels of devices, and frames per callback.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::capture::Capture;
 use crate::clock::Moment;
 use crate::device_keeper::NoticeSink;
 use crate::echo_setting::EchoCancelling;
@@ -24,7 +25,7 @@ use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
 use crate::statistics::EngineStatistics;
-use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::voice::{EncodedFrame, Voice};
 use crate::voice_processing::MicrophoneMode;
 use crate::wav_loudspeaker::WavTap;
 
