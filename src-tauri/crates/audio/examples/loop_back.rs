@@ -4,7 +4,7 @@
 //! ```text
 //! cargo run -p serambi-audio --example loop_back -- --seconds 20 --loss 0.1 --jitter-ms 20 --seed 7
 //! ```
-//! `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
+//! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serambi_audio::{
-    Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, ReceivedPacket, SpeakerId,
-    SpeakerInbox,
+    Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, MicrophoneMode,
+    ReceivedPacket, SpeakerId, SpeakerInbox,
 };
 
 /// Time between two reports of loss.
@@ -26,6 +26,7 @@ struct Options {
     loudspeaker: DeviceChoice,
     seconds: u64,
     mute_seconds: u64,
+    mode: Option<MicrophoneMode>,
     network: Network,
 }
 
@@ -75,6 +76,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inbox = engine.add_speaker(SpeakerId(1))?;
     let network = options.network;
     let carrier = std::thread::spawn(move || carry(network, &sent, &inbox));
+    if let Some(mode) = options.mode {
+        engine.set_microphone_mode(mode);
+    }
     engine.open_microphone()?;
     engine.set_audience(Audience { listeners: 1, round_trip_ms: 0.0, saves_headers: false });
     engine.set_muted(false);
@@ -165,6 +169,7 @@ fn read_options() -> Result<Option<Options>, Box<dyn Error>> {
         loudspeaker: DeviceChoice::System,
         seconds: 10,
         mute_seconds: 0,
+        mode: None,
         network: Network { loss: 0.0, jitter_ms: 0.0, seed: 1 },
     };
     let mut arguments = std::env::args().skip(1);
@@ -177,6 +182,7 @@ fn read_options() -> Result<Option<Options>, Box<dyn Error>> {
             "--microphone" => options.microphone = value.parse()?,
             "--loudspeaker" => options.loudspeaker = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
+            "--mode" => options.mode = Some(serde_json::from_value(value.into())?),
             "--mute-every" => options.mute_seconds = value.parse()?,
             "--loss" => options.network.loss = value.parse()?,
             "--jitter-ms" => options.network.jitter_ms = value.parse()?,

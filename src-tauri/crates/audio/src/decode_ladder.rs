@@ -4,15 +4,22 @@
 //! One decoder hears all of it, in the order of time, exactly one step per frame: what stands in for a frame also mends the state
 //! that the next one goes on from. A packet that comes after its frame was replaced is not played any more, but the decoder is
 //! taken back to before that frame and goes through the steps since then again, so that the sound to come is whole.
+//!
+//! A speaker is decoded in mono, which is all that nearly everybody sends and costs half of the synthesis, until a stereo packet comes,
+//! and again after some seconds without one. The decoder of the other kind hears the last packets first, so that it goes on
+//! where the old one was, and the sound slides from one to the other.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::error::AudioError;
-use crate::fade::{FADE_SAMPLES, cross_fade};
-use crate::format::{LONGEST_PACKET_SAMPLES, SHORT_FRAME_SAMPLES};
+use crate::fade::FADE_SAMPLES;
+use crate::format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES};
+use crate::mid_side::{Channels, MidSide};
 use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
+use crate::opus_padding::packet::is_stereo;
 
 /// Effort of the decoder: from 5 on neural concealment, from 7 on NoLACE. 121 us of processor time per frame of 20 ms.
 const COMPLEXITY: i32 = 7;
@@ -25,6 +32,12 @@ const DEEP_REACH_SAMPLES: usize = 48_000;
 
 /// Steps the decoder can be taken back.
 const STEPS_KEPT: usize = 6;
+
+/// Mono sound after which a speaker is decoded in mono again, samples (3 s): libopus sends the odd mono packet in a stereo stream.
+const MONO_BEFORE_MONO_DECODER_SAMPLES: usize = 3 * SAMPLE_RATE_HZ as usize;
+
+/// Packets that a decoder of another kind hears first: what CELT predicts from frame to frame is right within 1 dB after five.
+const PACKETS_TO_TUNE_IN: usize = 5;
 
 /// What stands in for a frame that is not here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,11 +91,47 @@ pub struct DecodeLadder {
     /// The last steps from the first replaced frame on.
     steps: VecDeque<Step>,
     spare: Vec<DecoderSnapshot>,
-    /// The decoder as it would have gone on, where it was taken back and no frame has been played since.
+    /// The decoder as it would have gone on, where it was taken back or changed and no frame has been played since.
     abandoned: Option<DecoderSnapshot>,
-    sound: Vec<f32>,
-    discarded: Vec<f32>,
+    /// The last packets decoded.
+    last_packets: VecDeque<Bytes>,
+    /// Sound since the last stereo packet, samples.
+    mono_samples: usize,
+    sound: Planes,
+    discarded: Planes,
 }
+
+/// Room for the longest packet.
+#[derive(Debug, Default)]
+struct Planes {
+    middle: Vec<f32>,
+    side: Vec<f32>,
+}
+
+impl Planes {
+    fn with_room() -> Self {
+        Self { middle: vec![0.0; LONGEST_PACKET_SAMPLES], side: vec![0.0; LONGEST_PACKET_SAMPLES] }
+    }
+
+    fn view(&mut self, channels: Channels, samples: usize) -> MidSide<&mut [f32]> {
+        self.part(channels, 0..samples)
+    }
+
+    fn part(&mut self, channels: Channels, samples: Range<usize>) -> MidSide<&mut [f32]> {
+        let side = (channels == Channels::Stereo).then(|| &mut self.side[samples.clone()]);
+        MidSide { middle: &mut self.middle[samples], side }
+    }
+
+    fn joint(&self, channels: Channels) -> Joint {
+        Joint {
+            middle: *self.middle.first_chunk().unwrap_or(&[0.0; FADE_SAMPLES]),
+            side: self.side.first_chunk().copied().filter(|_| channels == Channels::Stereo),
+        }
+    }
+}
+
+/// The first samples of what the sound must slide away from.
+type Joint = MidSide<[f32; FADE_SAMPLES]>;
 
 impl DecodeLadder {
     /// A decoder with no history.
@@ -92,21 +141,26 @@ impl DecodeLadder {
     pub fn new() -> Result<Self, AudioError> {
         let refused = |error: OpusError| AudioError::Codec(error.to_string());
         Ok(Self {
-            decoder: OpusDecoder::new(COMPLEXITY).map_err(refused)?,
+            decoder: OpusDecoder::new(Channels::Mono, COMPLEXITY).map_err(refused)?,
             deep: DeepRedundancy::new().map_err(refused)?,
             deep_read: None,
             steps: VecDeque::new(),
             spare: Vec::new(),
             abandoned: None,
-            sound: vec![0.0; LONGEST_PACKET_SAMPLES],
-            discarded: vec![0.0; LONGEST_PACKET_SAMPLES],
+            last_packets: VecDeque::with_capacity(PACKETS_TO_TUNE_IN),
+            mono_samples: 0,
+            sound: Planes::with_room(),
+            discarded: Planes::with_room(),
         })
     }
 
     /// Decodes the packet of the frame at media time `at`; `None` if it is not valid Opus.
-    pub fn decode(&mut self, at: i64, packet: &Bytes) -> Option<&mut [f32]> {
+    pub fn decode(&mut self, at: i64, packet: &Bytes) -> Option<MidSide<&mut [f32]>> {
+        self.take_channels_of(packet);
         let before_joint = self.play_abandoned(LONGEST_PACKET_SAMPLES, &Source::Packet(packet.clone()));
-        let samples = self.decoder.decode(packet, &mut self.sound).ok()?;
+        let room = self.sound.view(self.decoder.channels(), LONGEST_PACKET_SAMPLES);
+        let samples = self.decoder.decode(packet, room).ok()?;
+        self.note_decoded(packet, samples);
         if !self.steps.is_empty() {
             self.remember(Step { at: Some(at), samples, source: Source::Packet(packet.clone()), before: None });
         }
@@ -115,7 +169,7 @@ impl DecodeLadder {
 
     /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not here, as if they
     /// had not been, and gives the rest of it, which begins as what was invented would have gone on. `None` as above.
-    pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<&mut [f32]> {
+    pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<MidSide<&mut [f32]>> {
         let invented = self.keep_state();
         while self.steps.back().is_some_and(|step| step.at.is_none()) {
             if let Some(before) = self.steps.pop_back().and_then(|step| step.before) {
@@ -123,29 +177,38 @@ impl DecodeLadder {
                 self.spare.push(before);
             }
         }
-        let samples = self.decode(at, packet)?.len();
+        let whole = self.decode(at, packet)?;
+        let (channels, samples) = (whole.channels(), whole.middle.len());
         let decoded = self.keep_state();
         self.decoder.restore(&invented);
-        let mut gone_on = [0.0; SHORT_FRAME_SAMPLES];
-        // Silence is as good a beginning as any if it cannot.
-        let _ = self.decoder.conceal(&mut gone_on);
+        let mut gone_on = std::mem::take(&mut self.discarded);
+        let mut beginning = gone_on.view(self.decoder.channels(), SHORT_FRAME_SAMPLES);
+        if self.decoder.conceal(beginning.reborrow()).is_err() {
+            // As good a beginning as any.
+            beginning.silence();
+        }
+        let joint = gone_on.joint(self.decoder.channels());
+        self.discarded = gone_on;
         self.decoder.restore(&decoded);
         self.spare.extend([invented, decoded]);
-        let rest = &mut self.sound[passed.min(samples)..samples];
-        cross_fade(&gone_on[..FADE_SAMPLES], rest);
-        Some(rest)
+        Some(self.slid_from(&joint, channels, passed.min(samples)..samples))
     }
 
     /// Fills the frame at media time `at`, `samples` long, from the best of `substitutes`. Without `at` the sound stands for no
     /// frame.
-    pub fn substitute(&mut self, at: Option<i64>, samples: usize, substitutes: &Substitutes) -> (Rung, &mut [f32]) {
+    pub fn substitute(
+        &mut self,
+        at: Option<i64>,
+        samples: usize,
+        substitutes: &Substitutes,
+    ) -> (Rung, MidSide<&mut [f32]>) {
         let samples = samples.min(LONGEST_PACKET_SAMPLES);
         let source = Source::Substitutes(substitutes.clone());
         let before_joint = self.play_abandoned(samples, &source);
         let before = self.keep_state();
         self.remember(Step { at, samples, source, before: Some(before) });
         let mut sound = std::mem::take(&mut self.sound);
-        let rung = self.fill(substitutes, &mut sound[..samples]);
+        let rung = self.fill(substitutes, sound.view(self.decoder.channels(), samples));
         self.sound = sound;
         (rung, self.joined(before_joint, samples))
     }
@@ -196,7 +259,7 @@ impl DecodeLadder {
                     self.decoder.snapshot_into(before);
                 }
                 let mut sound = std::mem::take(&mut self.discarded);
-                self.fill(substitutes, &mut sound[..step.samples]);
+                self.fill(substitutes, sound.view(self.decoder.channels(), step.samples));
                 self.discarded = sound;
             }
         }
@@ -204,56 +267,96 @@ impl DecodeLadder {
     }
 
     fn decode_discarding(&mut self, packet: &[u8]) -> Option<usize> {
-        self.decoder.decode(packet, &mut self.discarded).ok()
+        let room = self.discarded.view(self.decoder.channels(), LONGEST_PACKET_SAMPLES);
+        self.decoder.decode(packet, room).ok()
+    }
+
+    /// Goes over to a decoder of the other kind where `packet` calls for it. What the old one would play now is slid away from.
+    fn take_channels_of(&mut self, packet: &[u8]) {
+        let Some(toc) = packet.first() else { return };
+        let wanted = match self.decoder.channels() {
+            Channels::Mono if is_stereo(*toc) => Channels::Stereo,
+            Channels::Stereo if !is_stereo(*toc) && self.mono_samples >= MONO_BEFORE_MONO_DECODER_SAMPLES => {
+                Channels::Mono
+            }
+            _ => return,
+        };
+        let Ok(mut decoder) = OpusDecoder::new(wanted, COMPLEXITY) else { return };
+        for packet in &self.last_packets {
+            // The other decoder took them.
+            let _ = decoder.decode(packet, self.discarded.view(wanted, LONGEST_PACKET_SAMPLES));
+        }
+        let old = std::mem::replace(&mut self.decoder, decoder).into_snapshot();
+        // What was abandoned first is what was heard last.
+        self.abandoned.get_or_insert(old);
+    }
+
+    fn note_decoded(&mut self, packet: &Bytes, samples: usize) {
+        let is_stereo = packet.first().is_some_and(|toc| is_stereo(*toc));
+        self.mono_samples = if is_stereo { 0 } else { self.mono_samples.saturating_add(samples) };
+        if self.last_packets.len() == PACKETS_TO_TUNE_IN {
+            self.last_packets.pop_front();
+        }
+        self.last_packets.push_back(packet.clone());
     }
 
     /// Lets the decoder that was abandoned play what comes now; its first samples are what the sound must slide away from.
-    fn play_abandoned(&mut self, samples: usize, source: &Source) -> Option<[f32; FADE_SAMPLES]> {
+    fn play_abandoned(&mut self, samples: usize, source: &Source) -> Option<Joint> {
         let abandoned = self.abandoned.take()?;
         let mended = self.keep_state();
         self.decoder.restore(&abandoned);
+        let channels = self.decoder.channels();
         let mut sound = std::mem::take(&mut self.discarded);
         match source {
             Source::Packet(packet) => {
                 // If it cannot be decoded, it cannot by the mended decoder either.
-                let _ = self.decoder.decode(packet, &mut sound);
+                let _ = self.decoder.decode(packet, sound.view(channels, samples));
             }
             Source::Substitutes(substitutes) => {
-                self.fill(substitutes, &mut sound[..samples]);
+                self.fill(substitutes, sound.view(channels, samples));
             }
         }
-        let mut start = [0.0; FADE_SAMPLES];
-        start.copy_from_slice(&sound[..FADE_SAMPLES]);
+        let start = sound.joint(channels);
         self.discarded = sound;
         self.decoder.restore(&mended);
         self.spare.extend([abandoned, mended]);
         Some(start)
     }
 
-    fn joined(&mut self, before_joint: Option<[f32; FADE_SAMPLES]>, samples: usize) -> &mut [f32] {
-        let sound = &mut self.sound[..samples];
-        if let Some(old) = before_joint {
-            let length = samples.min(FADE_SAMPLES);
-            cross_fade(&old[..length], &mut sound[..length]);
+    fn joined(&mut self, before_joint: Option<Joint>, samples: usize) -> MidSide<&mut [f32]> {
+        let channels = self.decoder.channels();
+        match before_joint {
+            Some(old) => self.slid_from(&old, channels, 0..samples),
+            None => self.sound.view(channels, samples),
         }
+    }
+
+    /// A part of the sound, of which `channels` were decoded, beginning as `old`.
+    fn slid_from(&mut self, old: &Joint, channels: Channels, samples: Range<usize>) -> MidSide<&mut [f32]> {
+        if channels == Channels::Mono {
+            self.sound.side.fill(0.0);
+        }
+        let mut sound = self.sound.part(channels.max(old.channels()), samples);
+        sound.slide_from(old.as_slices());
         sound
     }
 
-    fn fill(&mut self, substitutes: &Substitutes, sound: &mut [f32]) -> Rung {
+    fn fill(&mut self, substitutes: &Substitutes, mut sound: MidSide<&mut [f32]>) -> Rung {
+        let samples = sound.middle.len();
         if let Some(copy) = &substitutes.copy
-            && self.decoder.decode(copy, sound) == Ok(sound.len())
+            && self.decoder.decode(copy, sound.reborrow()) == Ok(samples)
         {
             return Rung::Copy;
         }
         if let Some(next) = &substitutes.next
             && packet_has_inband_copy(next)
-            && self.decoder.decode_inband_copy(next, sound) == Ok(sound.len())
+            && self.decoder.decode_inband_copy(next, sound.reborrow()) == Ok(samples)
         {
             return Rung::InbandCopy;
         }
         if let Some((later, offset)) = &substitutes.later
-            && self.deep_reach(later).is_some_and(|reach| *offset <= reach + sound.len())
-            && self.decoder.decode_deep(&self.deep, *offset, sound) == Ok(sound.len())
+            && self.deep_reach(later).is_some_and(|reach| *offset <= reach + samples)
+            && self.decoder.decode_deep(&self.deep, *offset, sound.reborrow()) == Ok(samples)
         {
             return Rung::Deep;
         }
@@ -271,18 +374,19 @@ impl DecodeLadder {
         (reach > 0).then_some(reach)
     }
 
-    fn conceal(&mut self, sound: &mut [f32]) {
-        let whole = sound.len() / UNIT_SAMPLES * UNIT_SAMPLES;
-        let (units, rest) = sound.split_at_mut(whole);
-        if units.is_empty() || self.decoder.conceal(units).is_err() {
-            units.fill(0.0);
+    fn conceal(&mut self, sound: MidSide<&mut [f32]>) {
+        let whole = sound.middle.len() / UNIT_SAMPLES * UNIT_SAMPLES;
+        let (mut units, mut rest) = sound.split_at(whole);
+        if whole == 0 || self.decoder.conceal(units.reborrow()).is_err() {
+            units.silence();
         }
-        if !rest.is_empty() {
-            let mut unit = [0.0; UNIT_SAMPLES];
-            if self.decoder.conceal(&mut unit).is_err() {
-                unit.fill(0.0);
+        let left = rest.middle.len();
+        if left > 0 {
+            let mut unit = MidSide { middle: [0.0; UNIT_SAMPLES], side: Some([0.0; UNIT_SAMPLES]) };
+            if self.decoder.conceal(unit.as_mut_slices()).is_err() {
+                unit.as_mut_slices().silence();
             }
-            rest.copy_from_slice(&unit[..rest.len()]);
+            rest.copy_from(unit.as_slices());
         }
     }
 

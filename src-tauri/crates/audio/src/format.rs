@@ -1,4 +1,4 @@
-//! The one format inside the engine: mono, 32-bit float, 48 kHz. The microphone's sound moves in blocks of 10 ms, Opus frames are one,
+//! The one format inside the engine: planes of 32-bit float at 48 kHz, one for mono and two ([`crate::mid_side`]) for stereo. The microphone's sound moves in blocks of 10 ms, Opus frames are one,
 //! two or four of them; the mix for the loudspeaker moves in blocks of 5 ms.
 
 /// Sample rate of everything between the two device edges, Hz.
@@ -29,13 +29,13 @@ pub const MIX_SAMPLES: usize = 240;
 /// Length of one block of the mix, microseconds.
 pub const MIX_MICROS: i64 = 5_000;
 
-/// One block of the microphone's sound, samples in -1.0 ..= 1.0.
+/// One block of a plane of the microphone's sound, samples in -1.0 ..= 1.0.
 pub type Block = [f32; BLOCK_SAMPLES];
 
 /// A block without sound.
 pub const SILENT_BLOCK: Block = [0.0; BLOCK_SAMPLES];
 
-/// One block of the mix, samples in -1.0 ..= 1.0.
+/// One block of a plane of the mix, samples in -1.0 ..= 1.0.
 pub type MixBlock = [f32; MIX_SAMPLES];
 
 /// A block of the mix without sound.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::clock::Moment;
+use crate::coding::Coding;
 use crate::error::AudioError;
 use crate::format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SHORT_FRAME_SAMPLES};
+use crate::mid_side::{Channels, MidSide};
 use crate::opus_padding::extensions::{FIRST_LONG_ID, LAST_ID, read_extensions};
 use crate::opus_padding::packet::OpusPacket;
 use crate::opus_padding::{attach, find};
@@ -21,18 +23,26 @@ use crate::speaker::{ReceivedPacket, Speaker, SpeakerId, SpeakerInbox, speaker};
 const LONGEST_PAUSE_BLOCKS: u8 = 64;
 
 /// Packets of a buzz with copies of earlier frames and with Deep Redundancy: everything the parsers have a rule for.
-static REAL_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| real_packets(60, FRAME_SAMPLES).unwrap_or_default());
+static REAL_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, FRAME_SAMPLES));
 
 /// The same with frames of other lengths, as a speaker sends them who changes over.
-static SHORT_PACKETS: LazyLock<Vec<Bytes>> =
-    LazyLock::new(|| real_packets(60, SHORT_FRAME_SAMPLES).unwrap_or_default());
-static LONG_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| real_packets(60, LONG_FRAME_SAMPLES).unwrap_or_default());
+static SHORT_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, SHORT_FRAME_SAMPLES));
+static LONG_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, LONG_FRAME_SAMPLES));
 
-fn real_packets(frames: usize, frame_samples: usize) -> Result<Vec<Bytes>, AudioError> {
+/// The same as music in stereo.
+static STEREO_PACKETS: LazyLock<Vec<Bytes>> =
+    LazyLock::new(|| packets_of(Coding::Music(Channels::Stereo), FRAME_SAMPLES));
+
+fn packets_of(coding: Coding, frame_samples: usize) -> Vec<Bytes> {
+    real_packets(60, coding, frame_samples).unwrap_or_default()
+}
+
+fn real_packets(frames: usize, coding: Coding, frame_samples: usize) -> Result<Vec<Bytes>, AudioError> {
     let mut control = RedundancyControl::default();
     control.report(LossReport { loss: 0.4, mean_burst: 2.0, available_bitrate: None }, Moment::default());
     let mut encoder = RedundantEncoder::new()?;
     encoder.set_scheme(control.scheme())?;
+    encoder.set_coding(coding)?;
     let sample = |n: usize| {
         let seconds = n as f32 / 48_000.0;
         let buzz: f32 = (1..20).map(|k| (seconds * 900.0 * k as f32).sin() / k as f32).sum();
@@ -40,7 +50,11 @@ fn real_packets(frames: usize, frame_samples: usize) -> Result<Vec<Bytes>, Audio
     };
     let frame = |first: usize| (first..first + frame_samples).map(sample).collect::<Vec<f32>>();
     let firsts = (0..frames).map(|index| index * frame_samples);
-    firsts.map(|first| Ok(encoder.encode(&frame(first), first as u32)?.into())).collect()
+    let mut encode = |first: usize| {
+        let (middle, side) = (frame(first), frame(first + frame_samples / 2));
+        encoder.encode(MidSide { middle: &middle[..], side: Some(&side) }, first as u32)
+    };
+    firsts.map(|first| Ok(encode(first)?.into())).collect()
 }
 
 /// Real packet `index`, counted around.
@@ -91,7 +105,7 @@ pub fn play_script(script: &[u8]) {
     while let Some(step) = script.next() {
         match step % 8 {
             0 => listener.hear_the_next(),
-            1 => listener.hear_another_length(script.byte()),
+            1 => listener.hear_another_kind(script.byte()),
             2 => listener.hear(script.raw()),
             3 => listener.hear_truncated(script.byte()),
             4 => listener.hear_flipped(script.byte(), script.byte()),
@@ -165,9 +179,13 @@ impl Listener {
         self.hear(real_packet(self.index));
     }
 
-    /// One whose length is not that of the others, at a time that may or may not fit.
-    fn hear_another_length(&mut self, which: u8) {
-        let packets = if which & 1 == 0 { &SHORT_PACKETS } else { &LONG_PACKETS };
+    /// One whose length or number of channels is not that of the others, at a time that may or may not fit.
+    fn hear_another_kind(&mut self, which: u8) {
+        let packets = match which & 3 {
+            0 => &SHORT_PACKETS,
+            1 | 3 => &LONG_PACKETS,
+            _ => &STEREO_PACKETS,
+        };
         self.hear(counted_around(packets, self.index));
         self.index += usize::from(which & 3 == 3);
     }
@@ -201,7 +219,7 @@ impl Listener {
         for _ in 0..2 * u16::from(blocks) {
             self.millis += 5;
             let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
-            assert!(block.iter().all(|sample| sample.is_finite()));
+            assert!(block.left_right().flatten().all(|sample| sample.is_finite()));
         }
         self.assert_bounded();
     }
@@ -222,7 +240,7 @@ impl Listener {
         for _ in 0..12_000 {
             self.millis += 5;
             let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
-            silent = if block.iter().all(|sample| *sample == 0.0) { silent + 1 } else { 0 };
+            silent = if block.left_right().flatten().all(|sample| sample == 0.0) { silent + 1 } else { 0 };
             if silent > 400 {
                 break;
             }

@@ -5,11 +5,13 @@
 //! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
 //! ```
 //!
-//! Between the two device edges everything is mono, 32-bit float, 48 kHz, in blocks of 10 ms, on one engine thread. Device
-//! callbacks only move samples through rings. Devices are opened, closed and rebuilt on threads of their own.
-//! Start at [`Engine`].
+//! Between the two device edges everything is 32-bit float, 48 kHz, in blocks of 10 ms, on one engine thread: a middle, and a side
+//! where somebody sends stereo. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on
+//! threads of their own. Start at [`Engine`].
 
+mod capture;
 mod clock;
+mod coding;
 mod copy_slots;
 mod cue;
 mod decode_ladder;
@@ -30,6 +32,7 @@ mod limiter;
 mod loudness;
 mod loudness_leveller;
 mod microphone_chain;
+mod mid_side;
 mod mixer;
 mod muted_talk;
 mod noise_floor;
@@ -65,6 +68,8 @@ mod sound_loop;
 mod sound_service;
 mod speaker;
 mod statistics;
+#[cfg(test)]
+mod stereo_path;
 mod stream;
 #[cfg(test)]
 mod synthetic_sound;

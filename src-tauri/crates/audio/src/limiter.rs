@@ -1,6 +1,7 @@
 //! Keeps the mix of any number of speakers below full scale, without adding delay.
 
 use crate::format::SAMPLE_RATE_HZ;
+use crate::mid_side::MidSide;
 
 /// The loudest sample that leaves the limiter: -1 dBFS, room for the peaks that a resampler or a codec adds between samples.
 pub const CEILING: f32 = 0.891_25;
@@ -15,7 +16,8 @@ const RELEASE_SECONDS: f32 = 0.12;
 /// A peak limiter with instant attack.
 ///
 /// The gain falls in the very sample that would pass the ceiling, so the output is continuous (it rests at the ceiling
-/// until the peak is over) and no look-ahead has to be paid for with delay.
+/// until the peak is over) and no look-ahead has to be paid for with delay. Both channels get the gain that the louder one needs,
+/// so that nothing moves sideways.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     gain: f32,
@@ -31,18 +33,31 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Limits `samples` in place. A sample that is not a number becomes silence.
-    pub fn apply(&mut self, samples: &mut [f32]) {
-        for sample in samples {
-            *sample = self.limit(*sample);
+    /// Limits `sound` in place. A sample that is not a number becomes silence.
+    pub fn apply<'a>(&mut self, sound: impl Into<MidSide<&'a mut [f32]>>) {
+        let MidSide { middle, side } = sound.into();
+        let Some(side) = side else {
+            middle.iter_mut().for_each(|sample| (*sample, _) = self.limit(*sample, 0.0));
+            return;
+        };
+        for (middle, side) in middle.iter_mut().zip(side) {
+            (*middle, *side) = self.limit(*middle, *side);
         }
     }
 
-    fn limit(&mut self, sample: f32) -> f32 {
-        if !sample.is_finite() {
-            return 0.0;
+    /// One moment. The louder channel has the peak |middle| + |side|.
+    fn limit(&mut self, middle: f32, side: f32) -> (f32, f32) {
+        let peak = middle.abs() + side.abs();
+        if !peak.is_finite() {
+            return (0.0, 0.0);
         }
-        let peak = sample.abs();
+        let gain = self.gain_for(peak);
+        let middle = (middle * gain).clamp(-CEILING, CEILING);
+        let room = CEILING - middle.abs();
+        (middle, (side * gain).clamp(-room, room))
+    }
+
+    fn gain_for(&mut self, peak: f32) -> f32 {
         if peak * self.gain > CEILING {
             self.gain = CEILING / peak;
             self.hold = HOLD_SAMPLES;
@@ -52,7 +67,7 @@ impl Limiter {
             let headroom = if peak > CEILING { CEILING / peak } else { 1.0 };
             self.gain = (self.gain + (1.0 - self.gain) * self.release).min(headroom);
         }
-        (sample * self.gain).clamp(-CEILING, CEILING)
+        self.gain
     }
 }
 
@@ -66,10 +81,29 @@ mod tests {
         #[test]
         fn never_lets_a_sample_past_the_ceiling(samples in prop::collection::vec(any::<f32>(), 0..2_000)) {
             let mut samples = samples;
-            Limiter::default().apply(&mut samples);
+            Limiter::default().apply(&mut samples[..]);
             for sample in samples {
                 prop_assert!(sample.abs() <= CEILING);
             }
+        }
+
+        #[test]
+        fn never_lets_a_channel_past_the_ceiling(moments in prop::collection::vec(any::<(f32, f32)>(), 0..2_000)) {
+            let (middle, side) = moments.into_iter().unzip();
+            let mut sound = MidSide { middle, side: Some(side) };
+            Limiter::default().apply(MidSide::<Vec<f32>>::as_mut_slices(&mut sound));
+            for [left, right] in sound.left_right() {
+                prop_assert!(left.abs().max(right.abs()) <= CEILING + 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peak_on_the_left_turns_the_right_down_as_much() {
+        let mut sound = MidSide { middle: vec![1.25; 100], side: Some(vec![0.75; 100]) };
+        Limiter::default().apply(sound.as_mut_slices());
+        for [left, right] in sound.left_right() {
+            assert!((left - CEILING).abs() < 1e-5 && (right - CEILING / 4.0).abs() < 1e-5, "{left} {right}");
         }
     }
 
@@ -77,14 +111,14 @@ mod tests {
     fn leaves_quiet_sound_alone() {
         let sound: Vec<f32> = (0..4_800).map(|n| 0.5 * (n as f32 * 0.05).sin()).collect();
         let mut limited = sound.clone();
-        Limiter::default().apply(&mut limited);
+        Limiter::default().apply(&mut limited[..]);
         assert_eq!(sound, limited);
     }
 
     #[test]
     fn a_loud_onset_stays_continuous() {
         let mut samples: Vec<f32> = (0..9_600).map(|n| 3.0 * (n as f32 * 0.03).sin()).collect();
-        Limiter::default().apply(&mut samples);
+        Limiter::default().apply(&mut samples[..]);
         let step = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
         // The steepest step of the unlimited onset: 3.0 * 0.03.
         assert!(step <= 0.091, "step {step}");

@@ -1,6 +1,6 @@
 //! How loud a sound is to the ear: loudness after ITU-R BS.1770-5 and EBU Tech 3341, in LUFS.
 //!
-//! The sound here is mono and is played from both loudspeakers, so it counts twice: a mono sound at -26 LUFS in a file is
+//! The sound here is one plane and is played from both loudspeakers, so it counts twice: a mono sound at -26 LUFS in a file is
 //! -23 LUFS in the room, as the same sound in both channels of a stereo file would be (BS.1770-5 adds channels up).
 
 use crate::format::SAMPLE_RATE_HZ;

@@ -4,7 +4,9 @@
 //! well above the quietest moment around them. The gain rests in pauses, so no breath is pumped up.
 
 use crate::fade::GainRamp;
+use crate::format::MixBlock;
 use crate::loudness::{LoudnessMeter, SILENCE_LUFS, lufs};
+use crate::mid_side::MidSide;
 
 /// How loud everybody should be, LUFS: the quiet end of what AES TD1004.1.15-10 recommends for streams (-20 to -16), because
 /// several people may talk at once and the limiter should rest.
@@ -115,6 +117,17 @@ impl Default for LoudnessLeveller {
 impl LoudnessLeveller {
     /// Measures a block and applies the gain to it.
     pub fn apply(&mut self, block: &mut [f32]) {
+        self.measure(block);
+        self.ramp.apply(block);
+    }
+
+    /// The same for both channels: speech is in the middle, and the gain is for all of it.
+    pub(crate) fn apply_to_both(&mut self, block: &mut MidSide<MixBlock>) {
+        self.measure(&block.middle);
+        block.apply(&mut self.ramp);
+    }
+
+    fn measure(&mut self, block: &[f32]) {
         let (speech, gain_db, loudness) = (&mut self.speech, &mut self.gain_db, &mut self.loudness);
         self.meter.feed(block, |meter, step| {
             *loudness = meter.short_term();
@@ -123,7 +136,6 @@ impl LoudnessLeveller {
             }
         });
         self.ramp.head_for(10_f32.powf(self.gain_db / 20.0), block.len());
-        self.ramp.apply(block);
     }
 
     /// The gain now, dB; between -12 and 12.

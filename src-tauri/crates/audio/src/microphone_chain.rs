@@ -1,5 +1,7 @@
 //! The microphone's sound between the ring and the voice: which processing it gets, what the processing must know of the
 //! loudspeaker, and who else looks at it: the notice of talk while muted, and the sound check.
+//!
+//! Processing is of one channel: it takes the middle. The side goes through only where nothing is processed.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
@@ -8,8 +10,10 @@ use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, is_softwa
 use crate::fade::cross_fade;
 use crate::format::{BLOCK_MICROS, Block, MIX_SAMPLES, MixBlock, SILENT_BLOCK};
 use crate::level_meter::{SILENCE_DBFS, dbfs, mean_square};
+use crate::mid_side::MidSide;
 use crate::muted_talk::MutedTalk;
 use crate::noise_floor::NoiseFloor;
+use crate::redundancy_profile::SoundKind;
 use crate::sound_check::SoundCheckRecorder;
 use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};
 
@@ -28,7 +32,9 @@ pub(crate) enum SoundEnd {
 
 /// A block as it comes out of the chain.
 pub(crate) struct HeardBlock {
-    pub(crate) block: Block,
+    pub(crate) block: MidSide<Block>,
+    /// Music only if the person chose it: a file that is left as it is may well be speech.
+    pub(crate) sound: SoundKind,
     /// The person talks although they are muted; said once per mute.
     pub(crate) talks_while_muted: bool,
 }
@@ -169,8 +175,15 @@ impl MicrophoneChain {
         }
     }
 
+    /// Whether the person chose that the microphone's sound is left as it is: then both its channels are wanted.
+    pub(crate) fn wants_stereo(&self) -> bool {
+        self.mode == Some(MicrophoneMode::Music)
+    }
+
     /// Processes the next block of the microphone.
-    pub(crate) fn process(&mut self, captured: &Block, muted: bool) -> HeardBlock {
+    pub(crate) fn process(&mut self, captured: impl Into<MidSide<Block>>, muted: bool) -> HeardBlock {
+        let MidSide { middle: captured, side } = captured.into();
+        let captured = &captured;
         let played_dbfs = self.played_levels.pop_front().unwrap_or(SILENCE_DBFS);
         let captured_dbfs = dbfs(mean_square(captured));
         self.decision.observe(played_dbfs, captured_dbfs);
@@ -178,7 +191,12 @@ impl MicrophoneChain {
         let block = self.processed(captured);
         self.record(captured, &block);
         let talks_while_muted = self.talk.observe(dbfs(mean_square(&block)), muted);
-        HeardBlock { block, talks_while_muted: talks_while_muted && !self.leaves_echo() }
+        let untouched = self.processing.mode() == MicrophoneMode::Music;
+        HeardBlock {
+            block: MidSide { middle: block, side: side.filter(|_| untouched) },
+            sound: if untouched && self.wants_stereo() { SoundKind::Music } else { SoundKind::Speech },
+            talks_while_muted: talks_while_muted && !self.leaves_echo(),
+        }
     }
 
     pub(crate) fn statistics(&self) -> ProcessingStatistics {
@@ -284,7 +302,7 @@ mod tests {
         let mut out = Vec::new();
         for (far, near) in played.iter().zip(captured.as_chunks::<BLOCK_SAMPLES>().0) {
             far.as_chunks().0.iter().for_each(|half| chain.hear_loudspeaker(half));
-            out.extend_from_slice(&chain.process(near, false).block);
+            out.extend_from_slice(&chain.process(*near, false).block.middle);
         }
         out
     }
@@ -301,6 +319,24 @@ mod tests {
             assert_eq!(chain.statistics().mode, MicrophoneMode::Speech);
             assert!(!chain.statistics().cancels_echo);
         }
+    }
+
+    #[test]
+    fn only_music_that_somebody_chose_is_music_and_a_side_passes_only_what_processes_nothing() {
+        let both = MidSide { middle: [0.25; BLOCK_SAMPLES], side: Some([0.125; BLOCK_SAMPLES]) };
+        let mut file = chain(SoundEnd::File, device("Headphones"));
+        assert_eq!(file.process(both, false).sound, SoundKind::Speech);
+        assert!(!file.wants_stereo());
+        let mut chain = chain(device("Microphone"), device("Headphones"));
+        let heard = chain.process(both, false);
+        assert_eq!((heard.sound, heard.block.side), (SoundKind::Speech, None));
+        chain.set_mode(MicrophoneMode::Music);
+        let course: Vec<HeardBlock> = (0..5).map(|_| chain.process(both, false)).collect();
+        let music: Vec<bool> = course.iter().map(|heard| heard.sound == SoundKind::Music).collect();
+        assert_eq!(music, [false, false, true, true, true]);
+        assert!(course.iter().zip(music).all(|(heard, music)| heard.block.side.is_some() == music));
+        chain.set_mode(MicrophoneMode::Speech);
+        assert_eq!(chain.process(both, false).sound, SoundKind::Speech);
     }
 
     #[test]

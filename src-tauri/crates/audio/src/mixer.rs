@@ -1,8 +1,9 @@
-//! Everybody who can be heard, in one sound.
+//! Everybody who can be heard, in one sound: who sends mono in the middle, who sends stereo from left to right.
 
 use crate::clock::Moment;
 use crate::format::{MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::limiter::Limiter;
+use crate::mid_side::MidSide;
 use crate::speaker::{Speaker, SpeakerId};
 use crate::statistics::SpeakerStatistics;
 
@@ -34,10 +35,14 @@ impl Mixer {
     }
 
     /// The next block of the mix, played from `now` on. `gone` is told about speakers whose last fade this was.
-    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> MixBlock {
-        let mut mix = SILENT_MIX;
+    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> MidSide<MixBlock> {
+        let mut mix = MidSide::mono(SILENT_MIX);
         for speaker in &mut self.speakers {
-            add(&mut mix, &speaker.render(now));
+            let sound = speaker.render(now);
+            add(&mut mix.middle, &sound.middle);
+            if let Some(side) = &sound.side {
+                add(mix.side_or_silence(), side);
+            }
         }
         self.speakers.retain(|speaker| {
             if speaker.has_left() {
@@ -47,11 +52,11 @@ impl Mixer {
         });
         for cue in &mut self.cues {
             let end = (cue.played + MIX_SAMPLES).min(cue.sound.len());
-            add(&mut mix, &cue.sound[cue.played..end]);
+            add(&mut mix.middle, &cue.sound[cue.played..end]);
             cue.played = end;
         }
         self.cues.retain(|cue| cue.played < cue.sound.len());
-        self.limiter.apply(&mut mix);
+        self.limiter.apply(mix.as_mut_slices());
         self.mixed_blocks += 1;
         mix
     }
@@ -119,7 +124,7 @@ mod tests {
                 inboxes.truncate(6);
             }
             let now = Moment::default().plus_micros(block as i64 * 5_000);
-            heard.extend(mixer.render(now, |id| left.push(id)));
+            heard.extend(mixer.render(now, |id| left.push(id)).middle);
         }
         let loudest = heard.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
         assert!((0.5..=CEILING).contains(&loudest), "{loudest}");

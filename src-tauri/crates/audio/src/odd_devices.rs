@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::capture::Capture;
 use crate::clock::Moment;
 use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, FRAME_SAMPLES, MIX_SAMPLES, MixBlock};
 use crate::level_meter::{dbfs, mean_square};
@@ -15,7 +16,7 @@ use crate::output::{DeviceOutput, Output};
 use crate::ring::{CapturePort, PlaybackPort, Waker, capture_ring, playback_ring};
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
 use crate::statistics::{SpeakerStatistics, StreamCounters};
-use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::voice::{EncodedFrame, Voice};
 use crate::voice_processing::MicrophoneMode;
 
 /// Rates and channels of devices, and frames per callback.
@@ -63,8 +64,10 @@ impl Speaking {
     fn hear(&mut self, data: &[f32], now: Moment) {
         self.port.take(data, 0);
         self.capture.drain_ring();
+        self.capture.keep_stereo(self.chain.wants_stereo() || self.voice.is_stereo());
         while let Some((block, age_micros)) = self.capture.next_block() {
-            let heard = self.chain.process(&block, false);
+            let heard = self.chain.process(block, false);
+            self.voice.take_sound(heard.sound);
             self.sent.extend(self.voice.push_block(heard.block, now.plus_micros(-age_micros)));
         }
     }
@@ -95,6 +98,30 @@ fn a_voice_from_any_microphone_leaves_whole_and_in_even_steps() {
     }
 }
 
+#[test]
+fn chosen_music_is_sent_in_stereo_from_a_microphone_of_two_channels_and_in_mono_from_one_of_one() {
+    for (rate_hz, channels) in [(48_000, 1), (48_000, 2), (44_100, 2), (96_000, 6)] {
+        for mode in [MicrophoneMode::Music, MicrophoneMode::Speech] {
+            let mut speaking = Speaking::into(rate_hz, channels);
+            speaking.chain.set_mode(mode);
+            let frames = rate_hz as usize / 100;
+            for callback in 1..100 {
+                // Left and right the opposite of each other: their mean says nothing.
+                let sample =
+                    |n: usize| tone((callback * frames + n / usize::from(channels)) as f64 / f64::from(rate_hz));
+                let sign = |n: usize| [1.0, -1.0].get(n % usize::from(channels)).copied().unwrap_or(0.0);
+                let data: Vec<f32> = (0..frames * usize::from(channels)).map(|n| sign(n) * sample(n)).collect();
+                speaking.hear(&data, Moment::from_millis(callback as i64 * 10));
+            }
+            let name = format!("{rate_hz} Hz, {channels} channels, {mode:?}");
+            let stereo = channels > 1 && mode == MicrophoneMode::Music;
+            let last = speaking.sent.last().unwrap();
+            assert_eq!(last.payload[0] & 0b100 != 0, stereo, "{name}");
+            assert_eq!(last.level_dbov < 20, stereo || channels == 1, "{name}: {}", last.level_dbov);
+        }
+    }
+}
+
 /// A loudspeaker that calls back with `frames` at a time, fed with a tone by the engine's output.
 struct Playing {
     port: PlaybackPort,
@@ -119,7 +146,7 @@ impl Playing {
             while self.output.wants_block(now) {
                 let block: MixBlock = std::array::from_fn(|n| tone((self.rendered + n) as f64 / 48_000.0));
                 self.rendered += MIX_SAMPLES;
-                self.output.accept(&block, now);
+                self.output.accept(&block.into(), now);
             }
             now = now.plus_micros(self.output.micros_to_next(now).max(1));
         }
@@ -225,7 +252,7 @@ fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> L
         let spoken_at = (said + 1) * microphone_micros;
         while (heard + 1) * loudspeaker_micros / 2 < spoken_at {
             heard += 1;
-            for sample in listener.render(Moment::default().plus_micros(heard * loudspeaker_micros / 2)) {
+            for sample in listener.render(Moment::default().plus_micros(heard * loudspeaker_micros / 2)).middle {
                 largest_step = largest_step.max((sample - last).abs());
                 last = sample;
             }

@@ -1,10 +1,11 @@
 //! Where the mix goes and who sets its pace: a loudspeaker's ring, or a clock where there is no loudspeaker.
 
 use crate::clock::Moment;
-use crate::format::{MIX_MICROS, MixBlock, SAMPLE_RATE_HZ};
+use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SAMPLE_RATE_HZ, SILENT_MIX};
+use crate::mid_side::{MidSide, left_right};
 use crate::render_lead::RenderLead;
 use crate::resampler::{RateConverter, ten_milliseconds};
-use crate::ring::PlaybackTap;
+use crate::ring::{LeftRight, PlaybackTap};
 use crate::wav_loudspeaker::WavTap;
 
 /// A clock this far behind (a machine that slept) goes on from now, microseconds.
@@ -33,10 +34,10 @@ impl Output {
     }
 
     /// Takes a block rendered at `now`.
-    pub(crate) fn accept(&mut self, block: &MixBlock, now: Moment) {
+    pub(crate) fn accept(&mut self, block: &MidSide<MixBlock>, now: Moment) {
         match self {
             Self::Device(device) => device.accept(block, now),
-            Self::Clock(clock) => clock.accept(block),
+            Self::Clock(clock) => clock.accept(&block.middle),
         }
     }
 
@@ -76,20 +77,51 @@ impl Output {
 /// A loudspeaker. A block is rendered shortly before the callback that needs it.
 pub(crate) struct DeviceOutput {
     tap: PlaybackTap,
-    converter: RateConverter,
-    converted: Vec<f32>,
+    converters: Converters,
     /// What must be there before the first callback has told its pace, frames.
     first_fill: usize,
     lead: RenderLead,
     micros_to_ear: i64,
 }
 
+/// Middle and side at the loudspeaker's rate. Both always run, so that they are never apart.
+struct Converters {
+    middle: RateConverter,
+    side: RateConverter,
+    middle_plane: Vec<f32>,
+    side_plane: Vec<f32>,
+    joined: Vec<LeftRight>,
+}
+
+impl Converters {
+    fn new(rate_hz: u32) -> Option<Self> {
+        Some(Self {
+            middle: RateConverter::new(SAMPLE_RATE_HZ, rate_hz)?,
+            side: RateConverter::new(SAMPLE_RATE_HZ, rate_hz)?,
+            middle_plane: Vec::with_capacity(MIX_SAMPLES),
+            side_plane: Vec::with_capacity(MIX_SAMPLES),
+            joined: Vec::with_capacity(MIX_SAMPLES),
+        })
+    }
+
+    fn convert(&mut self, block: &MidSide<MixBlock>) -> &[LeftRight] {
+        self.middle_plane.clear();
+        self.side_plane.clear();
+        self.middle.convert(&block.middle, &mut self.middle_plane);
+        self.side.convert(block.side.as_ref().unwrap_or(&SILENT_MIX), &mut self.side_plane);
+        self.joined.clear();
+        let moments = self.middle_plane.iter().zip(&self.side_plane);
+        self.joined.extend(moments.map(|(middle, side)| left_right(*middle, *side)));
+        &self.joined
+    }
+}
+
 impl DeviceOutput {
     /// Feeds `tap` from `now` on; `None` if its rate makes no sense.
     pub(crate) fn new(tap: PlaybackTap, now: Moment) -> Option<Self> {
-        let converter = RateConverter::new(SAMPLE_RATE_HZ, tap.rate_hz)?;
+        let converters = Converters::new(tap.rate_hz)?;
         let first_fill = ten_milliseconds(tap.rate_hz);
-        Some(Self { tap, converter, converted: Vec::new(), first_fill, lead: RenderLead::begin(now), micros_to_ear: 0 })
+        Some(Self { tap, converters, first_fill, lead: RenderLead::begin(now), micros_to_ear: 0 })
     }
 
     fn wants_block(&mut self, now: Moment) -> bool {
@@ -111,19 +143,17 @@ impl DeviceOutput {
         self.tap.ring.buffer().capacity() - self.tap.ring.slots()
     }
 
-    fn accept(&mut self, block: &MixBlock, now: Moment) {
+    fn accept(&mut self, block: &MidSide<MixBlock>, now: Moment) {
         let filled = self.filled();
         self.tap.pulse.note_block(now, filled);
         self.micros_to_ear = self.tap.pulse.micros_to_ear(now, filled);
-        self.converted.clear();
-        self.converter.convert(block, &mut self.converted);
         // The lead is at most half of the ring, so all of it fits.
-        let (_, rest) = self.tap.ring.push_partial_slice(&self.converted);
+        let (_, rest) = self.tap.ring.push_partial_slice(self.converters.convert(block));
         debug_assert!(rest.is_empty());
     }
 }
 
-/// No loudspeaker: the mix goes into a file or nowhere, a block every 5 ms of wall time.
+/// No loudspeaker: the middle of the mix goes into a file or nowhere, a block every 5 ms of wall time.
 pub(crate) struct ClockOutput {
     due: Moment,
     recorder: Option<WavTap>,

@@ -21,12 +21,13 @@ use pulseaudio::protocol::{
 };
 
 use crate::format::SAMPLE_RATE_HZ;
+use crate::mid_side::Channels;
 use crate::pulse_connection::{ConnectionEnding, Message, PulseConnection};
 use crate::pulse_latency::PulseLatency;
 use crate::ring::{CapturePort, PlaybackPort};
 use crate::stream::{DrainCount, OPENING_LIMIT, OnBroken};
 
-/// What these streams have; the server converts. A microphone has one channel and a loudspeaker two.
+/// What these streams have; the server converts. A loudspeaker has two channels, a microphone one or two.
 const SAMPLE_BYTES: usize = size_of::<f32>();
 const LOUDSPEAKER_CHANNELS: u8 = 2;
 const LOUDSPEAKER_FRAME_BYTES: usize = SAMPLE_BYTES * LOUDSPEAKER_CHANNELS as usize;
@@ -88,15 +89,20 @@ impl PulseStream {
     /// A microphone's stream, not yet running, that calls every `frames`.
     pub(crate) fn capture(
         source: &str,
+        channels: Channels,
         frames: u32,
         port: CapturePort,
         on_broken: OnBroken,
     ) -> Result<Self, cpal::Error> {
         let mut connection = PulseConnection::open(OPENING_LIMIT)?;
-        let bytes = frames * SAMPLE_BYTES as u32;
+        let frame_bytes = SAMPLE_BYTES * channels.count();
+        let bytes = frames * frame_bytes as u32;
         let params = RecordStreamParams {
-            sample_spec: sample_spec(1),
-            channel_map: ChannelMap::mono(),
+            sample_spec: sample_spec(channels.count() as u8),
+            channel_map: match channels {
+                Channels::Mono => ChannelMap::mono(),
+                Channels::Stereo => ChannelMap::stereo(),
+            },
             source_name: Some(device_name(source)?),
             buffer_attr: BufferAttr { max_length: bytes, fragment_size: bytes, ..BufferAttr::default() },
             flags: flags(),
@@ -104,7 +110,7 @@ impl PulseStream {
             ..RecordStreamParams::default()
         };
         let reply: CreateRecordStreamReply = connection.ask(&Command::CreateRecordStream(params))?;
-        Self::of(connection, reply.channel, End::Microphone(port), SAMPLE_BYTES, on_broken)
+        Self::of(connection, reply.channel, End::Microphone(port), frame_bytes, on_broken)
     }
 
     /// A loudspeaker's stream, not yet running, that calls every `frames`. The server holds two callbacks' worth.
@@ -294,7 +300,7 @@ impl Worker {
         }
         self.latency.pass(self.samples.len() * SAMPLE_BYTES);
         port.take(&self.samples, self.latency.capture_micros(now));
-        let nap = nap_after(self.samples.len(), port.frames_to_wake());
+        let nap = nap_after(self.samples.len() / port.channels(), port.frames_to_wake());
         self.outgoing.clear();
         self.ask_for_latency(now)?;
         if !self.outgoing.is_empty() {

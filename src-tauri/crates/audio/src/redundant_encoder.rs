@@ -2,14 +2,17 @@
 //!
 //! Two encoders hear the same sound: the voice itself, and a second one whose frames are sent again with later packets. A copy
 //! decoded in the state of the voice's own decoder sounds a little duller and leaves that state nearly right, so that the frame
-//! after it comes out whole. That takes copies of one SILK rate (hence the fixed bandwidth) and of the voice's coding family.
+//! after it comes out whole. That takes copies of the voice's coding family, and of one SILK rate (hence their fixed bandwidth in
+//! speech).
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::coding::Coding;
 use crate::error::AudioError;
 use crate::format::FRAME_SAMPLES;
+use crate::mid_side::MidSide;
 use crate::opus_codec::{EncoderSettings, OpusEncoder, OpusError};
 use crate::opus_padding::packet::is_celt;
 use crate::redundancy_profile::RedundancyScheme;
@@ -32,21 +35,37 @@ const KEPT_COPIES: usize = 6;
 pub struct RedundantEncoder {
     voice: OpusEncoder,
     copier: OpusEncoder,
+    coding: Coding,
     scheme: RedundancyScheme,
     /// RTP timestamp and copy, newest first.
     recent: VecDeque<(u32, Bytes)>,
 }
 
 impl RedundantEncoder {
-    /// An encoder with no history that sends what is sent before anybody knows of any loss.
+    /// An encoder of speech with no history that sends what is sent before anybody knows of any loss.
     ///
     /// # Errors
     /// [`AudioError::Codec`] if libopus refuses the settings.
     pub fn new() -> Result<Self, AudioError> {
-        let scheme = RedundancyScheme::UNREPORTED;
-        let voice = OpusEncoder::new(voice_settings(scheme)).map_err(refused)?;
-        let copier = OpusEncoder::new(copy_settings(scheme)).map_err(refused)?;
-        Ok(Self { voice, copier, scheme, recent: VecDeque::with_capacity(KEPT_COPIES) })
+        let (coding, scheme) = (Coding::Speech, RedundancyScheme::UNREPORTED);
+        let voice = OpusEncoder::new(voice_settings(coding, scheme)).map_err(refused)?;
+        let copier = OpusEncoder::new(copy_settings(coding, scheme)).map_err(refused)?;
+        Ok(Self { voice, copier, coding, scheme, recent: VecDeque::with_capacity(KEPT_COPIES) })
+    }
+
+    /// How the next frame is coded.
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// Codes so from the next frame on, as if nothing had been said before.
+    ///
+    /// # Errors
+    /// [`AudioError::Codec`] if libopus refuses it.
+    pub fn set_coding(&mut self, coding: Coding) -> Result<(), AudioError> {
+        self.coding = coding;
+        self.recent.clear();
+        self.settle()
     }
 
     /// Sends `scheme` from the next frame on.
@@ -54,14 +73,17 @@ impl RedundantEncoder {
     /// # Errors
     /// [`AudioError::Codec`] if libopus refuses it.
     pub fn set_scheme(&mut self, scheme: RedundancyScheme) -> Result<(), AudioError> {
-        self.voice.change(voice_settings(scheme)).map_err(refused)?;
-        self.copier.change(copy_settings(scheme)).map_err(refused)?;
         if scheme.frame_samples != self.scheme.frame_samples {
             // A copy stands for a frame of the usual length.
             self.recent.clear();
         }
         self.scheme = scheme;
-        Ok(())
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), AudioError> {
+        self.voice.change(voice_settings(self.coding, self.scheme)).map_err(refused)?;
+        self.copier.change(copy_settings(self.coding, self.scheme)).map_err(refused)
     }
 
     /// Forgets the sound so far: it lies before a pause, and Deep Redundancy and copies would put it right before what comes
@@ -83,7 +105,8 @@ impl RedundantEncoder {
     ///
     /// # Errors
     /// [`AudioError::Codec`] if libopus cannot.
-    pub fn encode(&mut self, frame: &[f32], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    pub fn encode<'a>(&mut self, frame: impl Into<MidSide<&'a [f32]>>, timestamp: u32) -> Result<Vec<u8>, AudioError> {
+        let frame = frame.into();
         let packet = self.voice.encode(frame, LARGEST_FRAME_BYTES).map_err(refused)?;
         if frame.len() != FRAME_SAMPLES {
             return Ok(packet);
@@ -109,8 +132,10 @@ impl RedundantEncoder {
     }
 }
 
-fn voice_settings(scheme: RedundancyScheme) -> EncoderSettings {
+fn voice_settings(coding: Coding, scheme: RedundancyScheme) -> EncoderSettings {
+    let scheme = coding.fit(scheme);
     EncoderSettings {
+        coding,
         bitrate: scheme.bitrate,
         complexity: COMPLEXITY,
         only_wideband: false,
@@ -122,11 +147,13 @@ fn voice_settings(scheme: RedundancyScheme) -> EncoderSettings {
     }
 }
 
-fn copy_settings(scheme: RedundancyScheme) -> EncoderSettings {
+fn copy_settings(coding: Coding, scheme: RedundancyScheme) -> EncoderSettings {
+    let scheme = coding.fit(scheme);
     EncoderSettings {
+        coding,
         bitrate: scheme.copy_bitrate,
         complexity: COMPLEXITY,
-        only_wideband: true,
+        only_wideband: coding == Coding::Speech,
         only_speech: true,
         inband_copies: false,
         expected_loss_percent: 0,

@@ -1,7 +1,9 @@
 //! The only code that runs in a device callback: samples into and out of a wait-free ring. No allocation, no lock, no log.
+//!
+//! Rings carry left and right of each moment, at the device's rate; for a mono sound both are the same.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -9,6 +11,7 @@ use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::fade::{FADE_SAMPLES, GainRamp};
+use crate::mid_side::Channels;
 use crate::playback_pulse::PlaybackPulse;
 use crate::resampler::ten_milliseconds;
 use crate::statistics::StreamCounters;
@@ -35,20 +38,27 @@ impl Waker {
     }
 }
 
+/// Left and right of one moment.
+pub type LeftRight = [f32; 2];
+
 /// The callback's end of the microphone ring.
 pub struct CapturePort {
-    ring: Producer<f32>,
+    ring: Producer<LeftRight>,
     channels: usize,
+    keeps_stereo: Arc<AtomicBool>,
     wake_at: usize,
     latency_micros: Arc<AtomicI64>,
     waker: Waker,
     counters: Arc<StreamCounters>,
 }
 
-/// The engine's end of the microphone ring: mono at the device's rate.
+/// The engine's end of the microphone ring, at the device's rate.
 pub struct CaptureTap {
-    pub(crate) ring: Consumer<f32>,
+    pub(crate) ring: Consumer<LeftRight>,
     pub(crate) rate_hz: u32,
+    pub(crate) channels: Channels,
+    /// Whether the first two channels go through as left and right. Otherwise both are the mean of all channels.
+    pub(crate) keeps_stereo: Arc<AtomicBool>,
     /// From the microphone to the callback, microseconds, as the system says.
     pub(crate) latency_micros: Arc<AtomicI64>,
 }
@@ -63,20 +73,28 @@ pub(crate) fn capture_ring(
     let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
     let wake_at = ten_milliseconds(rate_hz);
     let latency_micros = Arc::new(AtomicI64::new(0));
+    let keeps_stereo = Arc::new(AtomicBool::new(false));
     let port = CapturePort {
         ring: producer,
         channels: usize::from(channels.max(1)),
+        keeps_stereo: Arc::clone(&keeps_stereo),
         wake_at,
         latency_micros: Arc::clone(&latency_micros),
         waker,
         counters,
     };
-    (port, CaptureTap { ring: consumer, rate_hz, latency_micros })
+    let channels = if channels > 1 { Channels::Stereo } else { Channels::Mono };
+    (port, CaptureTap { ring: consumer, rate_hz, channels, keeps_stereo, latency_micros })
 }
 
 impl CapturePort {
+    /// Channels in what callbacks deliver.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone; channels are
-    /// averaged. Wakes the engine once 10 ms are there.
+    /// averaged unless somebody asked for two. Wakes the engine once 10 ms are there.
     pub fn take<T>(&mut self, data: &[T], latency_micros: i64)
     where
         T: Sample,
@@ -89,8 +107,14 @@ impl CapturePort {
         if room < frames {
             self.counters.note_starved(frames - room);
         }
+        let keeps_stereo = self.channels > 1 && self.keeps_stereo.load(Ordering::Relaxed);
         if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
-            chunk.fill_from_iter(data.chunks_exact(self.channels).map(average));
+            let frames = data.chunks_exact(self.channels);
+            if keeps_stereo {
+                chunk.fill_from_iter(frames.map(first_two));
+            } else {
+                chunk.fill_from_iter(frames.map(|frame| [average(frame); 2]));
+            }
         }
         if self.frames_to_wake() == 0 {
             self.waker.wake();
@@ -110,27 +134,38 @@ where
     f32: FromSample<T>,
 {
     let sum: f32 = frame.iter().map(|sample| f32::from_sample(*sample)).sum();
-    let mean = sum / frame.len() as f32;
-    if mean.is_finite() { mean.clamp(-1.0, 1.0) } else { 0.0 }
+    within_full_scale(sum / frame.len() as f32)
+}
+
+fn first_two<T>(frame: &[T]) -> LeftRight
+where
+    T: Sample,
+    f32: FromSample<T>,
+{
+    [frame[0], frame[1]].map(|sample| within_full_scale(f32::from_sample(sample)))
+}
+
+fn within_full_scale(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 /// The callback's end of the loudspeaker ring.
 pub struct PlaybackPort {
-    ring: Consumer<f32>,
+    ring: Consumer<LeftRight>,
     channels: usize,
     /// What was played last.
-    last: f32,
+    last: LeftRight,
     /// The dying rest of the sound before the ring last ran empty.
-    rest: f32,
+    rest: LeftRight,
     gain: GainRamp,
     waker: Waker,
     pulse: Arc<PlaybackPulse>,
     counters: Arc<StreamCounters>,
 }
 
-/// The engine's end of the loudspeaker ring: mono at the device's rate.
+/// The engine's end of the loudspeaker ring, at the device's rate.
 pub struct PlaybackTap {
-    pub(crate) ring: Producer<f32>,
+    pub(crate) ring: Producer<LeftRight>,
     pub(crate) rate_hz: u32,
     pub(crate) pulse: Arc<PlaybackPulse>,
 }
@@ -148,8 +183,8 @@ pub(crate) fn playback_ring(
     let port = PlaybackPort {
         ring: consumer,
         channels: usize::from(channels.max(1)),
-        last: 0.0,
-        rest: 0.0,
+        last: [0.0; 2],
+        rest: [0.0; 2],
         gain: GainRamp::resting_at(0.0),
         waker,
         pulse: Arc::clone(&pulse),
@@ -159,9 +194,10 @@ pub(crate) fn playback_ring(
 }
 
 impl PlaybackPort {
-    /// Fills what a callback asks for at `called`, interleaved, the same sound in the first two channels; its first frame leaves
-    /// the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a click and fades in again
-    /// later. Wakes the engine, which refills the ring before the next callback, unless it knew that this one would come now.
+    /// Fills what a callback asks for at `called`, interleaved: left and right in the first two channels, or their mean in the only
+    /// one. Its first frame leaves the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a
+    /// click and fades in again later. Wakes the engine, which refills the ring before the next callback, unless it knew that this
+    /// one would come now.
     pub fn fill<T>(&mut self, data: &mut [T], called: Instant, latency_micros: i64)
     where
         T: Sample + FromSample<f32>,
@@ -191,8 +227,9 @@ impl PlaybackPort {
         let (first, second) = chunk.as_slices();
         self.gain.head_for(1.0, FADE_SAMPLES);
         for (frame, sample) in data.chunks_exact_mut(self.channels).zip(first.iter().chain(second)) {
-            self.rest *= STARVED_DECAY;
-            self.last = self.rest + sample * self.gain.next_gain();
+            let gain = self.gain.next_gain();
+            self.rest = self.rest.map(|rest| rest * STARVED_DECAY);
+            self.last = [self.rest[0] + sample[0] * gain, self.rest[1] + sample[1] * gain];
             spread(frame, self.last);
         }
         chunk.commit_all();
@@ -205,21 +242,26 @@ impl PlaybackPort {
         self.gain = GainRamp::resting_at(0.0);
         self.rest = self.last;
         for frame in data.chunks_mut(self.channels) {
-            self.rest *= STARVED_DECAY;
+            self.rest = self.rest.map(|rest| rest * STARVED_DECAY);
             spread(frame, self.rest);
         }
         self.last = self.rest;
     }
 }
 
-/// Left and right get the sound, further channels stay silent.
-fn spread<T>(frame: &mut [T], sample: f32)
+/// Channels after the second stay silent.
+fn spread<T>(frame: &mut [T], [left, right]: LeftRight)
 where
     T: Sample + FromSample<f32>,
 {
-    for (channel, out) in frame.iter_mut().enumerate() {
-        *out = if channel < 2 { T::from_sample(sample) } else { T::EQUILIBRIUM };
+    if let [both] = frame {
+        *both = T::from_sample(0.5 * (left + right));
+        return;
     }
+    for (out, sample) in frame.iter_mut().zip([left, right]) {
+        *out = T::from_sample(sample);
+    }
+    frame.iter_mut().skip(2).for_each(|out| *out = T::EQUILIBRIUM);
 }
 
 #[cfg(test)]
@@ -245,7 +287,9 @@ mod tests {
     }
 
     fn samples_in(tap: &mut CaptureTap) -> Vec<f32> {
-        std::iter::from_fn(|| tap.ring.pop().ok()).collect()
+        let moments: Vec<LeftRight> = std::iter::from_fn(|| tap.ring.pop().ok()).collect();
+        assert!(moments.iter().all(|[left, right]| left == right));
+        moments.into_iter().map(|[left, _]| left).collect()
     }
 
     #[test]
@@ -256,7 +300,7 @@ mod tests {
         let heard = [0.1_f32; 40_000];
         let mut played = [0.0_f32; 40_000];
         let mut integers = [0_i16; 4_000];
-        assert_eq!(tap.ring.push_partial_slice(&heard).1.len(), 0);
+        assert_eq!(tap.ring.push_partial_slice(heard.as_chunks().0).1.len(), 0);
         assert_no_alloc(|| {
             for frames in [1, 24, 480, 960, 20_000] {
                 input.take(&heard[..frames * 2], 0);
@@ -295,7 +339,7 @@ mod tests {
             let mut played = Vec::new();
             for (frames, fed) in sizes.into_iter().zip(fed) {
                 for _ in 0..fed.min(tap.ring.slots()) {
-                    prop_assert!(tap.ring.push(0.5).is_ok());
+                    prop_assert!(tap.ring.push([0.5; 2]).is_ok());
                 }
                 let mut data = vec![9.0_f32; frames];
                 output.fill(&mut data, Instant::now(), 0);
@@ -305,6 +349,28 @@ mod tests {
             // Both ramps at their steepest: dying away by 2 % of 0.5 per sample, fading in by 0.5 in 240 samples.
             prop_assert!(largest <= 0.0122, "{}", largest);
         }
+    }
+
+    #[test]
+    fn two_channels_go_through_apart_where_somebody_asked_for_them() {
+        let (mut input, mut tap, _) = capture(3);
+        tap.keeps_stereo.store(true, Ordering::Relaxed);
+        input.take(&[0.5_f32, -0.25, 0.9, 0.125, f32::NAN, 0.9], 0);
+        assert_eq!([tap.ring.pop(), tap.ring.pop()], [Ok([0.5, -0.25]), Ok([0.125, 0.0])]);
+        let (mut mono, mut tap, _) = capture(1);
+        assert_eq!(tap.channels, Channels::Mono);
+        tap.keeps_stereo.store(true, Ordering::Relaxed);
+        mono.take(&[0.5_f32, -0.25], 0);
+        assert_eq!(samples_in(&mut tap), [0.5, -0.25]);
+    }
+
+    #[test]
+    fn a_loudspeaker_of_one_channel_plays_the_mean_of_both() {
+        let (mut output, mut tap, _) = playback(1);
+        assert_eq!(tap.ring.push_partial_slice(&[[0.5, 0.25]; 480]).1.len(), 0);
+        let mut data = [0.0_f32; 480];
+        output.fill(&mut data, Instant::now(), 0);
+        assert_eq!(data[479], 0.375);
     }
 
     #[test]
@@ -329,7 +395,7 @@ mod tests {
     fn sound_is_played_left_and_right_and_nowhere_else() {
         let (mut output, mut tap, _) = playback(6);
         for _ in 0..4_800 {
-            assert!(tap.ring.push(0.25).is_ok());
+            assert!(tap.ring.push([0.25; 2]).is_ok());
         }
         let mut data = vec![9.0_f32; 4_800 * 6];
         output.fill(&mut data, Instant::now(), 0);

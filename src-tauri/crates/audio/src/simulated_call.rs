@@ -69,7 +69,7 @@ pub fn hear(
             let (arrived, still) = travelling.into_iter().partition(|packet| packet.arrival <= now);
             travelling = still;
             in_order_of_arrival(arrived).for_each(|packet| inbox.push(packet));
-            sound.extend_from_slice(&listener.render(Moment::of(now, start)));
+            sound.extend_from_slice(&listener.render(Moment::of(now, start)).middle);
         }
     }
     Ok(HeardVoice { sound, sent_bytes, statistics: listener.statistics(0) })

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::capture::Capture;
 use crate::clock::Moment;
 use crate::device_keeper::NoticeSink;
 use crate::echo_setting::EchoCancelling;
@@ -19,12 +20,12 @@ use crate::mixer::Mixer;
 use crate::notice::AudioNotice;
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
-use crate::redundancy_profile::{Audience, LossReport, SoundKind};
+use crate::redundancy_profile::{Audience, LossReport};
 use crate::ring::{CaptureTap, PlaybackTap, Waker};
 use crate::sound_check::SoundCheckRecorder;
 use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
 use crate::statistics::EngineStatistics;
-use crate::voice::{Capture, EncodedFrame, Voice};
+use crate::voice::{EncodedFrame, Voice};
 use crate::voice_processing::MicrophoneMode;
 use crate::wav_loudspeaker::WavTap;
 
@@ -203,10 +204,7 @@ impl SoundLoop {
                 self.set_muted(muted);
                 acknowledge(&done);
             }
-            LoopCommand::SetMicrophoneMode(mode) => {
-                self.chain.set_mode(mode);
-                self.voice.take_sound(if mode == MicrophoneMode::Music { SoundKind::Music } else { SoundKind::Speech });
-            }
+            LoopCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
             LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
             LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
@@ -263,12 +261,15 @@ impl SoundLoop {
         let Some(capture) = &mut self.capture else { return };
         capture.drain_ring();
         self.voice.set_microphone_latency(capture.latency_micros());
+        // Until the voice is coded in mono again it needs the side to fade out.
+        capture.keep_stereo(self.chain.wants_stereo() || self.voice.is_stereo());
         while let Some((block, age_micros)) = capture.next_block() {
-            let heard = self.chain.process(&block, self.voice.is_muted());
+            let heard = self.chain.process(block, self.voice.is_muted());
             if heard.talks_while_muted {
                 (self.notices)(AudioNotice::TalkingWhileMuted);
             }
             let captured_at = now.plus_micros(-age_micros - self.chain.delay_micros());
+            self.voice.take_sound(heard.sound);
             let frame = self.voice.push_block(heard.block, captured_at);
             send(&mut self.on_frame, frame);
         }
@@ -284,7 +285,7 @@ impl SoundLoop {
             let state = &self.state;
             let block = self.mixer.render(now, |gone| forget(state, gone));
             self.output.accept(&block, self.now());
-            self.chain.hear_loudspeaker(&block);
+            self.chain.hear_loudspeaker(&block.middle);
         }
     }
 

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use crate::clock::{Moment, samples_to_micros};
 use crate::decode_ladder::{DecodeLadder, Rung, Substitutes};
 use crate::error::AudioError;
-use crate::fade::{FADE_SAMPLES, GainRamp, cross_fade, fade_in, fade_out};
+use crate::fade::{FADE_SAMPLES, GainRamp};
 use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
 use crate::level_meter::{LevelMeter, SILENCE_DBFS};
 use crate::loudness_leveller::LoudnessLeveller;
+use crate::mid_side::MidSide;
 use crate::opus_padding::packet::packet_samples;
 use crate::playout_pace::{Playout, PlayoutPace};
 use crate::recorder_tap::{RecorderTap, TappedPacket};
@@ -117,10 +118,10 @@ pub(crate) struct Speaker {
     jitter: JitterBuffer,
     decoder: DecodeLadder,
     /// Decoded and not yet played.
-    queue: Vec<f32>,
-    frame: Vec<f32>,
+    queue: MidSide<Vec<f32>>,
+    frame: MidSide<Vec<f32>>,
     /// How the sound would have gone on where frames were skipped.
-    skipped_from: Option<Vec<f32>>,
+    skipped_from: Option<MidSide<Vec<f32>>>,
     pace: PlayoutPace,
     meter: LevelMeter,
     leveller: LoudnessLeveller,
@@ -155,8 +156,8 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         clock_start,
         jitter: JitterBuffer::default(),
         decoder: DecodeLadder::new()?,
-        queue: Vec::new(),
-        frame: Vec::new(),
+        queue: MidSide::default(),
+        frame: MidSide::default(),
         skipped_from: None,
         pace: PlayoutPace::default(),
         meter: LevelMeter::default(),
@@ -181,23 +182,21 @@ impl Speaker {
     }
 
     /// The next block of this speaker's sound, played from `now` on.
-    pub(crate) fn render(&mut self, now: Moment) -> MixBlock {
+    pub(crate) fn render(&mut self, now: Moment) -> MidSide<MixBlock> {
         let inbox_is_open = self.take_packets(now);
         while self.queue.len() < MIX_SAMPLES {
             if !self.decode_more(now) {
-                self.queue.resize(MIX_SAMPLES, 0.0);
+                self.queue.resize(MIX_SAMPLES);
             }
         }
-        let mut block = SILENT_MIX;
-        block.copy_from_slice(&self.queue[..MIX_SAMPLES]);
-        self.queue.drain(..MIX_SAMPLES);
+        let mut block = self.queue.take_front().unwrap_or(MidSide::mono(SILENT_MIX));
         self.measure(&block);
-        self.leveller.apply(&mut block);
+        self.leveller.apply_to_both(&mut block);
         self.volume.head_for(self.shared.volume(), MIX_SAMPLES);
-        self.volume.apply(&mut block);
+        block.apply(&mut self.volume);
         if !inbox_is_open {
             self.leaving = true;
-            fade_out(&mut block);
+            block.fade_out();
         }
         block
     }
@@ -263,15 +262,18 @@ impl Speaker {
     fn play(&mut self, packet: &Packet, at: i64, starts: bool, passed: usize) {
         self.decode(packet, at, passed);
         if let Some(old) = self.skipped_from.take() {
-            cross_fade(&old, &mut self.frame);
+            if old.side.is_some() {
+                self.frame.side_or_silence();
+            }
+            self.frame.slide_from(old.as_slices());
         }
         if starts {
-            fade_in(&mut self.frame);
+            self.frame.fade_in();
             self.statistics.talkspurts += 1;
         } else {
             self.correct_playout();
         }
-        self.queue.append(&mut self.frame);
+        self.queue.extend(self.frame.as_slices());
     }
 
     /// Follows a packet on its way through the buffer, one at a time. One that was not heard of for a second was lost.
@@ -315,11 +317,11 @@ impl Speaker {
             _ => self.decoder.decode_rest(at, &packet.payload, passed),
         };
         match sound {
-            Some(sound) => self.frame.extend_from_slice(sound),
+            Some(sound) => self.frame.extend(sound.as_slices()),
             None => {
                 self.statistics.undecodable += 1;
                 let (_, sound) = self.decoder.substitute(Some(at), packet.samples, &Substitutes::default());
-                self.frame.extend_from_slice(sound);
+                self.frame.extend(sound.as_slices());
             }
         }
     }
@@ -327,7 +329,7 @@ impl Speaker {
     fn fill_gap(&mut self, at: Option<i64>, samples: usize, substitutes: &Substitutes) {
         let (rung, sound) = self.decoder.substitute(at, samples, substitutes);
         self.frame.clear();
-        self.frame.extend_from_slice(sound);
+        self.frame.extend(sound.as_slices());
         self.statistics.recovered += u64::from(rung != Rung::Concealment);
         if rung == Rung::Copy {
             self.correct_playout();
@@ -336,19 +338,19 @@ impl Speaker {
 
     fn finish_filling(&mut self, starts: bool, ends: bool) {
         if starts {
-            fade_in(&mut self.frame);
+            self.frame.fade_in();
             self.statistics.talkspurts += 1;
         }
         if ends {
-            fade_out(&mut self.frame);
+            self.frame.fade_out();
         }
-        self.queue.append(&mut self.frame);
+        self.queue.extend(self.frame.as_slices());
     }
 
     /// Makes the frame longer or shorter where the play-out is off its target.
     fn correct_playout(&mut self) {
         let waiting = self.queue.len() as i64;
-        let Some(wanted) = self.pace.judge(&self.frame, self.playout(), waiting) else { return };
+        let Some(wanted) = self.pace.judge(&self.frame.middle, self.playout(), waiting) else { return };
         let samples = wanted.samples.unsigned_abs() as usize;
         let change = if wanted.samples > 0 {
             lengthen(&mut self.frame, samples, wanted.in_pause) as i64
@@ -369,8 +371,8 @@ impl Speaker {
         self.jitter.error_micros().map(|error_micros| Playout { error_micros, target_ms })
     }
 
-    fn measure(&mut self, block: &MixBlock) {
-        self.meter.feed(block);
+    fn measure(&mut self, block: &MidSide<MixBlock>) {
+        self.meter.feed(block.mean_square(), MIX_SAMPLES);
         self.shared.level.store(self.meter.dbfs().to_bits(), Ordering::Relaxed);
     }
 }

@@ -83,6 +83,8 @@ pub struct VoiceStatistics {
     pub redundancy_level: u8,
     /// Length of the frames now, ms.
     pub frame_ms: u32,
+    /// Channels in the frames now: 2 while chosen music comes from a microphone of two.
+    pub channels: u32,
     /// Level of the microphone after the processing, dBFS.
     pub level_dbfs: Option<f32>,
     /// What is done to the microphone's sound.

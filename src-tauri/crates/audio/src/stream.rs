@@ -14,6 +14,8 @@ use crate::device::{Direction, FoundDevice};
 use crate::error::AudioError;
 use crate::format::SAMPLE_RATE_HZ;
 #[cfg(target_os = "linux")]
+use crate::mid_side::Channels;
+#[cfg(target_os = "linux")]
 use crate::pulse_stream::PulseStream;
 use crate::resampler::ten_milliseconds;
 use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring};
@@ -82,10 +84,12 @@ pub(crate) fn open_capture(
     #[cfg(target_os = "linux")]
     if let Some(source) = found.pulse_name() {
         let frames = Pace::Quick.frames(&found.id, SAMPLE_RATE_HZ);
-        let (port, tap) = capture_ring(SAMPLE_RATE_HZ, 1, waker, Arc::clone(counters));
+        let channels =
+            if wanted_channels(found, Direction::Microphone) > 1 { Channels::Stereo } else { Channels::Mono };
+        let (port, tap) = capture_ring(SAMPLE_RATE_HZ, channels.count() as u16, waker, Arc::clone(counters));
         let on_error = Box::new(error_callback(Arc::clone(counters), on_broken));
-        let stream =
-            PulseStream::capture(source, frames, port, on_error).map_err(|error| AudioError::of_microphone(&error))?;
+        let stream = PulseStream::capture(source, channels, frames, port, on_error)
+            .map_err(|error| AudioError::of_microphone(&error))?;
         return Ok((OpenStream { stream: Stream::Pulse(stream), rate_hz: SAMPLE_RATE_HZ }, tap));
     }
     let (config, format) = choose(found, Direction::Microphone, Pace::Quick)?;
@@ -239,7 +243,8 @@ fn error_callback(counters: Arc<StreamCounters>, mut on_broken: OnBroken) -> imp
 /// The configuration nearest to what the engine wants.
 fn choose(found: &FoundDevice, direction: Direction, pace: Pace) -> Result<(StreamConfig, SampleFormat), AudioError> {
     let ranges = supported(found, direction).map_err(|error| direction.error(&error))?;
-    let best = ranges.into_iter().min_by_key(|range| distance(range, direction));
+    let wanted = wanted_channels(found, direction);
+    let best = ranges.into_iter().min_by_key(|range| distance(range, wanted));
     let Some(range) = best else {
         return default_of(found, direction, pace);
     };
@@ -273,14 +278,19 @@ fn is_known(range: &SupportedStreamConfigRange) -> bool {
     matches!(range.sample_format(), SampleFormat::F32 | SampleFormat::I16 | SampleFormat::I32 | SampleFormat::U16)
 }
 
-/// How far a configuration is from the wish, worst first: its rate from 48 kHz, its channels from one for a microphone and two
-/// for a loudspeaker (one is played on the left only by some drivers), its samples from 32-bit float.
-fn distance(range: &SupportedStreamConfigRange, direction: Direction) -> (u32, u16, u8) {
-    let rate = SAMPLE_RATE_HZ.clamp(range.min_sample_rate(), range.max_sample_rate());
-    let wanted: u16 = match direction {
-        Direction::Microphone => 1,
+/// Two channels for a loudspeaker: one is played on the left only by some drivers. Two for a microphone that has them by itself, in
+/// case the person wants both; a sound server would make two of one as well.
+fn wanted_channels(found: &FoundDevice, direction: Direction) -> u16 {
+    match direction {
+        Direction::Microphone => found.device.default_input_config().map_or(1, |own| own.channels().min(2)),
         Direction::Loudspeaker => 2,
-    };
+    }
+}
+
+/// How far a configuration is from the wish, worst first: its rate from 48 kHz, its channels from those wanted, its samples from
+/// 32-bit float.
+fn distance(range: &SupportedStreamConfigRange, wanted: u16) -> (u32, u16, u8) {
+    let rate = SAMPLE_RATE_HZ.clamp(range.min_sample_rate(), range.max_sample_rate());
     let format = match range.sample_format() {
         SampleFormat::F32 => 0,
         SampleFormat::I32 => 1,

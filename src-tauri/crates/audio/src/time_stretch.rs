@@ -1,7 +1,8 @@
 //! Makes a piece of sound a little longer or shorter without changing its pitch: one period is repeated or left out where
-//! two neighbouring periods look alike (waveform similarity overlap-add).
+//! two neighbouring periods look alike (waveform similarity overlap-add). The middle says where; both channels are cut there.
 
 use crate::fade::cross_fade;
+use crate::mid_side::MidSide;
 
 /// Shortest period, samples (2.5 ms, a voice of 400 Hz).
 const SHORTEST_PERIOD: usize = 120;
@@ -20,28 +21,36 @@ const COARSE_STEP: usize = 4;
 
 /// Leaves one period out of `sound`, at most `most` samples, or just so many if it is a pause. Returns how many samples are gone; 0
 /// if no joint would pass unheard.
-pub fn shorten(sound: &mut Vec<f32>, most: usize, is_pause: bool) -> usize {
-    let Some(period) = find_shift(sound, most, most, is_pause) else {
+pub fn shorten(sound: &mut MidSide<Vec<f32>>, most: usize, is_pause: bool) -> usize {
+    let Some(period) = find_shift(&sound.middle, most, most, is_pause) else {
         return 0;
     };
-    let (head, tail) = sound.split_at_mut(period);
-    cross_fade(head, &mut tail[..period]);
-    sound.drain(..period);
+    sound.planes_mut().for_each(|plane| leave_out(plane, period));
     period
+}
+
+fn leave_out(plane: &mut Vec<f32>, period: usize) {
+    let (head, tail) = plane.split_at_mut(period);
+    cross_fade(head, &mut tail[..period]);
+    plane.drain(..period);
 }
 
 /// Repeats a part of `sound`: `wanted` samples of a pause, else one period of up to [`OVERSHOOT`] more, or of any length if there is
 /// none so short. Returns how many samples were added; 0 if no joint would pass unheard.
-pub fn lengthen(sound: &mut Vec<f32>, wanted: usize, is_pause: bool) -> usize {
-    let shortest = find_shift(sound, wanted, wanted + OVERSHOOT, is_pause);
-    let Some(period) = shortest.or_else(|| find_shift(sound, wanted, LONGEST_PERIOD, is_pause)) else {
+pub fn lengthen(sound: &mut MidSide<Vec<f32>>, wanted: usize, is_pause: bool) -> usize {
+    let shortest = find_shift(&sound.middle, wanted, wanted + OVERSHOOT, is_pause);
+    let Some(period) = shortest.or_else(|| find_shift(&sound.middle, wanted, LONGEST_PERIOD, is_pause)) else {
         return 0;
     };
-    // Play the first period, then slide from its continuation back onto its beginning, and go on from there.
-    let mut again = sound[..period].to_vec();
-    cross_fade(&sound[period..2 * period], &mut again);
-    sound.splice(period..period, again);
+    sound.planes_mut().for_each(|plane| repeat(plane, period));
     period
+}
+
+/// Plays the first period, then slides from its continuation back onto its beginning, and goes on from there.
+fn repeat(plane: &mut Vec<f32>, period: usize) {
+    let mut again = plane[..period].to_vec();
+    cross_fade(&plane[period..2 * period], &mut again);
+    plane.splice(period..period, again);
 }
 
 /// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` in a pause, where no joint is heard.
@@ -102,8 +111,9 @@ mod tests {
     #[test]
     fn a_voiced_sound_is_shortened_by_its_period_without_a_step() {
         let original = voice(960);
-        let mut sound = original.clone();
+        let mut sound = MidSide::mono(original.clone());
         let gone = shorten(&mut sound, 480, false);
+        let sound = sound.middle;
         assert!((318..=322).contains(&gone), "{gone}");
         assert_eq!(sound.len(), 960 - gone);
         assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
@@ -114,8 +124,9 @@ mod tests {
     #[test]
     fn a_voiced_sound_is_lengthened_by_its_period_without_a_step() {
         let original = voice(960);
-        let mut sound = original.clone();
+        let mut sound = MidSide::mono(original.clone());
         let added = lengthen(&mut sound, 200, false);
+        let sound = sound.middle;
         assert!((318..=322).contains(&added), "{added}");
         assert_eq!(sound.len(), 960 + added);
         assert!(largest_step(&sound) <= largest_step(&original) * 1.1);
@@ -124,20 +135,32 @@ mod tests {
     }
 
     #[test]
+    fn both_channels_are_cut_at_the_same_place() {
+        let stereo = || MidSide { middle: voice(960), side: Some(voice(960).iter().map(|x| -0.5 * x).collect()) };
+        let (mut shorter, mut longer) = (stereo(), stereo());
+        assert!(shorten(&mut shorter, 480, false) > 0 && lengthen(&mut longer, 200, false) > 0);
+        for sound in [shorter, longer] {
+            let together = |(middle, side): (&f32, &f32)| (side + 0.5 * middle).abs() < 1e-6;
+            assert!(sound.middle.iter().zip(sound.side.iter().flatten()).all(together));
+        }
+    }
+
+    #[test]
     fn a_pause_gives_way_at_once() {
-        assert_eq!(shorten(&mut vec![0.0; 960], 300, true), 300);
-        assert_eq!(lengthen(&mut vec![0.0; 960], 300, true), 300);
+        assert_eq!(shorten(&mut MidSide::mono(vec![0.0; 960]), 300, true), 300);
+        assert_eq!(lengthen(&mut MidSide::mono(vec![0.0; 960]), 300, true), 300);
     }
 
     #[test]
     fn noise_is_left_alone() {
         let mut state = 1_u32;
-        let mut noise: Vec<f32> = (0..960)
+        let noise: Vec<f32> = (0..960)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 state as f32 / u32::MAX as f32 - 0.5
             })
             .collect();
+        let mut noise = MidSide::mono(noise);
         assert_eq!(shorten(&mut noise, 480, false), 0);
         assert_eq!(lengthen(&mut noise, 480, false), 0);
     }
@@ -147,6 +170,8 @@ mod tests {
         fn no_sound_and_no_wish_breaks_it(
             sound in prop::collection::vec(-1.0_f32..1.0, 0..3_000), most in 0_usize..3_000, is_pause in any::<bool>()
         ) {
+            let side = sound.iter().rev().copied().collect();
+            let sound = MidSide { middle: sound, side: Some(side) };
             let mut shorter = sound.clone();
             let gone = shorten(&mut shorter, most, is_pause);
             prop_assert!(gone <= most);
@@ -155,6 +180,9 @@ mod tests {
             let added = lengthen(&mut longer, most, is_pause);
             prop_assert!(added <= most.saturating_add(OVERSHOOT).max(LONGEST_PERIOD));
             prop_assert_eq!(longer.len(), sound.len() + added);
+            for sound in [shorter, longer] {
+                prop_assert_eq!(sound.side.map(|side| side.len()), Some(sound.middle.len()));
+            }
         }
     }
 }

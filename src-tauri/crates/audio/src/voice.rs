@@ -1,17 +1,16 @@
-//! The own voice from the microphone ring to encoded frames, and the mute that holds them back.
+//! The own voice from captured blocks to encoded frames, and the mute that holds them back.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::clock::{Moment, VoiceClock, samples_to_micros};
+use crate::coding::Coding;
 use crate::error::AudioError;
-use crate::fade::{fade_in, fade_out};
-use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENT_BLOCK};
+use crate::fade::fade_out;
+use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ};
 use crate::level_meter::{LevelMeter, rfc6464_level};
+use crate::mid_side::{Channels, MidSide};
 use crate::redundancy_profile::{Audience, LossReport, RedundancyControl, SoundKind};
 use crate::redundant_encoder::RedundantEncoder;
-use crate::resampler::RateConverter;
-use crate::ring::CaptureTap;
 use crate::statistics::VoiceStatistics;
 
 /// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
@@ -21,13 +20,13 @@ const TALKSPURT_GAP_MICROS: i64 = 100_000;
 /// lest listeners take them for delay.
 const LOST_SAMPLES_MICROS: i64 = 60_000;
 
-/// What the encoder holds back, microseconds: 312 samples in its voice mode (`OPUS_GET_LOOKAHEAD`, libopus 1.6.1).
-const LOOK_AHEAD_MICROS: i64 = 6_500;
+/// Samples over which the sound ends before another coding takes over (2.5 ms).
+const LAST_FADE_SAMPLES: usize = 120;
 
 /// One encoded frame of the own voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFrame {
-    /// The Opus packet: 10, 20 or 40 ms, mono.
+    /// The Opus packet: 10, 20 or 40 ms; mono, or stereo for chosen music from a microphone of two channels.
     pub payload: Vec<u8>,
     /// RTP timestamp, 48 kHz, without a random offset; goes on by wall time over mutes.
     pub timestamp: u32,
@@ -40,57 +39,6 @@ pub struct EncodedFrame {
     pub starts_talkspurt: bool,
 }
 
-/// The microphone's blocks on their way out of the ring.
-pub(crate) struct Capture {
-    tap: CaptureTap,
-    converter: RateConverter,
-    raw: Vec<f32>,
-    waiting: Vec<f32>,
-}
-
-impl Capture {
-    /// Reads `tap`; `None` if its rate makes no sense.
-    pub(crate) fn new(tap: CaptureTap) -> Option<Self> {
-        let converter = RateConverter::new(tap.rate_hz, SAMPLE_RATE_HZ)?;
-        Some(Self { tap, converter, raw: Vec::new(), waiting: Vec::new() })
-    }
-
-    /// Takes what the callback has left.
-    pub(crate) fn drain_ring(&mut self) {
-        self.raw.resize(self.tap.ring.slots(), 0.0);
-        if self.tap.ring.pop_entire_slice(&mut self.raw).is_ok() {
-            self.converter.convert(&self.raw, &mut self.waiting);
-        }
-    }
-
-    /// The next full block and how long ago its first sample was captured, microseconds.
-    pub(crate) fn next_block(&mut self) -> Option<(Block, i64)> {
-        if self.waiting.len() < BLOCK_SAMPLES {
-            return None;
-        }
-        let age = samples_to_micros(self.waiting.len() as i64);
-        let mut block = SILENT_BLOCK;
-        block.copy_from_slice(&self.waiting[..BLOCK_SAMPLES]);
-        self.waiting.drain(..BLOCK_SAMPLES);
-        Some((block, age))
-    }
-
-    /// From the microphone to the ring, microseconds, as the system says.
-    pub(crate) fn latency_micros(&self) -> i64 {
-        self.tap.latency_micros.load(Ordering::Relaxed)
-    }
-
-    /// The same, ms.
-    pub(crate) fn latency_ms(&self) -> f32 {
-        self.latency_micros() as f32 / 1_000.0
-    }
-
-    /// Forgets sound that has not filled a block.
-    pub(crate) fn discard_waiting(&mut self) {
-        self.waiting.clear();
-    }
-}
-
 /// Meter, mute, frames and encoder. Starts muted.
 pub(crate) struct Voice {
     clock_start: Instant,
@@ -98,12 +46,16 @@ pub(crate) struct Voice {
     redundancy: RedundancyControl,
     clock: VoiceClock,
     meter: LevelMeter,
-    frame: Vec<f32>,
+    /// What the blocks that come now hold.
+    sound: SoundKind,
+    frame: MidSide<Vec<f32>>,
     /// Samples in the frame that is being filled.
     frame_samples: usize,
     muted: bool,
     /// The next frame is the first of a talkspurt.
     starting: bool,
+    /// Samples of silence that the sound has ended in, for the sake of another coding.
+    ended_for: usize,
     /// Blocks that still hold sound from before the person unmuted.
     old_blocks: u32,
     last_block_at: Option<Moment>,
@@ -122,10 +74,12 @@ impl Voice {
             redundancy: RedundancyControl::default(),
             clock: VoiceClock::default(),
             meter: LevelMeter::default(),
-            frame: Vec::with_capacity(LONG_FRAME_SAMPLES),
+            sound: SoundKind::Speech,
+            frame: MidSide::mono(Vec::with_capacity(LONG_FRAME_SAMPLES)),
             frame_samples: FRAME_SAMPLES,
             muted: true,
             starting: true,
+            ended_for: 0,
             old_blocks: 0,
             last_block_at: None,
             frame_captured_at: Moment::default(),
@@ -142,10 +96,16 @@ impl Voice {
         self.muted
     }
 
+    /// Whether packets have two channels now.
+    pub(crate) fn is_stereo(&self) -> bool {
+        self.encoder.coding().channels() == Channels::Stereo
+    }
+
     pub(crate) fn statistics(&self) -> VoiceStatistics {
         VoiceStatistics {
             muted: self.muted,
             redundancy_level: self.redundancy.level(),
+            channels: self.encoder.coding().channels().count() as u32,
             frame_ms: (self.encoder.frame_samples() / (SAMPLE_RATE_HZ as usize / 1_000)) as u32,
             ..self.statistics.clone()
         }
@@ -157,8 +117,9 @@ impl Voice {
     }
 
     /// Takes a captured block, the first sample of which was captured at `captured_at`.
-    pub(crate) fn push_block(&mut self, mut block: Block, captured_at: Moment) -> Option<EncodedFrame> {
-        self.meter.feed(&block);
+    pub(crate) fn push_block(&mut self, block: impl Into<MidSide<Block>>, captured_at: Moment) -> Option<EncodedFrame> {
+        let mut block = block.into();
+        self.meter.feed(block.mean_square(), BLOCK_SAMPLES);
         self.statistics.captured_blocks += 1;
         if self.muted || self.old_blocks > 0 {
             self.old_blocks = self.old_blocks.saturating_sub(1);
@@ -171,18 +132,58 @@ impl Voice {
             self.frame.clear();
             self.starting = true;
         }
-        if self.frame.is_empty() {
-            self.frame_samples = self.encoder.frame_samples();
-            self.frame_captured_at = captured_at;
-            if self.starting {
-                self.clock.start_talkspurt(captured_at);
-                fade_in(&mut block);
-            } else if self.clock.lag_micros(captured_at) > LOST_SAMPLES_MICROS {
-                self.clock.start_talkspurt(captured_at);
-            }
+        let coding = Coding::of(self.sound, block.channels());
+        if self.frame.len() == 0 {
+            self.begin_frame(coding, captured_at);
         }
-        self.frame.extend_from_slice(&block);
-        if self.frame.len() < self.frame_samples { None } else { self.encode_frame() }
+        if coding != self.encoder.coding() {
+            self.end_sound(&mut block);
+        } else if std::mem::take(&mut self.ended_for) > 0 || (self.starting && self.frame.len() == 0) {
+            block.fade_in();
+        }
+        self.frame.extend(block.as_slices());
+        if self.frame.len() < self.frame_samples {
+            return None;
+        }
+        let frame = self.encode_frame();
+        if self.ended_for >= self.encoder.coding().look_ahead_samples() {
+            self.change_coding(coding);
+        }
+        frame
+    }
+
+    fn begin_frame(&mut self, coding: Coding, captured_at: Moment) {
+        if self.starting {
+            self.ended_for = 0;
+            self.change_coding(coding);
+        }
+        self.frame_samples = self.encoder.frame_samples();
+        self.frame_captured_at = captured_at;
+        if self.starting || self.clock.lag_micros(captured_at) > LOST_SAMPLES_MICROS {
+            self.clock.start_talkspurt(captured_at);
+        }
+    }
+
+    /// Lets the sound end: frames of one coding and of another meet in silence, and no decoder has to find a way across.
+    fn end_sound(&mut self, block: &mut MidSide<Block>) {
+        let fading = if self.ended_for == 0 { LAST_FADE_SAMPLES } else { 0 };
+        for plane in block.planes_mut() {
+            let (last, silence) = plane.split_at_mut(fading);
+            fade_out(last);
+            silence.fill(0.0);
+        }
+        self.ended_for += BLOCK_SAMPLES - fading;
+    }
+
+    fn change_coding(&mut self, coding: Coding) {
+        if coding == self.encoder.coding() {
+            return;
+        }
+        self.redundancy.set_sound(coding.sound());
+        self.apply_scheme();
+        if let Err(error) = self.encoder.set_coding(coding) {
+            tracing::warn!(%error, "the encoder does not take the coding that the sound needs");
+        }
     }
 
     /// Takes what listeners miss; frames repeat accordingly from the next one on.
@@ -197,10 +198,9 @@ impl Voice {
         self.apply_scheme();
     }
 
-    /// Takes what is sent: frames fit it from the next one on.
+    /// Takes what the blocks to come hold: they are coded accordingly from the next frame on.
     pub(crate) fn take_sound(&mut self, sound: SoundKind) {
-        self.redundancy.set_sound(sound);
-        self.apply_scheme();
+        self.sound = sound;
     }
 
     fn apply_scheme(&mut self) {
@@ -222,14 +222,14 @@ impl Voice {
     /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners' concealment
     /// has nothing to prolong and nothing stays in the encoder for the next talkspurt.
     pub(crate) fn mute(&mut self) -> Option<EncodedFrame> {
-        let said_nothing = self.muted || (self.starting && self.frame.is_empty());
+        let said_nothing = self.muted || (self.starting && self.frame.len() == 0);
         self.muted = true;
         if said_nothing {
             self.frame.clear();
             return None;
         }
-        fade_out(&mut self.frame);
-        self.frame.resize(self.frame_samples, 0.0);
+        self.frame.fade_out();
+        self.frame.resize(self.frame_samples);
         self.encode_frame()
     }
 
@@ -244,7 +244,7 @@ impl Voice {
         last
     }
 
-    fn encode_at(&mut self, frame: &[f32], timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    fn encode_at(&mut self, frame: MidSide<&[f32]>, timestamp: u32) -> Result<Vec<u8>, AudioError> {
         if self.starting {
             self.encoder.begin_talkspurt()?;
         }
@@ -253,24 +253,25 @@ impl Voice {
 
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
         let mut frame = std::mem::take(&mut self.frame);
-        let packet = self.encode_whole(&frame);
+        let packet = self.encode_whole(frame.as_slices());
         frame.clear();
         self.frame = frame;
         packet
     }
 
-    fn encode_whole(&mut self, frame: &[f32]) -> Option<EncodedFrame> {
+    fn encode_whole(&mut self, frame: MidSide<&[f32]>) -> Option<EncodedFrame> {
         let timestamp = self.clock.stamp(frame.len());
         match self.encode_at(frame, timestamp) {
             Ok(payload) => {
                 self.statistics.sent_frames += 1;
                 self.statistics.sent_bytes += payload.len() as u64;
                 let starts_talkspurt = std::mem::take(&mut self.starting);
-                let held_back = self.microphone_latency_micros + LOOK_AHEAD_MICROS;
+                let look_ahead = samples_to_micros(self.encoder.coding().look_ahead_samples() as i64);
+                let held_back = self.microphone_latency_micros + look_ahead;
                 Some(EncodedFrame {
                     payload,
                     timestamp,
-                    level_dbov: rfc6464_level(frame),
+                    level_dbov: rfc6464_level(frame.mean_square()),
                     captured_at: self.frame_captured_at.plus_micros(-held_back).instant(self.clock_start),
                     starts_talkspurt,
                 })

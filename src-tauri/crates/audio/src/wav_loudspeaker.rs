@@ -1,4 +1,4 @@
-//! A sound file in place of a loudspeaker: the mix, 16 bit, 48 kHz, mono, written off the engine thread.
+//! A sound file in place of a loudspeaker: the middle of the mix, 16 bit, 48 kHz, mono, written off the engine thread.
 
 use std::fs::File;
 use std::io::BufWriter;

@@ -519,3 +519,49 @@ fn whoever_looks_at_the_list_again_and_again_leaves_nothing_behind() {
         wait_until("the list of the server that was started anew", || shows("headset"));
     });
 }
+
+/// Peak of the tone that [`SoundServer::hum`] plays, in what was heard.
+fn tone_in(sound: &[f32]) -> f32 {
+    let step = std::f32::consts::TAU / 120.0;
+    let sum = |wave: fn(f32) -> f32| sound.iter().enumerate().map(|(n, x)| x * wave(n as f32 * step)).sum::<f32>();
+    2.0 * sum(f32::cos).hypot(sum(f32::sin)) / sound.len() as f32
+}
+
+#[test]
+fn music_from_the_left_is_played_on_the_left_alone_and_speech_in_the_middle() {
+    with_sound_server("music_from_the_left_is_played_on_the_left_alone_and_speech_in_the_middle", |mut server| {
+        server.plug_in_with("stage", 2);
+        server.make_default("stage");
+        server.start();
+        let _hums = Hums(vec![server.hum_into("stage", &[LOUD, 0.0])]);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        wait_until("stereo", || porch.engine.statistics().voice.channels == 2);
+        let heard = || server.heard_in_a_second("stage").map(|channel| tone_in(&channel));
+        wait_until("the tone", || heard()[0] > 0.9 * LOUD);
+        let [left, right] = heard();
+        println!("left {left:.4}, right {right:.6}: {:.1} dB apart", 20.0 * (left / right.max(1e-6)).log10());
+        assert!((left / LOUD - 1.0).abs() < 0.1 && right < 0.01 * left, "{left} {right}");
+
+        porch.engine.set_microphone_mode(MicrophoneMode::Speech);
+        wait_until("mono", || porch.engine.statistics().voice.channels == 1);
+        wait_until("the tone in the middle", || {
+            let [left, right] = heard();
+            right > 0.01 && (left / right - 1.0).abs() < 0.01
+        });
+    });
+}
+
+#[test]
+fn music_from_a_microphone_of_one_channel_is_mono() {
+    with_sound_server("music_from_a_microphone_of_one_channel_is_mono", |mut server| {
+        server.plug_in("stage");
+        server.make_default("stage");
+        server.start();
+        let _hums = Hums(vec![server.hum("stage", LOUD)]);
+        let porch = Porch::on_the_systems_devices();
+        porch.talk();
+        wait_until("the tone", || porch.hears(LOUD));
+        assert_eq!(porch.engine.statistics().voice.channels, 1);
+    });
+}

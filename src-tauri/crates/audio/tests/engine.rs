@@ -370,6 +370,25 @@ fn a_file_is_left_as_it_is_until_somebody_asks_for_processing() {
 }
 
 #[test]
+fn a_file_of_two_channels_is_sent_in_stereo_while_music_is_chosen_and_only_then() {
+    let scene = Scene::new();
+    let from = scene.path("in.wav");
+    write_tone(&from, 44_100, 2, 60, 440.0, 0.3);
+    let engine = scene.engine(DeviceChoice::File(from), DeviceChoice::Absent);
+    engine.open_microphone().unwrap();
+    engine.set_muted(false);
+    // The channel bit of the packet's first byte (RFC 6716 section 3.1).
+    let last_is_stereo = || scene.frames.lock().unwrap().last().map(|frame| frame.payload[0] & 0b100 != 0);
+    wait_until("voice", || last_is_stereo() == Some(false));
+    engine.set_microphone_mode(MicrophoneMode::Music);
+    wait_until("stereo", || last_is_stereo() == Some(true));
+    engine.set_microphone_mode(MicrophoneMode::Speech);
+    wait_until("mono", || last_is_stereo() == Some(false));
+    let frames = scene.frames.lock().unwrap();
+    assert!(frames.windows(2).all(|pair| pair[1].timestamp - pair[0].timestamp == FRAME_SAMPLES as u32));
+}
+
+#[test]
 fn a_cue_is_heard_and_not_sent() {
     let scene = Scene::new();
     let to = scene.path("out.wav");

@@ -40,7 +40,7 @@ fn copy_of(packets: &[Bytes], index: usize, later: usize) -> Option<Bytes> {
 
 fn decoded(packets: &[Bytes]) -> Vec<Vec<f32>> {
     let mut ladder = DecodeLadder::new().unwrap();
-    packets.iter().enumerate().map(|(n, packet)| ladder.decode(at(n), packet).unwrap().to_vec()).collect()
+    packets.iter().enumerate().map(|(n, packet)| ladder.decode(at(n), packet).unwrap().middle.to_vec()).collect()
 }
 
 /// Error of `heard` against `said` over both, dB.
@@ -95,7 +95,7 @@ fn copies_leave_the_decoder_so_that_the_next_frame_is_whole() {
             let heard = ladder.decode(at(n), packet).unwrap();
             if n > 50 && n % 8 == 1 {
                 all_said.extend_from_slice(&said[n]);
-                all_heard.extend_from_slice(heard);
+                all_heard.extend_from_slice(heard.middle);
             }
         }
         noise_db(&all_said, &all_heard)
@@ -115,12 +115,12 @@ fn a_late_packet_mends_the_sound_to_come_without_a_step() {
             ladder.decode(at(n), packet).unwrap();
         }
         ladder.substitute(Some(at(40)), FRAME_SAMPLES, &substitutes);
-        let last = ladder.decode(at(41), &packets[41]).unwrap()[FRAME_SAMPLES - 1];
+        let last = ladder.decode(at(41), &packets[41]).unwrap().middle[FRAME_SAMPLES - 1];
         assert!(ladder.take_late(at(40), &packets[40]));
-        let joint = ladder.decode(at(42), &packets[42]).unwrap().to_vec();
+        let joint = ladder.decode(at(42), &packets[42]).unwrap().middle.to_vec();
         assert!((joint[0] - last).abs() < 0.1);
         assert!(joint[FADE_SAMPLES..] == said[42][FADE_SAMPLES..]);
-        assert!(ladder.decode(at(43), &packets[43]).unwrap() == &said[43][..]);
+        assert!(ladder.decode(at(43), &packets[43]).unwrap().middle == &said[43][..]);
     }
 }
 
@@ -140,7 +140,7 @@ fn late_packets_mend_whatever_order_they_come_in() {
             assert!(ladder.take_late(at(n), &packets[n]));
             assert!(!ladder.take_late(at(n), &packets[n]));
         }
-        let joint = ladder.decode(at(43), &packets[43]).unwrap();
+        let joint = ladder.decode(at(43), &packets[43]).unwrap().middle;
         assert!(joint[FADE_SAMPLES..] == said[43][FADE_SAMPLES..]);
     }
 }
@@ -159,7 +159,7 @@ fn a_packet_that_is_too_late_or_wrong_changes_nothing() {
         }
         ladder.substitute(Some(at(47)), FRAME_SAMPLES, &Substitutes::default());
         late(&mut ladder);
-        ladder.decode(at(48), &packets[48]).unwrap().to_vec()
+        ladder.decode(at(48), &packets[48]).unwrap().middle.to_vec()
     };
     let untouched = play(&|_| {});
     let too_late = play(&|ladder| assert!(!ladder.take_late(at(40), &packets[40])));
@@ -193,7 +193,7 @@ proptest! {
                 1 => {
                     let (_, sound) = ladder.substitute(Some(at(n)), samples, &all);
                     prop_assert_eq!(sound.len(), samples.min(LONGEST_PACKET_SAMPLES));
-                    prop_assert!(sound.iter().all(|sample| sample.is_finite()));
+                    prop_assert!(sound.left_right().flatten().all(|sample| sample.is_finite()));
                 }
                 2 => {
                     ladder.substitute(None, samples, &Substitutes::default());
@@ -213,11 +213,11 @@ fn the_rest_of_a_frame_that_came_late_is_as_if_nothing_had_been_invented_before_
     let mut ladder = DecodeLadder::new().unwrap();
     for (n, packet) in packets.iter().enumerate() {
         if n % 10 != 7 {
-            assert!(ladder.decode(at(n), packet).unwrap() == clean[n], "frame {n}");
+            assert!(ladder.decode(at(n), packet).unwrap().middle == clean[n], "frame {n}");
             continue;
         }
-        let before = ladder.substitute(None, SHORT_FRAME_SAMPLES, &Substitutes::default()).1.to_vec();
-        let rest = ladder.decode_rest(at(n), packet, SHORT_FRAME_SAMPLES).unwrap();
+        let before = ladder.substitute(None, SHORT_FRAME_SAMPLES, &Substitutes::default()).1.middle.to_vec();
+        let rest = ladder.decode_rest(at(n), packet, SHORT_FRAME_SAMPLES).unwrap().middle;
         assert!(rest[FADE_SAMPLES..] == clean[n][SHORT_FRAME_SAMPLES + FADE_SAMPLES..], "frame {n}");
         let step = (rest[0] - before[SHORT_FRAME_SAMPLES - 1]).abs();
         let usual = clean.concat().windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);

@@ -6,11 +6,15 @@ use opusic_sys as sys;
 
 use super::state::StateMemory;
 use super::{OpusError, checked, length_of};
+use crate::coding::Coding;
 use crate::format::SAMPLE_RATE_HZ;
+use crate::mid_side::{Channels, MidSide};
 
-/// How an encoder works. Variable bit rate, tuned for speech (`OPUS_APPLICATION_VOIP`), no discontinuous transmission.
+/// How an encoder works. Variable bit rate, no discontinuous transmission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncoderSettings {
+    /// What it is made for: `OPUS_APPLICATION_VOIP`, or `OPUS_APPLICATION_RESTRICTED_LOWDELAY` for music.
+    pub coding: Coding,
     /// Target, bit/s; Deep Redundancy is taken out of it.
     pub bitrate: i32,
     /// Effort, 0 ..= 10.
@@ -35,6 +39,8 @@ pub struct EncoderSettings {
 pub struct OpusEncoder {
     state: StateMemory,
     settings: EncoderSettings,
+    /// Left and right as libopus takes them.
+    interleaved: Vec<f32>,
 }
 
 impl OpusEncoder {
@@ -43,22 +49,29 @@ impl OpusEncoder {
     /// # Errors
     /// [`OpusError`] if libopus refuses the settings.
     pub fn new(settings: EncoderSettings) -> Result<Self, OpusError> {
+        let channels = settings.coding.channels().count() as c_int;
+        let application = match settings.coding {
+            Coding::Speech => sys::OPUS_APPLICATION_VOIP,
+            Coding::Music(_) => sys::OPUS_APPLICATION_RESTRICTED_LOWDELAY,
+        };
         // SAFETY: takes no pointer.
-        let mut state = StateMemory::of_size(unsafe { sys::opus_encoder_get_size(1) });
+        let mut state = StateMemory::of_size(unsafe { sys::opus_encoder_get_size(channels) });
         // SAFETY: the memory has the size libopus asked for, is aligned for any C type, and lives as long as the state.
-        let made =
-            unsafe { sys::opus_encoder_init(state.as_mut_ptr(), SAMPLE_RATE_HZ as i32, 1, sys::OPUS_APPLICATION_VOIP) };
+        let made = unsafe { sys::opus_encoder_init(state.as_mut_ptr(), SAMPLE_RATE_HZ as i32, channels, application) };
         checked(made)?;
-        let mut encoder = Self { state, settings };
+        let mut encoder = Self { state, settings, interleaved: Vec::new() };
         encoder.apply(settings)?;
         Ok(encoder)
     }
 
-    /// Goes on with other settings.
+    /// Goes on with other settings; for another coding from the beginning.
     ///
     /// # Errors
     /// [`OpusError`] if libopus refuses them; those it took before stay.
     pub fn change(&mut self, settings: EncoderSettings) -> Result<(), OpusError> {
+        if settings.coding != self.settings.coding {
+            *self = Self::new(settings)?;
+        }
         if settings == self.settings { Ok(()) } else { self.apply(settings) }
     }
 
@@ -73,18 +86,32 @@ impl OpusEncoder {
         self.apply(self.settings)
     }
 
-    /// Encodes `sound`, 2.5 to 60 ms of it, into one packet of at most `most_bytes`.
+    /// Encodes `sound`, 2.5 to 60 ms of it, into one packet of at most `most_bytes`. A mono encoder leaves the side out.
     ///
     /// # Errors
     /// [`OpusError`] if that is no length of a frame.
-    pub fn encode(&mut self, sound: &[f32], most_bytes: usize) -> Result<Vec<u8>, OpusError> {
+    pub fn encode<'a>(
+        &mut self,
+        sound: impl Into<MidSide<&'a [f32]>>,
+        most_bytes: usize,
+    ) -> Result<Vec<u8>, OpusError> {
+        let sound = sound.into();
         let mut packet = vec![0; most_bytes];
-        // SAFETY: the state was initialised; both buffers are as long as stated, and libopus keeps neither.
+        let samples = match self.settings.coding.channels() {
+            Channels::Mono => sound.middle,
+            Channels::Stereo => {
+                self.interleaved.clear();
+                self.interleaved.extend(sound.left_right().flatten());
+                &self.interleaved
+            }
+        };
+        // SAFETY: the state was initialised; the sound has as many samples of each of its channels as stated, the packet as many
+        // bytes, and libopus keeps neither.
         let written = unsafe {
             sys::opus_encode_float(
                 self.state.as_mut_ptr(),
-                sound.as_ptr(),
-                length_of(sound),
+                samples.as_ptr(),
+                length_of(sound.middle),
                 packet.as_mut_ptr(),
                 length_of(&packet),
             )
@@ -95,7 +122,11 @@ impl OpusEncoder {
 
     fn apply(&mut self, settings: EncoderSettings) -> Result<(), OpusError> {
         let bandwidth = if settings.only_wideband { sys::OPUS_BANDWIDTH_WIDEBAND } else { sys::OPUS_AUTO };
-        let signal = if settings.only_speech { sys::OPUS_SIGNAL_VOICE } else { sys::OPUS_AUTO };
+        let signal = match settings.coding {
+            Coding::Music(_) => sys::OPUS_SIGNAL_MUSIC,
+            Coding::Speech if settings.only_speech => sys::OPUS_SIGNAL_VOICE,
+            Coding::Speech => sys::OPUS_AUTO,
+        };
         self.set(sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate)?;
         self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, settings.complexity)?;
         self.set(sys::OPUS_SET_BANDWIDTH_REQUEST, bandwidth)?;

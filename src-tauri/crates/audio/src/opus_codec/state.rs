@@ -28,10 +28,8 @@ impl StateMemory {
         self.0.as_ptr().cast()
     }
 
-    /// Takes over the contents of a state of the same kind.
+    /// Takes over the contents of another state. Allocates if that is of another size.
     pub fn copy_from(&mut self, other: &Self) {
-        if self.0.len() == other.0.len() {
-            self.0.copy_from_slice(&other.0);
-        }
+        self.0.clone_from(&other.0);
     }
 }

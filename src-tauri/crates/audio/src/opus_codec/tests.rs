@@ -5,11 +5,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::coding::Coding;
 use crate::format::FRAME_SAMPLES;
+use crate::level_meter::{dbfs, mean_square};
+use crate::mid_side::{Channels, MidSide};
 use crate::opus_padding::extensions::{Extension, read_extensions};
 use crate::simulated_path::synthetic_speech;
 
 const PRIMARY: EncoderSettings = EncoderSettings {
+    coding: Coding::Speech,
     bitrate: 24_000,
     complexity: 10,
     only_wideband: false,
@@ -45,8 +49,8 @@ fn distance_in_gaps(fill: impl Fn(&mut OpusDecoder, &[u8], usize, &mut [f32])) -
     let settings =
         EncoderSettings { bitrate: 32_000, expected_loss_percent: 20, deep_redundancy_units: 100, ..PRIMARY };
     let packets = packets(settings, 400);
-    let mut whole = OpusDecoder::new(10).unwrap();
-    let mut holed = OpusDecoder::new(10).unwrap();
+    let mut whole = OpusDecoder::new(Channels::Mono, 10).unwrap();
+    let mut holed = OpusDecoder::new(Channels::Mono, 10).unwrap();
     let (mut sum, mut frames) = (0.0, 0.0);
     for (index, packet) in packets.iter().enumerate() {
         let (mut said, mut heard) = ([0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);
@@ -108,7 +112,7 @@ fn in_band_copies_are_sent_where_loss_is_expected() {
 #[test]
 fn a_decoder_taken_back_decodes_the_same_again() {
     let packets = packets(PRIMARY, 60);
-    let mut decoder = OpusDecoder::new(10).unwrap();
+    let mut decoder = OpusDecoder::new(Channels::Mono, 10).unwrap();
     let mut sound = [0.0; FRAME_SAMPLES];
     for packet in &packets[..20] {
         decoder.decode(packet, &mut sound).unwrap();
@@ -140,19 +144,47 @@ fn wrong_lengths_and_settings_are_errors() {
     let mut encoder = OpusEncoder::new(PRIMARY).unwrap();
     assert!(encoder.encode(&[0.0; 7], 1_275).is_err());
     assert!(encoder.change(EncoderSettings { complexity: 99, ..PRIMARY }).is_err());
-    let mut decoder = OpusDecoder::new(10).unwrap();
+    let mut decoder = OpusDecoder::new(Channels::Mono, 10).unwrap();
     assert!(decoder.conceal(&mut [0.0; 7]).is_err());
     assert!(decoder.decode(&[], &mut [0.0; 960]).is_err());
-    assert!(OpusDecoder::new(99).is_err());
+    assert!(OpusDecoder::new(Channels::Mono, 99).is_err());
+}
+
+#[test]
+fn a_stereo_packet_has_left_and_right_for_a_stereo_decoder_and_their_mean_for_a_mono_one() {
+    let settings = EncoderSettings { bitrate: 128_000, coding: Coding::Music(Channels::Stereo), ..PRIMARY };
+    let mut encoder = OpusEncoder::new(settings).unwrap();
+    let mut decoders = [Channels::Stereo, Channels::Mono].map(|channels| OpusDecoder::new(channels, 7).unwrap());
+    let (mut both, mut mean) = (vec![], vec![]);
+    let tone = |n: usize| 0.25 * (n as f32 * std::f32::consts::TAU * 500.0 / 48_000.0).sin();
+    for index in 0..50 {
+        let middle: [f32; FRAME_SAMPLES] = std::array::from_fn(|n| tone(index * FRAME_SAMPLES + n));
+        // All of it on the left.
+        let packet = encoder.encode(MidSide { middle: &middle[..], side: Some(&middle[..]) }, 1_275).unwrap();
+        let mut sound = MidSide { middle: [0.0; FRAME_SAMPLES], side: Some([0.0; FRAME_SAMPLES]) };
+        assert_eq!(decoders[0].decode(&packet, sound.as_mut_slices()), Ok(FRAME_SAMPLES));
+        both.extend(sound.left_right());
+        assert_eq!(decoders[1].decode(&packet, sound.as_mut_slices()), Ok(FRAME_SAMPLES));
+        assert_eq!(sound.side, Some([0.0; FRAME_SAMPLES]));
+        mean.extend(sound.middle);
+    }
+    let level = |sound: &[f32]| dbfs(mean_square(&sound[9_600..]));
+    let (left, right): (Vec<f32>, Vec<f32>) = both.iter().map(|[left, right]| (*left, *right)).unzip();
+    assert!((level(&left) + 9.03).abs() < 0.2, "{}", level(&left));
+    assert!(level(&right) < level(&left) - 40.0, "{}", level(&right));
+    assert!((level(&mean) + 15.05).abs() < 0.2, "{}", level(&mean));
 }
 
 proptest! {
     #[test]
-    fn hostile_packets_are_errors_or_sound(packet in prop::collection::vec(any::<u8>(), 0..400), offset in 0_usize..100_000) {
-        let mut decoder = OpusDecoder::new(10).unwrap();
+    fn hostile_packets_are_errors_or_sound(
+        packet in prop::collection::vec(any::<u8>(), 0..400), offset in 0_usize..100_000, stereo in any::<bool>()
+    ) {
+        let channels = if stereo { Channels::Stereo } else { Channels::Mono };
+        let mut decoder = OpusDecoder::new(channels, 10).unwrap();
         let mut redundancy = DeepRedundancy::new().unwrap();
         let mut sound = vec![0.0; 5_760];
-        if let Ok(samples) = decoder.decode(&packet, &mut sound) {
+        if let Ok(samples) = decoder.decode(&packet, &mut sound[..]) {
             prop_assert!(samples <= sound.len());
         }
         let _ = packet_has_inband_copy(&packet);

@@ -49,6 +49,11 @@ pub fn is_celt(toc: u8) -> bool {
     toc & 0x80 != 0
 }
 
+/// Whether frames of a packet that begins with `toc` have two channels (RFC 6716 section 3.1).
+pub fn is_stereo(toc: u8) -> bool {
+    toc & 0b100 != 0
+}
+
 impl<'a> OpusPacket<'a> {
     /// Takes `packet` apart; `None` if it is none.
     pub fn parse(packet: &'a [u8]) -> Option<Self> {

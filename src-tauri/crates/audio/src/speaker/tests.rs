@@ -57,7 +57,7 @@ fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
                 arrival: start + Duration::from_micros(at.micros() as u64),
             });
         }
-        heard.sound.extend_from_slice(&speaker.render(now));
+        heard.sound.extend_from_slice(&speaker.render(now).middle);
         if block % 20 == 19 {
             heard.course.push(speaker.statistics(0));
         }
@@ -261,7 +261,7 @@ fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
                     (0..30).filter(|_| pair[0] > 500).for_each(|n| push(pair[0] - 500 + n, block * 5 + 4));
                 }
             }
-            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 5 + 4)));
+            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 5 + 4)).middle);
         }
         (sound, speaker.statistics(0))
     };
@@ -291,8 +291,8 @@ fn a_speaker_whose_inbox_is_dropped_fades_out() {
     drop(inbox);
     let last = speaker.render(Moment::from_millis(1_000));
     assert!(speaker.has_left());
-    assert!(mean_square(&last[..100]) > 1e-4);
-    assert_eq!(last[MIX_SAMPLES - 1], 0.0);
+    assert!(mean_square(&last.middle[..100]) > 1e-4);
+    assert_eq!(last.middle[MIX_SAMPLES - 1], 0.0);
 }
 
 #[test]
@@ -334,7 +334,7 @@ proptest! {
             for _ in 0..wait_ms / 5 {
                 millis += 5;
                 let block = speaker.render(Moment::from_millis(millis as i64));
-                prop_assert!(block.iter().all(|sample| sample.is_finite()));
+                prop_assert!(block.left_right().flatten().all(|sample| sample.is_finite()));
             }
         }
     }

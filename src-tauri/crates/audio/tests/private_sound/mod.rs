@@ -88,8 +88,15 @@ pub fn wait_or_say(what: &str, mut holds: impl FnMut() -> bool, instead: impl Fn
 pub struct SoundServer {
     folder: PathBuf,
     daemon: Option<Child>,
-    cards: Vec<String>,
+    cards: Vec<Card>,
     default: Option<String>,
+}
+
+#[derive(Clone)]
+struct Card {
+    name: String,
+    /// Channels of its microphone.
+    ears: u8,
 }
 
 impl SoundServer {
@@ -146,9 +153,15 @@ impl SoundServer {
 
     /// A card that is there when the server starts, or from now on.
     pub fn plug_in(&mut self, card: &str) {
-        self.cards.push(card.to_owned());
+        self.plug_in_with(card, 1);
+    }
+
+    /// The same with a microphone of so many channels.
+    pub fn plug_in_with(&mut self, card: &str, ears: u8) {
+        let card = Card { name: card.to_owned(), ears };
+        self.cards.push(card.clone());
         if self.daemon.is_some() {
-            for module in modules_of(card) {
+            for module in modules_of(&card) {
                 self.pactl(&[&["load-module"], &module.split(' ').collect::<Vec<_>>()[..]].concat());
             }
         }
@@ -156,7 +169,7 @@ impl SoundServer {
 
     /// Takes a card away, the microphone first.
     pub fn pull_out(&mut self, card: &str) {
-        self.cards.retain(|name| name != card);
+        self.cards.retain(|other| other.name != card);
         let listed = self.pactl(&["list", "short", "modules"]);
         let of_card: Vec<&str> = listed.lines().filter(|line| line.contains(&format!("_name={card}-"))).collect();
         assert_eq!(of_card.len(), 3, "{listed}");
@@ -191,17 +204,24 @@ impl SoundServer {
 
     /// Plays a tone into a card's mouth until the value is dropped.
     pub fn hum(&self, card: &str, peak: f32) -> Child {
+        self.hum_into(card, &[peak])
+    }
+
+    /// The same with a peak for each channel of the card's microphone.
+    pub fn hum_into(&self, card: &str, peaks: &[f32]) -> Child {
         let path = self.folder.join(format!("{card}.wav"));
         let spec = hound::WavSpec {
-            channels: 1,
+            channels: u16::try_from(peaks.len()).unwrap(),
             sample_rate: 48_000,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
         let mut writer = hound::WavWriter::create(&path, spec).unwrap();
         for n in 0..48_000 * TEST_LIMIT.as_secs() {
-            let sample = peak * (n as f32 * std::f32::consts::TAU / 120.0).sin();
-            writer.write_sample((sample * 32_767.0) as i16).unwrap();
+            for peak in peaks {
+                let sample = peak * (n as f32 * std::f32::consts::TAU / 120.0).sin();
+                writer.write_sample((sample * 32_767.0) as i16).unwrap();
+            }
         }
         writer.finalize().unwrap();
         let mut command = self.client("paplay");
@@ -227,6 +247,20 @@ impl SoundServer {
             }
         });
         Ear { recorder, loud_at }
+    }
+
+    /// What a card's loudspeaker plays left and right for a second from now.
+    pub fn heard_in_a_second(&self, card: &str) -> [Vec<f32>; 2] {
+        let mut command = self.client("parec");
+        command.arg(format!("--device={card}-loudspeaker.monitor"));
+        command.args(["--raw", "--format=float32le", "--channels=2", "--rate=48000", "--latency-msec=20"]);
+        let mut recorder = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut bytes = vec![0_u8; 48_000 * 2 * 4];
+        recorder.stdout.take().unwrap().read_exact(&mut bytes).unwrap();
+        recorder.kill().unwrap();
+        recorder.wait().unwrap();
+        let samples: Vec<f32> = bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
+        [0, 1].map(|channel| samples.iter().skip(channel).step_by(2).copied().collect())
     }
 
     fn client(&self, program: &str) -> Command {
@@ -256,7 +290,8 @@ impl Drop for SoundServer {
 }
 
 /// The modules that make a card; its loudspeaker comes first and so is the server's default where nobody has chosen one. A null sink with rewinds would sleep up to two seconds.
-fn modules_of(card: &str) -> [String; 3] {
+fn modules_of(card: &Card) -> [String; 3] {
+    let Card { name: card, ears } = card;
     let sink = |name: &str, channels: u8| {
         format!(
             "module-null-sink sink_name={card}-{name} rate=48000 channels={channels} norewinds=1 \
@@ -265,7 +300,7 @@ fn modules_of(card: &str) -> [String; 3] {
     };
     [
         sink("loudspeaker", 2),
-        sink("mouth", 1),
+        sink("mouth", *ears),
         format!(
             "module-remap-source source_name={card}-microphone master={card}-mouth.monitor \
              source_properties=device.description={card}-microphone"

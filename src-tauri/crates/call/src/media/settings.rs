@@ -34,13 +34,13 @@ const FAILED_AFTER: Duration = Duration::from_secs(6);
 /// Consent checks (RFC 7675 asks for one every 5 s; we notice a cut sooner).
 const KEEP_ALIVE: Duration = Duration::from_millis(250);
 
-/// The one codec of a voice room.
+/// The one codec of a voice room. Stereo in both directions: whoever sends music does, and what comes in is decoded as it is.
 pub(super) fn opus() -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: "audio/opus".to_owned(),
         clock_rate: OPUS_CLOCK_HZ,
         channels: OPUS_CHANNELS,
-        sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+        sdp_fmtp_line: "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1".to_owned(),
         rtcp_feedback: vec![],
     }
 }

@@ -18,8 +18,8 @@ use livekit_net::{
     Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult, WsConnection,
 };
 use livekit_protocol::{
-    AddTrackRequest, DisconnectReason, LeaveRequest, MuteTrackRequest, SessionDescription, SignalTarget, TrackSource,
-    TrackType, TrickleRequest, leave_request, signal_request::Message as Request,
+    AddTrackRequest, AudioTrackFeature, DisconnectReason, LeaveRequest, MuteTrackRequest, SessionDescription,
+    SignalTarget, TrackSource, TrackType, TrickleRequest, leave_request, signal_request::Message as Request,
 };
 use livekit_signaling::SignalOptions;
 use tokio_tungstenite::tungstenite::Message;
@@ -52,7 +52,9 @@ pub(super) fn target(direction: Direction) -> SignalTarget {
     }
 }
 
-/// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off.
+/// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off. Always announced as stereo, which it is while
+/// somebody sends music: a browser decodes to as many channels as it was told of beforehand, and mono then is the same on both.
+#[expect(deprecated, reason = "older servers know only the deprecated field")]
 pub(super) fn add_track(cid: &str) -> Request {
     Request::AddTrack(AddTrackRequest {
         cid: cid.to_owned(),
@@ -61,6 +63,8 @@ pub(super) fn add_track(cid: &str) -> Request {
         source: TrackSource::Microphone as i32,
         muted: true,
         disable_red: true,
+        stereo: true,
+        audio_features: vec![AudioTrackFeature::TfStereo as i32],
         ..Default::default()
     })
 }

@@ -86,7 +86,7 @@ fn write_section(
             writer.line("a=recvonly");
             writer.line("a=rtcp-mux");
             writer.attribute("rtpmap", format_args!("{opus} opus/48000/2"));
-            writer.attribute("fmtp", OpusParameters { opus, dtx, stereo });
+            writer.attribute("fmtp", OpusParameters { opus, dtx, stereo: Stereo::taken(stereo) });
         }
         SectionAnswer::Data => {
             writer.media(&section.media, 9, &section.protocol, &section.formats);
@@ -100,7 +100,27 @@ fn write_section(
 pub(crate) struct OpusParameters {
     pub(crate) opus: u8,
     pub(crate) dtx: bool,
-    pub(crate) stereo: bool,
+    pub(crate) stereo: Stereo,
+}
+
+/// What a description says about two channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stereo {
+    No,
+    /// We take stereo (`stereo`), at any bit rate of Opus.
+    Taken,
+    /// We may send it (`sprop-stereo`). The SDKs of LiveKit look for that before they tell a browser to decode two channels.
+    Sent,
+}
+
+impl Stereo {
+    pub(crate) fn taken(stereo: bool) -> Self {
+        if stereo { Self::Taken } else { Self::No }
+    }
+
+    pub(crate) fn sent(stereo: bool) -> Self {
+        if stereo { Self::Sent } else { Self::No }
+    }
 }
 
 impl std::fmt::Display for OpusParameters {
@@ -109,9 +129,10 @@ impl std::fmt::Display for OpusParameters {
         if self.dtx {
             f.write_str(";usedtx=1")?;
         }
-        if self.stereo {
-            f.write_str(";stereo=1;maxaveragebitrate=510000")?;
+        match self.stereo {
+            Stereo::No => Ok(()),
+            Stereo::Taken => f.write_str(";stereo=1;maxaveragebitrate=510000"),
+            Stereo::Sent => f.write_str(";stereo=1;sprop-stereo=1"),
         }
-        Ok(())
     }
 }

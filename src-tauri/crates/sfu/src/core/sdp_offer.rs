@@ -2,7 +2,7 @@
 
 use str0m::rtp::Ssrc;
 
-use super::sdp_answer::OpusParameters;
+use super::sdp_answer::{OpusParameters, Stereo};
 use super::sdp_writer::{Origin, Reachability, SdpWriter};
 
 /// The payload number we give to Opus whatever the speaker used.
@@ -51,8 +51,8 @@ fn write_audio(writer: &mut SdpWriter, mid: &str, track: Option<&OfferedTrack>, 
     writer.line(if track.is_some() { "a=sendonly" } else { "a=inactive" });
     writer.line("a=rtcp-mux");
     writer.attribute("rtpmap", format_args!("{OPUS} opus/48000/2"));
-    writer
-        .attribute("fmtp", OpusParameters { opus: OPUS, dtx: false, stereo: track.is_some_and(|track| track.stereo) });
+    let stereo = Stereo::sent(track.is_some_and(|track| track.stereo));
+    writer.attribute("fmtp", OpusParameters { opus: OPUS, dtx: false, stereo });
     if let Some(track) = track {
         // Participant, bar, track: every SDK finds the sids in this form.
         let stream = format!("{}|{}", track.participant_sid, track.track_sid);

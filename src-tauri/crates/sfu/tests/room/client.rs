@@ -8,7 +8,8 @@ use std::time::Instant;
 use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{
-    AddTrackRequest, DataPacket, ParticipantInfo, ParticipantPermission, SessionDescription, TrackSource, TrackType,
+    AddTrackRequest, AudioTrackFeature, DataPacket, ParticipantInfo, ParticipantPermission, SessionDescription,
+    TrackSource, TrackType,
 };
 use prost::Message as _;
 use serambi_sfu::core::ConnectionId;
@@ -51,6 +52,8 @@ pub struct Client {
     /// Sid of the last track the server confirmed.
     pub published: Option<String>,
     pub offers: Vec<String>,
+    /// What is said of the microphone when it is published.
+    pub audio_features: Vec<AudioTrackFeature>,
     pub answers: Vec<String>,
     /// Present people and their last record.
     pub people: HashMap<String, ParticipantInfo>,
@@ -85,6 +88,7 @@ impl Client {
             data: Vec::new(),
             published: None,
             offers: Vec::new(),
+            audio_features: Vec::new(),
             answers: Vec::new(),
             people: HashMap::new(),
             with_video: false,
@@ -187,6 +191,7 @@ impl Client {
             cid: cid.clone(),
             r#type: TrackType::Audio as i32,
             source: TrackSource::Microphone as i32,
+            audio_features: self.audio_features.iter().map(|feature| *feature as i32).collect(),
             ..AddTrackRequest::default()
         };
         let with_video = self.with_video;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
-use livekit_protocol::{AddTrackRequest, SessionDescription, SignalRequest, TrackSource};
+use livekit_protocol::{AddTrackRequest, AudioTrackFeature, SessionDescription, SignalRequest, TrackSource};
 use serambi_sfu::core::Output;
 
 use crate::simulation::{Guest, Simulation, listener, speaker};
@@ -110,4 +110,17 @@ fn our_offer_has_data_first_then_a_section_per_track() {
     sim.run(std::time::Duration::from_millis(100));
     sim.unpublish(ani);
     check("subscriber.offer.sdp", sim.client(cici).offers.last().unwrap());
+}
+
+#[test]
+fn a_track_that_may_be_stereo_is_offered_so_that_browsers_decode_two_channels() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", listener());
+    sim.client_mut(ani).audio_features = vec![AudioTrackFeature::TfStereo];
+    sim.publish(ani);
+    sim.run(std::time::Duration::from_millis(100));
+    let offer = sim.client(budi).offers.last().unwrap();
+    assert!(offer.contains("a=fmtp:111 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1\r\n"), "{offer}");
+    assert!(sim.client(budi).people["ani"].tracks[0].audio_features.contains(&(AudioTrackFeature::TfStereo as i32)));
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use serambi_audio::DeviceChoice;
-use serambi_call::{EngineSettings, profile::DEFAULT_PROFILE};
+use serambi_call::{EngineSettings, MicrophoneMode, SoundChoice, profile::DEFAULT_PROFILE};
 use serambi_protocol::Link;
 
 use crate::{exit, report, script::Script};
@@ -66,6 +66,9 @@ pub struct Person {
     /// default, none, FILE.wav (written), or a device's name
     #[arg(long, value_name = "DEVICE", default_value = "default")]
     pub loudspeaker: DeviceChoice,
+    /// What is done to the microphone: speech, strongNoiseRemoval or music [default: what the microphone calls for]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    pub mode: Option<MicrophoneMode>,
     /// What to do and when: "3s unmute; on invited accept; 20s mute"
     #[arg(long, value_name = "SCRIPT", default_value = "")]
     pub r#do: Script,
@@ -75,10 +78,15 @@ pub struct Person {
 }
 
 impl Person {
-    /// The chosen devices.
-    pub fn sound(&self) -> EngineSettings {
-        EngineSettings { microphone: self.microphone.clone(), loudspeaker: self.loudspeaker.clone() }
+    /// The chosen devices and what is done to the microphone.
+    pub fn sound(&self) -> SoundChoice {
+        let devices = EngineSettings { microphone: self.microphone.clone(), loudspeaker: self.loudspeaker.clone() };
+        SoundChoice { microphone_mode: self.mode, ..devices.into() }
     }
+}
+
+fn mode(text: &str) -> Result<MicrophoneMode, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {
@@ -115,6 +123,7 @@ mod tests {
         assert!(Arguments::try_parse_from(["serambi-peer", "join", "hello"]).is_err());
         assert!(Arguments::try_parse_from(["serambi-peer", "host", "--do", "soon mute"]).is_err());
         assert!(Arguments::try_parse_from(["serambi-peer", "host", "--for", "-1"]).is_err());
+        assert!(Arguments::try_parse_from(["serambi-peer", "host", "--mode", "loud"]).is_err());
     }
 
     #[test]

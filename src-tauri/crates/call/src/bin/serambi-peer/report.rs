@@ -27,7 +27,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
-                    received_by listeners redundancy_level and frame_ms (of the own voice) clock_error_ms
+                    received_by listeners redundancy_level frame_ms channels (of the own voice) clock_error_ms
                     render_lead_ms starved_ms (of the loudspeaker)
                     playout (target_ms offset_ms shortened_ms lengthened_ms recovered mended, of each voice)
                     delays (person total_ms microphone_ms network_ms link_up_ms house_ms link_down_ms buffer_ms
@@ -100,6 +100,7 @@ impl Report {
                 "clock_error_ms": counted.measured.clock_error_ms,
                 "redundancy_level": sound.map(|sound| sound.voice.redundancy_level),
                 "frame_ms": sound.map(|sound| sound.voice.frame_ms),
+                "channels": sound.map(|sound| sound.voice.channels),
                 "render_lead_ms": sound.map(|sound| sound.loudspeaker.render_lead_ms),
                 "starved_ms": sound.map(|sound| sound.loudspeaker.starved_frames / SAMPLES_PER_MS),
                 "playout": speakers.iter().map(playout).collect::<Vec<_>>(),
