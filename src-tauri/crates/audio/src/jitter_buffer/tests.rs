@@ -10,6 +10,8 @@ use crate::format::MIX_SAMPLES;
 use crate::redundant_copies::{RedundantCopy, attach_copies};
 use crate::simulated_path::SimulatedPath;
 
+mod links;
+
 /// A stream of 20 ms frames whose numbers begin anywhere, so that they wrap.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
