@@ -20,9 +20,9 @@ const PATIENCE_WHEN_EARLY: usize = SAMPLE_RATE_HZ as usize;
 /// Delay worth cutting out, microseconds: a step of the mix, and some more lest the next jitter asks for it back.
 const WORTH_CUTTING_MICROS: i64 = 6_500;
 
-/// Where the wait is long, being off by this share of it more costs next to nothing: the price of a wait is flat around its least, the
-/// flatter the wider the jitter is.
-const TOLERANCE_SHARE: f32 = 0.06;
+/// Where the wait is long, being off by this share of it more costs next to nothing, per mille: the price of a wait is flat around its
+/// least, the flatter the wider the jitter is.
+const TOLERANCE_PER_MILLE: i64 = 60;
 
 /// From here on it is shortened at once, pause or not, microseconds.
 const FAR_BEHIND_MICROS: i64 = 40_000;
@@ -75,7 +75,7 @@ impl PlayoutPace {
         let in_pause = self.is_pause(frame);
         self.since_change = self.since_change.saturating_add(frame.len());
         let Playout { error_micros, target_ms } = playout?;
-        let tolerance_micros = (target_ms as f32 * 1_000.0 * TOLERANCE_SHARE) as i64;
+        let tolerance_micros = tolerance_micros(target_ms);
         let surplus = surplus(error_micros, waiting);
         let excess_micros = error_micros + samples_to_micros(waiting);
         let has_surplus = surplus > 0 && excess_micros >= WORTH_CUTTING_MICROS + tolerance_micros;
@@ -113,6 +113,11 @@ impl PlayoutPace {
         self.loudest = level.max(self.loudest * (-(frame.len() as f32) / LOUDEST_MEMORY).exp());
         level < SILENT_MEAN_SQUARE.max(self.loudest * PAUSE_SHARE)
     }
+}
+
+/// How far from a target a wait may be beyond the fixed limits, microseconds.
+pub(crate) fn tolerance_micros(target_ms: i64) -> i64 {
+    target_ms * TOLERANCE_PER_MILLE
 }
 
 /// Samples to spare. Frames are pulled once per block of the mix at most, so the moment of the pull moves in steps of a block. Sound

@@ -4,15 +4,15 @@ use crate::clock::{Moment, micros_to_samples, samples_to_micros};
 use crate::decode_ladder::Substitutes;
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, MIX_MICROS, SAMPLE_RATE_HZ};
 use crate::opus_padding::find;
+use crate::playout_pace::tolerance_micros;
 
 use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Packet, State};
 
 /// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
 const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
 
-/// A wait that is short of the target by this much and this share of it is short enough to grow.
+/// A wait that is short of the target by this much, and the tolerance, is short enough to grow.
 const SHORT_MICROS: i64 = 500;
-const SHORT_SHARE_PER_MILLE: i64 = 60;
 
 /// The extension in which libopus 1.6 sends Deep Redundancy (`DRED_EXTENSION_ID`).
 const DEEP_REDUNDANCY_ID: u8 = 126;
@@ -54,7 +54,8 @@ impl JitterBuffer {
     /// anyway, and not where little of the frame would be left.
     fn may_pass_over(&self, cursor: i64, dry_samples: i64, next: &Packet, now: Moment) -> bool {
         let would_be = self.offset_of(cursor + dry_samples, now);
-        let is_short = would_be < self.target_ms() * (1_000 - SHORT_SHARE_PER_MILLE) - SHORT_MICROS;
+        let target_ms = self.target_ms();
+        let is_short = would_be < target_ms * 1_000 - tolerance_micros(target_ms) - SHORT_MICROS;
         dry_samples > 0 && !is_short && 2 * dry_samples <= next.samples as i64
     }
 
