@@ -1,4 +1,4 @@
-//! What a listener hears of a voice on paths that lose packets, in simulated time: one WAV file per path, and a line of figures.
+//! What a listener hears of a voice on paths that lose or delay packets, in simulated time: one WAV file per path, and a line of figures.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example loss_table -- speech.wav out/ --seed 7
@@ -9,7 +9,7 @@
 
 use std::error::Error;
 use std::fs::create_dir_all;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
@@ -18,14 +18,29 @@ use serambi_audio::{Audience, LossReport, SAMPLE_RATE_HZ, hear};
 /// What every packet travels that is not lost.
 const TRAVEL: Duration = Duration::from_millis(20);
 
-/// A path's name, its loss, and the mean length of a burst of losses; 0 for losses that know nothing of each other.
-const PATHS: [(&str, f64, f64); 6] = [
-    ("clean", 0.0, 0.0),
-    ("random-10", 0.1, 0.0),
-    ("random-20", 0.2, 0.0),
-    ("random-40", 0.4, 0.0),
-    ("bursts-20", 0.2, 3.0),
-    ("bursts-30", 0.3, 3.0),
+/// The longest that jitter adds to it, ms.
+const LONGEST_JITTER_MS: f64 = 120.0;
+
+/// What a listener's reports come to where many frames are late and none are lost.
+const REPORTED_WITH_JITTER: LossReport = LossReport { loss: 0.03, mean_burst: 1.0, available_bitrate: None };
+
+/// What a path does to packets.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// This share is lost, in bursts of this mean length; 0 for losses that know nothing of each other.
+    Loss(f64, f64),
+    /// Each travels longer for itself: half of a normal distribution with this deviation, ms.
+    Jitter(f64),
+}
+
+const PATHS: [(&str, Trouble); 7] = [
+    ("clean", Trouble::Loss(0.0, 0.0)),
+    ("random-10", Trouble::Loss(0.1, 0.0)),
+    ("random-20", Trouble::Loss(0.2, 0.0)),
+    ("random-40", Trouble::Loss(0.4, 0.0)),
+    ("bursts-20", Trouble::Loss(0.2, 3.0)),
+    ("bursts-30", Trouble::Loss(0.3, 3.0)),
+    ("jitter-30", Trouble::Jitter(30.0)),
 ];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -55,26 +70,26 @@ fn main() -> Result<(), Box<dyn Error>> {
             other => return Err(format!("unknown option {other}").into()),
         }
     }
-    let (speech, out) = (read_wav(Path::new(&speech))?, PathBuf::from(out));
+    let (speech, out) = (read_wav(FilePath::new(&speech))?, PathBuf::from(out));
     create_dir_all(&out)?;
     println!("path          loss  burst  kbit/s  missing  brought back  wait ms");
-    for (name, loss, burst) in PATHS {
-        measure(name, &lost_packets(loss, burst, seed, 8 * speech.len() / 960), audience, &speech, &out)?;
+    for (name, trouble) in PATHS {
+        measure(name, &Path::over(trouble, seed, 8 * speech.len() / 960), audience, &speech, &out)?;
     }
     Ok(())
 }
 
 fn measure(
     name: &str,
-    lost: &[bool],
+    path: &Path,
     audience: Option<Audience>,
     speech: &[f32],
-    out: &Path,
+    out: &FilePath,
 ) -> Result<(), Box<dyn Error>> {
-    let report = report(lost);
+    let report = path.report;
     let said = [speech, speech].concat();
-    let is_lost = |number: usize| lost.get(number).copied().unwrap_or(false);
-    let heard = hear(&said, &[report, report], audience, |number| (!is_lost(number)).then_some(TRAVEL))?;
+    let travel = |number: usize| path.travels.get(number).copied().unwrap_or(Some(TRAVEL));
+    let heard = hear(&said, &[report, report], audience, travel)?;
     let kilobits = heard.sent_bytes as f64 * 8.0 * 48.0 / (said.len() as f64 + 48_000.0);
     let counted = &heard.statistics;
     println!(
@@ -87,6 +102,37 @@ fn measure(
     );
     let from = speech.len();
     write_wav(&out.join(format!("{name}.wav")), &heard.sound[from..from + speech.len()])
+}
+
+/// What becomes of each packet, and what the listener tells of it.
+struct Path {
+    /// `None` if it is lost.
+    travels: Vec<Option<Duration>>,
+    report: LossReport,
+}
+
+impl Path {
+    fn over(trouble: Trouble, seed: u64, packets: usize) -> Self {
+        match trouble {
+            Trouble::Loss(loss, burst) => {
+                let lost = lost_packets(loss, burst, seed, packets);
+                let travels = lost.iter().map(|lost| (!lost).then_some(TRAVEL)).collect();
+                Self { travels, report: report(&lost) }
+            }
+            Trouble::Jitter(deviation_ms) => {
+                let mut chance = Chance(seed);
+                let travels = (0..packets).map(|_| Some(TRAVEL + jitter(&mut chance, deviation_ms))).collect();
+                Self { travels, report: REPORTED_WITH_JITTER }
+            }
+        }
+    }
+}
+
+/// Box and Muller, 1958.
+fn jitter(chance: &mut Chance, deviation_ms: f64) -> Duration {
+    let (radius, angle) = (1.0 - chance.share(), chance.share());
+    let ms = deviation_ms * (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos().abs();
+    Duration::from_secs_f64(ms.min(LONGEST_JITTER_MS) / 1_000.0)
 }
 
 /// Which packets are lost: each for itself, or in bursts as Gilbert's channel makes them (1960).
@@ -115,7 +161,7 @@ fn report(lost: &[bool]) -> LossReport {
     }
 }
 
-fn read_wav(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
+fn read_wav(path: &FilePath) -> Result<Vec<f32>, Box<dyn Error>> {
     let mut reader = WavReader::open(path)?;
     let spec = reader.spec();
     if (spec.channels, spec.sample_rate, spec.sample_format) != (1, SAMPLE_RATE_HZ, SampleFormat::Int) {
@@ -129,7 +175,7 @@ fn read_wav(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
     Ok(samples)
 }
 
-fn write_wav(path: &Path, sound: &[f32]) -> Result<(), Box<dyn Error>> {
+fn write_wav(path: &FilePath, sound: &[f32]) -> Result<(), Box<dyn Error>> {
     let spec =
         WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec)?;
