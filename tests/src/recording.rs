@@ -68,16 +68,32 @@ pub fn read_wav(path: &Path) -> Result<Vec<f32>, Trouble> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_wav(path: &Path, samples: &[f32]) -> Result<(), Trouble> {
+    write_channels(path, [samples])
+}
+
+/// Writes a WAV file of left and right: 16 bit, 48 kHz, as long as the shorter of both.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_stereo_wav(path: &Path, left: &[f32], right: &[f32]) -> Result<(), Trouble> {
+    write_channels(path, [left, right])
+}
+
+fn write_channels<const CHANNELS: usize>(path: &Path, channels: [&[f32]; CHANNELS]) -> Result<(), Trouble> {
     let sound = |source| Trouble::Sound { path: path.to_owned(), source };
     let spec = hound::WavSpec {
-        channels: 1,
+        channels: CHANNELS as u16,
         sample_rate: SAMPLES_PER_SECOND,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).map_err(sound)?;
-    for sample in samples {
-        writer.write_sample((sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)) as i16).map_err(sound)?;
+    let frames = channels.iter().map(|channel| channel.len()).min().unwrap_or(0);
+    for frame in 0..frames {
+        for channel in channels {
+            let sample = channel[frame].clamp(-1.0, 1.0) * f32::from(i16::MAX);
+            writer.write_sample(sample as i16).map_err(sound)?;
+        }
     }
     writer.finalize().map_err(sound)
 }

@@ -85,6 +85,18 @@ impl SoundServer {
     /// # Errors
     /// When the server refuses.
     pub fn add_card(&self, owner: &str) -> Result<Card, Trouble> {
+        self.add_card_with(owner, 1)
+    }
+
+    /// The same with a microphone of two channels.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn add_stereo_card(&self, owner: &str) -> Result<Card, Trouble> {
+        self.add_card_with(owner, 2)
+    }
+
+    fn add_card_with(&self, owner: &str, microphone_channels: u32) -> Result<Card, Trouble> {
         let address = self.address();
         let first = pactl_json(&address, "sinks")?.as_array().is_none_or(Vec::is_empty);
         let mouth = format!("{owner}-mouth");
@@ -95,7 +107,7 @@ impl SoundServer {
             mouth,
             output: self.output.clone(),
         };
-        card.load_sink(&card.mouth, 1)?;
+        card.load_sink(&card.mouth, microphone_channels)?;
         card.load_sink(&card.loudspeaker, 2)?;
         card.pactl(&[
             "load-module",
