@@ -13,7 +13,7 @@ use webrtc::{
     },
 };
 
-use super::settings;
+use super::{handshake_repeats::RepeatingRuntime, settings};
 
 /// LiveKit's split: we offer on the one, the server on the other. Nobody ever offers on both, which is what `webrtc`
 /// gets wrong.
@@ -90,6 +90,7 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings::setting_engine())
             .with_handler(Arc::new(Handler { direction, news }))
+            .with_runtime(Arc::new(RepeatingRuntime::new()))
             .with_udp_addrs(addresses)
             .build()
             .await?;

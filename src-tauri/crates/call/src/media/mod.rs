@@ -12,12 +12,14 @@
 //! | logs each packet written too early or too late | the writer is led to a track only while it can arrive |
 //! | may lose audio when both ends offer | we offer on one connection, the server on the other |
 //! | opens an mDNS socket per connection | switched off in [`settings`] |
+//! | says a lost flight of a handshake again after a second | [`handshake_repeats`] says all of it three times |
 //!
 //! It also warns about harmless things once per connection ("remote_addr is empty", "no candidate pairs", "empty
 //! server_config", "password is empty", and "Packet too short to be read" for each sender report of a LiveKit server,
 //! whose SDES item 15 it does not know). [`QUIET_LOG`] silences these.
 
 mod connection;
+mod handshake_repeats;
 mod publication;
 mod roster;
 mod session;
