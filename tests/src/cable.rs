@@ -132,3 +132,36 @@ fn is_readable_within(file: &File, time: Duration) -> bool {
     let pause = Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
     poll(&mut watched, Some(&pause)).is_ok_and(|ready| ready > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path_condition::Loss;
+
+    /// An IPv4 packet to 10.0.0.`to` with 100 bytes behind its header.
+    fn packet(protocol: u8, to: u8) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, to];
+        bytes.extend([0; 100]);
+        bytes
+    }
+
+    #[test]
+    fn everything_for_the_other_end_is_counted_lost_or_not_and_only_udp_is_lost() {
+        let (udp, tcp) = (packet(17, 2), packet(6, 2));
+        let lane = Lane::new(Ipv4Addr::new(10, 0, 0, 2));
+        lane.impair(Condition { loss: Loss::Random { share: 1.0 }, jitter: None }, 1);
+        let began = Instant::now();
+        let at = |ms: u64| began + Duration::from_millis(ms);
+        assert_eq!(lane.fate(&udp, at(1)), Fate::Lost);
+        assert_eq!(lane.fate(&tcp, at(2)), Fate::Delayed(Duration::ZERO));
+        assert_eq!(lane.fate(&packet(17, 3), at(3)), Fate::Lost);
+        assert_eq!(lane.fate(&udp, at(20)), Fate::Lost);
+        let counted = |from: u64, to: u64| -> Vec<(usize, Option<usize>, bool)> {
+            let of = |one: Offered| (one.bytes, one.datagram.map(|carried| carried.bytes), one.is_lost);
+            lane.offered(at(from), at(to)).into_iter().map(of).collect()
+        };
+        assert_eq!(counted(0, 10), [(120, Some(92), true), (120, None, false)]);
+        assert_eq!(counted(2, 20), [(120, Some(92), true)]);
+        assert_eq!(counted(20, 0), []);
+    }
+}
