@@ -9,8 +9,7 @@ use super::{Call, Stage};
 const LIMIT: Duration = Duration::from_secs(30);
 /// A cell is done long before.
 const SECONDS: &str = "600";
-/// Of every AEAD profile (RFC 7714 section 12); house and person both offer these before others. With it, the bytes counted on
-/// the cable are those that the person counts as sent.
+/// Of every AEAD profile (RFC 7714 section 12); house and person both offer these before others.
 const TAG_BYTES: usize = 16;
 
 struct Pair {
