@@ -16,7 +16,7 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
-    datagram,
+    datagram::{self, Carried},
     path_condition::{Condition, Fate, Path},
 };
 
@@ -25,42 +25,16 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Of a TUN interface in Linux (1500), with room to spare.
 const LARGEST_PACKET_BYTES: usize = 4_096;
 
-/// What went through one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// UDP datagrams that were offered.
-    pub datagrams: u64,
-    /// Those of them that never arrived.
-    pub lost: u64,
-    /// Bytes of the offered, IP and UDP headers included.
-    pub wire_bytes: u64,
-    /// Datagrams with RTP in them.
-    pub rtp_packets: u64,
-    /// Bytes behind the headers of these, authentication tags included.
-    pub rtp_payload_bytes: u64,
-}
-
-impl Traffic {
-    fn since(self, earlier: Self) -> Self {
-        Self {
-            datagrams: self.datagrams - earlier.datagrams,
-            lost: self.lost - earlier.lost,
-            wire_bytes: self.wire_bytes - earlier.wire_bytes,
-            rtp_packets: self.rtp_packets - earlier.rtp_packets,
-            rtp_payload_bytes: self.rtp_payload_bytes - earlier.rtp_payload_bytes,
-        }
-    }
-
-    /// Both together.
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            datagrams: self.datagrams + other.datagrams,
-            lost: self.lost + other.lost,
-            wire_bytes: self.wire_bytes + other.wire_bytes,
-            rtp_packets: self.rtp_packets + other.rtp_packets,
-            rtp_payload_bytes: self.rtp_payload_bytes + other.rtp_payload_bytes,
-        }
-    }
+/// An IP packet that was offered to one direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Offered {
+    at: Instant,
+    /// All of it, from its IP header on.
+    pub bytes: usize,
+    /// What it carries, if it is UDP.
+    pub datagram: Option<Carried>,
+    /// It never arrived.
+    pub is_lost: bool,
 }
 
 /// A packet that is due, its number among those that are due at once, and its bytes.
@@ -75,15 +49,8 @@ pub struct Lane {
 #[derive(Default)]
 struct LaneState {
     path: Option<(Path, Instant)>,
-    /// All traffic until then, with every datagram.
-    log: Vec<(Instant, Traffic)>,
-}
-
-impl LaneState {
-    fn until(&self, moment: Instant) -> Traffic {
-        let after = self.log.partition_point(|(then, _)| *then <= moment);
-        after.checked_sub(1).and_then(|last| self.log.get(last)).map(|(_, traffic)| *traffic).unwrap_or_default()
-    }
+    /// In the order in which they came.
+    offered: Vec<Offered>,
 }
 
 impl Lane {
@@ -98,9 +65,10 @@ impl Lane {
     }
 
     /// What was offered between two moments.
-    pub fn traffic(&self, from: Instant, to: Instant) -> Traffic {
+    pub fn offered(&self, from: Instant, to: Instant) -> Vec<Offered> {
         let state = self.lock();
-        state.until(to).since(state.until(from))
+        let until = |moment: Instant| state.offered.partition_point(|packet| packet.at <= moment);
+        state.offered.get(until(from)..until(to)).unwrap_or_default().to_vec()
     }
 
     fn lock(&self) -> MutexGuard<'_, LaneState> {
@@ -143,22 +111,13 @@ impl Lane {
         if datagram::destination(packet) != Some(self.to) {
             return Fate::Lost;
         }
-        let Some(payload) = datagram::udp_payload(packet) else { return Fate::Delayed(Duration::ZERO) };
+        let datagram = Carried::of(packet);
         let mut state = self.lock();
         let fate = match &mut state.path {
-            Some((path, began)) => path.fate(now.saturating_duration_since(*began)),
-            None => Fate::Delayed(Duration::ZERO),
+            Some((path, began)) if datagram.is_some() => path.fate(now.saturating_duration_since(*began)),
+            _ => Fate::Delayed(Duration::ZERO),
         };
-        let rtp = datagram::rtp_payload_bytes(payload);
-        let one = Traffic {
-            datagrams: 1,
-            lost: u64::from(fate == Fate::Lost),
-            wire_bytes: packet.len() as u64,
-            rtp_packets: u64::from(rtp.is_some()),
-            rtp_payload_bytes: rtp.unwrap_or(0) as u64,
-        };
-        let before = state.until(now);
-        state.log.push((now, before.and(one)));
+        state.offered.push(Offered { at: now, bytes: packet.len(), datagram, is_lost: fate == Fate::Lost });
         fate
     }
 }
@@ -172,4 +131,37 @@ fn is_readable_within(file: &File, time: Duration) -> bool {
     let mut watched = [PollFd::new(file, PollFlags::IN)];
     let pause = Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
     poll(&mut watched, Some(&pause)).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path_condition::Loss;
+
+    /// An IPv4 packet to 10.0.0.`to` with 100 bytes behind its header.
+    fn packet(protocol: u8, to: u8) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, to];
+        bytes.extend([0; 100]);
+        bytes
+    }
+
+    #[test]
+    fn everything_for_the_other_end_is_counted_lost_or_not_and_only_udp_is_lost() {
+        let (udp, tcp) = (packet(17, 2), packet(6, 2));
+        let lane = Lane::new(Ipv4Addr::new(10, 0, 0, 2));
+        lane.impair(Condition { loss: Loss::Random { share: 1.0 }, jitter: None }, 1);
+        let began = Instant::now();
+        let at = |ms: u64| began + Duration::from_millis(ms);
+        assert_eq!(lane.fate(&udp, at(1)), Fate::Lost);
+        assert_eq!(lane.fate(&tcp, at(2)), Fate::Delayed(Duration::ZERO));
+        assert_eq!(lane.fate(&packet(17, 3), at(3)), Fate::Lost);
+        assert_eq!(lane.fate(&udp, at(20)), Fate::Lost);
+        let counted = |from: u64, to: u64| -> Vec<(usize, Option<usize>, bool)> {
+            let of = |one: Offered| (one.bytes, one.datagram.map(|carried| carried.bytes), one.is_lost);
+            lane.offered(at(from), at(to)).into_iter().map(of).collect()
+        };
+        assert_eq!(counted(0, 10), [(120, Some(92), true), (120, None, false)]);
+        assert_eq!(counted(2, 20), [(120, Some(92), true)]);
+        assert_eq!(counted(20, 0), []);
+    }
 }

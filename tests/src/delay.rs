@@ -1,7 +1,9 @@
 //! How much later the same sound is heard in a second recording, to a fraction of a millisecond.
 //!
 //! Windows of half a second of the first recording are looked for in the second by normalised cross-correlation of
-//! the waveforms at 16 kHz. A window in which nothing is said, or whose match is poor, is left out.
+//! the waveforms at 16 kHz. Left out are windows in which nothing is said, whose match is poor, which fit elsewhere
+//! nearly as well, or whose delay no window beside them has; and nothing far quieter than a window is taken for it,
+//! whatever its shape.
 
 use std::time::Duration;
 
@@ -17,6 +19,17 @@ const RATE: usize = SAMPLES_PER_SECOND as usize / DECIMATION;
 const PAUSE_DBFS: f32 = -45.0;
 /// A match below this is chance or a stretched passage.
 const GOOD_MATCH: f32 = 0.6;
+/// A match this little above another, more than [`RIVAL_SAMPLES`] away, may be the wrong one: a syllable said twice.
+const CLEAR_LEAD: f32 = 0.05;
+/// 15 ms. Nearer than that are the neighbouring periods of a deep voice, which always fit nearly as well.
+const RIVAL_SAMPLES: usize = 240;
+/// Energy beside the window's (−40 dB) below which a stretch is silence, however well it correlates.
+const FAINTEST_MATCH: f64 = 1e-4;
+
+/// A delay counts if another window, among the next two on either side, has one within so many ms. Windows overlap by half:
+/// where the delay has really changed, more than one has the new one.
+const AGREEMENT_MS: f32 = 50.0;
+const BESIDE_SAMPLES: usize = 2 * STEP_SAMPLES;
 
 /// The delays of all windows that could be matched, ms, smallest first.
 #[derive(Clone, Debug, Default)]
@@ -53,17 +66,35 @@ pub fn between(first: &Recording, second: &Recording, limit: Duration) -> Delays
     // Sample n of `first` was heard together with sample n + apart of `second`.
     let apart = seconds_between(first, second) * RATE as f64;
     let reach = (limit.as_secs_f64() * RATE as f64) as usize;
-    let mut delays: Vec<f32> = (0..a.len().saturating_sub(WINDOW_SAMPLES))
+    let found: Vec<Found> = (0..a.len().saturating_sub(WINDOW_SAMPLES))
         .step_by(STEP_SAMPLES)
         .filter(|from| level_dbfs(&a[*from..from + WINDOW_SAMPLES]) > PAUSE_DBFS)
         .filter_map(|from| {
             let start = (from as f64 + apart).ceil().max(0.0) as usize;
             let at = best_match(&a[from..from + WINDOW_SAMPLES], b.get(start..)?, reach)?;
-            Some(((start as f64 + at - from as f64 - apart) * 1_000.0 / RATE as f64) as f32)
+            let ms = ((start as f64 + at - from as f64 - apart) * 1_000.0 / RATE as f64) as f32;
+            Some(Found { from, ms })
         })
         .collect();
+    let mut delays: Vec<f32> = found.iter().filter(|one| one.is_confirmed(&found)).map(|one| one.ms).collect();
     delays.sort_by(f32::total_cmp);
     Delays(delays)
+}
+
+/// The window that begins here, and its delay.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    from: usize,
+    ms: f32,
+}
+
+impl Found {
+    /// Whether a window beside it agrees, or there is none.
+    fn is_confirmed(&self, all: &[Self]) -> bool {
+        let mut beside =
+            all.iter().filter(|other| (1..=BESIDE_SAMPLES).contains(&other.from.abs_diff(self.from))).peekable();
+        beside.peek().is_none() || beside.any(|other| (other.ms - self.ms).abs() <= AGREEMENT_MS)
+    }
 }
 
 fn seconds_between(first: &Recording, second: &Recording) -> f64 {
@@ -73,29 +104,62 @@ fn seconds_between(first: &Recording, second: &Recording) -> f64 {
     }
 }
 
-/// Where in `sound` the window fits best, in samples with a fraction from a parabola through the peak.
+/// Where in `sound` the window fits best, in samples with a fraction from a parabola through the peak; `None` if it fits
+/// nowhere well or in two places.
 fn best_match(window: &[f32], sound: &[f32], reach: usize) -> Option<f64> {
+    let scores = scores(window, sound, reach)?;
+    let highest = |from: usize, to: usize| (from..to).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let best = highest(0, scores.len())?;
+    let rivals =
+        [highest(0, best.saturating_sub(RIVAL_SAMPLES)), highest(scores.len().min(best + RIVAL_SAMPLES), scores.len())];
+    let is_clear = rivals.into_iter().flatten().all(|rival| scores[rival] <= scores[best] - CLEAR_LEAD);
+    (scores[best] >= GOOD_MATCH && is_clear).then(|| best as f64 + f64::from(fraction(&scores, best)))
+}
+
+/// How well the window fits at each place of `sound`, at most 1; `None` if `sound` is too short.
+fn scores(window: &[f32], sound: &[f32], reach: usize) -> Option<Vec<f32>> {
     let positions = sound.len().checked_sub(window.len())?.min(reach) + 1;
-    let own: f32 = window.iter().map(|sample| sample * sample).sum();
-    let mut other: f32 = sound[..window.len()].iter().map(|sample| sample * sample).sum();
-    let mut scores = Vec::with_capacity(positions);
-    for at in 0..positions {
-        let common: f32 = window.iter().zip(&sound[at..]).map(|(a, b)| a * b).sum();
-        scores.push(common / (own * other).max(f32::MIN_POSITIVE).sqrt());
-        if let Some(next) = sound.get(at + window.len()) {
-            other = (other + next * next - sound[at] * sound[at]).max(0.0);
+    // In f32, what speech leaves of rounding in a running sum is more than the silence after it.
+    let energies = running_energies(sound);
+    let own = f64::from(dot(window, window));
+    let score = |at: usize| {
+        let there = energies[at + window.len()] - energies[at];
+        if there < own * FAINTEST_MATCH {
+            return 0.0;
+        }
+        (f64::from(dot(window, &sound[at..at + window.len()])) / (own * there).sqrt()) as f32
+    };
+    Some((0..positions).map(score).collect())
+}
+
+/// The energy of the first so many samples, from none to all.
+fn running_energies(sound: &[f32]) -> Vec<f64> {
+    let mut sum = 0.0;
+    let further = sound.iter().map(|sample| {
+        sum += f64::from(*sample) * f64::from(*sample);
+        sum
+    });
+    std::iter::once(0.0).chain(further).collect()
+}
+
+/// In eight sums side by side, as a processor adds; windows are a multiple of that long.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
         }
     }
-    let best = (0..positions).max_by(|a, b| scores[*a].total_cmp(&scores[*b]))?;
-    if scores[best] < GOOD_MATCH {
-        return None;
-    }
+    sums.iter().sum()
+}
+
+/// Where between its neighbours the peak of a parabola through all three is, samples.
+fn fraction(scores: &[f32], best: usize) -> f32 {
     let around = best.checked_sub(1).and_then(|before| Some((scores[before], scores[best], *scores.get(best + 1)?)));
-    let fraction = around.map_or(0.0, |(before, peak, after)| {
+    around.map_or(0.0, |(before, peak, after)| {
         let curve = before - 2.0 * peak + after;
         if curve < 0.0 { 0.5 * (before - after) / curve } else { 0.0 }
-    });
-    Some(best as f64 + f64::from(fraction))
+    })
 }
 
 /// Averaging three samples is filter enough for a comparison.
@@ -144,6 +208,79 @@ mod tests {
         let second = Recording { samples, began: began + Duration::from_millis(200) };
         let delays = between(&first, &second, Duration::from_millis(300));
         assert!((delays.median_ms().unwrap() - 10.0).abs() < 0.1, "{delays:?}");
+    }
+
+    /// The same sound `delay_ms` later, with a second of silence behind.
+    fn later(sound: &[f32], delay_ms: usize) -> Vec<f32> {
+        [vec![0.0; delay_ms * 48], sound.to_vec(), vec![0.0; 48_000]].concat()
+    }
+
+    fn of(first: Vec<f32>, second: Vec<f32>) -> Delays {
+        let began = Instant::now();
+        let recording = |samples| Recording { samples, began };
+        between(&recording(first), &recording(second), Duration::from_millis(800))
+    }
+
+    /// The last window of each utterance was once found in the silence behind it, hundreds of milliseconds late: what
+    /// rounding had left of the energy there was zero.
+    #[test]
+    fn silence_after_speech_is_not_taken_for_it() {
+        // As a decoder falls silent: a faint rest, then nothing.
+        let rest = (0..24_000).map(|n| 3e-4 * (n as f32 * 0.7).sin() * (1.0 - n as f32 / 24_000.0));
+        let said: Vec<f32> = siren().into_iter().chain(rest).collect();
+        let delays = of([said.clone(), vec![0.0; 24_000]].concat(), later(&said, 40));
+        assert!(delays.count() >= 7, "{delays:?}");
+        let (least, greatest) = (delays.quantile_ms(0.0).unwrap(), delays.quantile_ms(1.0).unwrap());
+        assert!((least - 40.0).abs() < 0.1 && (greatest - 40.0).abs() < 0.1, "{delays:?}");
+    }
+
+    #[test]
+    fn a_delay_that_changes_is_seen_before_and_after() {
+        let said = [siren(), siren().into_iter().rev().collect()].concat();
+        for (before_ms, after_ms) in [(40, 90), (40, 400), (300, 60)] {
+            // Silence goes before the second half, or it cuts off the end of the first.
+            let (from, to) = (96_000 + before_ms * 48, 96_000 + after_ms * 48);
+            let mut heard = later(&said[..96_000], before_ms)[..from.min(to)].to_vec();
+            heard.resize(to, 0.0);
+            heard.extend(&said[96_000..]);
+            let delays = of(said.clone(), heard);
+            let (low, high) = (before_ms.min(after_ms) as f32, before_ms.max(after_ms) as f32);
+            let near = |wanted: f32| delays.0.iter().filter(|ms| (**ms - wanted).abs() < 0.1).count();
+            assert!(near(low) >= 5 && near(high) >= 5, "{before_ms} {after_ms} {delays:?}");
+            assert_eq!(near(low) + near(high), delays.count(), "{before_ms} {after_ms} {delays:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_again_and_again_is_left_out_and_the_rest_is_not() {
+        let syllable = &siren()[20_000..32_000];
+        let said = [syllable.repeat(8), siren()].concat();
+        let delays = of(said.clone(), later(&said, 40));
+        assert!((5..=9).contains(&delays.count()), "{delays:?}");
+        assert!(delays.0.iter().all(|ms| (ms - 40.0).abs() < 0.1), "{delays:?}");
+    }
+
+    /// A vowel of a lost passage was once recognised in another, 640 ms late.
+    #[test]
+    fn a_delay_that_no_window_beside_has_does_not_count() {
+        let course = |delays: &[f32]| -> Vec<f32> {
+            let found: Vec<Found> =
+                delays.iter().enumerate().map(|(n, ms)| Found { from: n * STEP_SAMPLES, ms: *ms }).collect();
+            found.iter().filter(|one| one.is_confirmed(&found)).map(|one| one.ms).collect()
+        };
+        assert_eq!(course(&[40.0, 41.0, 640.0, 40.0]), [40.0, 41.0, 40.0]);
+        assert_eq!(course(&[40.0, 40.0, 300.0, 300.0, 20.0, 21.0]), [40.0, 40.0, 300.0, 300.0, 20.0, 21.0]);
+        assert!(course(&[40.0, 640.0]).is_empty());
+        assert_eq!(course(&[40.0]), [40.0]);
+    }
+
+    #[test]
+    fn a_quieter_and_a_louder_ear_hear_as_late() {
+        for gain in [0.1, 2.5] {
+            let heard: Vec<f32> = siren().iter().map(|sample| gain * sample).collect();
+            let delays = of(siren(), later(&heard, 63));
+            assert!(delays.count() >= 5 && (delays.median_ms().unwrap() - 63.0).abs() < 0.1, "{gain} {delays:?}");
+        }
     }
 
     #[test]

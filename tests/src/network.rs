@@ -23,7 +23,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
     Trouble,
-    cable::{Lane, Traffic},
+    cable::{Lane, Offered},
     error::io as reading,
     path_condition::Condition,
     program::{Program, run},
@@ -156,8 +156,8 @@ impl Network {
     }
 
     /// What was sent from here to there between two moments.
-    pub fn sent_there(&self, from: Instant, to: Instant) -> Traffic {
-        self.lanes[0].traffic(from, to)
+    pub fn sent_there(&self, from: Instant, to: Instant) -> Vec<Offered> {
+        self.lanes[0].offered(from, to)
     }
 }
 

@@ -1,70 +1,34 @@
 //! What must hold of a listener whatever the network brings. Driven by property tests, with bytes at random and with real packets
-//! spoiled, and by the fuzz targets in `fuzz/`.
+//! spoiled, and by the fuzz targets in `fuzz/`, quickest first: the parsers alone, the jitter buffer alone, and a whole listener
+//! with decoder and stretch.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+mod buffer;
+mod real_packets;
+mod script;
+
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::clock::Moment;
-use crate::coding::Coding;
 use crate::error::AudioError;
-use crate::format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SHORT_FRAME_SAMPLES};
-use crate::mid_side::{Channels, MidSide};
+use crate::format::{LONGEST_PACKET_SAMPLES, MIX_MICROS};
 use crate::opus_padding::extensions::{FIRST_LONG_ID, LAST_ID, read_extensions};
 use crate::opus_padding::packet::OpusPacket;
 use crate::opus_padding::{attach, find};
-use crate::redundancy_profile::{LossReport, RedundancyControl};
 use crate::redundant_copies::{EXTENSION_ID, LARGEST_OFFSET_UNITS, MOST_COPIES, find_copies};
-use crate::redundant_encoder::RedundantEncoder;
 use crate::speaker::{ReceivedPacket, Speaker, SpeakerId, SpeakerInbox, speaker};
 
-/// Longest pause that a script can ask for, blocks of 10 ms.
-const LONGEST_PAUSE_BLOCKS: u8 = 64;
+pub use buffer::play_buffer;
+pub use real_packets::real_packet;
+use script::{Limits, Numbered, Script, Step};
 
-/// Packets of a buzz with copies of earlier frames and with Deep Redundancy: everything the parsers have a rule for.
-static REAL_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, FRAME_SAMPLES));
+/// What a script may ask of a whole listener (1 s): decoding is what a run costs, and many short runs find more than a few long ones.
+const LIMITS: Limits = Limits { packets: 100, blocks: 200 };
 
-/// The same with frames of other lengths, as a speaker sends them who changes over.
-static SHORT_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, SHORT_FRAME_SAMPLES));
-static LONG_PACKETS: LazyLock<Vec<Bytes>> = LazyLock::new(|| packets_of(Coding::Speech, LONG_FRAME_SAMPLES));
-
-/// The same as music in stereo.
-static STEREO_PACKETS: LazyLock<Vec<Bytes>> =
-    LazyLock::new(|| packets_of(Coding::Music(Channels::Stereo), FRAME_SAMPLES));
-
-fn packets_of(coding: Coding, frame_samples: usize) -> Vec<Bytes> {
-    real_packets(60, coding, frame_samples).unwrap_or_default()
-}
-
-fn real_packets(frames: usize, coding: Coding, frame_samples: usize) -> Result<Vec<Bytes>, AudioError> {
-    let mut control = RedundancyControl::default();
-    control.report(LossReport { loss: 0.4, mean_burst: 2.0, available_bitrate: None }, Moment::default());
-    let mut encoder = RedundantEncoder::new()?;
-    encoder.set_scheme(control.scheme())?;
-    encoder.set_coding(coding)?;
-    let sample = |n: usize| {
-        let seconds = n as f32 / 48_000.0;
-        let buzz: f32 = (1..20).map(|k| (seconds * 900.0 * k as f32).sin() / k as f32).sum();
-        0.1 * (seconds * 13.0).sin() * buzz
-    };
-    let frame = |first: usize| (first..first + frame_samples).map(sample).collect::<Vec<f32>>();
-    let firsts = (0..frames).map(|index| index * frame_samples);
-    let mut encode = |first: usize| {
-        let (middle, side) = (frame(first), frame(first + frame_samples / 2));
-        encoder.encode(MidSide { middle: &middle[..], side: Some(&side) }, first as u32)
-    };
-    firsts.map(|first| Ok(encode(first)?.into())).collect()
-}
-
-/// Real packet `index`, counted around.
-pub fn real_packet(index: usize) -> Bytes {
-    counted_around(&REAL_PACKETS, index)
-}
-
-fn counted_around(packets: &[Bytes], index: usize) -> Bytes {
-    packets.get(index % packets.len().max(1)).cloned().unwrap_or_default()
-}
+/// It has fallen silent after so long without a sound, and must have after so long, blocks of 5 ms.
+const SILENT_BLOCKS: u32 = 40;
+const LONGEST_REST_BLOCKS: u32 = 12_000;
 
 /// Takes one packet apart in every way that the sound path does.
 ///
@@ -95,130 +59,48 @@ pub fn take_apart(bytes: &[u8]) {
     assert!(OpusPacket::parse(&attached).is_some_and(|after| after.frames == packet.frames));
 }
 
-/// Plays to one listener what `script` says: real packets, spoiled ones and garbage, in and out of order, and pauses between.
+/// Plays to one listener what `script` says, with decoder, stretch and levelling.
 ///
 /// # Panics
 /// When something does not hold.
 pub fn play_script(script: &[u8]) {
     let Ok(mut listener) = Listener::new() else { return };
-    let mut script = Script(script);
-    while let Some(step) = script.next() {
-        match step % 8 {
-            0 => listener.hear_the_next(),
-            1 => listener.hear_another_kind(script.byte()),
-            2 => listener.hear(script.raw()),
-            3 => listener.hear_truncated(script.byte()),
-            4 => listener.hear_flipped(script.byte(), script.byte()),
-            5 => listener.jump(script.byte(), script.byte()),
-            6 => listener.render(script.byte() % LONGEST_PAUSE_BLOCKS),
-            _ => listener.render(2),
+    for step in Script::new(script, LIMITS) {
+        match step {
+            Step::Packet(packet) => listener.hear(packet),
+            Step::Blocks { blocks, at_once } => listener.render(blocks, at_once),
         }
     }
     listener.leave();
-}
-
-/// The bytes of a script; zeros once they have run out.
-struct Script<'a>(&'a [u8]);
-
-impl<'a> Script<'a> {
-    fn next(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(first)
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().unwrap_or(0)
-    }
-
-    fn raw(&mut self) -> Bytes {
-        let length = usize::from(self.byte()).min(self.0.len());
-        let (raw, rest) = self.0.split_at(length);
-        self.0 = rest;
-        Bytes::copy_from_slice(raw)
-    }
 }
 
 struct Listener {
     speaker: Speaker,
     inbox: SpeakerInbox,
     start: Instant,
-    millis: i64,
-    index: usize,
-    /// How far the numbers of the packets are off.
-    sequence_shift: u16,
-    timestamp_shift: u32,
+    /// Since `start`.
+    now: Moment,
 }
 
 impl Listener {
     fn new() -> Result<Self, AudioError> {
         let start = Instant::now();
         let (speaker, inbox) = speaker(SpeakerId(1), start)?;
-        Ok(Self {
-            speaker,
-            inbox,
-            start,
-            millis: 0,
-            index: 0,
-            sequence_shift: 65_500,
-            timestamp_shift: u32::MAX - 9_600,
-        })
+        Ok(Self { speaker, inbox, start, now: Moment::default() })
     }
 
-    fn hear(&mut self, payload: Bytes) {
-        self.inbox.push(ReceivedPacket {
-            sequence: self.sequence_shift.wrapping_add(self.index as u16),
-            timestamp: self.timestamp_shift.wrapping_add((self.index * FRAME_SAMPLES) as u32),
-            payload,
-            arrival: self.start + Duration::from_millis(self.millis.unsigned_abs()),
-        });
-        self.index += 1;
+    fn hear(&self, packet: Numbered) {
+        let Numbered { sequence, timestamp, payload, inbox_ms } = packet;
+        let arrival = self.now.plus_micros(-1_000 * i64::from(inbox_ms)).instant(self.start);
+        self.inbox.push(ReceivedPacket { sequence, timestamp, payload, arrival });
     }
 
-    fn hear_the_next(&mut self) {
-        self.hear(real_packet(self.index));
-    }
-
-    /// One whose length or number of channels is not that of the others, at a time that may or may not fit.
-    fn hear_another_kind(&mut self, which: u8) {
-        let packets = match which & 3 {
-            0 => &SHORT_PACKETS,
-            1 | 3 => &LONG_PACKETS,
-            _ => &STEREO_PACKETS,
-        };
-        self.hear(counted_around(packets, self.index));
-        self.index += usize::from(which & 3 == 3);
-    }
-
-    fn hear_truncated(&mut self, length: u8) {
-        let packet = real_packet(self.index);
-        self.hear(packet.slice(..usize::from(length).min(packet.len())));
-    }
-
-    fn hear_flipped(&mut self, at: u8, mask: u8) {
-        let mut packet = real_packet(self.index).to_vec();
-        if let Some(byte) = packet.get_mut(usize::from(at)) {
-            *byte ^= mask;
-        }
-        self.hear(packet.into());
-    }
-
-    /// Small jumps repeat or leave out packets, large ones change the numbers of all to come.
-    fn jump(&mut self, kind: u8, far: u8) {
-        let far = usize::from(far);
-        match kind % 5 {
-            0 => self.index += far,
-            1 => self.index = self.index.saturating_sub(far),
-            2 => self.sequence_shift = self.sequence_shift.wrapping_add((far as u16) << 8),
-            3 => self.timestamp_shift = self.timestamp_shift.wrapping_add((far as u32) << 24),
-            _ => self.timestamp_shift = self.timestamp_shift.wrapping_add(far as u32),
-        }
-    }
-
-    fn render(&mut self, blocks: u8) {
-        for _ in 0..2 * u16::from(blocks) {
-            self.millis += 5;
-            let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
+    fn render(&mut self, blocks: u32, at_once: u32) {
+        for block in 0..blocks {
+            if block % at_once == 0 {
+                self.now = self.now.plus_micros(MIX_MICROS * i64::from(at_once));
+            }
+            let block = self.speaker.render(self.now);
             assert!(block.left_right().flatten().all(|sample| sample.is_finite()));
         }
         self.assert_bounded();
@@ -237,17 +119,18 @@ impl Listener {
     /// Whatever came in, it falls silent once nothing comes any more, and ends when it is told to.
     fn leave(mut self) {
         let mut silent = 0;
-        for _ in 0..12_000 {
-            self.millis += 5;
-            let block = self.speaker.render(Moment::default().plus_micros(self.millis * 1_000));
-            silent = if block.left_right().flatten().all(|sample| sample == 0.0) { silent + 1 } else { 0 };
-            if silent > 400 {
+        for _ in 0..LONGEST_REST_BLOCKS {
+            self.now = self.now.plus_micros(MIX_MICROS);
+            let is_silent = self.speaker.render(self.now).left_right().flatten().all(|sample| sample == 0.0);
+            let is_empty = self.speaker.statistics(0).buffered_ms == 0.0;
+            silent = if is_silent && is_empty { silent + 1 } else { 0 };
+            if silent == SILENT_BLOCKS {
                 break;
             }
         }
-        assert!(silent > 400, "it does not fall silent: {:?}", self.speaker.statistics(0));
+        assert!(silent == SILENT_BLOCKS, "it does not fall silent: {:?}", self.speaker.statistics(0));
         drop(self.inbox);
-        self.speaker.render(Moment::default().plus_micros((self.millis + 10) * 1_000));
+        self.speaker.render(self.now.plus_micros(MIX_MICROS));
         assert!(self.speaker.has_left());
     }
 }
@@ -301,7 +184,16 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn no_script_breaks_a_jitter_buffer(script in prop::collection::vec(any::<u8>(), 0..2_000)) {
+            play_buffer(&script);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
 
         #[test]
         fn no_script_breaks_a_listener(script in prop::collection::vec(any::<u8>(), 0..400)) {

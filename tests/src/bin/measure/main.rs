@@ -16,6 +16,8 @@ mod machine;
 #[cfg(unix)]
 mod mouth_to_ear;
 #[cfg(unix)]
+mod recordings;
+#[cfg(unix)]
 mod start;
 #[cfg(unix)]
 mod table;
@@ -34,12 +36,18 @@ fn main() -> std::process::ExitCode {
         ("join", join::measure),
         ("load", load::measure),
     ];
-    // `measure join` measures that alone, `measure field clean mumble` one cell of that.
+    // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure recordings FOLDER…`
+    // the delays in what earlier cells left.
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some((first, cells)) = wanted.split_first()
         && first == "field"
     {
         return field(cells);
+    }
+    if let Some((first, folders)) = wanted.split_first()
+        && first == "recordings"
+    {
+        return recordings::measure(folders);
     }
     let mut table = table::Table::new(machine::describe());
     let mut failed = false;

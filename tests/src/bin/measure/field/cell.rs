@@ -7,7 +7,8 @@ use std::{
 
 use serambi_tests::{
     Trouble,
-    cable::Traffic,
+    cable::Offered,
+    datagram::Wrapping,
     delay::{self, Delays},
     network::Network,
     precedence::Precedence,
@@ -18,7 +19,7 @@ use serambi_tests::{
 };
 
 use super::{
-    Call, Overhead, Stage,
+    Call, Stage,
     conditions::{Named, SEED},
     score::{self, Scores},
 };
@@ -40,10 +41,15 @@ pub struct Figures {
     pub delays: Delays,
     pub pesq: score::Spread,
     pub stoi: score::Spread,
-    pub opus_kilobits_per_second: f64,
-    pub wire_kilobits_per_second: f64,
-    pub datagrams_per_second: f64,
+    pub rate: Rate,
     pub lost_share: f64,
+}
+
+/// What one voice sends while somebody talks, per second.
+pub struct Rate {
+    pub opus_kilobits: f64,
+    pub ip_kilobits: f64,
+    pub packets: f64,
 }
 
 /// An utterance at both ends, and when it was said.
@@ -78,22 +84,14 @@ pub fn measure(
     let heard: Vec<Heard> =
         utterances.iter().map(|utterance| say(&speaker, &listener, utterance)).collect::<Result<_, _>>()?;
     call.still_runs()?;
-    let overhead = call.overhead();
+    let wrapping = call.wrapping();
     drop((call, servers, precedence));
-    let all = network.sent_there(began, Instant::now());
+    let lost_share = lost_share(&network.sent_there(began, Instant::now()));
     let delays = heard.iter().map(|one| delay::between(&one.said, &one.heard, GREATEST_DELAY));
     let Scores { pesq, stoi } = score::utterances(output, heard.iter().map(parts))?;
-    let talking: f64 = heard.iter().map(|one| (one.ended - one.began).as_secs_f64()).sum();
-    let sent = heard.iter().map(|one| network.sent_there(one.began, one.ended)).fold(Traffic::default(), Traffic::and);
-    Ok(Figures {
-        delays: Delays::joined(delays),
-        pesq,
-        stoi,
-        opus_kilobits_per_second: kilobits(opus_bytes(&sent, overhead)) / talking,
-        wire_kilobits_per_second: kilobits(sent.wire_bytes) / talking,
-        datagrams_per_second: sent.datagrams as f64 / talking,
-        lost_share: all.lost as f64 / all.datagrams.max(1) as f64,
-    })
+    let talking = heard.iter().map(|one| one.ended - one.began).sum();
+    let sent: Vec<Offered> = heard.iter().flat_map(|one| network.sent_there(one.began, one.ended)).collect();
+    Ok(Figures { delays: Delays::joined(delays), pesq, stoi, rate: rate(&sent, wrapping, talking), lost_share })
 }
 
 fn until_heard(call: &mut dyn Call, speaker: &Card, listener: &Card, speech: &Speech) -> Result<(), Trouble> {
@@ -158,13 +156,18 @@ fn between(recording: &Recording, from: Instant, to: Instant) -> Vec<f32> {
     part
 }
 
-fn opus_bytes(sent: &Traffic, overhead: Overhead) -> u64 {
-    match overhead {
-        Overhead::RtpTag(bytes) => sent.rtp_payload_bytes.saturating_sub(sent.rtp_packets * bytes),
-        Overhead::Fixed(bytes) => sent.wire_bytes.saturating_sub(sent.datagrams * bytes),
+fn rate(sent: &[Offered], wrapping: Wrapping, time: Duration) -> Rate {
+    let opus_bytes = |packet: &Offered| wrapping.opus_bytes(packet.datagram?);
+    let kilobits = |bytes: usize| bytes as f64 * 8.0 / 1_000.0 / time.as_secs_f64();
+    Rate {
+        opus_kilobits: kilobits(sent.iter().filter_map(opus_bytes).sum()),
+        ip_kilobits: kilobits(sent.iter().map(|packet| packet.bytes).sum()),
+        packets: sent.len() as f64 / time.as_secs_f64(),
     }
 }
 
-fn kilobits(bytes: u64) -> f64 {
-    bytes as f64 * 8.0 / 1_000.0
+/// Of the datagrams: TCP meets no fate.
+fn lost_share(sent: &[Offered]) -> f64 {
+    let datagrams = sent.iter().filter(|packet| packet.datagram.is_some()).count();
+    sent.iter().filter(|packet| packet.is_lost).count() as f64 / datagrams.max(1) as f64
 }

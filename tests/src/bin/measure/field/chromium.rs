@@ -11,6 +11,7 @@ use std::{
 
 use serambi_tests::{
     Trouble,
+    datagram::Wrapping,
     error::io,
     network::Place,
     program::Program,
@@ -21,7 +22,7 @@ use serambi_tests::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Call, Overhead, Stage};
+use super::{Call, Stage};
 
 /// Each driver has a loopback interface of its own.
 const PORT: u16 = 9_515;
@@ -30,7 +31,7 @@ const PAGE: &str = include_str!("pair.html");
 
 struct Pair {
     ends: [End; 2],
-    tag_bytes: u64,
+    tag_bytes: usize,
 }
 
 struct End {
@@ -55,7 +56,7 @@ pub fn start(stage: &Stage<'_>) -> Result<Box<dyn Call>, Trouble> {
 }
 
 /// Of the authentication tags, by the cipher's name (RFC 5764 section 4.1.2, RFC 7714 section 12).
-fn tag_bytes(cipher: &Value) -> Result<u64, Trouble> {
+fn tag_bytes(cipher: &Value) -> Result<usize, Trouble> {
     match cipher.as_str().unwrap_or_default() {
         name if name.ends_with("HMAC_SHA1_80") => Ok(10),
         name if name.contains("AEAD") => Ok(16),
@@ -120,7 +121,7 @@ impl Call for Pair {
         self.ends.iter_mut().try_for_each(|end| end.driver.still_runs())
     }
 
-    fn overhead(&self) -> Overhead {
-        Overhead::RtpTag(self.tag_bytes)
+    fn wrapping(&self) -> Wrapping {
+        Wrapping::Srtp { tag_bytes: self.tag_bytes }
     }
 }

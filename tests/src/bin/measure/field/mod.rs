@@ -12,30 +12,25 @@ use std::{fmt::Write, path::Path, process::Command};
 
 use serambi_tests::{
     Trouble,
+    datagram::Wrapping,
     network::{self, Network},
     places,
     program::run,
     sound_card::Card,
 };
 
-use self::{cell::Figures, conditions::Named};
+use self::{
+    cell::{Figures, Rate},
+    conditions::Named,
+};
 use crate::machine;
 
 /// A connected pair: somebody who talks here, somebody who listens there. Ends with the value.
 trait Call {
     /// `Err` when one of its programs has ended.
     fn still_runs(&mut self) -> Result<(), Trouble>;
-    /// Bytes of each voice datagram that are neither header nor Opus: see [`cell`].
-    fn overhead(&self) -> Overhead;
-}
-
-/// What to take off a datagram to get at its Opus packet.
-#[derive(Clone, Copy, Debug)]
-enum Overhead {
-    /// It is RTP; behind the payload follows an authentication tag of so many bytes.
-    RtpTag(u64),
-    /// It is something else, with so many bytes around, IP and UDP headers included.
-    Fixed(u64),
+    /// Where in what it sends the Opus packets are.
+    fn wrapping(&self) -> Wrapping;
 }
 
 /// Where the pair sits.
@@ -108,7 +103,7 @@ fn chosen<'a, T>(all: &'a [T], name: fn(&T) -> &'static str, wanted: &[String]) 
 }
 
 fn heading() -> String {
-    let columns = "| Network | Who | Mouth to ear | PESQ-WB | STOI | Opus | On the wire | Lost |";
+    let columns = "| Network | Who | Mouth to ear | PESQ-WB | STOI | Opus payload | IP | Lost |";
     format!("{columns}\n{}\n", columns.split(" | ").map(|_| "| --- ").collect::<String>() + "|")
 }
 
@@ -145,8 +140,8 @@ impl std::fmt::Display for Figures {
         }
         write!(f, " | {:.2} ({:.2})", self.pesq.mean, self.pesq.least)?;
         write!(f, " | {:.3} ({:.3})", self.stoi.mean, self.stoi.least)?;
-        write!(f, " | {:.0} kbit/s", self.opus_kilobits_per_second)?;
-        write!(f, " | {:.0} kbit/s, {:.0} packets/s", self.wire_kilobits_per_second, self.datagrams_per_second)?;
+        let Rate { opus_kilobits, ip_kilobits, packets } = self.rate;
+        write!(f, " | {opus_kilobits:.1} kbit/s | {ip_kilobits:.1} kbit/s, {packets:.0} packets/s")?;
         write!(f, " | {:.1} %", self.lost_share * 100.0)
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use serambi_tests::{
     Trouble,
+    datagram::Wrapping,
     error::io,
     network::Place,
     program::{Program, run},
@@ -19,17 +20,13 @@ use serambi_tests::{
 };
 use tempfile::TempDir;
 
-use super::{Call, Overhead, Stage};
+use super::{Call, Stage};
 
 const PORT: u16 = 64_738;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Debian 12 has it under the old name, later ones under the new, and neither where ordinary users look.
 const SERVER_PROGRAMS: [&str; 4] =
     ["/usr/sbin/murmurd", "/usr/bin/murmurd", "/usr/bin/mumble-server", "/usr/sbin/mumble-server"];
-/// IP 20, UDP 8, encryption 4, kind and target 1, session 1, number 2, length 2 (Mumble's protocol documentation, "Audio
-/// data packet"); the pings among them are too few to count.
-const OVERHEAD_BYTES: u64 = 38;
-
 /// `AudioTransmit` of Mumble's Settings.h.
 #[derive(Clone, Copy)]
 enum Transmit {
@@ -147,7 +144,7 @@ impl Call for Pair {
         self.clients.iter_mut().try_for_each(|client| client.program.still_runs())
     }
 
-    fn overhead(&self) -> Overhead {
-        Overhead::Fixed(OVERHEAD_BYTES)
+    fn wrapping(&self) -> Wrapping {
+        Wrapping::Mumble
     }
 }

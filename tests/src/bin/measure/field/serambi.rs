@@ -2,15 +2,15 @@
 
 use std::{process::Command, time::Duration};
 
-use serambi_tests::{Trouble, network::Place, peer::Peer, places};
+use serambi_tests::{Trouble, datagram::Wrapping, network::Place, peer::Peer, places};
 
-use super::{Call, Overhead, Stage};
+use super::{Call, Stage};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// A cell is done long before.
 const SECONDS: &str = "600";
-/// AEAD_AES_128_GCM (RFC 7714 section 12).
-const TAG_BYTES: u64 = 16;
+/// Of every AEAD profile (RFC 7714 section 12); house and person both offer these before others.
+const TAG_BYTES: usize = 16;
 
 struct Pair {
     host: Peer,
@@ -38,7 +38,7 @@ impl Call for Pair {
         self.host.still_runs().and_then(|()| self.listener.still_runs())
     }
 
-    fn overhead(&self) -> Overhead {
-        Overhead::RtpTag(TAG_BYTES)
+    fn wrapping(&self) -> Wrapping {
+        Wrapping::Srtp { tag_bytes: TAG_BYTES }
     }
 }
