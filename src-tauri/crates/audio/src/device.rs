@@ -137,15 +137,11 @@ pub(crate) struct FoundDevice {
 
 impl FoundDevice {
     fn of(device: cpal::Device) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        let device = crate::pulse_device::with_own_streams(device);
         let id = device.id().ok()?.to_string();
         let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
         Some(Self { device, id, name })
-    }
-
-    /// What a PulseAudio server calls it, if it is one's.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn pulse_name(&self) -> Option<&str> {
-        self.id.strip_prefix("pulseaudio:")
     }
 }
 

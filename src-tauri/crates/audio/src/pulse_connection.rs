@@ -42,11 +42,11 @@ pub(crate) enum Message<'a> {
 
 impl PulseConnection {
     /// Connects to the server that the environment names. No answer may take longer than `limit`, until [`Self::wait_for_ever`].
-    pub(crate) fn open(limit: Duration) -> Result<Self, ClientError> {
+    pub(crate) fn open(limit: Option<Duration>) -> Result<Self, ClientError> {
         let path = socket_path_from_env().ok_or(ClientError::ServerUnavailable)?;
         let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(limit))?;
-        socket.set_write_timeout(Some(limit))?;
+        socket.set_read_timeout(limit)?;
+        socket.set_write_timeout(limit)?;
         let mut connection = Self { socket, inbox: Inbox::default(), version: MAX_VERSION, last_sequence: 0 };
         // A server may ask for no cookie, or take none.
         let cookie = cookie_path_from_env().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
