@@ -28,7 +28,7 @@ use crate::pulse_shape::{SAMPLE_BYTES, Shape};
 /// How long the server may take to end a stream before nobody waits for it.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Is told why a stream that ran does not go on.
+/// Is told why a stream does not go on, and that it goes on with another device.
 pub(crate) type OnError = Box<dyn FnMut(cpal::Error) + Send>;
 
 /// A stream of its own connection. Dropping it ends it.
@@ -250,7 +250,7 @@ impl Worker {
 
     /// Takes in what the server said; tells whether it lets a loudspeaker play from here on.
     fn obey(&mut self) -> Result<bool, ClientError> {
-        let Self { connection, channel, end, latency, samples, begins_with, .. } = self;
+        let Self { connection, channel, end, latency, samples, begins_with, on_error, .. } = self;
         let mut plays = false;
         while let Some(message) = connection.next_message()? {
             match message {
@@ -279,10 +279,12 @@ impl Worker {
                         // Its device is gone, and there is no other one.
                         return Err(ClientError::ServerError(PulseError::NoEntity));
                     }
+                    Command::PlaybackStreamMoved(_) | Command::RecordStreamMoved(_) => {
+                        latency.forget();
+                        on_error(ErrorKind::DeviceChanged.into());
+                    }
                     Command::Started(_)
                     | Command::Underflow(_)
-                    | Command::PlaybackStreamMoved(_)
-                    | Command::RecordStreamMoved(_)
                     | Command::PlaybackStreamSuspended(_)
                     | Command::RecordStreamSuspended(_)
                     | Command::PlaybackBufferAttrChanged(_)

@@ -43,7 +43,7 @@ impl Pace {
 /// First callbacks of a stream: they come while it is being built, and ask for all that the system will hold.
 const FILLING_CALLBACKS: u64 = 20;
 
-/// Tells the keeper of a device that its stream is broken, once per stream.
+/// Tells the keeper of a device that its stream is broken, once per stream, or has got another device.
 pub(crate) type OnBroken = Box<dyn FnMut(cpal::Error) + Send>;
 
 /// A device stream. Dropping it stops it.
@@ -196,7 +196,8 @@ fn error_callback(counters: Arc<StreamCounters>, mut on_broken: OnBroken) -> imp
                 on_broken(error);
             }
         }
-        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        ErrorKind::DeviceChanged => on_broken(error),
+        ErrorKind::RealtimeDenied => {}
         _ => {
             counters.errors.fetch_add(1, Ordering::Relaxed);
         }
