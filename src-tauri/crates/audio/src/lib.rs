@@ -51,6 +51,8 @@ mod pulse_callback;
 #[cfg(target_os = "linux")]
 mod pulse_connection;
 #[cfg(target_os = "linux")]
+mod pulse_cookie;
+#[cfg(target_os = "linux")]
 mod pulse_device;
 #[cfg(target_os = "linux")]
 mod pulse_latency;

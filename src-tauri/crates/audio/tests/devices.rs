@@ -551,6 +551,21 @@ fn whoever_looks_at_the_list_again_and_again_leaves_nothing_behind() {
     });
 }
 
+// Regression: where no other program had made a cookie yet, the server refused this one, which took the bare cards instead.
+#[test]
+fn the_first_program_of_a_new_home_is_let_in_by_the_sound_server() {
+    with_sound_server("the_first_program_of_a_new_home_is_let_in_by_the_sound_server", |mut server| {
+        let cookie = std::env::home_dir().unwrap().join(".config/pulse/cookie");
+        assert!(!cookie.exists());
+        server.plug_in("desk");
+        server.start();
+        let devices = list_devices().unwrap();
+        assert!(devices.microphones.iter().any(|device| device.id == "pulseaudio:desk-microphone"), "{devices:?}");
+        assert_eq!(std::fs::read(cookie).unwrap().len(), 256);
+        Porch::on_the_systems_devices().talk();
+    });
+}
+
 /// Peak of the tone that [`SoundServer::hum`] plays, in what was heard.
 fn tone_in(sound: &[f32]) -> f32 {
     let step = std::f32::consts::TAU / 120.0;

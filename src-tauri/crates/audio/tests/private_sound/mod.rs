@@ -42,7 +42,11 @@ pub fn with_sound_server(test: &str, body: impl FnOnce(SoundServer)) {
         .env(FOLDER_VARIABLE, folder.path())
         .env("PULSE_SERVER", address(folder.path()))
         .env("XDG_RUNTIME_DIR", folder.path())
+        .env("HOME", folder.path())
         .env_remove("PULSE_RUNTIME_PATH")
+        .env_remove("PULSE_COOKIE")
+        .env_remove("PULSE_CONFIG_PATH")
+        .env_remove("XDG_CONFIG_HOME")
         .spawn()
         .unwrap();
     let begun = Instant::now();
@@ -114,8 +118,7 @@ impl SoundServer {
                 .unwrap();
         }
         let socket = self.folder.join("native");
-        writeln!(commands, "load-module module-native-protocol-unix auth-anonymous=1 socket={}", socket.display())
-            .unwrap();
+        writeln!(commands, "load-module module-native-protocol-unix socket={}", socket.display()).unwrap();
         std::fs::write(&script, commands).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1"]);
@@ -281,6 +284,8 @@ impl SoundServer {
     fn client(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]).env("PULSE_SERVER", address(&self.folder));
+        // Its cookie is not for the test to find.
+        command.env("XDG_CONFIG_HOME", &self.folder);
         command.stdin(Stdio::null()).stderr(Stdio::null());
         command
     }
