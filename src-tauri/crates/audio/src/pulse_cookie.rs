@@ -1,8 +1,8 @@
 //! The cookie that a greeting to a PulseAudio server carries: found where libpulse looks for it, and made where libpulse makes it.
 //!
-//! The server lets its own user in whatever the cookie says, but refuses a greeting whose cookie is not 256 bytes long
-//! (PulseAudio 16 and PipeWire's stand-in alike). pulseaudio 0.3.2, by which cpal finds the devices, sends an empty one
-//! where it finds no file, and so was never let in where no other program had played sound yet.
+//! PipeWire's stand-in takes any cookie, PulseAudio its own or, from its own user, any; but both refuse a greeting whose cookie
+//! is not 256 bytes long. pulseaudio 0.3.2, by which cpal finds the devices, sends an empty one where it finds no file, and so was
+//! never let in where no other program had played sound yet.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Result, Write as _};

@@ -118,7 +118,8 @@ impl SoundServer {
                 .unwrap();
         }
         let socket = self.folder.join("native");
-        writeln!(commands, "load-module module-native-protocol-unix socket={}", socket.display()).unwrap();
+        writeln!(commands, "load-module module-native-protocol-unix auth-anonymous=1 socket={}", socket.display())
+            .unwrap();
         std::fs::write(&script, commands).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1"]);
