@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _};
-use cpal::{DeviceId, HostId};
+use cpal::{DeviceId, ErrorKind, HostId};
 use serde::Serialize;
 
 use crate::error::AudioError;
@@ -137,15 +137,11 @@ pub(crate) struct FoundDevice {
 
 impl FoundDevice {
     fn of(device: cpal::Device) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        let device = crate::pulse_device::with_own_streams(device);
         let id = device.id().ok()?.to_string();
         let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
         Some(Self { device, id, name })
-    }
-
-    /// What a PulseAudio server calls it, if it is one's.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn pulse_name(&self) -> Option<&str> {
-        self.id.strip_prefix("pulseaudio:")
     }
 }
 
@@ -227,11 +223,29 @@ fn is_fallback(id: HostId) -> bool {
 
 /// The first available host that is not the fallback. On Linux that is the sound server.
 fn preferred_host() -> Option<cpal::Host> {
-    cpal::available_hosts().into_iter().filter(|id| !is_fallback(*id)).find_map(|id| cpal::host_from_id(id).ok())
+    cpal::available_hosts().into_iter().filter(|id| !is_fallback(*id)).find_map(reach)
 }
 
 fn fallback_host() -> Option<cpal::Host> {
-    cpal::available_hosts().into_iter().filter(|id| is_fallback(*id)).find_map(|id| cpal::host_from_id(id).ok())
+    cpal::available_hosts().into_iter().filter(|id| is_fallback(*id)).find_map(reach)
+}
+
+fn reach(id: HostId) -> Option<cpal::Host> {
+    #[cfg(target_os = "linux")]
+    if id == HostId::PulseAudio
+        && let Err(error) = crate::pulse_cookie::CookiePlaces::from_env().provide()
+    {
+        tracing::debug!(%error, "no cookie could be made for the sound server");
+    }
+    let reached = cpal::host_from_id(id);
+    if let Err(error) = &reached
+        && error.kind() == ErrorKind::PermissionDenied
+    {
+        // It is asked again every few seconds.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| tracing::warn!(host = %id, %error, "the sound server refuses this program"));
+    }
+    reached.ok()
 }
 
 /// Sources that repeat what a loudspeaker plays are no microphones to a person.

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cpal::ErrorKind;
+
 use crate::device::{DeviceChoice, Direction, FoundDevice};
 use crate::error::AudioError;
 use crate::microphone_chain::SoundEnd;
@@ -248,10 +250,15 @@ impl Keeper {
     }
 
     fn stream_broke(&mut self, build: u64, error: &cpal::Error) {
-        if self.running.as_ref().is_some_and(|running| running.build == build) {
-            tracing::info!(%error, direction = ?self.direction, "a sound device was lost");
-            self.lose(self.direction.error(error));
+        if self.running.as_ref().is_none_or(|running| running.build != build) {
+            return;
         }
+        if error.kind() == ErrorKind::DeviceChanged {
+            // The person may have wanted that, or the device is gone: by the next look it may be back, and the stream elsewhere.
+            return self.look_after();
+        }
+        tracing::info!(%error, direction = ?self.direction, "a sound device was lost");
+        self.lose(self.direction.error(error));
     }
 
     fn lose(&mut self, reason: AudioError) {

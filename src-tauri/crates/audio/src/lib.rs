@@ -47,9 +47,17 @@ mod playback_pulse;
 mod playout_pace;
 mod priority;
 #[cfg(target_os = "linux")]
+mod pulse_callback;
+#[cfg(target_os = "linux")]
 mod pulse_connection;
 #[cfg(target_os = "linux")]
+mod pulse_cookie;
+#[cfg(target_os = "linux")]
+mod pulse_device;
+#[cfg(target_os = "linux")]
 mod pulse_latency;
+#[cfg(target_os = "linux")]
+mod pulse_shape;
 #[cfg(target_os = "linux")]
 mod pulse_stream;
 mod recorder_tap;

@@ -12,7 +12,9 @@ use pulseaudio::protocol::{
     AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_MEMBLOCKQ_LENGTH, MAX_VERSION, Prop, Props,
     ProtocolError, SetClientNameReply, TagStructReader, read_descriptor, write_command_message,
 };
-use pulseaudio::{ClientError, cookie_path_from_env, socket_path_from_env};
+use pulseaudio::{ClientError, socket_path_from_env};
+
+use crate::pulse_cookie::CookiePlaces;
 
 /// The channel of commands; every other one is a stream.
 const COMMAND_CHANNEL: u32 = u32::MAX;
@@ -42,14 +44,13 @@ pub(crate) enum Message<'a> {
 
 impl PulseConnection {
     /// Connects to the server that the environment names. No answer may take longer than `limit`, until [`Self::wait_for_ever`].
-    pub(crate) fn open(limit: Duration) -> Result<Self, ClientError> {
+    pub(crate) fn open(limit: Option<Duration>) -> Result<Self, ClientError> {
         let path = socket_path_from_env().ok_or(ClientError::ServerUnavailable)?;
         let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(limit))?;
-        socket.set_write_timeout(Some(limit))?;
+        socket.set_read_timeout(limit)?;
+        socket.set_write_timeout(limit)?;
         let mut connection = Self { socket, inbox: Inbox::default(), version: MAX_VERSION, last_sequence: 0 };
-        // A server may ask for no cookie, or take none.
-        let cookie = cookie_path_from_env().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let cookie = CookiePlaces::from_env().cookie();
         let greeting = AuthParams { version: MAX_VERSION, supports_shm: false, supports_memfd: false, cookie };
         let answer: AuthReply = connection.ask(&Command::Auth(greeting))?;
         connection.version = MAX_VERSION.min(answer.version);

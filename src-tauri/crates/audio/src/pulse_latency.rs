@@ -11,7 +11,7 @@ const ASKING_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct PulseLatency {
     bytes_per_second: i64,
-    /// Bytes that passed the callbacks.
+    /// Bytes that were given, or have come.
     passed: i64,
     known: Option<Known>,
     asked: Option<Asked>,
@@ -51,7 +51,7 @@ impl PulseLatency {
         }
     }
 
-    /// Counts what a callback gave or took.
+    /// Counts what is given, or has come.
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.passed += i64::try_from(bytes).unwrap_or(0);
     }
@@ -64,13 +64,18 @@ impl PulseLatency {
     /// Whether the server should be asked now. It is not while it still owes an answer.
     pub(crate) fn wants_to_ask(&self, now: Instant) -> bool {
         let is_old = self.known.is_none_or(|known| now.saturating_duration_since(known.at) >= ASKING_INTERVAL);
-        self.asked.is_none() && (self.is_stale || is_old)
+        !self.awaits_answer() && (self.is_stale || is_old)
     }
 
     /// The question with this number is sent behind all that has passed.
     pub(crate) fn note_asked(&mut self, sequence: u32, now: Instant) {
         self.is_stale = false;
         self.asked = Some(Asked { sequence, at: now, passed: self.passed });
+    }
+
+    /// Whether the server owes an answer.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.asked.is_some()
     }
 
     pub(crate) fn is_answer(&self, sequence: u32) -> bool {
@@ -102,22 +107,26 @@ impl PulseLatency {
     }
 
     /// From `now` until the next frame that is given leaves the loudspeaker, microseconds; 0 before the first answer.
-    pub(crate) fn playback_micros(&self, now: Instant) -> i64 {
+    pub(crate) fn playback_micros(&self, now: Instant) -> u64 {
         self.known.map_or(0, |known| {
-            (known.micros + self.micros_of(self.passed - known.passed) - micros_between(known.at, now)).max(0)
+            not_below_zero(known.micros + self.micros_of(self.passed - known.passed) - micros_between(known.at, now))
         })
     }
 
-    /// From the microphone until `now`, microseconds, for the last frame that was taken; 0 before the first answer.
-    pub(crate) fn capture_micros(&self, now: Instant) -> i64 {
+    /// From the microphone until `now`, microseconds, for the last frame that has come; 0 before the first answer.
+    pub(crate) fn capture_micros(&self, now: Instant) -> u64 {
         self.known.map_or(0, |known| {
-            (known.micros + micros_between(known.at, now) - self.micros_of(self.passed - known.passed)).max(0)
+            not_below_zero(known.micros + micros_between(known.at, now) - self.micros_of(self.passed - known.passed))
         })
     }
 
     fn micros_of(&self, bytes: i64) -> i64 {
         bytes.saturating_mul(1_000_000) / self.bytes_per_second
     }
+}
+
+fn not_below_zero(micros: i64) -> u64 {
+    u64::try_from(micros).unwrap_or(0)
 }
 
 fn micros_between(then: Instant, now: Instant) -> i64 {

@@ -1,54 +1,45 @@
-//! A stream of a PulseAudio server (or PipeWire's stand-in for it), with one thread that wakes once per callback.
+//! A stream of a PulseAudio server (or PipeWire's stand-in for it), with one thread that wakes once per callback. cpal's callbacks,
+//! timestamps and errors are its language; [`crate::pulse_device`] gives it to cpal.
 //!
-//! cpal finds the devices on every system and runs the streams of all others. Not these, because of what its streams cost here
-//! (cpal 0.18.2 with pulseaudio 0.3.2, callbacks of 5 ms, percent of one core on the machine of the other figures): 2 % per
-//! direction, of which half is a buffer of 1 MB that `pulseaudio::client`'s reader clears before each of 1000 reads a second, and
-//! the rest two threads that wake each other 1200 times a second to ask for the latency after each callback. This one costs 0.4 %.
+//! Not cpal's own streams, because of what they cost (cpal 0.18.2 with pulseaudio 0.3.2, callbacks of 5 ms, percent of one core on
+//! the machine of the other figures): 2 % per direction, of which half is a buffer of 1 MB that `pulseaudio::client`'s reader
+//! clears before each of 1000 reads a second, and the rest two threads that wake each other 1200 times a second to ask for the
+//! latency after each callback. This one costs 0.4 %.
 
-use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use cpal::traits::StreamTrait;
+use cpal::{ErrorKind, FrameCount, StreamConfig, StreamInstant};
 use pulseaudio::ClientError;
-use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
-    ChannelMap, Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, DESCRIPTOR_SIZE,
-    Descriptor, DescriptorFlags, LatencyParams, PlaybackStreamParams, Prop, Props, PulseError, RecordStreamParams,
-    SampleFormat, SampleSpec, TagStructReader, encode_descriptor,
+    Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, DESCRIPTOR_SIZE, Descriptor,
+    DescriptorFlags, LatencyParams, PulseError, TagStructReader, encode_descriptor,
 };
 
-use crate::format::SAMPLE_RATE_HZ;
-use crate::mid_side::Channels;
+use crate::pulse_callback::{Fill, StreamClock, Take};
 use crate::pulse_connection::{ConnectionEnding, Message, PulseConnection};
 use crate::pulse_latency::PulseLatency;
-use crate::ring::{CapturePort, PlaybackPort};
-use crate::stream::{DrainCount, OPENING_LIMIT, OnBroken};
-
-/// What these streams have; the server converts. A loudspeaker has two channels, a microphone one or two.
-const SAMPLE_BYTES: usize = size_of::<f32>();
-const LOUDSPEAKER_CHANNELS: u8 = 2;
-const LOUDSPEAKER_FRAME_BYTES: usize = SAMPLE_BYTES * LOUDSPEAKER_CHANNELS as usize;
-
-/// Some sources (a null sink's monitor with rewinds) deliver 3000 pieces a second, whatever fragment they were asked for, and
-/// being woken for each costs 3 % of a core. After a piece shorter than this the next ones are left to gather, for no longer than
-/// the engine would wait for them anyway, less a margin for a late wake-up.
-const SHORT_PIECE_FRAMES: usize = 48;
-const LONGEST_NAP: Duration = Duration::from_millis(2);
-const NAP_MARGIN: Duration = Duration::from_micros(500);
+use crate::pulse_shape::{SAMPLE_BYTES, Shape};
 
 /// How long the server may take to end a stream before nobody waits for it.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
 
+/// Is told why a stream does not go on, and that it goes on with another device.
+pub(crate) type OnError = Box<dyn FnMut(cpal::Error) + Send>;
+
 /// A stream of its own connection. Dropping it ends it.
 pub(crate) struct PulseStream {
     /// Until it is played.
-    idle: Option<Box<Worker>>,
+    idle: Mutex<Option<Box<Worker>>>,
+    running: Mutex<Option<Running>>,
     ending: ConnectionEnding,
     closing: Arc<AtomicBool>,
-    running: Option<Running>,
+    shape: Shape,
+    clock: StreamClock,
 }
 
 struct Running {
@@ -62,21 +53,23 @@ struct Worker {
     connection: PulseConnection,
     channel: u32,
     end: End,
+    shape: Shape,
+    clock: StreamClock,
     latency: PulseLatency,
     /// The number of the command that lets the stream run.
     begins_with: u32,
     outgoing: Vec<u8>,
+    /// Heard and not yet taken, or room for what is played.
     samples: Vec<f32>,
-    on_broken: OnBroken,
+    on_error: OnError,
     closing: Arc<AtomicBool>,
 }
 
-/// Where the sound comes from or goes to.
+/// Where the sound goes to or comes from.
 enum End {
-    Microphone(CapturePort),
+    Microphone(Take),
     Loudspeaker {
-        port: PlaybackPort,
-        drains: DrainCount,
+        fill: Fill,
         /// Bytes that the server asked for and has not got.
         requested: usize,
     },
@@ -86,89 +79,72 @@ enum End {
 type Begun = Sender<Result<(), cpal::Error>>;
 
 impl PulseStream {
-    /// A microphone's stream, not yet running, that calls every `frames`.
+    /// A microphone's stream, not yet running, that calls with as many frames as `config` says. The server may take `limit` for
+    /// each answer.
     pub(crate) fn capture(
         source: &str,
-        channels: Channels,
-        frames: u32,
-        port: CapturePort,
-        on_broken: OnBroken,
+        config: StreamConfig,
+        take: Take,
+        on_error: OnError,
+        limit: Option<Duration>,
     ) -> Result<Self, cpal::Error> {
-        let mut connection = PulseConnection::open(OPENING_LIMIT)?;
-        let frame_bytes = SAMPLE_BYTES * channels.count();
-        let bytes = frames * frame_bytes as u32;
-        let params = RecordStreamParams {
-            sample_spec: sample_spec(channels.count() as u8),
-            channel_map: match channels {
-                Channels::Mono => ChannelMap::mono(),
-                Channels::Stereo => ChannelMap::stereo(),
-            },
-            source_name: Some(device_name(source)?),
-            buffer_attr: BufferAttr { max_length: bytes, fragment_size: bytes, ..BufferAttr::default() },
-            flags: flags(),
-            props: stream_names(),
-            ..RecordStreamParams::default()
-        };
+        let shape = Shape::of(config)?;
+        let params = shape.record(source)?;
+        let mut connection = PulseConnection::open(limit)?;
         let reply: CreateRecordStreamReply = connection.ask(&Command::CreateRecordStream(params))?;
-        Self::of(connection, reply.channel, End::Microphone(port), frame_bytes, on_broken)
+        Self::of(connection, reply.channel, End::Microphone(take), shape, on_error)
     }
 
-    /// A loudspeaker's stream, not yet running, that calls every `frames`. The server holds two callbacks' worth.
+    /// A loudspeaker's stream, not yet running, that calls for as many frames as `config` says, or for more where the server ran
+    /// short. The server holds two callbacks' worth, and may take `limit` for each answer.
     pub(crate) fn playback(
         sink: &str,
-        frames: u32,
-        port: PlaybackPort,
-        drains: DrainCount,
-        on_broken: OnBroken,
+        config: StreamConfig,
+        fill: Fill,
+        on_error: OnError,
+        limit: Option<Duration>,
     ) -> Result<Self, cpal::Error> {
-        let mut connection = PulseConnection::open(OPENING_LIMIT)?;
-        let bytes = frames * LOUDSPEAKER_FRAME_BYTES as u32;
-        let params = PlaybackStreamParams {
-            sample_spec: sample_spec(LOUDSPEAKER_CHANNELS),
-            channel_map: ChannelMap::stereo(),
-            sink_name: Some(device_name(sink)?),
-            buffer_attr: BufferAttr {
-                max_length: 2 * bytes,
-                target_length: 2 * bytes,
-                minimum_request_length: bytes,
-                ..BufferAttr::default()
-            },
-            flags: flags(),
-            props: stream_names(),
-            ..PlaybackStreamParams::default()
-        };
+        let shape = Shape::of(config)?;
+        let params = shape.playback(sink)?;
+        let mut connection = PulseConnection::open(limit)?;
         let reply: CreatePlaybackStreamReply = connection.ask(&Command::CreatePlaybackStream(params))?;
-        let end = End::Loudspeaker { port, drains, requested: reply.requested_bytes as usize };
-        Self::of(connection, reply.channel, end, LOUDSPEAKER_FRAME_BYTES, on_broken)
+        let end = End::Loudspeaker { fill, requested: reply.requested_bytes as usize };
+        Self::of(connection, reply.channel, end, shape, on_error)
     }
 
     fn of(
         connection: PulseConnection,
         channel: u32,
         end: End,
-        frame_bytes: usize,
-        on_broken: OnBroken,
+        shape: Shape,
+        on_error: OnError,
     ) -> Result<Self, cpal::Error> {
         connection.wait_for_ever()?;
         let ending = connection.ending()?;
         let closing = Arc::new(AtomicBool::new(false));
+        let clock = StreamClock(Instant::now());
         let worker = Worker {
             connection,
             channel,
             end,
-            latency: PulseLatency::of(SAMPLE_RATE_HZ * frame_bytes as u32),
+            shape,
+            clock,
+            latency: PulseLatency::of(shape.bytes_per_second()),
             begins_with: 0,
             outgoing: Vec::new(),
             samples: Vec::new(),
-            on_broken,
+            on_error,
             closing: Arc::clone(&closing),
         };
-        Ok(Self { idle: Some(Box::new(worker)), ending, closing, running: None })
+        let idle = Mutex::new(Some(Box::new(worker)));
+        Ok(Self { idle, running: Mutex::new(None), ending, closing, shape, clock })
     }
+}
 
+impl StreamTrait for PulseStream {
     /// Starts the callbacks, on a thread as urgent as the calling one. Waits for the first sound, which may never come.
-    pub(crate) fn play(&mut self) -> Result<(), cpal::Error> {
-        let Some(worker) = self.idle.take() else { return Ok(()) };
+    fn play(&self) -> Result<(), cpal::Error> {
+        let Some(worker) = lock(&self.idle).take() else { return Ok(()) };
         let (begun, first_sound) = channel();
         let (end, over) = channel::<()>();
         let name = match worker.end {
@@ -182,8 +158,21 @@ impl PulseStream {
                 drop(end);
             })
             .map_err(ClientError::from)?;
-        self.running = Some(Running { thread, over });
+        *lock(&self.running) = Some(Running { thread, over });
         first_sound.recv().unwrap_or_else(|_| Err(ClientError::Disconnected.into()))
+    }
+
+    /// Not supported: nobody rests a stream that can be closed.
+    fn pause(&self) -> Result<(), cpal::Error> {
+        Err(ErrorKind::UnsupportedOperation.into())
+    }
+
+    fn buffer_size(&self) -> Result<FrameCount, cpal::Error> {
+        Ok(self.shape.callback_frames)
+    }
+
+    fn now(&self) -> StreamInstant {
+        self.clock.at(Instant::now())
     }
 }
 
@@ -191,7 +180,7 @@ impl Drop for PulseStream {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
         self.ending.say_goodbye();
-        let Some(running) = self.running.take() else { return };
+        let Some(running) = lock(&self.running).take() else { return };
         // The server closes the connection once the stream is gone.
         if running.over.recv_timeout(GOODBYE_LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             self.ending.hang_up();
@@ -199,6 +188,11 @@ impl Drop for PulseStream {
         // A thread that panicked has ended as well.
         let _ = running.thread.join();
     }
+}
+
+/// Nothing is left half done under these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Worker {
@@ -211,7 +205,7 @@ impl Worker {
         match begun {
             // Whoever started the stream may have stopped waiting.
             Some(begun) => drop(begun.send(Err(error.into()))),
-            None => (self.on_broken)(error.into()),
+            None => (self.on_error)(error.into()),
         }
     }
 
@@ -219,7 +213,9 @@ impl Worker {
         self.begin()?;
         loop {
             self.connection.receive()?;
+            let waiting = self.samples.len();
             let plays = self.obey()?;
+            let piece = self.samples.len() - waiting;
             let now = Instant::now();
             let hears = self.deliver(now)?;
             self.serve(now)?;
@@ -228,6 +224,12 @@ impl Worker {
             {
                 // The same.
                 let _ = begun.send(Ok(()));
+            }
+            // When an answer comes is part of it.
+            if !self.latency.awaits_answer()
+                && let Some(nap) = self.shape.nap_after(piece, self.samples.len())
+            {
+                std::thread::sleep(nap);
             }
         }
     }
@@ -248,13 +250,13 @@ impl Worker {
 
     /// Takes in what the server said; tells whether it lets a loudspeaker play from here on.
     fn obey(&mut self) -> Result<bool, ClientError> {
-        let Self { connection, channel, end, latency, samples, begins_with, .. } = self;
+        let Self { connection, channel, end, latency, samples, begins_with, on_error, .. } = self;
         let mut plays = false;
-        samples.clear();
         while let Some(message) = connection.next_message()? {
             match message {
                 Message::Sound { channel: stream, bytes } if stream == *channel => {
                     samples.extend(bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)));
+                    latency.pass(bytes.len());
                 }
                 Message::Sound { .. } => {}
                 Message::Command { sequence, command, mut rest, version } => match command {
@@ -277,10 +279,12 @@ impl Worker {
                         // Its device is gone, and there is no other one.
                         return Err(ClientError::ServerError(PulseError::NoEntity));
                     }
+                    Command::PlaybackStreamMoved(_) | Command::RecordStreamMoved(_) => {
+                        latency.forget();
+                        on_error(ErrorKind::DeviceChanged.into());
+                    }
                     Command::Started(_)
                     | Command::Underflow(_)
-                    | Command::PlaybackStreamMoved(_)
-                    | Command::RecordStreamMoved(_)
                     | Command::PlaybackStreamSuspended(_)
                     | Command::RecordStreamSuspended(_)
                     | Command::PlaybackBufferAttrChanged(_)
@@ -292,39 +296,43 @@ impl Worker {
         Ok(plays)
     }
 
-    /// Hands on what a microphone's stream brought; tells whether that was anything.
+    /// Hands on what a microphone's stream brought, in callbacks of the length that was asked for; tells whether there was one.
     fn deliver(&mut self, now: Instant) -> Result<bool, ClientError> {
-        let End::Microphone(port) = &mut self.end else { return Ok(false) };
-        if self.samples.is_empty() {
+        let End::Microphone(take) = &mut self.end else { return Ok(false) };
+        let age_of_last = Duration::from_micros(self.latency.capture_micros(now));
+        let mut waiting = self.samples.len();
+        for piece in self.samples.chunks_exact_mut(self.shape.callback_samples()) {
+            self.clock.heard(piece, now, age_of_last + self.shape.length_of(waiting), take);
+            waiting -= piece.len();
+        }
+        let taken = self.samples.len() - waiting;
+        if taken == 0 {
             return Ok(false);
         }
-        self.latency.pass(self.samples.len() * SAMPLE_BYTES);
-        port.take(&self.samples, self.latency.capture_micros(now));
-        let nap = nap_after(self.samples.len() / port.channels(), port.frames_to_wake());
+        self.samples.drain(..taken);
         self.outgoing.clear();
         self.ask_for_latency(now)?;
         if !self.outgoing.is_empty() {
             self.connection.send(&self.outgoing)?;
-        }
-        if let Some(nap) = nap {
-            std::thread::sleep(nap);
         }
         Ok(true)
     }
 
     /// Gives the server what it asked for.
     fn serve(&mut self, now: Instant) -> Result<(), ClientError> {
-        let End::Loudspeaker { port, drains, requested } = &mut self.end else { return Ok(()) };
-        let frames = *requested / LOUDSPEAKER_FRAME_BYTES;
+        let End::Loudspeaker { fill, requested } = &mut self.end else { return Ok(()) };
+        let frames = *requested / self.shape.frame_bytes();
         if frames == 0 || self.closing.load(Ordering::Relaxed) {
             return Ok(());
         }
-        *requested -= frames * LOUDSPEAKER_FRAME_BYTES;
-        self.samples.resize(frames * usize::from(LOUDSPEAKER_CHANNELS), 0.0);
-        drains.note_callback(self.samples.len());
-        port.fill(&mut self.samples, now, self.latency.playback_micros(now));
+        let bytes = frames * self.shape.frame_bytes();
+        *requested -= bytes;
+        self.samples.clear();
+        self.samples.resize(bytes / SAMPLE_BYTES, 0.0);
+        let later = Duration::from_micros(self.latency.playback_micros(now));
+        self.clock.played(&mut self.samples, now, later, fill);
         write_sound(&mut self.outgoing, self.channel, &self.samples);
-        self.latency.pass(frames * LOUDSPEAKER_FRAME_BYTES);
+        self.latency.pass(bytes);
         self.ask_for_latency(now)?;
         self.connection.send(&self.outgoing)
     }
@@ -345,13 +353,6 @@ impl Worker {
     }
 }
 
-/// How long the pieces behind one of `piece` frames may gather while the engine wants `missing` frames more.
-fn nap_after(piece: usize, missing: usize) -> Option<Duration> {
-    let until_wanted = Duration::from_micros(missing as u64 * 1_000_000 / u64::from(SAMPLE_RATE_HZ));
-    let nap = until_wanted.saturating_sub(NAP_MARGIN).min(LONGEST_NAP);
-    (piece < SHORT_PIECE_FRAMES && nap > NAP_MARGIN).then_some(nap)
-}
-
 /// A message with sound for `channel`, in place of what `outgoing` held.
 fn write_sound(outgoing: &mut Vec<u8>, channel: u32, samples: &[f32]) {
     outgoing.resize(DESCRIPTOR_SIZE + samples.len() * SAMPLE_BYTES, 0);
@@ -365,25 +366,6 @@ fn write_sound(outgoing: &mut Vec<u8>, channel: u32, samples: &[f32]) {
     }
 }
 
-fn sample_spec(channels: u8) -> SampleSpec {
-    SampleSpec { format: SampleFormat::Float32Le, channels, sample_rate: SAMPLE_RATE_HZ }
-}
-
-/// Silent until it is played, and the device's own buffer counts as part of the stream's.
-fn flags() -> StreamFlags {
-    StreamFlags { start_corked: true, adjust_latency: true, ..StreamFlags::default() }
-}
-
-fn stream_names() -> Props {
-    let mut names = Props::new();
-    names.set(Prop::MediaName, c"Serambi");
-    names
-}
-
-fn device_name(name: &str) -> Result<CString, cpal::Error> {
-    CString::new(name).map_err(|_| ClientError::ServerError(PulseError::NoEntity).into())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -391,15 +373,6 @@ mod tests {
     use pulseaudio::protocol::read_descriptor;
 
     use super::*;
-
-    #[test]
-    fn only_short_pieces_are_left_to_gather_and_never_past_the_moment_the_engine_wants_them() {
-        assert_eq!(nap_after(240, 240), None);
-        assert_eq!(nap_after(16, 0), None);
-        assert_eq!(nap_after(16, 48), None);
-        assert_eq!(nap_after(16, 72), Some(Duration::from_millis(1)));
-        assert_eq!(nap_after(16, 480), Some(LONGEST_NAP));
-    }
 
     #[test]
     fn sound_is_sent_as_little_endian_floats_behind_its_header() {

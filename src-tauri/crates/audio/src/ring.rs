@@ -88,11 +88,6 @@ pub(crate) fn capture_ring(
 }
 
 impl CapturePort {
-    /// Channels in what callbacks deliver.
-    pub fn channels(&self) -> usize {
-        self.channels
-    }
-
     /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone; channels are
     /// averaged unless somebody asked for two. Wakes the engine once 10 ms are there.
     pub fn take<T>(&mut self, data: &[T], latency_micros: i64)
@@ -116,15 +111,10 @@ impl CapturePort {
                 chunk.fill_from_iter(frames.map(|frame| [average(frame); 2]));
             }
         }
-        if self.frames_to_wake() == 0 {
+        let filled = self.ring.buffer().capacity() - self.ring.slots();
+        if filled >= self.wake_at {
             self.waker.wake();
         }
-    }
-
-    /// How many frames more wake the engine.
-    pub(crate) fn frames_to_wake(&self) -> usize {
-        let filled = self.ring.buffer().capacity() - self.ring.slots();
-        self.wake_at.saturating_sub(filled)
     }
 }
 

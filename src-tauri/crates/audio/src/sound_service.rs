@@ -71,7 +71,7 @@ impl SoundService {
         if self.still_waits_for(&id) {
             return Err(direction.silent());
         }
-        let mut stream = self.build(found, pace, sound_loop, counters, on_broken)?;
+        let stream = self.build(found, pace, sound_loop, counters, on_broken)?;
         let rate_hz = stream.rate_hz;
         match self.thread.ask(FIRST_SOUND_LIMIT, move |_| stream.play(direction).map(|()| stream)) {
             Some(begun) => {

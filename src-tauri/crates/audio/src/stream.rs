@@ -13,10 +13,6 @@ use cpal::{
 use crate::device::{Direction, FoundDevice};
 use crate::error::AudioError;
 use crate::format::SAMPLE_RATE_HZ;
-#[cfg(target_os = "linux")]
-use crate::mid_side::Channels;
-#[cfg(target_os = "linux")]
-use crate::pulse_stream::PulseStream;
 use crate::resampler::ten_milliseconds;
 use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring};
 use crate::statistics::StreamCounters;
@@ -47,30 +43,19 @@ impl Pace {
 /// First callbacks of a stream: they come while it is being built, and ask for all that the system will hold.
 const FILLING_CALLBACKS: u64 = 20;
 
-/// Tells the keeper of a device that its stream is broken, once per stream.
+/// Tells the keeper of a device that its stream is broken, once per stream, or has got another device.
 pub(crate) type OnBroken = Box<dyn FnMut(cpal::Error) + Send>;
 
 /// A device stream. Dropping it stops it.
 pub(crate) struct OpenStream {
-    stream: Stream,
+    stream: cpal::Stream,
     pub(crate) rate_hz: u32,
-}
-
-enum Stream {
-    Cpal(cpal::Stream),
-    #[cfg(target_os = "linux")]
-    Pulse(PulseStream),
 }
 
 impl OpenStream {
     /// Starts the callbacks. Waits for the first one, which may never come.
-    pub(crate) fn play(&mut self, direction: Direction) -> Result<(), AudioError> {
-        let begun = match &mut self.stream {
-            Stream::Cpal(stream) => stream.play(),
-            #[cfg(target_os = "linux")]
-            Stream::Pulse(stream) => stream.play(),
-        };
-        begun.map_err(|error| direction.error(&error))
+    pub(crate) fn play(&self, direction: Direction) -> Result<(), AudioError> {
+        self.stream.play().map_err(|error| direction.error(&error))
     }
 }
 
@@ -81,17 +66,6 @@ pub(crate) fn open_capture(
     counters: &Arc<StreamCounters>,
     on_broken: OnBroken,
 ) -> Result<(OpenStream, CaptureTap), AudioError> {
-    #[cfg(target_os = "linux")]
-    if let Some(source) = found.pulse_name() {
-        let frames = Pace::Quick.frames(&found.id, SAMPLE_RATE_HZ);
-        let channels =
-            if wanted_channels(found, Direction::Microphone) > 1 { Channels::Stereo } else { Channels::Mono };
-        let (port, tap) = capture_ring(SAMPLE_RATE_HZ, channels.count() as u16, waker, Arc::clone(counters));
-        let on_error = Box::new(error_callback(Arc::clone(counters), on_broken));
-        let stream = PulseStream::capture(source, channels, frames, port, on_error)
-            .map_err(|error| AudioError::of_microphone(&error))?;
-        return Ok((OpenStream { stream: Stream::Pulse(stream), rate_hz: SAMPLE_RATE_HZ }, tap));
-    }
     let (config, format) = choose(found, Direction::Microphone, Pace::Quick)?;
     let (port, tap) = capture_ring(config.sample_rate, config.channels, waker, Arc::clone(counters));
     let on_error = error_callback(Arc::clone(counters), on_broken);
@@ -102,7 +76,7 @@ pub(crate) fn open_capture(
         _ => build_input::<f32>(found, config, port, on_error),
     }
     .map_err(|error| AudioError::of_microphone(&error))?;
-    Ok((OpenStream { stream: Stream::Cpal(stream), rate_hz: config.sample_rate }, tap))
+    Ok((OpenStream { stream, rate_hz: config.sample_rate }, tap))
 }
 
 /// Builds a loudspeaker stream, not yet running.
@@ -114,17 +88,6 @@ pub(crate) fn open_playback(
     counters: &Arc<StreamCounters>,
     on_broken: OnBroken,
 ) -> Result<(OpenStream, PlaybackTap), AudioError> {
-    #[cfg(target_os = "linux")]
-    if let Some(sink) = found.pulse_name() {
-        let frames = pace.frames(&found.id, SAMPLE_RATE_HZ);
-        let config = StreamConfig { channels: 2, sample_rate: SAMPLE_RATE_HZ, buffer_size: BufferSize::Fixed(frames) };
-        let (port, tap) = playback_ring(SAMPLE_RATE_HZ, 2, clock_start, waker, Arc::clone(counters));
-        let on_error = Box::new(error_callback(Arc::clone(counters), on_broken));
-        let drains = DrainCount::of(config, Arc::clone(counters));
-        let stream = PulseStream::playback(sink, frames, port, drains, on_error)
-            .map_err(|error| AudioError::of_loudspeaker(&error))?;
-        return Ok((OpenStream { stream: Stream::Pulse(stream), rate_hz: SAMPLE_RATE_HZ }, tap));
-    }
     let (config, format) = choose(found, Direction::Loudspeaker, pace)?;
     let (port, tap) = playback_ring(config.sample_rate, config.channels, clock_start, waker, Arc::clone(counters));
     let on_error = error_callback(Arc::clone(counters), on_broken);
@@ -136,7 +99,7 @@ pub(crate) fn open_playback(
         _ => build_output::<f32>(found, config, port, drains, on_error),
     }
     .map_err(|error| AudioError::of_loudspeaker(&error))?;
-    Ok((OpenStream { stream: Stream::Cpal(stream), rate_hz: config.sample_rate }, tap))
+    Ok((OpenStream { stream, rate_hz: config.sample_rate }, tap))
 }
 
 fn build_input<T>(
@@ -174,7 +137,7 @@ where
 
 /// Counts the callbacks by which a sound service asks for all it can hold: it had run out. PulseAudio reports that to its clients,
 /// but not through cpal 0.18.
-pub(crate) struct DrainCount {
+struct DrainCount {
     callbacks: u64,
     full_samples: usize,
     counters: Arc<StreamCounters>,
@@ -191,7 +154,7 @@ impl DrainCount {
     }
 
     /// A callback asks for so many samples.
-    pub(crate) fn note_callback(&mut self, samples: usize) {
+    fn note_callback(&mut self, samples: usize) {
         self.callbacks += 1;
         if self.callbacks > FILLING_CALLBACKS && samples >= self.full_samples {
             self.counters.drained.fetch_add(1, Ordering::Relaxed);
@@ -233,7 +196,8 @@ fn error_callback(counters: Arc<StreamCounters>, mut on_broken: OnBroken) -> imp
                 on_broken(error);
             }
         }
-        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        ErrorKind::DeviceChanged => on_broken(error),
+        ErrorKind::RealtimeDenied => {}
         _ => {
             counters.errors.fetch_add(1, Ordering::Relaxed);
         }
