@@ -29,7 +29,9 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("voice.wav");
-    write_babble(&file)?;
+    write_babble(&file, 10.0)?;
+    let turn = folder.path().join("turn.wav");
+    write_babble(&turn, 10.0 / 3.0)?;
     let chosen = |index: usize, otherwise: DeviceChoice| match arguments.get(index) {
         Some(text) => text.parse().unwrap_or(otherwise),
         None => otherwise,
@@ -38,19 +40,23 @@ fn main() -> Result<(), Failure> {
         microphone: chosen(0, DeviceChoice::File(file.clone())),
         loudspeaker: chosen(1, DeviceChoice::Absent),
         voice: Bench::record(DeviceChoice::File(file))?,
+        turn: Bench::record(DeviceChoice::File(turn))?,
     };
+    let (nobody, three_in_turns) = (Talking::default(), Talking { people: 3, in_turns: true });
+    let at_once = |people| Talking { people, in_turns: false };
     let speaking = |mode, muted, lossy| Some(Speaking { mode, muted, lossy });
     let wanted = arguments.get(2).map_or("", String::as_str);
     let mut rows = serde_json::Map::new();
     for (name, talking, speaking) in [
-        ("joined and silent", 0, None),
-        ("listener, 1 talks", 1, None),
-        ("listener, 3 talk", 3, None),
-        ("listener, 12 talk", 12, None),
-        ("speaker, muted", 0, speaking(MicrophoneMode::Speech, true, false)),
-        ("speaker, sound as it is", 0, speaking(MicrophoneMode::Music, false, false)),
-        ("speaker, speech", 0, speaking(MicrophoneMode::Speech, false, false)),
-        ("speaker, speech, 10 % loss", 0, speaking(MicrophoneMode::Speech, false, true)),
+        ("joined and silent", nobody, None),
+        ("listener, 1 talks", at_once(1), None),
+        ("listener, 3 talk", at_once(3), None),
+        ("listener, 3 take turns", three_in_turns, None),
+        ("listener, 12 talk", at_once(12), None),
+        ("speaker, muted", nobody, speaking(MicrophoneMode::Speech, true, false)),
+        ("speaker, sound as it is", nobody, speaking(MicrophoneMode::Music, false, false)),
+        ("speaker, speech", nobody, speaking(MicrophoneMode::Speech, false, false)),
+        ("speaker, speech, 10 % loss", nobody, speaking(MicrophoneMode::Speech, false, true)),
     ] {
         if name.contains(wanted) {
             rows.insert(name.to_owned(), bench.measure(talking, speaking)?);
@@ -59,6 +65,13 @@ fn main() -> Result<(), Failure> {
     let rows = serde_json::Value::Object(rows);
     println!("{rows:#}");
     Ok(())
+}
+
+/// Who is heard. All of them send all the time, also who is not at turn.
+#[derive(Clone, Copy, Default)]
+struct Talking {
+    people: u64,
+    in_turns: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +85,8 @@ struct Bench {
     microphone: DeviceChoice,
     loudspeaker: DeviceChoice,
     voice: Arc<Vec<EncodedFrame>>,
+    /// A third of it is talk.
+    turn: Arc<Vec<EncodedFrame>>,
 }
 
 impl Bench {
@@ -95,7 +110,7 @@ impl Bench {
     }
 
     /// Processor time of the engine's threads in percent of one core: all of it, and by thread.
-    fn measure(&self, talking: u64, speaking: Option<Speaking>) -> Result<serde_json::Value, Failure> {
+    fn measure(&self, talking: Talking, speaking: Option<Speaking>) -> Result<serde_json::Value, Failure> {
         let settings = EngineSettings { microphone: self.microphone.clone(), loudspeaker: self.loudspeaker.clone() };
         let engine = Engine::start(settings, |_| {}, |_| {})?;
         if let Some(speaking) = speaking {
@@ -125,21 +140,23 @@ impl Bench {
             "threads": by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect::<BTreeMap<_, _>>() }))
     }
 
-    /// Plays the recorded voice to the engine, `talking` times at once.
+    /// Plays the recorded voice to the engine, once for each who talks.
     fn send(
         &self,
         engine: &Engine,
-        talking: u64,
+        talking: Talking,
         stop: &Arc<AtomicBool>,
     ) -> Result<std::thread::JoinHandle<()>, Failure> {
-        let inboxes: Vec<_> = (0..talking).map(|id| engine.add_speaker(SpeakerId(id))).collect::<Result<_, _>>()?;
-        let (voice, stop) = (Arc::clone(&self.voice), Arc::clone(stop));
+        let inboxes: Vec<_> =
+            (0..talking.people).map(|id| engine.add_speaker(SpeakerId(id))).collect::<Result<_, _>>()?;
+        let (voice, apart) = if talking.in_turns { (&self.turn, 166) } else { (&self.voice, 83) };
+        let (voice, stop) = (Arc::clone(voice), Arc::clone(stop));
         let network = std::thread::Builder::new().name("network".into()).spawn(move || {
             let begun = Instant::now();
             let mut number = 0_u32;
             while !stop.load(Ordering::Relaxed) {
                 for (index, inbox) in inboxes.iter().enumerate() {
-                    let frame = &voice[(number as usize + 83 * index) % voice.len()];
+                    let frame = &voice[(number as usize + apart * index) % voice.len()];
                     inbox.push(ReceivedPacket {
                         sequence: number as u16,
                         timestamp: number * 960,
@@ -187,8 +204,9 @@ fn thread_times() -> Result<BTreeMap<String, (String, u64)>, Failure> {
     Ok(times)
 }
 
-/// Two minutes of a buzz with syllables and pauses.
-fn write_babble(path: &std::path::Path) -> Result<(), Failure> {
+/// Two minutes of a buzz with syllables and pauses in the first `talk` of every ten seconds, and hiss of -75 dBFS in
+/// the rest.
+fn write_babble(path: &std::path::Path, talk: f32) -> Result<(), Failure> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 48_000,
@@ -198,9 +216,14 @@ fn write_babble(path: &std::path::Path) -> Result<(), Failure> {
     let mut writer = hound::WavWriter::create(path, spec)?;
     for n in 0..48_000_u32 * 120 {
         let seconds = (n % 480_000) as f32 / 48_000.0;
-        let syllable = if seconds % 1.5 < 1.2 { (seconds * 4.0 * std::f32::consts::PI).sin().abs() } else { 0.0 };
+        let syllable = if seconds < talk && seconds % 1.5 < 1.2 {
+            (seconds * 4.0 * std::f32::consts::PI).sin().abs()
+        } else {
+            0.0
+        };
         let buzz: f32 = (1..20).map(|k| (seconds * 943.0 * k as f32).sin() / k as f32).sum();
-        writer.write_sample((0.1 * syllable * buzz * 32_767.0) as i16)?;
+        let hiss = if seconds < talk { 0 } else { (n.wrapping_mul(2_654_435_761) >> 16) as i16 % 11 };
+        writer.write_sample((0.1 * syllable * buzz * 32_767.0) as i16 + hiss)?;
     }
     writer.finalize()?;
     Ok(())

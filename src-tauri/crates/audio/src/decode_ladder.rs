@@ -9,6 +9,8 @@
 //! and again after some seconds without one. The decoder of the other kind hears the last packets first, so that it goes on
 //! where the old one was, and the sound slides from one to the other.
 
+mod pause_rest;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -21,8 +23,7 @@ use crate::mid_side::{Channels, MidSide};
 use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
 use crate::opus_padding::packet::is_stereo;
 
-/// Effort of the decoder: from 5 on neural concealment, from 7 on NoLACE. 121 us of processor time per frame of 20 ms.
-const COMPLEXITY: i32 = 7;
+use self::pause_rest::{COMPLEXITY, PauseRest};
 
 /// libopus invents and recovers sound in units of 2.5 ms.
 const UNIT_SAMPLES: usize = 120;
@@ -97,6 +98,7 @@ pub struct DecodeLadder {
     last_packets: VecDeque<Bytes>,
     /// Sound since the last stereo packet, samples.
     mono_samples: usize,
+    pause: PauseRest,
     sound: Planes,
     discarded: Planes,
 }
@@ -149,6 +151,7 @@ impl DecodeLadder {
             abandoned: None,
             last_packets: VecDeque::with_capacity(PACKETS_TO_TUNE_IN),
             mono_samples: 0,
+            pause: PauseRest::default(),
             sound: Planes::with_room(),
             discarded: Planes::with_room(),
         })
@@ -158,10 +161,13 @@ impl DecodeLadder {
     pub fn decode(&mut self, at: i64, packet: &Bytes) -> Option<MidSide<&mut [f32]>> {
         self.take_channels_of(packet);
         let before_joint = self.play_abandoned(LONGEST_PACKET_SAMPLES, &Source::Packet(packet.clone()));
+        self.pause.prepare(&mut self.decoder, packet, &mut self.discarded);
         let room = self.sound.view(self.decoder.channels(), LONGEST_PACKET_SAMPLES);
         let samples = self.decoder.decode(packet, room).ok()?;
         self.note_decoded(packet, samples);
-        if !self.steps.is_empty() {
+        if self.steps.is_empty() {
+            self.pause.judge(&mut self.decoder, packet, &self.sound.middle[..samples]);
+        } else {
             self.remember(Step { at: Some(at), samples, source: Source::Packet(packet.clone()), before: None });
         }
         Some(self.joined(before_joint, samples))
@@ -170,6 +176,7 @@ impl DecodeLadder {
     /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not here, as if they
     /// had not been, and gives the rest of it, which begins as what was invented would have gone on. `None` as above.
     pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<MidSide<&mut [f32]>> {
+        self.end_pause();
         let invented = self.keep_state();
         while self.steps.back().is_some_and(|step| step.at.is_none()) {
             if let Some(before) = self.steps.pop_back().and_then(|step| step.before) {
@@ -202,6 +209,7 @@ impl DecodeLadder {
         samples: usize,
         substitutes: &Substitutes,
     ) -> (Rung, MidSide<&mut [f32]>) {
+        self.end_pause();
         let samples = samples.min(LONGEST_PACKET_SAMPLES);
         let source = Source::Substitutes(substitutes.clone());
         let before_joint = self.play_abandoned(samples, &source);
@@ -281,6 +289,7 @@ impl DecodeLadder {
             }
             _ => return,
         };
+        self.end_pause();
         let Ok(mut decoder) = OpusDecoder::new(wanted, COMPLEXITY) else { return };
         for packet in &self.last_packets {
             // The other decoder took them.
@@ -289,6 +298,11 @@ impl DecodeLadder {
         let old = std::mem::replace(&mut self.decoder, decoder).into_snapshot();
         // What was abandoned first is what was heard last.
         self.abandoned.get_or_insert(old);
+    }
+
+    /// What follows is no packet after another, so the decoder must be what it would be without a rest.
+    fn end_pause(&mut self) {
+        self.pause.end(&mut self.decoder, &mut self.discarded);
     }
 
     fn note_decoded(&mut self, packet: &Bytes, samples: usize) {

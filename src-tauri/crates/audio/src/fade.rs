@@ -40,9 +40,16 @@ impl GainRamp {
 
     /// Applies the ramp to `samples` in place.
     pub fn apply(&mut self, samples: &mut [f32]) {
-        for sample in samples {
-            *sample *= self.next_gain();
+        let (moving, resting) = samples.split_at_mut(self.left.min(samples.len()));
+        moving.iter_mut().for_each(|sample| *sample *= self.next_gain());
+        if self.gain != 1.0 {
+            resting.iter_mut().for_each(|sample| *sample *= self.gain);
         }
+    }
+
+    /// Whether it lets everything through unchanged.
+    pub fn is_open(&self) -> bool {
+        self.left == 0 && self.gain == 1.0
     }
 }
 
@@ -111,6 +118,20 @@ mod tests {
         ramp.apply(&mut samples[100..]);
         assert!(largest_step(&samples) <= RAMP_STEP);
         assert_eq!(ramp.next_gain(), 0.0);
+    }
+
+    #[test]
+    fn a_block_gets_the_gains_that_its_samples_would() {
+        for (target, samples) in [(0.5, 0), (0.5, 100), (0.0, 240), (1.0, 300), (2.0, 1_000)] {
+            let mut ramp = GainRamp::resting_at(1.0);
+            ramp.head_for(target, samples);
+            let mut single = ramp.clone();
+            for _ in 0..5 {
+                let mut block = [0.7; 240];
+                ramp.apply(&mut block);
+                assert_eq!(block, std::array::from_fn(|_| 0.7 * single.next_gain()));
+            }
+        }
     }
 
     #[test]

@@ -35,7 +35,11 @@ impl Default for Limiter {
 impl Limiter {
     /// Limits `sound` in place. A sample that is not a number becomes silence.
     pub fn apply<'a>(&mut self, sound: impl Into<MidSide<&'a mut [f32]>>) {
-        let MidSide { middle, side } = sound.into();
+        let mut sound = sound.into();
+        if self.is_settled() && is_below_ceiling(&sound) {
+            return sound.planes_mut().for_each(|plane| scale(plane, self.gain));
+        }
+        let MidSide { middle, side } = sound;
         let Some(side) = side else {
             middle.iter_mut().for_each(|sample| (*sample, _) = self.limit(*sample, 0.0));
             return;
@@ -43,6 +47,15 @@ impl Limiter {
         for (middle, side) in middle.iter_mut().zip(side) {
             (*middle, *side) = self.limit(*middle, *side);
         }
+    }
+
+    /// Whether the gain stays as it is until the next peak.
+    fn is_settled(&self) -> bool {
+        self.hold == 0 && self.released() == self.gain
+    }
+
+    fn released(&self) -> f32 {
+        self.gain + (1.0 - self.gain) * self.release
     }
 
     /// One moment. The louder channel has the peak |middle| + |side|.
@@ -65,9 +78,29 @@ impl Limiter {
             self.hold -= 1;
         } else {
             let headroom = if peak > CEILING { CEILING / peak } else { 1.0 };
-            self.gain = (self.gain + (1.0 - self.gain) * self.release).min(headroom);
+            self.gain = self.released().min(headroom);
         }
         self.gain
+    }
+}
+
+/// Whether no channel comes near full scale; false where something is not a number. Looks at everything, because that is quicker
+/// than to stop early.
+fn is_below_ceiling(sound: &MidSide<&mut [f32]>) -> bool {
+    let middle = sound.middle.iter().map(|middle| middle.abs());
+    match &sound.side {
+        None => all_below_ceiling(middle),
+        Some(side) => all_below_ceiling(middle.zip(side.iter()).map(|(middle, side)| middle + side.abs())),
+    }
+}
+
+fn all_below_ceiling(peaks: impl Iterator<Item = f32>) -> bool {
+    peaks.fold(true, |below, peak| below & (peak <= CEILING))
+}
+
+fn scale(plane: &mut [f32], gain: f32) {
+    if gain != 1.0 {
+        plane.iter_mut().for_each(|sample| *sample *= gain);
     }
 }
 
@@ -78,6 +111,17 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn quiet_sound_in_blocks_comes_out_as_sample_by_sample(
+            loud in prop::collection::vec(-4.0_f32..4.0, 0..300), quiet in prop::collection::vec(-0.8_f32..0.8, 240)
+        ) {
+            let (mut blocks, mut samples) = (Limiter::default(), Limiter::default());
+            let mut sound = [loud, vec![0.5; 60_000], quiet].concat();
+            let expected: Vec<f32> = sound.iter().map(|sample| samples.limit(*sample, 0.0).0).collect();
+            sound.chunks_mut(240).for_each(|block| blocks.apply(block));
+            prop_assert_eq!(sound, expected);
+        }
+
         #[test]
         fn never_lets_a_sample_past_the_ceiling(samples in prop::collection::vec(any::<f32>(), 0..2_000)) {
             let mut samples = samples;

@@ -35,6 +35,9 @@ fn weighted_mean_square(loudness: f32) -> f32 {
     10_f32.powf((loudness - OFFSET_LU) / 10.0) / LOUDSPEAKERS
 }
 
+/// So little is left of a sound 400 dB below full scale.
+const INAUDIBLE: f64 = 1e-20;
+
 /// One second-order filter, transposed direct form II.
 #[derive(Clone, Debug)]
 struct Biquad {
@@ -46,9 +49,21 @@ struct Biquad {
 impl Biquad {
     fn filter(&mut self, sample: f64) -> f64 {
         let out = self.b[0] * sample + self.state[0];
-        self.state[0] = self.b[1] * sample - self.a[0] * out + self.state[1];
+        // The next sample waits for this one: what does not need `out` is added first.
+        self.state[0] = (self.b[1] * sample + self.state[1]) - self.a[0] * out;
         self.state[1] = self.b[2] * sample - self.a[1] * out;
         out
+    }
+
+    /// Ends what has died away, before it is so small that processors are slow with it.
+    fn calm(&mut self) {
+        if self.state.iter().all(|state| state.abs() < INAUDIBLE) {
+            self.state = [0.0; 2];
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.state == [0.0; 2]
     }
 }
 
@@ -78,6 +93,18 @@ impl KWeighting {
         let sample = if sample.is_finite() { f64::from(sample.clamp(-8.0, 8.0)) } else { 0.0 };
         self.bass.filter(self.head.filter(sample))
     }
+
+    /// The sum of the squares of `samples`, weighted.
+    fn energy(&mut self, samples: &[f32]) -> f64 {
+        let is_silent = self.head.is_silent() && self.bass.is_silent();
+        if is_silent && samples.iter().all(|sample| *sample == 0.0) {
+            return 0.0;
+        }
+        let energy = samples.iter().map(|sample| self.filter(*sample).powi(2)).sum();
+        self.head.calm();
+        self.bass.calm();
+        energy
+    }
 }
 
 /// A running loudness meter.
@@ -95,10 +122,12 @@ impl LoudnessMeter {
     /// Takes the next samples; `on_step` is called after every 100 ms, with the meter as it then stands and the mean square
     /// (K-weighted) of the step.
     pub fn feed(&mut self, samples: &[f32], mut on_step: impl FnMut(&Self, f32)) {
-        for sample in samples {
-            let weighted = self.weighting.filter(*sample);
-            self.sum += weighted * weighted;
-            self.summed += 1;
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(STEP_SAMPLES - self.summed));
+            rest = later;
+            self.sum += self.weighting.energy(now);
+            self.summed += now.len();
             if self.summed == STEP_SAMPLES {
                 let step = (self.sum / STEP_SAMPLES as f64) as f32;
                 (self.sum, self.summed) = (0.0, 0);
@@ -209,6 +238,21 @@ mod tests {
         assert!(at(40.0) < -27.0, "{}", at(40.0));
         // +4 dB shelf of the head, less the offset (BS.1770-5 annex 1, figure 2).
         assert!((-20.5..-19.0).contains(&at(8_000.0)), "{}", at(8_000.0));
+    }
+
+    #[test]
+    fn silence_lets_the_filters_come_to_rest_and_counts_as_time() {
+        let mut meter = LoudnessMeter::default();
+        meter.feed(&tone(1_000.0, -23.0, 3.0), |_, _| {});
+        let mut steps = 0;
+        for block in vec![0.0; 4 * 48_000].chunks(240) {
+            meter.feed(block, |_, _| steps += 1);
+        }
+        assert_eq!(steps, 40);
+        assert!(meter.weighting.head.is_silent() && meter.weighting.bass.is_silent());
+        assert_reads(meter.short_term(), SILENCE_LUFS);
+        meter.feed(&tone(1_000.0, -23.0, 3.0), |_, _| {});
+        assert_reads(meter.short_term(), -23.0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use pulseaudio::protocol::{
     ProtocolError, SetClientNameReply, TagStructReader, read_descriptor, write_command_message,
 };
 use pulseaudio::{ClientError, socket_path_from_env};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::pulse_cookie::CookiePlaces;
 
@@ -25,6 +26,8 @@ const INBOX_BYTES: usize = 16 * 1024;
 /// A connection whose greeting is done.
 pub(crate) struct PulseConnection {
     socket: UnixStream,
+    /// How long an answer may take; `None` for ever.
+    limit: Option<Timespec>,
     inbox: Inbox,
     version: u16,
     last_sequence: u32,
@@ -47,9 +50,9 @@ impl PulseConnection {
     pub(crate) fn open(limit: Option<Duration>) -> Result<Self, ClientError> {
         let path = socket_path_from_env().ok_or(ClientError::ServerUnavailable)?;
         let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(limit)?;
         socket.set_write_timeout(limit)?;
-        let mut connection = Self { socket, inbox: Inbox::default(), version: MAX_VERSION, last_sequence: 0 };
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let mut connection = Self { socket, limit, inbox: Inbox::default(), version: MAX_VERSION, last_sequence: 0 };
         let cookie = CookiePlaces::from_env().cookie();
         let greeting = AuthParams { version: MAX_VERSION, supports_shm: false, supports_memfd: false, cookie };
         let answer: AuthReply = connection.ask(&Command::Auth(greeting))?;
@@ -64,8 +67,8 @@ impl PulseConnection {
     }
 
     /// From here on an answer may take as long as it will.
-    pub(crate) fn wait_for_ever(&self) -> Result<(), ClientError> {
-        self.socket.set_read_timeout(None)?;
+    pub(crate) fn wait_for_ever(&mut self) -> Result<(), ClientError> {
+        self.limit = None;
         self.socket.set_write_timeout(None)?;
         Ok(())
     }
@@ -109,6 +112,7 @@ impl PulseConnection {
 
     /// Waits for more of what the server says.
     pub(crate) fn receive(&mut self) -> Result<(), ClientError> {
+        wait_until_readable(&self.socket, self.limit)?;
         match self.inbox.read_from(&mut self.socket)? {
             0 => Err(ClientError::Disconnected),
             _ => Ok(()),
@@ -125,6 +129,22 @@ impl PulseConnection {
         let mut rest = Cursor::new(bytes);
         let (sequence, command) = Command::read_tag_prefixed(&mut rest, version)?;
         Ok(Some(Message::Command { sequence, command, rest, version }))
+    }
+}
+
+/// Waits until there is something to read, or the end of the connection, for no longer than `limit`.
+///
+/// Reading waits as well, but not only for that: whoever sleeps in `recv` on a Unix socket is also woken when the other end has
+/// taken what was sent (`unix_write_space` in Linux), finds nothing, and goes back to sleep. That is a second wake-up for each
+/// block of sound that a loudspeaker gets.
+fn wait_until_readable(socket: &UnixStream, limit: Option<Timespec>) -> std::io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], limit.as_ref()) {
+            Ok(0) => return Err(std::io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -244,6 +264,19 @@ mod tests {
             }
             prop_assert_eq!(heard, (0..lengths.len()).map(|n| (n, said(n))).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn an_answer_is_waited_for_no_longer_than_it_may_take_and_the_end_of_the_connection_is_one() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let limit = Timespec::try_from(Duration::from_millis(1)).ok();
+        let late = wait_until_readable(&ours, limit).unwrap_err();
+        assert_eq!(late.kind(), std::io::ErrorKind::TimedOut);
+        theirs.write_all(&[1]).unwrap();
+        wait_until_readable(&ours, None).unwrap();
+        std::io::Read::read_exact(&mut &ours, &mut [0]).unwrap();
+        drop(theirs);
+        wait_until_readable(&ours, None).unwrap();
     }
 
     #[test]

@@ -19,6 +19,10 @@ use crate::statistics::StreamCounters;
 /// Per-sample decay of the last value when the ring runs empty: silent after about 5 ms, without a step.
 const STARVED_DECAY: f32 = 0.98;
 
+/// What has died away this far ends. Left alone it would be multiplied for ever by numbers so small that processors are slow with
+/// them.
+const INAUDIBLE: f32 = 1e-9;
+
 /// Least size of a ring, frames: a slow device may want as many at once as a fast one.
 const LEAST_RING_FRAMES: usize = 48_000;
 
@@ -216,7 +220,16 @@ impl PlaybackPort {
         let Ok(chunk) = self.ring.read_chunk(frames) else { return };
         let (first, second) = chunk.as_slices();
         self.gain.head_for(1.0, FADE_SAMPLES);
-        for (frame, sample) in data.chunks_exact_mut(self.channels).zip(first.iter().chain(second)) {
+        if self.rest.iter().all(|rest| rest.abs() < INAUDIBLE) {
+            self.rest = [0.0; 2];
+        }
+        let frames = data.chunks_exact_mut(self.channels).zip(first.iter().chain(second));
+        if self.gain.is_open() && self.rest == [0.0; 2] {
+            frames.for_each(|(frame, sample)| spread(frame, *sample));
+            self.last = second.last().or(first.last()).copied().unwrap_or(self.last);
+            return chunk.commit_all();
+        }
+        for (frame, sample) in frames {
             let gain = self.gain.next_gain();
             self.rest = self.rest.map(|rest| rest * STARVED_DECAY);
             self.last = [self.rest[0] + sample[0] * gain, self.rest[1] + sample[1] * gain];
@@ -379,6 +392,25 @@ mod tests {
         let (mut input, mut tap, _) = capture(1);
         input.take(&[f32::NAN, f32::INFINITY, -7.0, 0.5], 0);
         assert_eq!(samples_in(&mut tap), [0.0, 0.0, -1.0, 0.5]);
+    }
+
+    #[test]
+    fn after_a_hole_the_sound_is_soon_what_the_engine_gave_again() {
+        let (mut output, mut tap, _) = playback(2);
+        let sound: Vec<LeftRight> = (0..3_000).map(|n| [n as f32 / 3_000.0, -0.25]).collect();
+        let mut played = vec![0.0_f32; 6_000];
+        for _ in 0..2 {
+            let _ = tap.ring.push_partial_slice(&sound);
+            output.fill(&mut played, Instant::now(), 0);
+            output.fill(&mut [0.0_f32; 20], Instant::now(), 0);
+        }
+        let _ = tap.ring.push_partial_slice(&sound);
+        output.fill(&mut played[..3_000], Instant::now(), 0);
+        assert_ne!(output.rest, [0.0; 2]);
+        output.fill(&mut played[..3_000], Instant::now(), 0);
+        assert_eq!(played[..3_000].as_chunks().0, &sound[1_500..]);
+        assert_eq!(output.last, sound[2_999]);
+        assert_eq!(output.rest, [0.0; 2]);
     }
 
     #[test]

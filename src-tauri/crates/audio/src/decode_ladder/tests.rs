@@ -7,10 +7,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::Moment;
 use crate::format::FRAME_SAMPLES;
+use crate::level_meter::{dbfs, mean_square};
 use crate::redundancy_profile::{LossReport, RedundancyControl, RedundancyScheme};
 use crate::redundant_copies::find_copies;
 use crate::redundant_encoder::RedundantEncoder;
 use crate::simulated_path::synthetic_speech;
+use crate::synthetic_sound::white_noise;
 
 /// Speech in packets, with what loss of 40 % calls for, or with what is sent before anybody knows of any.
 fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
@@ -26,6 +28,77 @@ fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {
     let speech = synthetic_speech(frames * FRAME_SAMPLES);
     let frames = speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate();
     frames.map(|(n, frame)| encoder.encode(frame, (n * FRAME_SAMPLES) as u32).unwrap().into()).collect()
+}
+
+/// Speech with a pause of just noise this loud, dBFS, in some of its frames.
+fn with_pause(pause: Range<usize>, noise_dbfs: f32) -> Vec<Bytes> {
+    let mut sound = synthetic_speech(150 * FRAME_SAMPLES);
+    let noise = white_noise(7, noise_dbfs, 3.0);
+    for (sample, noise) in sound.iter_mut().zip(noise).take(at(pause.end) as usize).skip(at(pause.start) as usize) {
+        *sample = noise;
+    }
+    let mut encoder = RedundantEncoder::new().unwrap();
+    let frames = sound.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate();
+    frames.map(|(n, frame)| encoder.encode(frame, (n * FRAME_SAMPLES) as u32).unwrap().into()).collect()
+}
+
+fn enhanced_throughout(packets: &[Bytes]) -> Vec<Vec<f32>> {
+    let mut decoder = OpusDecoder::new(Channels::Mono, COMPLEXITY).unwrap();
+    let mut sound = vec![0.0; LONGEST_PACKET_SAMPLES];
+    let mut decode = |packet: &Bytes| decoder.decode(packet, &mut sound[..]).map(|samples| sound[..samples].to_vec());
+    packets.iter().map(|packet| decode(packet).unwrap()).collect()
+}
+
+#[test]
+fn the_enhancement_rests_in_a_quiet_pause_and_is_there_with_the_next_word() {
+    let packets = with_pause(60..100, -75.0);
+    let mut ladder = DecodeLadder::new().unwrap();
+    let mut after = Vec::new();
+    for (n, (packet, always)) in packets.iter().zip(enhanced_throughout(&packets)).enumerate() {
+        let heard = ladder.decode(at(n), packet).unwrap().middle.to_vec();
+        // The speech before dies away in the first frame, and five must be quiet.
+        assert_eq!(ladder.pause.rests(), (65..100).contains(&n), "{n}");
+        match n {
+            ..60 => assert_eq!(heard, always),
+            60..100 => assert!(n == 60 || dbfs(mean_square(&heard)) < -70.0, "{n}"),
+            // The first frame of a word would differ by -23 dB if it were left as it is, and does by -27.
+            _ if dbfs(mean_square(&always)) > -60.0 => after.push(noise_db(&always, &heard)),
+            _ => {}
+        }
+    }
+    assert!(after.iter().all(|difference| *difference < -25.0), "{after:?}");
+    assert!(after[20..].iter().all(|difference| *difference < -40.0), "{after:?}");
+}
+
+#[test]
+fn the_enhancement_goes_on_in_a_pause_that_can_be_heard() {
+    let packets = with_pause(60..100, -50.0);
+    let mut ladder = DecodeLadder::new().unwrap();
+    for (n, (packet, always)) in packets.iter().zip(enhanced_throughout(&packets)).enumerate() {
+        assert_eq!(ladder.decode(at(n), packet).unwrap().middle.to_vec(), always);
+    }
+}
+
+#[test]
+fn a_frame_lost_in_a_pause_ends_the_rest_and_can_still_be_mended() {
+    let packets = with_pause(60..120, -75.0);
+    let always = enhanced_throughout(&packets);
+    let mut ladder = DecodeLadder::new().unwrap();
+    for (n, packet) in packets.iter().enumerate() {
+        let heard = if n == 80 {
+            assert!(ladder.pause.rests());
+            ladder.substitute(Some(at(n)), FRAME_SAMPLES, &Substitutes::default()).1.middle.to_vec()
+        } else {
+            ladder.decode(at(n), packet).unwrap().middle.to_vec()
+        };
+        if n == 82 {
+            assert!(ladder.take_late(at(80), &packets[80]));
+        }
+        // As long as a step can be mended nothing rests.
+        assert!((80..85).all(|busy| busy != n) || !ladder.pause.rests(), "{n}");
+        assert!((62..120).all(|quiet| quiet != n) || dbfs(mean_square(&heard)) < -65.0, "{n}");
+        assert!(n < 140 || noise_db(&always[n], &heard) < -30.0 || dbfs(mean_square(&heard)) < -60.0, "{n}");
+    }
 }
 
 fn at(index: usize) -> i64 {

@@ -46,11 +46,21 @@ impl OpusDecoder {
         let mut state = StateMemory::of_size(unsafe { sys::opus_decoder_get_size(count) });
         // SAFETY: the memory has the size libopus asked for, is aligned for any C type, and lives as long as the state.
         checked(unsafe { sys::opus_decoder_init(state.as_mut_ptr(), SAMPLE_RATE_HZ as i32, count) })?;
+        let mut decoder = Self { state, channels, interleaved: Vec::new() };
+        decoder.set_complexity(complexity)?;
+        Ok(decoder)
+    }
+
+    /// Goes on with another effort. A snapshot keeps the effort of its time.
+    ///
+    /// # Errors
+    /// [`OpusError`] if libopus refuses the complexity.
+    pub fn set_complexity(&mut self, complexity: i32) -> Result<(), OpusError> {
         // SAFETY: the state was initialised, and the request takes one `int`.
-        checked(unsafe {
-            sys::opus_decoder_ctl(state.as_mut_ptr(), sys::OPUS_SET_COMPLEXITY_REQUEST, complexity as c_int)
-        })?;
-        Ok(Self { state, channels, interleaved: Vec::new() })
+        let set = unsafe {
+            sys::opus_decoder_ctl(self.state.as_mut_ptr(), sys::OPUS_SET_COMPLEXITY_REQUEST, complexity as c_int)
+        };
+        checked(set).map(drop)
     }
 
     /// How many channels it decodes to.
