@@ -4,6 +4,7 @@
 mod cell;
 mod chromium;
 mod conditions;
+mod joins;
 mod mumble;
 mod score;
 mod serambi;
@@ -55,8 +56,8 @@ const CONTENDERS: [Contender; 3] = [
     Contender { name: "chromium", start: chromium::start, title: || version_of("chromium", "Chromium") },
 ];
 
-/// Measures the cells whose names are all among `wanted` ("clean", "mumble", …; nothing named means all of them), and
-/// gives a table.
+/// Measures the cells whose names are all among `wanted` ("clean", "mumble", …; nothing named means all of them), or, if
+/// "joins" is among them, how long a join takes on these networks; gives a table.
 ///
 /// # Errors
 /// When a name means nothing.
@@ -70,6 +71,9 @@ pub fn measure(wanted: &[String]) -> Result<String, Trouble> {
         let arguments: Vec<&str> = ["field"].into_iter().chain(wanted.iter().map(String::as_str)).collect();
         let printed = network::run_again_as_root(&arguments)?;
         return Ok(String::from_utf8_lossy(&printed).into_owned());
+    }
+    if wanted.iter().any(|word| word == joins::NAME) {
+        return Ok(joins::measure(&chosen(&conditions::ALL, |named| named.name, wanted)));
     }
     let mut table = heading();
     for named in chosen(&conditions::ALL, |named| named.name, wanted) {
@@ -88,6 +92,7 @@ fn refuse_unknown(wanted: &[String]) -> Result<(), Trouble> {
         .iter()
         .map(|named| named.name)
         .chain(CONTENDERS.iter().map(|contender| contender.name))
+        .chain([joins::NAME])
         .collect();
     match wanted.iter().find(|word| !known.contains(&word.as_str())) {
         Some(word) => Err(Trouble::Unexpected(format!("{word:?} means nothing here; there are {}", known.join(", ")))),

@@ -18,15 +18,25 @@ struct Pair {
 }
 
 pub fn start(stage: &Stage<'_>) -> Result<Box<dyn Call>, Trouble> {
+    let (host, link) = host(stage)?;
+    let listener = join(stage, "Wei", &link)?;
+    Ok(Box::new(Pair { host, listener }))
+}
+
+/// Who talks, and the link to the room.
+pub fn host(stage: &Stage<'_>) -> Result<(Peer, String), Trouble> {
     let address = stage.network.here.address.to_string();
     let arguments = ["host", "--listen", &address, "--title", "Measuring", "--do", "1s unmute", "--for", SECONDS];
     let command = peer_at(&stage.network.here)?;
     let mut host = Peer::start_as(command, "Sari", stage.speaker, &arguments, stage.output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
-    let arguments = ["join", &link, "--for", SECONDS];
+    Ok((host, link))
+}
+
+/// Somebody who comes to listen.
+pub fn join(stage: &Stage<'_>, name: &str, link: &str) -> Result<Peer, Trouble> {
     let command = peer_at(&stage.network.there)?;
-    let listener = Peer::start_as(command, "Wei", stage.listener, &arguments, stage.output)?;
-    Ok(Box::new(Pair { host, listener }))
+    Peer::start_as(command, name, stage.listener, &["join", link, "--for", SECONDS], stage.output)
 }
 
 fn peer_at(place: &Place) -> Result<Command, Trouble> {
