@@ -9,6 +9,7 @@
 //! and again after some seconds without one. The decoder of the other kind hears the last packets first, so that it goes on
 //! where the old one was, and the sound slides from one to the other.
 
+mod effort;
 mod pause_rest;
 
 use std::collections::VecDeque;
@@ -23,7 +24,8 @@ use crate::mid_side::{Channels, MidSide};
 use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
 use crate::opus_padding::packet::is_stereo;
 
-use self::pause_rest::{COMPLEXITY, PauseRest};
+pub use self::effort::Effort;
+use self::pause_rest::PauseRest;
 
 /// libopus invents and recovers sound in units of 2.5 ms.
 const UNIT_SAMPLES: usize = 120;
@@ -143,7 +145,7 @@ impl DecodeLadder {
     pub fn new() -> Result<Self, AudioError> {
         let refused = |error: OpusError| AudioError::Codec(error.to_string());
         Ok(Self {
-            decoder: OpusDecoder::new(Channels::Mono, COMPLEXITY).map_err(refused)?,
+            decoder: OpusDecoder::new(Channels::Mono, Effort::Full.complexity()).map_err(refused)?,
             deep: DeepRedundancy::new().map_err(refused)?,
             deep_read: None,
             steps: VecDeque::new(),
@@ -155,6 +157,11 @@ impl DecodeLadder {
             sound: Planes::with_room(),
             discarded: Planes::with_room(),
         })
+    }
+
+    /// How much to make of the packets to come.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.pause.set_awake(effort);
     }
 
     /// Decodes the packet of the frame at media time `at`; `None` if it is not valid Opus.
@@ -290,7 +297,7 @@ impl DecodeLadder {
             _ => return,
         };
         self.end_pause();
-        let Ok(mut decoder) = OpusDecoder::new(wanted, COMPLEXITY) else { return };
+        let Ok(mut decoder) = OpusDecoder::new(wanted, self.pause.awake().complexity()) else { return };
         for packet in &self.last_packets {
             // The other decoder took them.
             let _ = decoder.decode(packet, self.discarded.view(wanted, LONGEST_PACKET_SAMPLES));

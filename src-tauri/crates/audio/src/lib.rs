@@ -13,6 +13,7 @@ mod capture;
 mod clock;
 mod coding;
 mod copy_slots;
+mod crowd;
 mod cue;
 mod decode_ladder;
 mod delay_histogram;

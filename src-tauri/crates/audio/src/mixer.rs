@@ -1,6 +1,7 @@
 //! Everybody who can be heard, in one sound: who sends mono in the middle, who sends stereo from left to right.
 
 use crate::clock::Moment;
+use crate::crowd::Crowd;
 use crate::format::{MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::limiter::Limiter;
 use crate::mid_side::MidSide;
@@ -14,6 +15,7 @@ const MOST_CUES: usize = 8;
 pub(crate) struct Mixer {
     speakers: Vec<Speaker>,
     cues: Vec<CuePlayback>,
+    crowd: Crowd,
     limiter: Limiter,
     mixed_blocks: u64,
 }
@@ -37,7 +39,9 @@ impl Mixer {
     /// The next block of the mix, played from `now` on. `gone` is told about speakers whose last fade this was.
     pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> MidSide<MixBlock> {
         let mut mix = MidSide::mono(SILENT_MIX);
+        let effort = self.crowd.effort(self.speakers.iter().filter(|speaker| speaker.is_heard()).count());
         for speaker in &mut self.speakers {
+            speaker.set_effort(effort);
             let sound = speaker.render(now);
             add(&mut mix.middle, &sound.middle);
             if let Some(side) = &sound.side {

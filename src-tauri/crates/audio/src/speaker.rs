@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::clock::{Moment, samples_to_micros};
-use crate::decode_ladder::{DecodeLadder, Rung, Substitutes};
+use crate::decode_ladder::{DecodeLadder, Effort, Rung, Substitutes};
 use crate::error::AudioError;
 use crate::fade::{FADE_SAMPLES, GainRamp};
 use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX};
@@ -28,6 +28,9 @@ const INBOX_PACKETS: usize = 256;
 
 /// How long a packet is followed at most, microseconds.
 const FOLLOWED_MICROS: i64 = 1_000_000;
+
+/// A voice is louder than this, dBFS.
+const HEARD_DBFS: f32 = -45.0;
 
 /// The caller's name for a speaker; unique within one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -179,6 +182,16 @@ impl Speaker {
     /// Whether the inbox is gone and the last fade has been played.
     pub(crate) fn has_left(&self) -> bool {
         self.leaving
+    }
+
+    /// Whether there is more to hear now than breath and noise.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.meter.dbfs() > HEARD_DBFS
+    }
+
+    /// How much to make of what comes in.
+    pub(crate) fn set_effort(&mut self, effort: Effort) {
+        self.decoder.set_effort(effort);
     }
 
     /// The next block of this speaker's sound, played from `now` on.

@@ -9,14 +9,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::Planes;
+use super::effort::Effort;
 use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES};
 use crate::level_meter::mean_square;
 use crate::opus_codec::{DecoderSnapshot, OpusDecoder};
 use crate::opus_padding::packet::{OpusPacket, frame_samples, is_celt, is_stereo};
-
-/// Effort of a decoder: from 5 on neural concealment, from 7 on NoLACE. 121 us of processor time per frame of 20 ms.
-pub(super) const COMPLEXITY: i32 = 7;
-const RESTING_COMPLEXITY: i32 = 5;
 
 /// Quiet frames after which it rests (100 ms): the gaps inside words are shorter.
 const FRAMES_BEFORE_REST: u32 = 5;
@@ -33,6 +30,8 @@ const HAS_VOICE: u8 = 0x80;
 /// What is known of the pause that a speaker makes.
 #[derive(Debug, Default)]
 pub(super) struct PauseRest {
+    /// What a voice gets.
+    awake: Effort,
     quiet_frames: u32,
     rests: bool,
     /// The last packets of a pause, oldest first, and what the decoder was before each.
@@ -41,6 +40,15 @@ pub(super) struct PauseRest {
 }
 
 impl PauseRest {
+    /// What a voice gets from now on.
+    pub(super) fn set_awake(&mut self, effort: Effort) {
+        self.awake = effort;
+    }
+
+    pub(super) fn awake(&self) -> Effort {
+        self.awake
+    }
+
     /// `packet` is decoded next, after the packet before it.
     pub(super) fn prepare(&mut self, decoder: &mut OpusDecoder, packet: &Bytes, room: &mut Planes) {
         if !is_without_voice(packet) {
@@ -57,6 +65,8 @@ impl PauseRest {
                 None => decoder.snapshot(),
             };
             self.last.push_back((before, packet.clone()));
+        } else {
+            set_effort(decoder, self.awake);
         }
     }
 
@@ -66,7 +76,7 @@ impl PauseRest {
         self.quiet_frames = if is_quiet { self.quiet_frames.saturating_add(1) } else { 0 };
         let may_rest = self.quiet_frames >= FRAMES_BEFORE_REST;
         // Of a sound that gets loud without a voice, libopus enhances the frame after the next.
-        if may_rest != self.rests && set_complexity(decoder, if may_rest { RESTING_COMPLEXITY } else { COMPLEXITY }) {
+        if may_rest != self.rests && set_effort(decoder, if may_rest { Effort::Pause } else { self.awake }) {
             self.rests = may_rest;
             self.forget();
         }
@@ -75,13 +85,12 @@ impl PauseRest {
     /// The pause is over, or something else than the next packet comes.
     pub(super) fn end(&mut self, decoder: &mut OpusDecoder, room: &mut Planes) {
         self.quiet_frames = 0;
-        if !std::mem::take(&mut self.rests) {
-            return;
-        }
-        if let Some((before, _)) = self.last.front() {
+        if std::mem::take(&mut self.rests)
+            && let Some((before, _)) = self.last.front()
+        {
             decoder.restore(before);
         }
-        set_complexity(decoder, COMPLEXITY);
+        set_effort(decoder, self.awake);
         for (_, packet) in &self.last {
             // What could not be decoded then cannot be now.
             let _ = decoder.decode(packet, room.view(decoder.channels(), LONGEST_PACKET_SAMPLES));
@@ -100,11 +109,9 @@ impl PauseRest {
 }
 
 /// Tells whether it did.
-fn set_complexity(decoder: &mut OpusDecoder, complexity: i32) -> bool {
-    decoder
-        .set_complexity(complexity)
-        .inspect_err(|error| tracing::debug!(%error, complexity, "no other effort"))
-        .is_ok()
+fn set_effort(decoder: &mut OpusDecoder, effort: Effort) -> bool {
+    let set = decoder.set_complexity(effort.complexity());
+    set.inspect_err(|error| tracing::debug!(%error, ?effort, "no other effort")).is_ok()
 }
 
 /// Whether `packet` is one frame that NoLACE would enhance and whose sender found no voice in it.

@@ -43,7 +43,7 @@ fn with_pause(pause: Range<usize>, noise_dbfs: f32) -> Vec<Bytes> {
 }
 
 fn enhanced_throughout(packets: &[Bytes]) -> Vec<Vec<f32>> {
-    let mut decoder = OpusDecoder::new(Channels::Mono, COMPLEXITY).unwrap();
+    let mut decoder = OpusDecoder::new(Channels::Mono, Effort::Full.complexity()).unwrap();
     let mut sound = vec![0.0; LONGEST_PACKET_SAMPLES];
     let mut decode = |packet: &Bytes| decoder.decode(packet, &mut sound[..]).map(|samples| sound[..samples].to_vec());
     packets.iter().map(|packet| decode(packet).unwrap()).collect()
@@ -296,4 +296,24 @@ fn the_rest_of_a_frame_that_came_late_is_as_if_nothing_had_been_invented_before_
         let usual = clean.concat().windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
         assert!(step <= usual, "a step of {step} into frame {n}");
     }
+}
+
+#[test]
+fn a_voice_among_many_is_the_same_voice_and_goes_back_to_what_it_would_have_been_alone() {
+    let packets = packets(300, false);
+    let alone = decoded(&packets);
+    let mut ladder = DecodeLadder::new().unwrap();
+    let heard: Vec<Vec<f32>> = packets
+        .iter()
+        .enumerate()
+        .map(|(n, packet)| {
+            ladder.set_effort(if (100..200).contains(&n) { Effort::OneOfMany } else { Effort::Full });
+            ladder.decode(at(n), packet).unwrap().middle.to_vec()
+        })
+        .collect();
+    assert!(heard[..100] == alone[..100]);
+    let noise_db = |frames: Range<usize>| noise_db(&alone[frames.clone()].concat(), &heard[frames].concat());
+    let (in_crowd, after) = (noise_db(100..200), noise_db(210..300));
+    // The enhancement remembers what it did.
+    assert!((-60.0..-10.0).contains(&in_crowd) && after < -40.0, "{in_crowd} dB, afterwards {after} dB");
 }
