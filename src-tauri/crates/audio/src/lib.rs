@@ -34,6 +34,7 @@ mod loudness;
 mod loudness_leveller;
 mod microphone_chain;
 mod mid_side;
+mod missed_time;
 mod mixer;
 mod muted_talk;
 mod noise_floor;

@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SAMPLE_RATE_HZ, SILENT_MIX};
 use crate::mid_side::{MidSide, left_right};
+use crate::missed_time::MissedTime;
 use crate::render_lead::RenderLead;
 use crate::resampler::{RateConverter, ten_milliseconds};
 use crate::ring::{LeftRight, PlaybackTap};
@@ -30,6 +31,14 @@ impl Output {
         match self {
             Self::Device(device) => device.wants_block(now),
             Self::Clock(clock) => clock.wants_block(now),
+        }
+    }
+
+    /// Whether the next block comes too late and only passes the time of a hole.
+    pub(crate) fn skips_block(&mut self) -> bool {
+        match self {
+            Self::Device(device) => device.missed.take_block(),
+            Self::Clock(_) => false,
         }
     }
 
@@ -81,6 +90,7 @@ pub(crate) struct DeviceOutput {
     /// What must be there before the first callback has told its pace, frames.
     first_fill: usize,
     lead: RenderLead,
+    missed: MissedTime,
     micros_to_ear: i64,
 }
 
@@ -121,11 +131,16 @@ impl DeviceOutput {
     pub(crate) fn new(tap: PlaybackTap, now: Moment) -> Option<Self> {
         let converters = Converters::new(tap.rate_hz)?;
         let first_fill = ten_milliseconds(tap.rate_hz);
-        Some(Self { tap, converters, first_fill, lead: RenderLead::begin(now), micros_to_ear: 0 })
+        let (lead, missed) = (RenderLead::begin(now), MissedTime::default());
+        Some(Self { tap, converters, first_fill, lead, missed, micros_to_ear: 0 })
     }
 
     fn wants_block(&mut self, now: Moment) -> bool {
-        self.lead.learn(now, self.tap.pulse.take_luck());
+        let luck = self.tap.pulse.take_luck();
+        self.lead.learn(now, luck);
+        if !self.lead.is_settling(now) {
+            self.missed.note(luck.missing_micros);
+        }
         self.micros_to_render(now) == 0
     }
 

@@ -101,9 +101,14 @@ impl RenderLead {
         (last.micros_to_next(now) + enough_for * period - self.micros).max(0)
     }
 
+    /// Whether the stream began so lately that its callbacks say nothing.
+    pub(crate) fn is_settling(&self, now: Moment) -> bool {
+        now.micros_since(self.began_at) < SETTLING_MICROS
+    }
+
     /// Learns from the callbacks.
     pub(crate) fn learn(&mut self, now: Moment, luck: CallbackLuck) {
-        if now.micros_since(self.began_at) < SETTLING_MICROS {
+        if self.is_settling(now) {
             return;
         }
         if luck.missing_micros > 0 {

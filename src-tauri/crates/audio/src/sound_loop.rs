@@ -283,6 +283,9 @@ impl SoundLoop {
                 break;
             }
             let state = &self.state;
+            while self.output.skips_block() {
+                self.mixer.render(now, |gone| forget(state, gone));
+            }
             let block = self.mixer.render(now, |gone| forget(state, gone));
             self.output.accept(&block, self.now());
             self.chain.hear_loudspeaker(&block.middle);
