@@ -58,6 +58,10 @@ const LONG_BURST: f32 = 2.5;
 /// Below this an uplink is thin, bit/s.
 const THIN_UPLINK: u32 = 45_000;
 
+/// A voice without copies or with one, bit/s. While somebody talks the encoder spends one percent more, and 32 kbit/s are not to be
+/// passed.
+const CLEAN_BITRATE: i32 = 31_500;
+
 /// The voice itself and each of its copies where a packet carries two of them, bit/s. While somebody talks without a pause the encoder
 /// spends a tenth more: with copies of 16 kbit/s that was 63 kbit/s. With 1 kbit/s less for the voice, Deep Redundancy reaches back
 /// half as far.
@@ -141,7 +145,7 @@ impl RedundancyScheme {
     /// What a clean path gets.
     pub const CLEAN: Self = Self {
         frame_samples: FRAME_SAMPLES,
-        bitrate: 32_000,
+        bitrate: CLEAN_BITRATE,
         copy_bitrate: 16_000,
         copies: &[],
         inband_copies: false,
