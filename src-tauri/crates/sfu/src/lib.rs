@@ -11,6 +11,7 @@
 
 pub mod core;
 mod error;
+mod handshake_repeats;
 mod media_thread;
 mod room_service;
 mod sfu;

@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 use crate::core::{
     Command, ConnectionId, CoreConfig, Datagram, Join, Output, Passage, Refusal, Reply, Resume, SfuCore, Transmit,
 };
+use crate::handshake_repeats::HandshakeRepeats;
 use crate::sockets::{Bound, send_all};
 use crate::statistics::RoomStatistics;
 use crate::token::Tokens;
@@ -80,6 +81,7 @@ pub(crate) struct MediaThread {
     /// Per socket, what this turn sends.
     batches: Vec<Vec<Transmit>>,
     deadline: Option<Instant>,
+    repeats: HandshakeRepeats,
     inbox: Inbox,
 }
 
@@ -96,6 +98,7 @@ impl MediaThread {
             outlets: HashMap::new(),
             next_connection: 0,
             deadline: None,
+            repeats: HandshakeRepeats::default(),
             inbox: Inbox::default(),
         }
     }
@@ -120,7 +123,8 @@ impl MediaThread {
             }
         };
         loop {
-            let wake = self.deadline.map(tokio::time::Instant::from_std);
+            let wake = self.deadline.into_iter().chain(self.repeats.due_at()).min();
+            let wake = wake.map(tokio::time::Instant::from_std);
             let done = tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Close { done }) => Some(Some(done)),
@@ -245,9 +249,13 @@ impl MediaThread {
 
     /// Does everything the core wants done.
     fn flush(&mut self, sockets: &[UdpSocket]) {
+        let now = Instant::now();
         loop {
             match self.core.poll_output() {
-                Output::Transmit(transmit) => self.collect(transmit),
+                Output::Transmit(transmit) => {
+                    self.repeats.note(&transmit, now);
+                    self.collect(transmit);
+                }
                 Output::Signal(connection, message) => self.signal(connection, *message),
                 Output::RefreshToken(connection, grants) => match self.tokens.refresh(&grants) {
                     Some(token) => self.signal(connection, Message::RefreshToken(token)),
@@ -261,6 +269,9 @@ impl MediaThread {
                     break;
                 }
             }
+        }
+        while let Some(transmit) = self.repeats.take_due(now) {
+            self.collect(transmit);
         }
         for (socket, batch) in sockets.iter().zip(&mut self.batches) {
             let dropped = send_all(socket, batch);

@@ -1,9 +1,9 @@
 //! The event loop under a connection: tokio's, with sockets that say each datagram of a DTLS handshake three times.
 //!
 //! `rtc-dtls` 0.21.1 says a flight again after a second, and nothing can be set there (`transport/dtls/mod.rs` of `rtc` makes its
-//! configuration with the default interval). With 20 % of all datagrams lost in both directions twelve joins took 90 ms to 7.2 s to
-//! the first sound, and two of them more than 12 s; so said, 85 to 330 ms, and 150 to 990 ms with 40 % lost. The other end, told
-//! again what it knows, says its own flight again (RFC 6347 section 4.2.4).
+//! configuration with the default interval). With 20 % of its datagrams lost twelve joins took 90 ms to 7.2 s to the first sound, and
+//! two of them more than 12 s; so said, 85 to 330 ms. The other end, told again what it knows, says its own flight again (RFC 6347
+//! section 4.2.4); our media server repeats its own as well (`sfu::handshake_repeats`).
 
 use std::{
     fmt, future, io,

@@ -42,7 +42,7 @@ pub(crate) struct TransportKey {
 }
 
 /// A datagram to send.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transmit {
     /// The local address to send from: one of the announced ones.
     pub source: SocketAddr,
