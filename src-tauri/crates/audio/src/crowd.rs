@@ -2,13 +2,13 @@
 //! three sound together.
 
 use crate::decode_ladder::Effort;
-use crate::format::MIX_SAMPLES;
+use crate::format::{MIX_SAMPLES, SAMPLE_RATE_HZ};
 
 /// So many voices at once are a crowd.
 const MANY: usize = 3;
 
 /// How long a crowd is remembered, blocks of the mix (2 s): the pauses between two words do not make it smaller.
-const MEMORY_BLOCKS: u32 = (96_000 / MIX_SAMPLES) as u32;
+const MEMORY_BLOCKS: u32 = 2 * SAMPLE_RATE_HZ / MIX_SAMPLES as u32;
 
 /// The voices that sounded lately.
 #[derive(Clone, Debug, Default)]
