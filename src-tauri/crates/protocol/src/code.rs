@@ -52,6 +52,12 @@ codes! {
     NotAllowed = "not_allowed", 403;
     /// Blocked from this room.
     Blocked = "blocked", 403;
+    /// The room is locked: nobody new comes in.
+    RoomLocked = "room_locked", 403;
+    /// Removed from this room a moment ago.
+    RemovedRecently = "removed_recently", 403;
+    /// This person holds as many rooms as one may.
+    TooManyRooms = "too_many_rooms", 429;
     /// There is no such room here.
     RoomNotFound = "room_not_found", 404;
     /// The room has ended.
@@ -118,6 +124,10 @@ codes! {
     ProfileBroken = "profile_broken", 500;
     /// Not joined to any room.
     NoCall = "no_call", 409;
+    /// More at once than can be worked off; try again.
+    Busy = "busy", 503;
+    /// The house's disk is full or cannot be written: nothing was changed.
+    StorageFailed = "storage_failed", 507;
     /// Something that should not happen; the log has more.
     Internal = "internal", 500;
 }

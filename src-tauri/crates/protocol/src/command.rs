@@ -67,6 +67,11 @@ pub enum Command {
         /// The new setting.
         scope: HandScope,
     },
+    /// Moderators: whether somebody new may come in.
+    SetLocked {
+        /// True: nobody new.
+        locked: bool,
+    },
     /// Moderators: mute one speaker. They can unmute themselves.
     Mute {
         /// The speaker.

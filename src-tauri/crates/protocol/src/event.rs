@@ -1,10 +1,13 @@
-//! What a house tells a client: numbered envelopes with changes of the view and one-off notices.
+//! What a house tells a client: numbered envelopes with changes of topics, and one-off notices as a stream.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{PersonId, RoomId},
-    view::{HandsView, InvitedView, PersonView, RoomTime, RoomView, YouView},
+    fold::ListPatch,
+    id::RoomId,
+    view::{Counts, HandView, InvitedView, PersonView, Rights, RoomRecord, RoomTime, RoomView, YouView},
 };
 
 /// One message of the house channel. `seq` grows by one; a client that comes back says the last it has seen.
@@ -20,75 +23,88 @@ pub struct Envelope {
     pub event: RoomEvent,
 }
 
-/// A change of the view, or a notice.
+/// What happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum RoomEvent {
-    /// The whole view: on joining, and when what was missed is no longer kept.
+    /// The whole view: when what was missed is no longer kept.
     Opened {
         /// The room from now on.
         view: Box<RoomView>,
     },
-    /// Something about yourself.
-    YouChanged {
+    /// Changes that belong together.
+    Changed {
         /// The house's clock.
         now: RoomTime,
-        /// All of it.
-        you: YouView,
-    },
-    /// Who is on stage, in order.
-    StageChanged {
-        /// The house's clock.
-        now: RoomTime,
-        /// All of them.
-        stage: Vec<PersonView>,
-    },
-    /// Listeners came, went or changed; order is kept, new ones stand at the end.
-    AudienceChanged {
-        /// The house's clock.
-        now: RoomTime,
-        /// New or different.
-        changed: Vec<PersonView>,
-        /// No longer listed.
-        left: Vec<PersonId>,
-        /// All listeners.
-        listeners: u32,
-    },
-    /// The listed audience anew.
-    AudienceListed {
-        /// The house's clock.
-        now: RoomTime,
-        /// All that are listed.
-        audience: Vec<PersonView>,
-        /// All listeners.
-        listeners: u32,
-    },
-    /// Raised hands.
-    HandsChanged {
-        /// The house's clock.
-        now: RoomTime,
-        /// All that you may see.
-        hands: HandsView,
-    },
-    /// Invitations (moderators).
-    InvitationsChanged {
-        /// The house's clock.
-        now: RoomTime,
-        /// All of them.
-        invitations: Vec<InvitedView>,
-    },
-    /// Something to be told once.
-    Notice {
-        /// What.
-        notice: Notice,
+        /// To be folded in this order. Shared between all whom they concern.
+        changes: Vec<Arc<TopicChange>>,
     },
     /// You are no longer in the room. The last event about it.
     Closed {
         /// Why.
         reason: ClosedReason,
     },
+    /// From a newer house.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A change of one topic: a record replaced whole, a keyed list patched, or entries appended to a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "topic", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TopicChange {
+    /// What the room is called and how it is set.
+    Room {
+        /// All of it.
+        record: RoomRecord,
+    },
+    /// How many there are.
+    Counts {
+        /// All of it.
+        record: Counts,
+    },
+    /// Yourself.
+    You {
+        /// All of it.
+        record: Box<YouView>,
+    },
+    /// What your role may do.
+    Rights {
+        /// All of it.
+        record: Rights,
+    },
+    /// Who is on stage.
+    Stage {
+        /// The difference.
+        list: ListPatch<PersonView>,
+    },
+    /// The listed audience.
+    Audience {
+        /// The difference.
+        list: ListPatch<PersonView>,
+    },
+    /// The hand queue.
+    Hands {
+        /// The difference.
+        list: ListPatch<HandView>,
+    },
+    /// Invitations (moderators).
+    Invitations {
+        /// The difference.
+        list: ListPatch<InvitedView>,
+    },
+    /// Things to be told once.
+    Notices {
+        /// The new ones, in order.
+        stream: Vec<Notice>,
+    },
+    /// From a newer house.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Told once, in words and to a screen reader; never part of the view.
@@ -134,6 +150,10 @@ pub enum Notice {
     },
     /// "Your hand was lowered."
     HandDismissed,
+    /// "Nobody is on stage. Would you like to run the room?"
+    StageOffered,
+    /// "Your turn has passed. Raise your hand again when you like."
+    TurnPassed,
     /// "{by} muted you."
     MutedBy {
         /// Display name.
@@ -152,6 +172,9 @@ pub enum Notice {
         /// Display name.
         name: String,
     },
+    /// From a newer house.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why a person is no longer in a room.
@@ -170,4 +193,6 @@ pub enum ClosedReason {
     Lost,
     /// You joined again from another place.
     Replaced,
+    /// The room's program failed; the house goes on.
+    Failed,
 }

@@ -2,12 +2,14 @@
 //!
 //! Everything here is data. A house answers commands and queries over HTTP with the shapes of [`api`], and tells what
 //! changed over one WebSocket per client with the numbered [`event::Envelope`]s. A client keeps a [`view::RoomView`]
-//! and folds [`event::RoomEvent`]s into it.
+//! and folds [`event::TopicChange`]s into it.
 
+pub mod act;
 pub mod api;
 pub mod code;
 pub mod command;
 pub mod event;
+pub mod fold;
 pub mod id;
 pub mod limits;
 pub mod link;
@@ -16,9 +18,10 @@ pub mod name;
 pub mod sign_in;
 pub mod view;
 
+pub use act::Act;
 pub use code::{Code, Refusal};
 pub use command::Command;
-pub use event::{Envelope, Notice, RoomEvent};
+pub use event::{Envelope, Notice, RoomEvent, TopicChange};
 pub use id::{PersonId, RoomId};
 pub use link::Link;
 pub use view::RoomView;

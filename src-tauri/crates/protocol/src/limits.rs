@@ -18,18 +18,32 @@ pub const INVITE_AGAIN_MS: u64 = 60_000;
 pub const HAND_AGAIN_MS: u64 = 30_000;
 /// Moderators get at most one cue about raised hands in this long, however many go up.
 pub const HAND_CUE_MS: u64 = 3_000;
+/// A person of whom nothing was heard for this long has a weak connection.
+pub const WEAK_MS: u64 = 4_000;
+/// A person of whom nothing was heard for this long is away (or, if only the sound is silent, without sound).
+pub const AWAY_MS: u64 = 10_000;
 /// A lost connection keeps seat, role and hand for this long.
 pub const SEAT_KEPT_MS: u64 = 60_000;
 /// A host who dropped out or left without handing over is host again within this long.
 pub const HOST_RETURN_MS: u64 = 10 * 60_000;
+/// Whoever was removed without a block cannot come back for this long.
+pub const REMOVED_MS: u64 = 5 * 60_000;
+/// Whoever was inside so shortly ago comes into a locked room all the same.
+pub const LOCK_RETURN_MS: u64 = 2 * 60_000;
 /// With nobody on stage a room waits this long for somebody to come back.
 pub const EMPTY_STAGE_MS: u64 = 5 * 60_000;
 /// With nobody in it at all a room ends after this long.
 pub const EMPTY_ROOM_MS: u64 = 60_000;
+/// With nobody on stage, the listener who has been there longest is asked to run the room after this long.
+pub const STAGE_OFFER_MS: u64 = 2 * 60_000;
+/// Rooms that one person may hold at once.
+pub const ROOMS_PER_PERSON: usize = 3;
+/// A room to which nobody ever connected ends after this long.
+pub const UNVISITED_ROOM_MS: u64 = 10_000;
 /// A sign-in challenge is good for this long.
 pub const CHALLENGE_MS: u64 = 30_000;
 /// Events kept per client for a resume of its channel.
-pub const EVENTS_KEPT: usize = 256;
+pub const EVENTS_KEPT: usize = 64;
 /// A listener reports what it misses, and a speaker is told what listeners miss, this often.
 pub const LISTENER_REPORT_MS: u64 = 3_000;
 /// A listener's report counts for this long unless a newer one takes its place.

@@ -25,7 +25,7 @@ pub fn sign(key: &SigningKey, pin: &str, challenge: &str) -> String {
 /// `signature_wrong`.
 pub fn verify(person: &PersonId, pin: &str, challenge: &str, signature: &str) -> Result<(), Refusal> {
     let wrong = |detail: &str| Refusal::new(Code::SignatureWrong, detail);
-    let key = VerifyingKey::from_bytes(&person.key()).map_err(|_| wrong("not a key"))?;
+    let key = VerifyingKey::from_bytes(person.key()).map_err(|_| wrong("not a key"))?;
     let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong("not base64url"))?;
     let signature = Signature::from_slice(&bytes).map_err(|_| wrong("not a signature"))?;
     key.verify(&bytes_to_sign(pin, challenge), &signature).map_err(|_| wrong("does not fit"))

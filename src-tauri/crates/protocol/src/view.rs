@@ -1,12 +1,15 @@
-//! A room as one person may see it, and the difference between two such views.
+//! A room as one person may see it: a handful of topics, each a record that is replaced whole or a keyed list.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    act::{Act, ActOnRoles},
+    code::Code,
     command::HandScope,
-    event::RoomEvent,
+    event::TopicChange,
+    fold::{Entry, ListPatch},
     id::{PersonId, RoomId},
 };
 
@@ -45,6 +48,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Host, Self::Moderator, Self::Speaker, Self::Listener];
+
     /// May this role send voice?
     pub const fn is_on_stage(self) -> bool {
         !matches!(self, Role::Listener)
@@ -56,7 +62,32 @@ impl Role {
     }
 }
 
-/// One person as the others see them.
+/// How somebody's connection looks to the others. A seat has two halves: the house channel and the sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum PersonConnection {
+    /// As it should be.
+    #[default]
+    Good,
+    /// One half or both are silent for some seconds.
+    Weak,
+    /// The sound is silent for longer, the house channel is not.
+    NoSound,
+    /// Both are silent for longer; seat, role and hand are kept for a while.
+    Away,
+}
+
+impl PersonConnection {
+    /// Can this person hear and be heard?
+    pub const fn has_sound(self) -> bool {
+        matches!(self, Self::Good | Self::Weak)
+    }
+}
+
+/// One person as the others see them. Keyed list `stage`: host first, then moderators by when they became one, then
+/// speakers by when they came on stage. Keyed list `audience`: by when they came in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
@@ -64,44 +95,34 @@ impl Role {
 pub struct PersonView {
     /// Who.
     pub id: PersonId,
+    /// Its place in the list, ascending.
+    #[cfg_attr(feature = "types", specta(type = u32))]
+    pub rank: u64,
     /// Their display name.
     pub name: String,
     /// What they are here.
     pub role: Role,
     /// Always true for listeners.
     pub muted: bool,
-    /// The connection is lost; seat, role and hand are kept for a while.
-    pub away: bool,
-    /// A hand is up. Only moderators, and the person, are told.
-    pub hand: bool,
+    /// How their connection is.
+    pub connection: PersonConnection,
 }
 
-/// One entry of the hand queue, oldest first.
+/// One entry of the hand queue. Keyed list `hands`, oldest first; empty for listeners, who see only their own place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HandView {
     /// Whose hand.
-    pub person: PersonId,
+    pub id: PersonId,
+    /// Its place in the list, ascending.
+    #[cfg_attr(feature = "types", specta(type = u32))]
+    pub rank: u64,
     /// Their display name.
     pub name: String,
     /// When it went up.
     pub raised_at: RoomTime,
-}
-
-/// The hand queue as one person may see it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "types", derive(specta::Type))]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct HandsView {
-    /// Who may raise a hand.
-    pub scope: HandScope,
-    /// How many are up; 0 for listeners, who see only their own place.
-    pub count: u32,
-    /// The whole queue for those on stage; empty for listeners.
-    pub queue: Vec<HandView>,
 }
 
 /// How an invitation stands, for moderators.
@@ -118,18 +139,39 @@ pub enum InvitationState {
     NoAnswer,
 }
 
-/// An invitation as moderators see it.
+/// An invitation as moderators see it. Keyed list `invitations`, in the order in which they were made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InvitedView {
     /// The listener.
-    pub person: PersonId,
+    pub id: PersonId,
+    /// Its place in the list, ascending.
+    #[cfg_attr(feature = "types", specta(type = u32))]
+    pub rank: u64,
     /// Their display name.
     pub name: String,
     /// How it stands.
     pub state: InvitationState,
+    /// Why this person cannot be invited (again) now; none: they can.
+    pub refused: Option<Code>,
+    /// When that changes by itself.
+    pub until: RoomTime,
+}
+
+/// Why somebody is invited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum InvitationKind {
+    /// "{by} invited you to speak."
+    Invited,
+    /// It answers a raised hand, or leads back onto an empty stage: "It's your turn."
+    YourTurn,
+    /// "Nobody is on stage. Would you like to run the room?"
+    RunRoom,
 }
 
 /// An invitation as the invited person sees it.
@@ -140,13 +182,13 @@ pub struct InvitedView {
 pub struct InvitationView {
     /// The moderator's display name.
     pub by: String,
-    /// It answers a raised hand: "It's your turn."
-    pub answers_hand: bool,
+    /// Why.
+    pub kind: InvitationKind,
     /// When it runs out.
     pub until: RoomTime,
 }
 
-/// What a room is to the person who looks at it.
+/// What a room is to the person who looks at it. Record `you`, the only topic that is made for each person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
@@ -162,288 +204,192 @@ pub struct YouView {
     pub place: Option<u32>,
     /// Your hand cannot go up before this time (after a dismissal).
     pub hand_blocked_until: Option<RoomTime>,
+    /// Why your hand cannot go up now; none: it can, or it is up.
+    pub hand_refused: Option<Code>,
     /// An open invitation to the stage.
     pub invitation: Option<InvitationView>,
+    /// What you may do with yourself now.
+    pub may: Vec<Act>,
+    /// Leaving leaves the room to somebody: ask to whom, or whether it is to end.
+    pub leaving_asks: bool,
     /// If you leave now, this person will run the room (host and last moderator only; display name).
     pub successor: Option<String>,
 }
 
-/// A room as one person may see it.
+/// What the room is called and how it is set. Record `room`, alike for everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RoomView {
+pub struct RoomRecord {
     /// Which room.
     pub id: RoomId,
     /// Its title; empty: shown as "{host}'s room".
     pub title: String,
     /// The host's display name (of the last host, while there is none).
     pub host: String,
-    /// When this view was made: the base for every other time in it.
-    pub now: RoomTime,
-    /// You.
-    pub you: YouView,
-    /// Host first, then moderators by when they became one, then speakers by when they came on stage.
-    pub stage: Vec<PersonView>,
-    /// The first [`crate::limits::AUDIENCE_LISTED`] listeners, by when they came in.
-    pub audience: Vec<PersonView>,
-    /// All listeners.
-    pub listeners: u32,
     /// Places on stage that can be taken: without those kept for hosts who dropped out and may come back.
     pub stage_limit: u32,
+    /// Nobody new comes in.
+    #[serde(default)]
+    pub locked: bool,
     /// Whoever speaks sends long frames, because the house's upload is what limits the audience.
     #[serde(default)]
     pub saves_upload: bool,
-    /// Raised hands.
-    pub hands: HandsView,
-    /// Invitations; moderators only.
-    pub invitations: Vec<InvitedView>,
+    /// Who may raise a hand.
+    pub hand_scope: HandScope,
     /// Nobody is on stage: the room ends at this time unless somebody comes back.
     pub ends_at: Option<RoomTime>,
 }
 
-impl RoomView {
-    /// The events that turn this view into `next`; empty if only `now` differs.
-    pub fn changes_to(&self, next: &RoomView) -> Vec<RoomEvent> {
-        let mut changes = Vec::new();
-        let now = next.now;
-        if self.seldom() != next.seldom() {
-            return vec![RoomEvent::Opened { view: Box::new(next.clone()) }];
-        }
-        if self.you != next.you {
-            changes.push(RoomEvent::YouChanged { now, you: next.you.clone() });
-        }
-        if self.stage != next.stage {
-            changes.push(RoomEvent::StageChanged { now, stage: next.stage.clone() });
-        }
-        if self.audience != next.audience || self.listeners != next.listeners {
-            changes.push(self.audience_change(next));
-        }
-        if self.hands != next.hands {
-            changes.push(RoomEvent::HandsChanged { now, hands: next.hands.clone() });
-        }
-        if self.invitations != next.invitations {
-            changes.push(RoomEvent::InvitationsChanged { now, invitations: next.invitations.clone() });
-        }
-        changes
-    }
+/// How many there are. Record `counts`, alike for everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Counts {
+    /// All listeners, also those whom `audience` does not list.
+    pub listeners: u32,
+}
 
-    /// What changes so seldom that the whole view is told anew.
-    fn seldom(&self) -> impl PartialEq + '_ {
-        (&self.id, &self.title, &self.host, self.stage_limit, self.saves_upload, self.ends_at)
-    }
+/// What a role may do. Record `rights`, alike for everybody of one role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rights {
+    /// Acts on the room as a whole.
+    pub may: Vec<Act>,
+    /// Acts on other people, by their role.
+    pub on: Vec<ActOnRoles>,
+    /// Why nobody can be invited to the stage now, though this role may invite.
+    pub invite_refused: Option<Code>,
+}
 
-    /// The audience keeps its order, so what changed is who left, who is new at the end, and who looks different.
-    fn audience_change(&self, next: &RoomView) -> RoomEvent {
-        // By id: in a room of hundreds this is done for each of them, for every change.
-        let before: HashMap<&PersonId, &PersonView> = self.audience.iter().map(|old| (&old.id, old)).collect();
-        let after: HashSet<&PersonId> = next.audience.iter().map(|person| &person.id).collect();
-        let is_news = |person: &&PersonView| before.get(&person.id) != Some(person);
-        let changed: Vec<PersonView> = next.audience.iter().filter(is_news).cloned().collect();
-        let left = self.audience.iter().map(|old| &old.id).filter(|id| !after.contains(id)).cloned().collect();
-        let event = RoomEvent::AudienceChanged { now: next.now, changed, left, listeners: next.listeners };
-        let mut folded = self.clone();
-        folded.apply(&event);
-        if folded.audience == next.audience {
-            event
-        } else {
-            // Somebody came in between (a kept seat): send the list itself rather than describe the shuffle.
-            RoomEvent::AudienceListed { now: next.now, audience: next.audience.clone(), listeners: next.listeners }
-        }
-    }
-
-    /// Folds one event into this view.
-    pub fn apply(&mut self, event: &RoomEvent) {
-        match event {
-            RoomEvent::Opened { view } => *self = (**view).clone(),
-            RoomEvent::YouChanged { now, you } => {
-                self.now = *now;
-                self.you = you.clone();
-            }
-            RoomEvent::StageChanged { now, stage } => {
-                self.now = *now;
-                self.stage = stage.clone();
-            }
-            RoomEvent::AudienceChanged { now, changed, left, listeners } => {
-                self.now = *now;
-                self.listeners = *listeners;
-                self.audience.retain(|person| !left.contains(&person.id));
-                for person in changed {
-                    match self.audience.iter_mut().find(|old| old.id == person.id) {
-                        Some(old) => *old = person.clone(),
-                        None => self.audience.push(person.clone()),
-                    }
-                }
-            }
-            RoomEvent::AudienceListed { now, audience, listeners } => {
-                self.now = *now;
-                self.audience = audience.clone();
-                self.listeners = *listeners;
-            }
-            RoomEvent::HandsChanged { now, hands } => {
-                self.now = *now;
-                self.hands = hands.clone();
-            }
-            RoomEvent::InvitationsChanged { now, invitations } => {
-                self.now = *now;
-                self.invitations = invitations.clone();
-            }
-            RoomEvent::Notice { .. } | RoomEvent::Closed { .. } => {}
-        }
+impl Rights {
+    /// May the reader do this to somebody else of that role?
+    pub fn may_on(&self, act: Act, role: Role) -> bool {
+        self.on.iter().any(|entry| entry.act == act && entry.roles.contains(&role))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, option, prelude::*};
+/// The topics that are alike for everybody of one role: made once for each role, not once for each person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleView {
+    /// Record `room`.
+    pub room: RoomRecord,
+    /// Record `counts`.
+    pub counts: Counts,
+    /// Record `rights`.
+    pub rights: Rights,
+    /// Keyed list `stage`.
+    pub stage: Vec<PersonView>,
+    /// Keyed list `audience`.
+    pub audience: Vec<PersonView>,
+    /// Keyed list `hands`.
+    pub hands: Vec<HandView>,
+    /// Keyed list `invitations`.
+    pub invitations: Vec<InvitedView>,
+}
 
-    use super::*;
+impl RoleView {
+    /// The changes that turn this view into `next`.
+    pub fn changes_to(&self, next: &Self) -> Vec<Arc<TopicChange>> {
+        let records = [
+            (self.room != next.room).then(|| TopicChange::Room { record: next.room.clone() }),
+            (self.counts != next.counts).then_some(TopicChange::Counts { record: next.counts }),
+            (self.rights != next.rights).then(|| TopicChange::Rights { record: next.rights.clone() }),
+        ];
+        let lists = [
+            ListPatch::between(&self.stage, &next.stage).map(|list| TopicChange::Stage { list }),
+            ListPatch::between(&self.audience, &next.audience).map(|list| TopicChange::Audience { list }),
+            ListPatch::between(&self.hands, &next.hands).map(|list| TopicChange::Hands { list }),
+            ListPatch::between(&self.invitations, &next.invitations).map(|list| TopicChange::Invitations { list }),
+        ];
+        records.into_iter().chain(lists).flatten().map(Arc::new).collect()
+    }
+}
 
-    fn a_person() -> impl Strategy<Value = PersonId> {
-        (0..12u8).prop_map(|number| PersonId::from_key(&[number; 32]))
+/// A room as one person may see it: every topic in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RoomView {
+    /// When this view was made, or last changed: the base for every other time in it.
+    pub now: RoomTime,
+    /// What it is called and how it is set.
+    pub room: RoomRecord,
+    /// How many there are.
+    pub counts: Counts,
+    /// You.
+    pub you: YouView,
+    /// What your role may do.
+    pub rights: Rights,
+    /// Everybody on stage.
+    pub stage: Vec<PersonView>,
+    /// The first [`crate::limits::AUDIENCE_LISTED`] listeners.
+    pub audience: Vec<PersonView>,
+    /// The hand queue, as far as you may see it.
+    pub hands: Vec<HandView>,
+    /// Invitations; moderators only.
+    pub invitations: Vec<InvitedView>,
+}
+
+impl RoomView {
+    /// What is alike for everybody of a role, and what is one person's own.
+    pub fn new(now: RoomTime, you: YouView, shared: RoleView) -> Self {
+        let RoleView { room, counts, rights, stage, audience, hands, invitations } = shared;
+        Self { now, room, counts, you, rights, stage, audience, hands, invitations }
     }
 
-    fn a_time() -> impl Strategy<Value = RoomTime> {
-        (0..4u64).prop_map(RoomTime)
-    }
-
-    fn a_name() -> impl Strategy<Value = String> {
-        "[AB]"
-    }
-
-    fn a_role() -> impl Strategy<Value = Role> {
-        prop_oneof![Just(Role::Host), Just(Role::Moderator), Just(Role::Speaker), Just(Role::Listener)]
-    }
-
-    /// In any order, but nobody twice: a person has one seat.
-    fn faces() -> impl Strategy<Value = Vec<PersonView>> {
-        let ids = Just((0..6u8).map(|number| PersonId::from_key(&[number; 32])).collect::<Vec<_>>());
-        let looks = vec((a_name(), a_role(), any::<[bool; 3]>()), 0..6);
-        (ids.prop_shuffle(), looks).prop_map(|(ids, looks)| {
-            let people = ids.into_iter().zip(looks);
-            people
-                .map(|(id, (name, role, [muted, away, hand]))| PersonView { id, name, role, muted, away, hand })
-                .collect()
-        })
-    }
-
-    fn a_you() -> impl Strategy<Value = YouView> {
-        let invitation = (a_name(), any::<bool>(), a_time()).prop_map(|(by, answers_hand, until)| InvitationView {
-            by,
-            answers_hand,
-            until,
-        });
-        let hand = (option::of(0..3u32), option::of(a_time()));
-        (a_person(), a_role(), any::<bool>(), hand, option::of(invitation), option::of(a_name())).prop_map(
-            |(id, role, muted, (place, hand_blocked_until), invitation, successor)| YouView {
-                id,
-                role,
-                muted,
-                place,
-                hand_blocked_until,
-                invitation,
-                successor,
-            },
-        )
-    }
-
-    fn some_hands() -> impl Strategy<Value = HandsView> {
-        let scope = prop_oneof![Just(HandScope::Off), Just(HandScope::Followed), Just(HandScope::Everyone)];
-        let hand = (a_person(), a_name(), a_time());
-        let queue = vec(hand.prop_map(|(person, name, raised_at)| HandView { person, name, raised_at }), 0..3);
-        (scope, 0..3u32, queue).prop_map(|(scope, count, queue)| HandsView { scope, count, queue })
-    }
-
-    fn some_invitations() -> impl Strategy<Value = Vec<InvitedView>> {
-        let state =
-            prop_oneof![Just(InvitationState::Open), Just(InvitationState::Later), Just(InvitationState::NoAnswer)];
-        vec((a_person(), a_name(), state).prop_map(|(person, name, state)| InvitedView { person, name, state }), 0..3)
-    }
-
-    /// What seldom changes is mostly alike, or every difference would be told as a whole new view.
-    fn a_view() -> impl Strategy<Value = RoomView> {
-        let seldom = (
-            0..2u8,
-            prop_oneof![9 => Just("A"), 1 => Just("B")],
-            prop_oneof![9 => Just(None), 1 => option::of(a_time())],
-            prop::bool::weighted(0.1),
-        );
-        let people = (faces(), faces(), 0..3u32);
-        (seldom, a_time(), a_you(), people, some_hands(), some_invitations()).prop_map(
-            |((limit, title, ends_at, saves_upload), now, you, (stage, audience, listeners), hands, invitations)| {
-                RoomView {
-                    id: RoomId::from_random([0; 10]),
-                    title: title.into(),
-                    host: title.into(),
-                    now,
-                    you,
-                    stage,
-                    audience,
-                    listeners,
-                    stage_limit: if limit == 0 { 12 } else { 11 },
-                    saves_upload,
-                    hands,
-                    invitations,
-                    ends_at,
-                }
-            },
-        )
-    }
-
-    /// The listed audience with some gone, some different, and some new at the end: what happens in a room.
-    fn next_audience(before: Vec<PersonView>) -> impl Strategy<Value = Vec<PersonView>> {
-        let count = before.len();
-        (Just(before), vec((any::<bool>(), any::<bool>()), count), faces()).prop_map(|(before, fates, arrivals)| {
-            let is_new = |face: &PersonView| before.iter().all(|old| old.id != face.id);
-            let arrivals: Vec<PersonView> = arrivals.into_iter().filter(is_new).collect();
-            let stay = before.into_iter().zip(fates).filter(|(_, (stays, _))| *stays);
-            let mut next: Vec<PersonView> = stay.map(|(face, (_, away))| PersonView { away, ..face }).collect();
-            next.extend(arrivals);
-            next
-        })
-    }
-
-    fn folded(from: &RoomView, to: &RoomView) -> RoomView {
-        let mut view = from.clone();
-        for event in from.changes_to(to) {
-            view.apply(&event);
+    /// Folds one change into this view. Streams and topics of a newer house leave it as it is.
+    pub fn apply(&mut self, change: &TopicChange) {
+        match change {
+            TopicChange::Room { record } => self.room = record.clone(),
+            TopicChange::Counts { record } => self.counts = *record,
+            TopicChange::You { record } => self.you = (**record).clone(),
+            TopicChange::Rights { record } => self.rights = record.clone(),
+            TopicChange::Stage { list } => list.apply(&mut self.stage),
+            TopicChange::Audience { list } => list.apply(&mut self.audience),
+            TopicChange::Hands { list } => list.apply(&mut self.hands),
+            TopicChange::Invitations { list } => list.apply(&mut self.invitations),
+            TopicChange::Notices { .. } | TopicChange::Unknown => {}
         }
-        view
     }
 
-    proptest! {
-        #[test]
-        fn a_view_by_a_house_that_cannot_save_upload_saves_none(view in a_view()) {
-            let mut older = serde_json::to_value(&view).unwrap_or_default();
-            older.as_object_mut().map(|fields| fields.remove("savesUpload"));
-            let read: RoomView = serde_json::from_value(older).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            prop_assert_eq!(read, RoomView { saves_upload: false, ..view });
-        }
+    /// May the reader do this, with nobody else concerned?
+    pub fn may(&self, act: Act) -> bool {
+        self.you.may.contains(&act) || self.rights.may.contains(&act)
+    }
+}
 
-        #[test]
-        fn folding_the_changes_into_a_view_gives_the_next_view(from in a_view(), to in a_view()) {
-            let up_to_now = RoomView { now: to.now, ..folded(&from, &to) };
-            prop_assert_eq!(up_to_now, to);
-        }
+impl Entry for PersonView {
+    fn key(&self) -> PersonId {
+        self.id
+    }
 
-        #[test]
-        fn a_view_in_which_only_time_went_on_has_no_changes(view in a_view(), now in a_time()) {
-            prop_assert_eq!(view.changes_to(&RoomView { now, ..view.clone() }), []);
-        }
+    fn rank(&self) -> u64 {
+        self.rank
+    }
+}
 
-        #[test]
-        fn an_audience_that_comes_and_goes_is_told_as_changes_and_not_as_a_list(
-            (from, audience) in a_view().prop_flat_map(|view| {
-                let audience = next_audience(view.audience.clone());
-                (Just(view), audience)
-            }),
-        ) {
-            let to = RoomView { audience, ..from.clone() };
-            let changes = from.changes_to(&to);
-            let listed = changes.iter().any(|event| matches!(event, RoomEvent::AudienceListed { .. }));
-            prop_assert!(!listed && changes.len() <= 1);
-            prop_assert_eq!(folded(&from, &to), to);
-        }
+impl Entry for HandView {
+    fn key(&self) -> PersonId {
+        self.id
+    }
+
+    fn rank(&self) -> u64 {
+        self.rank
+    }
+}
+
+impl Entry for InvitedView {
+    fn key(&self) -> PersonId {
+        self.id
+    }
+
+    fn rank(&self) -> u64 {
+        self.rank
     }
 }

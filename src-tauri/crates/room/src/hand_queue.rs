@@ -3,22 +3,27 @@
 use std::collections::BTreeMap;
 
 use serambi_protocol::{PersonId, command::HandScope, view::RoomTime};
+use serde::{Deserialize, Serialize};
 
 /// A hand that is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hand {
     pub(crate) person: PersonId,
     pub(crate) raised_at: RoomTime,
+    /// Compares who raised first. Not a time: hundreds may go up in the same millisecond.
+    pub(crate) rank: u64,
 }
 
 /// The queue, who may stand in it, and who may not just now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HandQueue {
     pub(crate) scope: HandScope,
     up: Vec<Hand>,
     /// Dismissed a moment ago: no new hand before this time. Outlives leaving, else leaving would be a way around it.
     blocked_until: BTreeMap<PersonId, RoomTime>,
     last_cue: Option<RoomTime>,
+    /// Hands raised so far.
+    count: u64,
 }
 
 impl HandQueue {
@@ -45,7 +50,8 @@ impl HandQueue {
 
     /// At the end of the queue. For a hand that is not up.
     pub(crate) fn raise(&mut self, now: RoomTime, person: &PersonId) {
-        self.up.push(Hand { person: person.clone(), raised_at: now });
+        self.count += 1;
+        self.up.push(Hand { person: *person, raised_at: now, rank: self.count });
     }
 
     pub(crate) fn lower(&mut self, person: &PersonId) {
@@ -53,7 +59,7 @@ impl HandQueue {
     }
 
     pub(crate) fn block_until(&mut self, person: &PersonId, until: RoomTime) {
-        self.blocked_until.insert(person.clone(), until);
+        self.blocked_until.insert(*person, until);
     }
 
     /// Empties the queue; whose hands were up.

@@ -19,6 +19,6 @@ mod succession;
 mod view;
 
 pub use outcome::{MediaChange, Outcome};
-pub use permission::{Action, may};
+pub use permission::may;
 pub use room::{Member, Room};
 pub use settings::Settings;

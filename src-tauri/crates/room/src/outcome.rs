@@ -40,26 +40,26 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn tell(&mut self, person: &PersonId, notice: Notice) {
-        self.notices.push((person.clone(), notice));
+        self.notices.push((*person, notice));
     }
 
     pub(crate) fn tell_each<'a>(&mut self, people: impl IntoIterator<Item = &'a PersonId>, notice: &Notice) {
-        self.notices.extend(people.into_iter().map(|person| (person.clone(), notice.clone())));
+        self.notices.extend(people.into_iter().map(|person| (*person, notice.clone())));
     }
 
     pub(crate) fn close(&mut self, person: &PersonId, reason: ClosedReason) {
-        self.closed.push((person.clone(), reason));
+        self.closed.push((*person, reason));
     }
 
     pub(crate) fn may_publish(&mut self, person: &PersonId, may: bool) {
-        self.media.push(MediaChange::MayPublish { person: person.clone(), may });
+        self.media.push(MediaChange::MayPublish { person: *person, may });
     }
 
     pub(crate) fn mute(&mut self, person: &PersonId) {
-        self.media.push(MediaChange::Mute { person: person.clone() });
+        self.media.push(MediaChange::Mute { person: *person });
     }
 
     pub(crate) fn remove(&mut self, person: &PersonId) {
-        self.media.push(MediaChange::Remove { person: person.clone() });
+        self.media.push(MediaChange::Remove { person: *person });
     }
 }

@@ -1,68 +1,25 @@
-//! Who may do what: the table of the room's rules, as one function.
+//! Who may do what: the table of the room's rules, as one function, and what of it a view tells its reader.
 
-use serambi_protocol::view::Role;
-
-/// Everything a person can do in a room. One row of the table each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Listen, see who is here, react, leave quietly.
-    TakePart,
-    /// Raise and lower one's own hand (if the hand scope allows).
-    RaiseHand,
-    /// Be heard, once unmuted.
-    SendVoice,
-    /// Ask somebody to come in, copy the link.
-    PingIn,
-    /// Go back to the audience oneself (the last moderator: only after naming another).
-    StepDown,
-    /// Read the whole hand queue. A listener sees only their own place.
-    SeeQueue,
-    /// Invite to speak, take an invitation back, dismiss hands.
-    Invite,
-    /// Mute somebody on stage.
-    Mute,
-    /// Unmute somebody else. Nobody may; the row is here so that the table says so.
-    Unmute,
-    /// Move somebody else to the audience.
-    MoveToAudience,
-    /// Give the right to run the room.
-    MakeModerator,
-    /// Take that right back.
-    TakeModerator,
-    /// Put somebody out of the room.
-    Remove,
-    /// Change title, pinned link, hand scope, chat.
-    ChangeRoom,
-    /// Lock, unlock, change who may enter.
-    ChangeEntry,
-    /// Start and stop recording.
-    Record,
-    /// Have everybody send long frames.
-    SaveUpload,
-    /// Make somebody else host.
-    HandOver,
-    /// End the room for everyone.
-    EndRoom,
-    /// The same, while the host's connection is lost.
-    EndRoomWithoutHost,
-}
+use serambi_protocol::{
+    Act,
+    act::ActOnRoles,
+    view::{Rights, Role},
+};
 
 /// May somebody with the role `actor` do this to somebody else with the role `target`? For what is done to nobody in
 /// particular the target is the actor's own role. Doing it to oneself is never asked here.
-pub const fn may(actor: Role, target: Role, action: Action) -> bool {
-    match action {
-        Action::TakePart | Action::PingIn => true,
-        Action::RaiseHand => matches!(actor, Role::Listener),
-        Action::SendVoice | Action::StepDown | Action::SeeQueue => actor.is_on_stage(),
-        Action::Invite
-        | Action::MakeModerator
-        | Action::ChangeRoom
-        | Action::ChangeEntry
-        | Action::Record
-        | Action::EndRoomWithoutHost => actor.may_moderate(),
-        Action::Mute | Action::MoveToAudience | Action::Remove => may_act_against(actor, target),
-        Action::TakeModerator | Action::SaveUpload | Action::HandOver | Action::EndRoom => matches!(actor, Role::Host),
-        Action::Unmute => false,
+pub const fn may(actor: Role, target: Role, act: Act) -> bool {
+    match act {
+        Act::RaiseHand | Act::LowerHand | Act::AcceptInvitation => matches!(actor, Role::Listener),
+        Act::SendVoice | Act::StepDown | Act::SeeQueue => actor.is_on_stage(),
+        Act::Invite
+        | Act::LowerAllHands
+        | Act::MuteEveryone
+        | Act::MakeModerator
+        | Act::SetHandScope
+        | Act::SetLocked => actor.may_moderate(),
+        Act::Mute | Act::MoveToAudience | Act::Remove => may_act_against(actor, target),
+        Act::TakeModerator | Act::SaveUpload | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
     }
 }
 
@@ -75,48 +32,98 @@ const fn may_act_against(actor: Role, target: Role) -> bool {
     }
 }
 
+/// May this role end the room? A moderator only while there is no host who hears and is heard.
+pub const fn may_end(actor: Role, host_is_here: bool) -> bool {
+    may(actor, actor, Act::EndRoom) || (!host_is_here && actor.may_moderate())
+}
+
+/// The roles to which an act on other people can apply at all.
+const fn applies_to(act: Act, target: Role) -> bool {
+    match act {
+        Act::Invite => matches!(target, Role::Listener),
+        Act::Mute | Act::MoveToAudience => target.is_on_stage(),
+        Act::MakeModerator => matches!(target, Role::Speaker),
+        Act::TakeModerator => matches!(target, Role::Moderator),
+        Act::HandOver => matches!(target, Role::Moderator | Role::Speaker),
+        Act::Remove => true,
+        _ => false,
+    }
+}
+
+/// Acts on the room as a whole.
+const ON_ROOM: [Act; 6] =
+    [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::SetLocked, Act::SaveUpload];
+/// Acts on other people.
+const ON_PEOPLE: [Act; 7] =
+    [Act::Invite, Act::Mute, Act::MoveToAudience, Act::MakeModerator, Act::TakeModerator, Act::HandOver, Act::Remove];
+
+/// What a view tells its reader: the table's row of one role.
+pub(crate) fn rights_of(actor: Role, host_is_here: bool) -> Rights {
+    let mut may_do: Vec<Act> = ON_ROOM.into_iter().filter(|act| may(actor, actor, *act)).collect();
+    if may_end(actor, host_is_here) {
+        may_do.push(Act::EndRoom);
+    }
+    let roles_for = |act: Act| -> Vec<Role> {
+        Role::ALL.into_iter().filter(|target| applies_to(act, *target) && may(actor, *target, act)).collect()
+    };
+    let on = ON_PEOPLE.into_iter().map(|act| ActOnRoles { act, roles: roles_for(act) });
+    Rights { may: may_do, on: on.filter(|entry| !entry.roles.is_empty()).collect(), invite_refused: None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ROLES: [Role; 4] = [Role::Listener, Role::Speaker, Role::Moderator, Role::Host];
 
-    /// Action, then listener, speaker, moderator, host: `y` yes, `-` no, `2` yes but against neither host nor moderator.
-    const TABLE: &[(Action, &str)] = &[
-        (Action::TakePart, "y y y y"),
-        (Action::RaiseHand, "y - - -"),
-        (Action::SendVoice, "- y y y"),
-        (Action::PingIn, "y y y y"),
-        (Action::StepDown, "- y y y"),
-        (Action::SeeQueue, "- y y y"),
-        (Action::Invite, "- - y y"),
-        (Action::Mute, "- - 2 y"),
-        (Action::Unmute, "- - - -"),
-        (Action::MoveToAudience, "- - 2 y"),
-        (Action::MakeModerator, "- - y y"),
-        (Action::TakeModerator, "- - - y"),
-        (Action::Remove, "- - 2 y"),
-        (Action::ChangeRoom, "- - y y"),
-        (Action::ChangeEntry, "- - y y"),
-        (Action::Record, "- - y y"),
-        (Action::SaveUpload, "- - - y"),
-        (Action::HandOver, "- - - y"),
-        (Action::EndRoom, "- - - y"),
-        (Action::EndRoomWithoutHost, "- - y y"),
+    /// The act, then listener, speaker, moderator, host: `y` yes, `-` no, `2` yes but against neither host nor moderator.
+    const TABLE: &[(Act, &str)] = &[
+        (Act::RaiseHand, "y - - -"),
+        (Act::LowerHand, "y - - -"),
+        (Act::AcceptInvitation, "y - - -"),
+        (Act::SendVoice, "- y y y"),
+        (Act::StepDown, "- y y y"),
+        (Act::SeeQueue, "- y y y"),
+        (Act::Invite, "- - y y"),
+        (Act::LowerAllHands, "- - y y"),
+        (Act::Mute, "- - 2 y"),
+        (Act::MuteEveryone, "- - y y"),
+        (Act::MoveToAudience, "- - 2 y"),
+        (Act::MakeModerator, "- - y y"),
+        (Act::TakeModerator, "- - - y"),
+        (Act::Remove, "- - 2 y"),
+        (Act::SetHandScope, "- - y y"),
+        (Act::SetLocked, "- - y y"),
+        (Act::SaveUpload, "- - - y"),
+        (Act::HandOver, "- - - y"),
+        (Act::EndRoom, "- - - y"),
     ];
 
     #[test]
     fn everybody_may_do_what_the_table_says_and_nothing_else() {
-        for (action, row) in TABLE {
+        for (act, row) in TABLE {
             for (actor, cell) in ROLES.into_iter().zip(row.split(' ')) {
                 for target in ROLES {
                     let allowed = match cell {
                         "2" => matches!(target, Role::Speaker | Role::Listener),
                         cell => cell == "y",
                     };
-                    assert_eq!(may(actor, target, *action), allowed, "{actor:?} {action:?} {target:?}");
+                    assert_eq!(may(actor, target, *act), allowed, "{actor:?} {act:?} {target:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_view_tells_each_role_the_acts_and_the_people_it_may_do_them_to() {
+        let moderator = rights_of(Role::Moderator, true);
+        assert!(moderator.may_on(Act::Mute, Role::Speaker) && !moderator.may_on(Act::Mute, Role::Moderator));
+        assert!(moderator.may_on(Act::Remove, Role::Listener) && !moderator.may_on(Act::Remove, Role::Host));
+        assert!(!moderator.may.contains(&Act::EndRoom), "while the host is here");
+        assert!(rights_of(Role::Moderator, false).may.contains(&Act::EndRoom));
+        let host = rights_of(Role::Host, true);
+        assert!(host.may_on(Act::HandOver, Role::Speaker) && !host.may_on(Act::HandOver, Role::Listener));
+        assert_eq!(rights_of(Role::Listener, true), Rights::default());
+        assert_eq!(rights_of(Role::Speaker, true).may, [Act::SeeQueue]);
     }
 }

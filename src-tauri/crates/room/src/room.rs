@@ -1,6 +1,7 @@
 //! One room: what it consists of, and the door to its rules.
 
 mod arriving;
+mod connection;
 mod hands;
 mod inviting;
 mod leaving;
@@ -10,23 +11,18 @@ mod running;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, Refusal, RoomId,
+    Act, Code, Command, Notice, PersonId, Refusal, RoomId,
     view::{Role, RoomTime},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    hand_queue::HandQueue,
-    invitation::Invitations,
-    outcome::Outcome,
-    permission::{Action, may},
-    seat::Seat,
-    settings::Settings,
-    stage::Stage,
-    succession::HostClaims,
+    hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may, seat::Seat, settings::Settings,
+    stage::Stage, succession::HostClaims,
 };
 
 /// One room. Somebody who has a seat is on stage or in the audience, never both and never neither.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     pub(crate) id: RoomId,
     pub(crate) title: String,
@@ -35,20 +31,36 @@ pub struct Room {
     pub(crate) seats: BTreeMap<PersonId, Seat>,
     pub(crate) stage: Stage,
     /// Listeners by when they came into the audience.
-    pub(crate) audience: Vec<PersonId>,
+    pub(crate) audience: Vec<Listener>,
+    /// Listeners that came into the audience so far.
+    audience_count: u64,
     pub(crate) hands: HandQueue,
     pub(crate) invitations: Invitations,
     pub(crate) claims: HostClaims,
     /// Everybody sends long frames.
     pub(crate) saves_upload: bool,
-    /// Everybody who was ever on this stage.
+    /// Nobody new comes in.
+    pub(crate) locked: bool,
+    /// Whoever left the stage by themselves or by a lost connection.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
+    /// Removed without a block: not let in before this time.
+    removed: BTreeMap<PersonId, RoomTime>,
+    /// Left or lost: let into the locked room until this time.
+    departed: BTreeMap<PersonId, RoomTime>,
     /// The display name of the host, or of the last one while there is none.
     pub(crate) host_name: String,
     /// Since when nobody at all has a seat.
     deserted_since: Option<RoomTime>,
     over: bool,
+}
+
+/// Somebody in the audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listener {
+    pub(crate) person: PersonId,
+    /// Compares who came into the audience first.
+    pub(crate) rank: u64,
 }
 
 /// Somebody in a room.
@@ -62,6 +74,8 @@ pub struct Member<'a> {
     pub role: Role,
     /// The connection is lost; the seat is kept for a while.
     pub away: bool,
+    /// Hears and is heard, as far as is known.
+    pub has_sound: bool,
 }
 
 impl Room {
@@ -73,15 +87,19 @@ impl Room {
             id,
             title,
             settings,
-            seats: BTreeMap::from([(host.clone(), Seat::taken_by(&name))]),
-            stage: Stage::held_by(host.clone()),
+            seats: BTreeMap::from([(host, Seat::taken_by(&name))]),
+            stage: Stage::held_by(host),
             audience: Vec::new(),
+            audience_count: 0,
             hands: HandQueue::default(),
             invitations: Invitations::default(),
             claims: HostClaims::default(),
             saves_upload: false,
+            locked: false,
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
+            removed: BTreeMap::new(),
+            departed: BTreeMap::new(),
             host_name: name,
             deserted_since: None,
             over: false,
@@ -115,6 +133,7 @@ impl Room {
             Command::SetHandScope { scope } => self.set_hand_scope(role, *scope),
             Command::Invite { person } => self.invite(now, actor, person, out),
             Command::CancelInvitation { person } => self.cancel_invitation(actor, person, out),
+            Command::SetLocked { locked } => self.set_locked(role, *locked),
             Command::AcceptInvitation => self.accept_invitation(actor, out),
             Command::DeclineInvitation => self.decline_invitation(now, actor, out),
             Command::SetMuted { muted } => self.set_muted(actor, *muted),
@@ -158,7 +177,7 @@ impl Room {
         self.everybody().filter_map(|person| {
             let seat = self.seats.get(person)?;
             let role = self.stage.role_of(person).unwrap_or(Role::Listener);
-            Some(Member { person, name: &seat.name, role, away: seat.is_away() })
+            Some(Member { person, name: &seat.name, role, away: seat.is_away(), has_sound: seat.has_sound() })
         })
     }
 
@@ -177,24 +196,24 @@ impl Room {
     }
 
     /// The role of somebody else in the room, if `actor` may do this to them.
-    fn target(&self, actor: &PersonId, person: &PersonId, action: Action) -> Result<Role, Refusal> {
+    fn target(&self, actor: &PersonId, person: &PersonId, act: Act) -> Result<Role, Refusal> {
         let role = self.role_of(actor).ok_or(Code::NotInRoom)?;
         let target = self.role_of(person).ok_or(Code::PersonNotHere)?;
         if actor == person {
-            return Err(Refusal::new(Code::NotAllowed, format!("{action:?} is for other people")));
+            return Err(Refusal::new(Code::NotAllowed, format!("{act:?} is for other people")));
         }
-        refuse_unless(role, target, action)?;
+        refuse_unless(role, target, act)?;
         Ok(target)
     }
 
     /// The same for what only somebody on stage can have done to them.
-    fn target_on_stage(&self, actor: &PersonId, person: &PersonId, action: Action) -> Result<Role, Refusal> {
-        let target = self.target(actor, person, action)?;
+    fn target_on_stage(&self, actor: &PersonId, person: &PersonId, act: Act) -> Result<Role, Refusal> {
+        let target = self.target(actor, person, act)?;
         if target.is_on_stage() { Ok(target) } else { Err(Code::NotOnStage.into()) }
     }
 
     fn everybody(&self) -> impl Iterator<Item = &PersonId> {
-        self.stage.places().map(|place| &place.person).chain(&self.audience)
+        self.stage.places().map(|place| &place.person).chain(self.audience.iter().map(|listener| &listener.person))
     }
 
     fn everybody_but<'a>(&'a self, person: &'a PersonId) -> impl Iterator<Item = &'a PersonId> {
@@ -211,8 +230,22 @@ impl Room {
         self.seats.get(person).map(|seat| seat.name.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn is_away(&self, person: &PersonId) -> bool {
-        self.seats.get(person).is_some_and(Seat::is_away)
+    pub(crate) fn has_sound(&self, person: &PersonId) -> bool {
+        self.seats.get(person).is_some_and(Seat::has_sound)
+    }
+
+    /// Is there a host who hears and is heard?
+    pub(crate) fn host_is_here(&self) -> bool {
+        self.stage.host().is_some_and(|host| self.has_sound(host))
+    }
+
+    fn add_listener(&mut self, person: &PersonId) {
+        self.audience_count += 1;
+        self.audience.push(Listener { person: *person, rank: self.audience_count });
+    }
+
+    fn take_listener(&mut self, person: &PersonId) {
+        self.audience.retain(|listener| listener.person != *person);
     }
 
     /// Places on stage that can be taken: without those kept for hosts who may come back. The first place of an empty
@@ -221,14 +254,14 @@ impl Room {
         self.settings.stage_limit.saturating_sub(self.claims.len()).max(1).max(self.stage.len())
     }
 
-    fn stage_is_full(&self) -> bool {
+    pub(crate) fn stage_is_full(&self) -> bool {
         self.stage.len() >= self.places()
     }
 }
 
-fn refuse_unless(actor: Role, target: Role, action: Action) -> Result<(), Refusal> {
-    if may(actor, target, action) {
+fn refuse_unless(actor: Role, target: Role, act: Act) -> Result<(), Refusal> {
+    if may(actor, target, act) {
         return Ok(());
     }
-    Err(Refusal::new(Code::NotAllowed, format!("{action:?} by a {actor:?}")))
+    Err(Refusal::new(Code::NotAllowed, format!("{act:?} by a {actor:?}")))
 }

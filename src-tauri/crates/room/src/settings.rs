@@ -1,9 +1,10 @@
 //! The numbers a house may choose for its rooms.
 
 use serambi_protocol::limits;
+use serde::{Deserialize, Serialize};
 
 /// How long things last in a room and how many people fit on its stage. Times in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// People on stage at once, host included; at least one fits whatever stands here.
     pub stage_limit: usize,
@@ -18,10 +19,20 @@ pub struct Settings {
     pub hand_again_ms: u64,
     /// Moderators get at most one cue about raised hands in this long.
     pub hand_cue_ms: u64,
+    /// A person of whom nothing was heard for this long has a weak connection.
+    pub weak_ms: u64,
+    /// A person of whom nothing was heard for this long is away, or without sound.
+    pub away_ms: u64,
     /// A lost connection keeps seat, role and hand for this long.
     pub seat_kept_ms: u64,
     /// A host who dropped out or left without handing over is host again within this long.
     pub host_return_ms: u64,
+    /// Whoever was removed without a block cannot come back for this long.
+    pub removed_ms: u64,
+    /// Whoever was inside so shortly ago comes into a locked room all the same.
+    pub lock_return_ms: u64,
+    /// With nobody on stage, the listener who has been there longest is asked to run the room after this long.
+    pub stage_offer_ms: u64,
     /// With nobody on stage the room waits this long for somebody to come back.
     pub empty_stage_ms: u64,
     /// With nobody in it at all the room ends after this long.
@@ -37,8 +48,13 @@ impl Default for Settings {
             invite_again_ms: limits::INVITE_AGAIN_MS,
             hand_again_ms: limits::HAND_AGAIN_MS,
             hand_cue_ms: limits::HAND_CUE_MS,
+            weak_ms: limits::WEAK_MS,
+            away_ms: limits::AWAY_MS,
             seat_kept_ms: limits::SEAT_KEPT_MS,
             host_return_ms: limits::HOST_RETURN_MS,
+            removed_ms: limits::REMOVED_MS,
+            lock_return_ms: limits::LOCK_RETURN_MS,
+            stage_offer_ms: limits::STAGE_OFFER_MS,
             empty_stage_ms: limits::EMPTY_STAGE_MS,
             empty_room_ms: limits::EMPTY_ROOM_MS,
         }

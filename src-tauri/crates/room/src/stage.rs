@@ -6,11 +6,16 @@ use serambi_protocol::{
     PersonId,
     view::{Role, RoomTime},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::succession::successor;
 
+/// Ranks of moderators and of speakers begin here; both stay exact in a JavaScript number.
+const MODERATORS_RANK: u64 = 1 << 40;
+const SPEAKERS_RANK: u64 = 2 << 40;
+
 /// One person's place on stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) person: PersonId,
     pub(crate) muted: bool,
@@ -27,7 +32,7 @@ impl Place {
 }
 
 /// A stage has a host or nobody at all: there is no way to write down two hosts, or speakers without one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Held {
         host: Place,
@@ -36,13 +41,15 @@ enum State {
     },
     Empty {
         since: RoomTime,
-        /// Former speakers who were asked back and said "not now".
+        /// Whoever was asked onto it and said "not now".
         not_now: BTreeSet<PersonId>,
+        /// The time has come to ask a listener.
+        is_offered: bool,
     },
 }
 
 /// The stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stage {
     state: State,
     /// Grows with everybody who comes on stage or becomes a moderator.
@@ -59,7 +66,7 @@ impl Stage {
 
     /// A stage with nobody on it since then.
     pub(crate) fn empty(since: RoomTime) -> Self {
-        Self { state: State::Empty { since, not_now: BTreeSet::new() }, count: 0 }
+        Self { state: State::Empty { since, not_now: BTreeSet::new(), is_offered: false }, count: 0 }
     }
 
     /// Host first.
@@ -113,6 +120,35 @@ impl Stage {
         })
     }
 
+    /// A number that orders the stage as it is shown: the host, then moderators, then speakers.
+    pub(crate) fn rank_of(&self, place: &Place) -> u64 {
+        match place.moderator_since {
+            _ if self.host() == Some(&place.person) => 0,
+            Some(since) => MODERATORS_RANK + since,
+            None => SPEAKERS_RANK + place.stepped_up,
+        }
+    }
+
+    /// The time has come to ask a listener onto the empty stage. False if it had come before, or the stage is not empty.
+    pub(crate) fn offer(&mut self) -> bool {
+        match &mut self.state {
+            State::Empty { is_offered, .. } => !std::mem::replace(is_offered, true),
+            State::Held { .. } => false,
+        }
+    }
+
+    /// Has the time come?
+    pub(crate) fn is_offered(&self) -> bool {
+        matches!(self.state, State::Empty { is_offered: true, .. })
+    }
+
+    /// Nobody on stage is heard until they unmute themselves.
+    pub(crate) fn mute_all(&mut self) {
+        if let State::Held { host, others } = &mut self.state {
+            std::iter::once(host).chain(others).for_each(|place| place.muted = true);
+        }
+    }
+
     /// Comes on stage, muted: as a speaker, or as host if nobody is there.
     pub(crate) fn step_up(&mut self, person: PersonId) {
         let stepped_up = self.count();
@@ -142,7 +178,7 @@ impl Stage {
         &mut self,
         now: RoomTime,
         person: &PersonId,
-        is_away: impl Fn(&PersonId) -> bool,
+        has_sound: impl Fn(&PersonId) -> bool,
     ) -> Option<PersonId> {
         let count = self.count();
         let State::Held { host, others } = &mut self.state else { return None };
@@ -150,13 +186,13 @@ impl Stage {
             others.retain(|place| place.person != *person);
             return None;
         }
-        let Some(next) = successor(others, is_away) else {
-            self.state = State::Empty { since: now, not_now: BTreeSet::new() };
+        let Some(next) = successor(others, has_sound) else {
+            self.state = State::Empty { since: now, not_now: BTreeSet::new(), is_offered: false };
             return None;
         };
         *host = others.remove(next);
         host.moderator_since.get_or_insert(count);
-        Some(host.person.clone())
+        Some(host.person)
     }
 
     /// Makes somebody on stage host; the host until now stays as a moderator.
@@ -194,10 +230,17 @@ impl Stage {
         place.is_some_and(|place| std::mem::replace(&mut place.muted, muted) != muted)
     }
 
-    /// Remembers that a former speaker does not want to come back onto the empty stage for now.
+    /// Another host, because the present one has no sound; that one stays as a moderator. The answer is the new host.
+    pub(crate) fn pass_on(&mut self, has_sound: impl Fn(&PersonId) -> bool) -> Option<PersonId> {
+        let next = self.others().iter().find(|place| has_sound(&place.person))?.person;
+        self.hand_over(&next);
+        Some(next)
+    }
+
+    /// Remembers that somebody does not want to come onto the empty stage for now.
     pub(crate) fn not_now(&mut self, person: &PersonId) {
         if let State::Empty { not_now, .. } = &mut self.state {
-            not_now.insert(person.clone());
+            not_now.insert(*person);
         }
     }
 

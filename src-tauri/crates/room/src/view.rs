@@ -1,57 +1,112 @@
 //! What one person may see of the room, and what can be seen from outside.
 
 use serambi_protocol::{
-    PersonId, RoomView,
+    Act, Code, PersonId, RoomView,
     api::{CardPerson, RoomCard},
     limits::AUDIENCE_LISTED,
-    view::{HandView, HandsView, InvitationView, InvitedView, PersonView, Role, RoomTime, YouView},
+    view::{
+        Counts, HandView, InvitationKind, InvitationView, InvitedView, PersonView, Rights, Role, RoleView, RoomRecord,
+        RoomTime, YouView,
+    },
 };
 
-use crate::{permission::Action, permission::may, room::Room, succession::successor};
+use crate::{
+    hand_queue::Hand,
+    invitation::Invitation,
+    permission::{may, rights_of},
+    room::Room,
+    seat::Seat,
+    succession::successor,
+};
 
 impl Room {
-    /// The room as this person may see it; none if they have no seat. Listeners see of the hand queue only their own
-    /// place; hand marks are for moderators and the person; invitations for moderators.
+    /// The room as this person may see it; none if they have no seat.
     pub fn view_for(&self, now: RoomTime, person: &PersonId) -> Option<RoomView> {
-        let role = self.role_of(person)?;
-        Some(RoomView {
-            id: self.id.clone(),
-            title: self.title.clone(),
-            host: self.host_name.clone(),
-            now,
-            you: self.you(person, role),
-            stage: self.stage.places().map(|place| self.face(&place.person, person, role)).collect(),
-            audience: self.audience.iter().take(AUDIENCE_LISTED).map(|who| self.face(who, person, role)).collect(),
-            listeners: count(self.audience.len()),
-            stage_limit: count(self.places()),
-            saves_upload: self.saves_upload,
-            hands: self.hands_for(role),
-            invitations: self.invitations_for(role),
-            ends_at: self.stage_ends_at(),
-        })
+        let you = self.you(person)?;
+        let shared = self.role_view(you.role);
+        Some(RoomView::new(now, you, shared))
     }
 
-    /// What can be seen before joining.
-    pub fn card(&self) -> RoomCard {
-        let face = |person: &PersonId| CardPerson { id: person.clone(), name: self.name_of(person) };
-        RoomCard {
-            id: self.id.clone(),
-            title: self.title.clone(),
-            host: self.host_name.clone(),
-            stage: self.stage.places().map(|place| face(&place.person)).collect(),
-            listeners: count(self.audience.len()),
+    /// What everybody of this role sees. Only those on stage see the hand queue, only moderators the invitations.
+    pub fn role_view(&self, role: Role) -> RoleView {
+        let stage = self.stage.places().map(|place| self.face(&place.person, self.stage.rank_of(place)));
+        let listed = self.audience.iter().take(AUDIENCE_LISTED);
+        RoleView {
+            room: self.record(),
+            counts: Counts { listeners: count(self.audience.len()) },
+            rights: self.rights(role),
+            stage: stage.collect(),
+            audience: listed.map(|listener| self.face(&listener.person, listener.rank)).collect(),
+            hands: if may(role, role, Act::SeeQueue) { self.queue() } else { Vec::new() },
+            invitations: if may(role, role, Act::Invite) { self.invitations() } else { Vec::new() },
         }
     }
 
-    fn you(&self, person: &PersonId, role: Role) -> YouView {
-        YouView {
-            id: person.clone(),
+    /// What is one person's own; none if they have no seat.
+    pub fn you(&self, person: &PersonId) -> Option<YouView> {
+        let role = self.role_of(person)?;
+        let successor = self.successor_of(role);
+        Some(YouView {
+            id: *person,
             role,
             muted: self.is_muted(person),
             place: self.hands.place_of(person).map(count),
             hand_blocked_until: self.hands.blocked_until(person),
+            hand_refused: self.hand_refused(person, role),
             invitation: self.invitation_of(person),
-            successor: self.successor_of(role),
+            may: self.own_acts(person, role),
+            leaving_asks: self.seats.len() > 1 && (role == Role::Host || successor.is_some()),
+            successor,
+        })
+    }
+
+    fn record(&self) -> RoomRecord {
+        RoomRecord {
+            id: self.id,
+            title: self.title.clone(),
+            host: self.host_name.clone(),
+            stage_limit: count(self.places()),
+            locked: self.locked,
+            saves_upload: self.saves_upload,
+            hand_scope: self.hands.scope,
+            ends_at: self.stage_ends_at(),
+        }
+    }
+
+    fn rights(&self, role: Role) -> Rights {
+        let rights = rights_of(role, self.host_is_here());
+        let is_refused = self.stage_is_full() && may(role, role, Act::Invite);
+        Rights { invite_refused: is_refused.then_some(Code::StageFull), ..rights }
+    }
+
+    fn hand_refused(&self, person: &PersonId, role: Role) -> Option<Code> {
+        let could_raise = may(role, role, Act::RaiseHand) && !self.hands.is_up(person);
+        self.why_no_hand(person).filter(|_| could_raise)
+    }
+
+    fn own_acts(&self, person: &PersonId, role: Role) -> Vec<Act> {
+        let has_hand = self.hands.is_up(person);
+        let is_invited = self.invitations.open_of(person).is_some() || self.may_take_empty_stage(person);
+        let acts = [
+            (Act::RaiseHand, !has_hand && self.why_no_hand(person).is_none()),
+            (Act::LowerHand, has_hand),
+            (Act::AcceptInvitation, is_invited && !self.stage_is_full()),
+            (Act::SendVoice, true),
+            (Act::StepDown, self.why_no_step_down(role).is_none()),
+        ];
+        acts.into_iter().filter(|(act, is_so)| *is_so && may(role, role, *act)).map(|(act, _)| act).collect()
+    }
+
+    /// What can be seen before joining.
+    pub fn card(&self) -> RoomCard {
+        let face = |person: &PersonId| CardPerson { id: *person, name: self.name_of(person) };
+        RoomCard {
+            id: self.id,
+            title: self.title.clone(),
+            host: self.host_name.clone(),
+            stage: self.stage.places().map(|place| face(&place.person)).collect(),
+            listeners: count(self.audience.len()),
+            locked: self.locked,
         }
     }
 
@@ -59,30 +114,32 @@ impl Room {
     fn invitation_of(&self, person: &PersonId) -> Option<InvitationView> {
         let made = self.invitations.open_of(person).map(|invitation| InvitationView {
             by: invitation.by.clone(),
-            answers_hand: invitation.answers_hand,
+            kind: if invitation.answers_hand { InvitationKind::YourTurn } else { InvitationKind::Invited },
             until: invitation.until,
         });
-        let asked_back = self.may_come_straight_back(person) && !self.stage.said_not_now(person);
+        let is_asked = self.may_take_empty_stage(person) && !self.stage.said_not_now(person);
         made.or_else(|| {
-            let until = self.stage_ends_at().filter(|_| asked_back)?;
-            Some(InvitationView { by: self.host_name.clone(), answers_hand: true, until })
+            let until = self.stage_ends_at().filter(|_| is_asked)?;
+            let was_there = self.may_come_straight_back(person);
+            let kind = if was_there { InvitationKind::YourTurn } else { InvitationKind::RunRoom };
+            Some(InvitationView { by: self.host_name.clone(), kind, until })
         })
     }
 
     fn successor_of(&self, role: Role) -> Option<String> {
         let others = self.stage.others();
-        let next = successor(others, |person| self.is_away(person)).filter(|_| role == Role::Host)?;
+        let next = successor(others, |person| self.has_sound(person)).filter(|_| role == Role::Host)?;
         others.get(next).map(|place| self.name_of(&place.person))
     }
 
-    fn face(&self, person: &PersonId, onlooker: &PersonId, role: Role) -> PersonView {
+    fn face(&self, person: &PersonId, rank: u64) -> PersonView {
         PersonView {
-            id: person.clone(),
+            id: *person,
+            rank,
             name: self.name_of(person),
             role: self.stage.role_of(person).unwrap_or(Role::Listener),
             muted: self.is_muted(person),
-            away: self.is_away(person),
-            hand: (role.may_moderate() || person == onlooker) && self.hands.is_up(person),
+            connection: self.seats.get(person).map(|seat: &Seat| seat.shown).unwrap_or_default(),
         }
     }
 
@@ -90,34 +147,26 @@ impl Room {
         self.stage.place_of(person).is_none_or(|place| place.muted)
     }
 
-    fn hands_for(&self, role: Role) -> HandsView {
-        let queue: Vec<HandView> = if may(role, role, Action::SeeQueue) { self.queue() } else { Vec::new() };
-        HandsView { scope: self.hands.scope, count: count(queue.len()), queue }
-    }
-
     fn queue(&self) -> Vec<HandView> {
-        let hands = self.hands.hands().iter();
-        hands
-            .map(|hand| HandView {
-                person: hand.person.clone(),
-                name: self.name_of(&hand.person),
-                raised_at: hand.raised_at,
-            })
-            .collect()
+        let view = |hand: &Hand| HandView {
+            id: hand.person,
+            rank: hand.rank,
+            name: self.name_of(&hand.person),
+            raised_at: hand.raised_at,
+        };
+        self.hands.hands().iter().map(view).collect()
     }
 
-    fn invitations_for(&self, role: Role) -> Vec<InvitedView> {
-        if !may(role, role, Action::Invite) {
-            return Vec::new();
-        }
-        let invitations = self.invitations.iter();
-        invitations
-            .map(|invitation| InvitedView {
-                person: invitation.person.clone(),
-                name: self.name_of(&invitation.person),
-                state: invitation.state,
-            })
-            .collect()
+    fn invitations(&self) -> Vec<InvitedView> {
+        let view = |invitation: &Invitation| InvitedView {
+            id: invitation.person,
+            rank: invitation.rank,
+            name: self.name_of(&invitation.person),
+            state: invitation.state,
+            refused: invitation.why_not_again(),
+            until: invitation.until,
+        };
+        self.invitations.iter().map(view).collect()
     }
 }
 

@@ -3,7 +3,10 @@
 use serambi_protocol::{Code, Notice, PersonId, Refusal, view::RoomTime};
 
 use super::Room;
-use crate::{outcome::Outcome, seat::Seat};
+use crate::{
+    outcome::Outcome,
+    seat::{Half, Seat},
+};
 
 impl Room {
     /// Somebody comes in, or comes in again: a kept seat is theirs with role and hand, muted. A host who dropped out or
@@ -11,60 +14,49 @@ impl Room {
     /// Everybody else arrives in the audience. `name` is taken as it is.
     ///
     /// # Errors
-    /// `room_ended`, `blocked`.
+    /// `room_ended`, `blocked`, `removed_recently`, `room_locked`.
     pub fn join(&mut self, now: RoomTime, person: &PersonId, name: &str) -> Result<Outcome, Refusal> {
-        self.when_time_has_passed(now, |room, out| room.come_in(person, name, out))
+        self.when_time_has_passed(now, |room, out| room.come_in(now, person, name, out))
     }
 
-    /// The house has heard nothing from somebody for a while: they are away, and the seat is kept.
-    pub fn connection_lost(&mut self, now: RoomTime, person: &PersonId) -> Outcome {
-        let out = self.pass_time(now);
-        if let Some(seat) = self.seats.get_mut(person) {
-            seat.away_since.get_or_insert(now);
-        }
-        out
-    }
-
-    /// The house hears from somebody again. If the seat was given up meanwhile they have to join again.
-    pub fn connection_back(&mut self, now: RoomTime, person: &PersonId) -> Outcome {
-        let mut out = self.pass_time(now);
-        if self.is_away(person) {
-            self.return_to_seat(person, &mut out);
-        }
-        out
-    }
-
-    fn come_in(&mut self, person: &PersonId, name: &str, out: &mut Outcome) -> Result<(), Refusal> {
+    fn come_in(&mut self, now: RoomTime, person: &PersonId, name: &str, out: &mut Outcome) -> Result<(), Refusal> {
         self.refuse_if_over()?;
-        if self.blocked.contains(person) {
-            return Err(Code::Blocked.into());
-        }
+        self.refuse_at_the_door(now, person)?;
         // A seat that was given up a moment ago, unnoticed until now: whoever is in the room is not told to be out of it.
         out.closed.retain(|(gone, _)| gone != person);
         if let Some(seat) = self.seats.get_mut(person) {
             seat.name = name.to_owned();
+            seat.house = Half::Alive;
+            seat.sound = Half::Unknown;
+            seat.show(now, &self.settings);
             if self.stage.host() == Some(person) {
                 self.host_name = name.to_owned();
             }
-            self.return_to_seat(person, out);
+            self.mute_returning(person, out);
         } else {
             self.take_new_seat(person, name, out);
         }
         Ok(())
     }
 
-    /// Whoever comes back to the stage comes back muted: nobody is heard before they know that they are.
-    fn return_to_seat(&mut self, person: &PersonId, out: &mut Outcome) {
-        if let Some(seat) = self.seats.get_mut(person) {
-            seat.away_since = None;
+    fn refuse_at_the_door(&self, now: RoomTime, person: &PersonId) -> Result<(), Refusal> {
+        let is_before = |until: Option<&RoomTime>| until.is_some_and(|until| *until > now);
+        if self.blocked.contains(person) {
+            return Err(Code::Blocked.into());
         }
-        if self.stage.set_muted(person, true) {
-            out.mute(person);
+        if is_before(self.removed.get(person)) {
+            return Err(Code::RemovedRecently.into());
         }
+        let was_here =
+            self.seats.contains_key(person) || self.claims.has(person) || is_before(self.departed.get(person));
+        if self.locked && !was_here {
+            return Err(Code::RoomLocked.into());
+        }
+        Ok(())
     }
 
     fn take_new_seat(&mut self, person: &PersonId, name: &str, out: &mut Outcome) {
-        self.seats.insert(person.clone(), Seat::taken_by(name));
+        self.seats.insert(*person, Seat::taken_by(name));
         self.deserted_since = None;
         let was_host = self.claims.has(person);
         self.claims.use_up(person);
@@ -73,7 +65,7 @@ impl Room {
         } else if self.may_come_straight_back(person) {
             self.step_up(person, out);
         } else {
-            self.audience.push(person.clone());
+            self.add_listener(person);
         }
     }
 
@@ -82,26 +74,38 @@ impl Room {
         self.stage.empty_since().is_some() && self.former_speakers.contains(person)
     }
 
+    /// The listener who is asked to run the room while nobody is on stage: who has been there longest.
+    pub(crate) fn offered_stage(&self) -> Option<PersonId> {
+        let is_willing = |person: &PersonId| self.has_sound(person) && !self.stage.said_not_now(person);
+        let listeners = self.audience.iter().map(|listener| listener.person);
+        listeners.filter(|_| self.stage.is_offered()).find(is_willing)
+    }
+
+    /// May this person come onto the stage without an invitation: back onto an empty one, or because it was offered?
+    pub(crate) fn may_take_empty_stage(&self, person: &PersonId) -> bool {
+        self.may_come_straight_back(person) || self.offered_stage().as_ref() == Some(person)
+    }
+
     /// Comes on stage, muted; as host if nobody is there.
     pub(super) fn step_up(&mut self, person: &PersonId, out: &mut Outcome) {
         if self.stage.empty_since().is_some() {
             return self.step_up_as_host(person, out);
         }
-        self.stage.step_up(person.clone());
+        self.stage.step_up(*person);
         self.after_stepping_up(person, out);
     }
 
     fn step_up_as_host(&mut self, person: &PersonId, out: &mut Outcome) {
-        self.stage.step_up_as_host(person.clone());
+        self.stage.step_up_as_host(*person);
         self.after_stepping_up(person, out);
         self.announce_host(person, out);
     }
 
     fn after_stepping_up(&mut self, person: &PersonId, out: &mut Outcome) {
-        self.audience.retain(|listener| listener != person);
+        self.take_listener(person);
         self.hands.lower(person);
         self.invitations.remove(person);
-        self.former_speakers.insert(person.clone());
+        self.former_speakers.insert(*person);
         out.may_publish(person, true);
         out.tell(person, Notice::OnStage);
         out.tell_each(self.everybody_but(person), &Notice::JoinedStage { name: self.name_of(person) });

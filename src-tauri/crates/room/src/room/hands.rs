@@ -1,13 +1,13 @@
 //! Raising a hand, and what moderators do with raised hands.
 
 use serambi_protocol::{
-    Code, Notice, PersonId, Refusal,
+    Act, Code, Notice, PersonId, Refusal,
     command::HandScope,
-    view::{Role, RoomTime},
+    view::{InvitationState, Role, RoomTime},
 };
 
 use super::{Room, refuse_unless};
-use crate::{outcome::Outcome, permission::Action};
+use crate::outcome::Outcome;
 
 impl Room {
     pub(super) fn raise_hand(&mut self, now: RoomTime, actor: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
@@ -17,11 +17,14 @@ impl Room {
         if self.hands.is_up(actor) {
             return Ok(());
         }
-        self.refuse_hand_out_of_scope(actor)?;
-        if self.hands.blocked_until(actor).is_some() {
-            return Err(Code::HandTooSoon.into());
+        if let Some(code) = self.why_no_hand(actor) {
+            return Err(code.into());
         }
         self.hands.raise(now, actor);
+        // Whoever raises a hand after "Maybe later" may be invited at once.
+        if self.invitations.of(actor).is_some_and(|invitation| invitation.state == InvitationState::Later) {
+            self.invitations.remove(actor);
+        }
         if self.hands.take_cue(now, self.settings.hand_cue_ms) {
             let count = u32::try_from(self.hands.len()).unwrap_or(u32::MAX);
             self.tell_moderators(&Notice::HandRaised { name: self.name_of(actor), count }, out);
@@ -29,12 +32,13 @@ impl Room {
         Ok(())
     }
 
-    fn refuse_hand_out_of_scope(&self, actor: &PersonId) -> Result<(), Refusal> {
-        let followed = self.seats.get(actor).is_some_and(|seat| seat.followed);
+    /// Why this listener's hand cannot go up now; none if it can.
+    pub(crate) fn why_no_hand(&self, person: &PersonId) -> Option<Code> {
+        let followed = self.seats.get(person).is_some_and(|seat| seat.followed);
         match self.hands.scope {
-            HandScope::Off => Err(Code::HandsOff.into()),
-            HandScope::Followed if !followed => Err(Code::HandsFollowedOnly.into()),
-            HandScope::Followed | HandScope::Everyone => Ok(()),
+            HandScope::Off => Some(Code::HandsOff),
+            HandScope::Followed if !followed => Some(Code::HandsFollowedOnly),
+            HandScope::Followed | HandScope::Everyone => self.hands.blocked_until(person).map(|_| Code::HandTooSoon),
         }
     }
 
@@ -51,7 +55,7 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target(actor, person, Action::Invite)?;
+        self.target(actor, person, Act::Invite)?;
         if !self.hands.is_up(person) {
             return Err(Code::HandNotUp.into());
         }
@@ -64,7 +68,7 @@ impl Room {
     /// Nobody has to wait before raising a hand again: clearing the queue is how a new question starts. Invitations
     /// that are on their way stay, so "this one, and everybody else later" can be said in two presses.
     pub(super) fn lower_all_hands(&mut self, role: Role, out: &mut Outcome) -> Result<(), Refusal> {
-        refuse_unless(role, role, Action::Invite)?;
+        refuse_unless(role, role, Act::LowerAllHands)?;
         let lowered = self.hands.lower_all();
         out.tell_each(&lowered, &Notice::HandDismissed);
         Ok(())
@@ -72,7 +76,7 @@ impl Room {
 
     /// Hands that are up stay up.
     pub(super) fn set_hand_scope(&mut self, role: Role, scope: HandScope) -> Result<(), Refusal> {
-        refuse_unless(role, role, Action::ChangeRoom)?;
+        refuse_unless(role, role, Act::SetHandScope)?;
         self.hands.scope = scope;
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Invitations to the stage: made, taken back, accepted, put off. Nobody is put on stage without agreeing.
 
 use serambi_protocol::{
-    Code, Notice, PersonId, Refusal,
+    Act, Code, Notice, PersonId, Refusal,
     view::{InvitationState, RoomTime},
 };
 
 use super::Room;
-use crate::{invitation::Invitation, outcome::Outcome, permission::Action};
+use crate::{invitation::Invitation, outcome::Outcome};
 
 impl Room {
     pub(super) fn invite(
@@ -16,14 +16,12 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        let target = self.target(actor, person, Action::Invite)?;
+        let target = self.target(actor, person, Act::Invite)?;
         if target.is_on_stage() {
             return Err(Code::AlreadyOnStage.into());
         }
-        match self.invitations.of(person).map(|invitation| invitation.state) {
-            Some(InvitationState::Open) => return Err(Code::AlreadyInvited.into()),
-            Some(InvitationState::Later) => return Err(Code::InviteTooSoon.into()),
-            Some(InvitationState::NoAnswer) | None => {}
+        if let Some(code) = self.invitations.of(person).and_then(Invitation::why_not_again) {
+            return Err(code.into());
         }
         if self.stage_is_full() {
             return Err(Code::StageFull.into());
@@ -39,11 +37,12 @@ impl Room {
         let answers_hand = self.hands.is_up(person);
         let open_ms = if answers_hand { self.settings.turn_invitation_ms } else { self.settings.invitation_ms };
         Invitation {
-            person: person.clone(),
+            person: *person,
             by: self.name_of(actor),
             answers_hand,
             state: InvitationState::Open,
             until: now.after(open_ms),
+            rank: 0,
         }
     }
 
@@ -53,7 +52,7 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target(actor, person, Action::Invite)?;
+        self.target(actor, person, Act::Invite)?;
         self.invitations.open_of(person).ok_or(Code::InvitationGone)?;
         self.invitations.remove(person);
         out.tell(person, Notice::InvitationCancelled);
@@ -65,7 +64,7 @@ impl Room {
         if self.may_publish(actor) {
             return Err(Code::AlreadyOnStage.into());
         }
-        if self.invitations.open_of(actor).is_none() && !self.may_come_straight_back(actor) {
+        if self.invitations.open_of(actor).is_none() && !self.may_take_empty_stage(actor) {
             return Err(Code::InvitationGone.into());
         }
         if self.stage_is_full() {
@@ -81,11 +80,16 @@ impl Room {
         actor: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        let is_invited = self.invitations.open_of(actor).is_some();
-        if !is_invited && !self.may_come_straight_back(actor) {
+        let invitation = self.invitations.open_of(actor);
+        let (is_invited, answers_hand) =
+            (invitation.is_some(), invitation.is_some_and(|invitation| invitation.answers_hand));
+        if !is_invited && !self.may_take_empty_stage(actor) {
             return Err(Code::InvitationGone.into());
         }
         self.stage.not_now(actor);
+        if answers_hand {
+            self.hands.lower(actor);
+        }
         if is_invited {
             self.invitations.put_off(actor, now.after(self.settings.invite_again_ms));
             self.tell_moderators(&Notice::SaidLater { name: self.name_of(actor) }, out);

@@ -1,15 +1,15 @@
 //! Going to the audience, going away, and the end of the room.
 
 use serambi_protocol::{
-    Code, Notice, PersonId, Refusal,
+    Act, Code, Notice, PersonId, Refusal,
     event::ClosedReason,
     view::{Role, RoomTime},
 };
 
-use super::{Room, refuse_unless};
+use super::Room;
 use crate::{
     outcome::Outcome,
-    permission::Action,
+    permission::may_end,
     seat::Seat,
     stage::{Place, Stage},
 };
@@ -23,18 +23,24 @@ impl Room {
         role: Role,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        if !role.is_on_stage() {
-            return Err(Code::NotOnStage.into());
-        }
-        if role == Role::Host && !self.has_another_moderator() {
-            return Err(Code::LastModerator.into());
+        if let Some(code) = self.why_no_step_down(role) {
+            return Err(code.into());
         }
         self.put_into_audience(now, actor, out);
         Ok(())
     }
 
+    /// Why somebody of this role cannot go to the audience now; none if they can.
+    pub(crate) fn why_no_step_down(&self, role: Role) -> Option<Code> {
+        match role {
+            Role::Listener => Some(Code::NotOnStage),
+            Role::Host if !self.has_another_moderator() => Some(Code::LastModerator),
+            Role::Host | Role::Moderator | Role::Speaker => None,
+        }
+    }
+
     fn has_another_moderator(&self) -> bool {
-        self.stage.others().iter().filter(|place| place.is_moderator()).any(|place| !self.is_away(&place.person))
+        self.stage.others().iter().filter(|place| place.is_moderator()).any(|place| self.has_sound(&place.person))
     }
 
     pub(super) fn move_to_audience(
@@ -44,21 +50,23 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target_on_stage(actor, person, Action::MoveToAudience)?;
+        self.target_on_stage(actor, person, Act::MoveToAudience)?;
         self.put_into_audience(now, person, out);
+        self.former_speakers.remove(person);
         out.tell(person, Notice::MovedToAudience);
         Ok(())
     }
 
     fn put_into_audience(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
         out.may_publish(person, false);
-        self.audience.push(person.clone());
+        self.add_listener(person);
         self.take_off_stage(now, person, out);
     }
 
     /// The one way off the stage: whoever it is, somebody else is host afterwards or nobody is left.
     fn take_off_stage(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
-        let new_host = self.stage.step_down(now, person, |other| self.seats.get(other).is_none_or(Seat::is_away));
+        let seats = &self.seats;
+        let new_host = self.stage.step_down(now, person, |other| seats.get(other).is_some_and(Seat::has_sound));
         if let Some(host) = new_host {
             self.announce_host(&host, out);
         }
@@ -73,7 +81,7 @@ impl Room {
 
     /// The seat was kept long enough. The claim of a host counts from the loss of the connection.
     pub(super) fn give_up_seat(&mut self, now: RoomTime, person: &PersonId, out: &mut Outcome) {
-        let lost_at = self.seats.get(person).and_then(|seat| seat.away_since).unwrap_or(now);
+        let lost_at = self.seats.get(person).and_then(Seat::silent_since).unwrap_or(now);
         self.keep_claim_of_host(person, lost_at);
         self.take_seat_away(now, person, ClosedReason::Lost, out);
     }
@@ -92,17 +100,24 @@ impl Room {
         block: bool,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target(actor, person, Action::Remove)?;
+        self.target(actor, person, Act::Remove)?;
         if block {
-            self.blocked.insert(person.clone());
+            self.blocked.insert(*person);
+        } else {
+            self.removed.retain(|_, until| *until > now);
+            self.removed.insert(*person, now.after(self.settings.removed_ms));
         }
+        self.former_speakers.remove(person);
         self.take_seat_away(now, person, ClosedReason::Removed, out);
+        self.departed.remove(person);
         Ok(())
     }
 
     fn take_seat_away(&mut self, now: RoomTime, person: &PersonId, reason: ClosedReason, out: &mut Outcome) {
         self.seats.remove(person);
-        self.audience.retain(|listener| listener != person);
+        self.departed.retain(|_, until| *until > now);
+        self.departed.insert(*person, now.after(self.settings.lock_return_ms));
+        self.take_listener(person);
         self.hands.lower(person);
         self.invitations.remove(person);
         out.close(person, reason);
@@ -114,11 +129,20 @@ impl Room {
     }
 
     pub(super) fn end_for_everyone(&mut self, role: Role, out: &mut Outcome) -> Result<(), Refusal> {
-        let host_is_here = self.stage.host().is_some_and(|host| !self.is_away(host));
-        let action = if host_is_here { Action::EndRoom } else { Action::EndRoomWithoutHost };
-        refuse_unless(role, role, action)?;
+        if !may_end(role, self.host_is_here()) {
+            return Err(Refusal::new(Code::NotAllowed, format!("ending the room by a {role:?}")));
+        }
         self.end(out);
         Ok(())
+    }
+
+    /// Nobody ever connected to this room: it ends.
+    pub fn abandon(&mut self, now: RoomTime) -> Outcome {
+        let mut out = self.pass_time(now);
+        if !self.over {
+            self.end(&mut out);
+        }
+        out
     }
 
     /// Everybody is out and nothing is left to happen.
@@ -137,10 +161,10 @@ impl Room {
     pub(super) fn seats_due(&self, now: RoomTime) -> Vec<PersonId> {
         let is_due = |person: &&PersonId| {
             let seat = self.seats.get(*person);
-            let until = seat.and_then(|seat| seat.kept_until(self.settings.seat_kept_ms));
+            let until = seat.and_then(|seat| seat.kept_until(&self.settings));
             until.is_some_and(|until| until <= now)
         };
         let from_the_back = self.stage.places().rev().map(|place: &Place| &place.person);
-        self.audience.iter().chain(from_the_back).filter(is_due).cloned().collect()
+        self.audience.iter().map(|listener| &listener.person).chain(from_the_back).filter(is_due).cloned().collect()
     }
 }

@@ -20,14 +20,28 @@ impl Room {
         if self.over {
             return None;
         }
-        let seats = self.seats.values().filter_map(|seat| seat.kept_until(self.settings.seat_kept_ms));
-        let others = [self.hands.deadline(), self.invitations.deadline(), self.claims.deadline(), self.room_ends_at()];
-        seats.chain(others.into_iter().flatten()).min()
+        let settings = &self.settings;
+        let seats = self.seats.values().flat_map(|seat| [seat.kept_until(settings), seat.next_change(settings)]);
+        let others = [
+            self.hands.deadline(),
+            self.invitations.deadline(),
+            self.claims.deadline(),
+            self.soundless_host_until(),
+            self.stage_offer_at(),
+            self.room_ends_at(),
+        ];
+        seats.chain(others).flatten().min()
     }
 
     /// Nobody is on stage: when the room ends unless somebody comes back on it.
     pub(crate) fn stage_ends_at(&self) -> Option<RoomTime> {
         self.stage.empty_since().map(|since| since.after(self.settings.empty_stage_ms))
+    }
+
+    /// Nobody is on stage and no listener was asked onto it yet: when that is due.
+    fn stage_offer_at(&self) -> Option<RoomTime> {
+        let since = self.stage.empty_since().filter(|_| !self.stage.is_offered())?;
+        Some(since.after(self.settings.stage_offer_ms))
     }
 
     fn room_ends_at(&self) -> Option<RoomTime> {
@@ -39,6 +53,13 @@ impl Room {
         self.hands.expire(now);
         self.claims.expire(now);
         self.expire_invitations(now, out);
+        for seat in self.seats.values_mut() {
+            seat.show(now, &self.settings);
+        }
+        self.follow_soundless_host(now, out);
+        if self.stage_offer_at().is_some_and(|at| at <= now) {
+            self.offer_stage(out);
+        }
         for person in self.seats_due(now) {
             self.give_up_seat(now, &person, out);
         }
@@ -47,8 +68,19 @@ impl Room {
         }
     }
 
+    fn offer_stage(&mut self, out: &mut Outcome) {
+        self.stage.offer();
+        if let Some(person) = self.offered_stage() {
+            out.tell(&person, Notice::StageOffered);
+        }
+    }
+
     fn expire_invitations(&mut self, now: RoomTime, out: &mut Outcome) {
-        for person in self.invitations.expire(now, self.settings.invite_again_ms) {
+        for (person, answered_hand) in self.invitations.expire(now, self.settings.invite_again_ms) {
+            if answered_hand {
+                self.hands.lower(&person);
+                out.tell(&person, Notice::TurnPassed);
+            }
             self.tell_moderators(&Notice::NoAnswer { name: self.name_of(&person) }, out);
         }
     }

@@ -1,12 +1,9 @@
 //! Running the stage: mute, roles, what is sent, and handing the room over.
 
-use serambi_protocol::{Code, Notice, PersonId, Refusal, view::Role};
+use serambi_protocol::{Act, Code, Notice, PersonId, Refusal, view::Role};
 
 use super::{Room, refuse_unless};
-use crate::{
-    outcome::Outcome,
-    permission::{Action, may},
-};
+use crate::{outcome::Outcome, permission::may};
 
 impl Room {
     /// One's own microphone. There is no command for anybody else's to open.
@@ -19,19 +16,19 @@ impl Room {
     }
 
     pub(super) fn mute(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
-        self.target_on_stage(actor, person, Action::Mute)?;
+        self.target_on_stage(actor, person, Act::Mute)?;
         self.mute_now(actor, person, out);
         Ok(())
     }
 
     /// Everybody on stage whom this person may mute.
     pub(super) fn mute_everyone(&mut self, actor: &PersonId, role: Role, out: &mut Outcome) -> Result<(), Refusal> {
-        refuse_unless(role, Role::Speaker, Action::Mute)?;
+        refuse_unless(role, role, Act::MuteEveryone)?;
         let others: Vec<PersonId> = self
             .people()
             .filter(|member| member.role.is_on_stage() && member.person != actor)
-            .filter(|member| may(role, member.role, Action::Mute))
-            .map(|member| member.person.clone())
+            .filter(|member| may(role, member.role, Act::Mute))
+            .map(|member| *member.person)
             .collect();
         for person in &others {
             self.mute_now(actor, person, out);
@@ -53,7 +50,7 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target_on_stage(actor, person, Action::MakeModerator)?;
+        self.target_on_stage(actor, person, Act::MakeModerator)?;
         if self.stage.make_moderator(person) {
             out.tell(person, Notice::YouAreModerator);
         }
@@ -66,7 +63,7 @@ impl Room {
         person: &PersonId,
         out: &mut Outcome,
     ) -> Result<(), Refusal> {
-        self.target_on_stage(actor, person, Action::TakeModerator)?;
+        self.target_on_stage(actor, person, Act::TakeModerator)?;
         if self.stage.take_moderator(person) {
             out.tell(person, Notice::YouAreNotModerator);
         }
@@ -75,15 +72,22 @@ impl Room {
 
     /// The host alone: as a rule it is their link that carries everybody's voice to everybody.
     pub(super) fn save_upload(&mut self, role: Role, saves: bool) -> Result<(), Refusal> {
-        refuse_unless(role, role, Action::SaveUpload)?;
+        refuse_unless(role, role, Act::SaveUpload)?;
         self.saves_upload = saves;
+        Ok(())
+    }
+
+    /// Everybody inside stays, links work again once it is unlocked.
+    pub(super) fn set_locked(&mut self, role: Role, locked: bool) -> Result<(), Refusal> {
+        refuse_unless(role, role, Act::SetLocked)?;
+        self.locked = locked;
         Ok(())
     }
 
     /// Not to somebody who is away: the room would have a host who does not know it.
     pub(super) fn hand_over(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {
-        self.target_on_stage(actor, person, Action::HandOver)?;
-        if self.is_away(person) {
+        self.target_on_stage(actor, person, Act::HandOver)?;
+        if !self.has_sound(person) {
             return Err(Code::PersonNotHere.into());
         }
         self.stage.hand_over(person);

@@ -1,10 +1,10 @@
 //! The smaller rules between the numbered checks.
 
 use serambi_protocol::{
-    Code, Command, Notice,
+    Act, Code, Command, Notice,
     command::HandScope,
     event::ClosedReason,
-    view::{InvitationState, Role, RoomTime},
+    view::{InvitationKind, InvitationState, PersonConnection, Role, RoomTime},
 };
 use serambi_room::Settings;
 
@@ -73,16 +73,11 @@ fn raising_a_hand_twice_keeps_the_place_and_lowering_twice_does_nothing() {
 }
 
 #[test]
-fn a_listener_sees_their_own_place_and_a_speaker_the_queue_and_only_moderators_the_marks() {
+fn a_listener_sees_their_own_place_and_a_speaker_the_queue_and_only_moderators_the_invitations() {
     let mut room = Timetable::a_starts();
     room.joins("B C D").brings_up("D").raise_hands("B C").does("A", invite("B"));
-    let marks = |name: &str| room.view(name).audience.iter().map(|face| face.hand).collect::<Vec<_>>();
-    assert_eq!((room.queue("C").as_str(), room.view("C").hands.count, room.view("C").you.place), ("", 0, Some(2)));
-    assert_eq!(room.queue("D"), "B C");
-    assert_eq!(
-        (marks("A"), marks("B"), marks("C"), marks("D")),
-        (vec![true, true], vec![true, false], vec![false, true], vec![false, false])
-    );
+    assert_eq!((room.queue("C").as_str(), room.view("C").you.place), ("", Some(2)));
+    assert_eq!((room.queue("A").as_str(), room.queue("D").as_str()), ("B C", "B C"));
     assert_eq!(room.view("A").invitations.len(), 1);
     assert_eq!(room.view("D").invitations, []);
     assert_eq!(room.view("B").invitations, []);
@@ -183,12 +178,12 @@ fn listeners_and_speakers_cannot_run_the_room() {
 fn what_the_host_saves_everybody_sees_and_it_stays_with_the_room_when_the_host_changes() {
     let mut room = Timetable::a_starts();
     room.joins("B C D").brings_up("B C").does("A", make_moderator("C")).does("A", save_upload(true));
-    assert!("A B C D".split(' ').all(|name| room.view(name).saves_upload));
+    assert!("A B C D".split(' ').all(|name| room.view(name).room.saves_upload));
     room.does("A", hand_over("B"));
-    assert!(room.view("D").saves_upload);
+    assert!(room.view("D").room.saves_upload);
     assert_eq!(room.cannot("C", save_upload(false)), Code::NotAllowed);
     room.does("B", save_upload(false));
-    assert!(!room.view("D").saves_upload);
+    assert!(!room.view("D").room.saves_upload);
 }
 
 #[test]
@@ -224,7 +219,7 @@ fn the_last_moderator_cannot_go_to_the_audience_before_naming_another() {
     let mut room = Timetable::a_starts();
     room.joins("B").brings_up("B");
     assert_eq!(room.cannot("A", STEP_DOWN), Code::LastModerator);
-    room.does("A", make_moderator("B")).loses("B");
+    room.does("A", make_moderator("B")).are_away("B");
     assert_eq!(room.cannot("A", STEP_DOWN), Code::LastModerator, "one who is away cannot invite");
     room.is_back("B").does("A", to_audience("A"));
     assert_eq!((room.role("A"), room.role("B")), (Some(Role::Listener), Some(Role::Host)));
@@ -265,7 +260,7 @@ fn a_speaker_made_host_by_handing_over_is_a_moderator_after_handing_back() {
 #[test]
 fn a_room_is_not_handed_to_somebody_who_is_away() {
     let mut room = Timetable::a_starts();
-    room.joins("B").brings_up("B").loses("B");
+    room.joins("B").brings_up("B").are_away("B");
     assert_eq!(room.cannot("A", hand_over("B")), Code::PersonNotHere);
 }
 
@@ -283,12 +278,12 @@ fn a_host_who_left_quietly_is_host_again_within_ten_minutes() {
 fn the_place_of_a_host_who_may_come_back_is_kept_and_seen_to_be() {
     let mut room = Timetable::a_starts_with(Settings { stage_limit: 3, ..Settings::default() });
     room.joins("B C D").brings_up("B C").leaves("A");
-    assert_eq!(room.view("B").stage_limit, 2);
+    assert_eq!(room.view("B").room.stage_limit, 2);
     assert_eq!(room.cannot("B", invite("D")), Code::StageFull);
     room.joins("A");
     assert_eq!(room.stage(), "A B C");
     room.leaves("A").at(600_000);
-    assert_eq!(room.view("B").stage_limit, 3);
+    assert_eq!(room.view("B").room.stage_limit, 3);
     room.does("B", invite("D")).does("D", Command::AcceptInvitation);
     assert_eq!(room.stage(), "B C D");
 }
@@ -304,7 +299,7 @@ fn the_ten_minutes_of_a_host_count_from_the_loss_of_the_connection() {
 fn places_kept_for_former_hosts_do_not_keep_an_empty_stage_empty() {
     let mut room = Timetable::a_starts_with(Settings { stage_limit: 2, ..Settings::default() });
     room.joins("B C").brings_up("C").does("C", STEP_DOWN).brings_up("B").leaves("A B");
-    assert_eq!(room.view("C").stage_limit, 1);
+    assert_eq!(room.view("C").room.stage_limit, 1);
     room.does("C", Command::AcceptInvitation);
     assert_eq!(room.role("C"), Some(Role::Host));
     room.joins("B").joins("A");
@@ -317,9 +312,9 @@ fn a_host_who_comes_back_under_another_name_is_named_so() {
     let mut room = Timetable::a_starts();
     room.joins("B");
     let _ = room.room.join(room.now, &person("A"), "Ayu").unwrap();
-    assert_eq!(room.view("B").host, "Ayu");
+    assert_eq!(room.view("B").room.host, "Ayu");
     room.leaves("A");
-    assert_eq!(room.view("B").host, "Ayu");
+    assert_eq!(room.view("B").room.host, "Ayu");
 }
 
 #[test]
@@ -343,7 +338,7 @@ fn one_who_stood_in_is_host_again_until_the_first_host_is_back() {
 #[test]
 fn somebody_who_is_there_follows_the_host_before_somebody_who_is_away() {
     let mut room = Timetable::a_starts();
-    room.joins("B C").brings_up("B C").does("A", make_moderator("B")).loses("B");
+    room.joins("B C").brings_up("B C").does("A", make_moderator("B")).are_away("B");
     assert_eq!(room.view("A").you.successor, Some("C".into()));
     room.leaves("A");
     assert_eq!((room.role("B"), room.role("C")), (Some(Role::Moderator), Some(Role::Host)));
@@ -356,7 +351,7 @@ fn if_everybody_else_on_stage_is_away_one_of_them_is_host_all_the_same() {
     assert_eq!(room.role("B"), Some(Role::Host));
     room.at(60_000);
     assert_eq!(room.stage(), "");
-    assert_eq!(room.view("L").ends_at, Some(RoomTime(360_000)));
+    assert_eq!(room.view("L").room.ends_at, Some(RoomTime(360_000)));
 }
 
 #[test]
@@ -416,7 +411,7 @@ fn a_moderator_may_end_the_room_only_while_the_host_is_away() {
     let mut room = Timetable::a_starts();
     room.joins("B C").brings_up("B C").does("A", make_moderator("B"));
     assert_eq!(room.cannot("B", Command::EndRoom), Code::NotAllowed);
-    room.loses("A");
+    room.are_away("A");
     assert_eq!(room.cannot("C", Command::EndRoom), Code::NotAllowed);
     room.does("B", Command::EndRoom);
     assert!(room.room.is_over());
@@ -453,7 +448,7 @@ fn a_connection_that_was_never_lost_does_not_mute_when_it_is_said_to_be_back() {
 #[test]
 fn a_moderator_who_is_away_gets_no_cue() {
     let mut room = Timetable::a_starts();
-    room.joins("B C").brings_up("B").does("A", make_moderator("B")).loses("A").forget_notices().raise_hands("C");
+    room.joins("B C").brings_up("B").does("A", make_moderator("B")).are_away("A").forget_notices().raise_hands("C");
     assert_eq!(room.told("A"), []);
     assert_eq!(room.told("B").len(), 1);
 }
@@ -508,5 +503,172 @@ fn a_large_audience_is_listed_in_part_and_counted_in_full() {
         let _ = room.room.join(room.now, &serambi_protocol::PersonId::from_key(&key), "crowd").unwrap();
     }
     let view = room.view("A");
-    assert_eq!((view.audience.len(), view.listeners), (200, 250));
+    assert_eq!((view.audience.len(), view.counts.listeners), (200, 250));
+}
+
+#[test]
+fn check_21_a_locked_room_lets_in_only_who_was_there_two_minutes_ago() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").at(100_000).leaves("B C").does("A", lock(true));
+    assert!(room.view("A").room.locked && room.room.card().locked);
+    assert_eq!(room.cannot_join("D"), Code::RoomLocked);
+    room.at(130_000).joins("B").at(220_000);
+    assert_eq!(room.cannot_join("C"), Code::RoomLocked, "two minutes are over");
+    room.does("A", lock(false)).joins("C D");
+}
+
+#[test]
+fn a_locked_room_keeps_everybody_inside_and_lets_back_in_who_only_lost_the_connection_or_was_host() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").brings_up("B").does("A", make_moderator("B")).does("B", lock(true)).loses("A").joins("A");
+    room.leaves("A").at(500_000).joins("A");
+    assert_eq!(room.role("A"), Some(Role::Host), "a host may come back for ten minutes");
+}
+
+#[test]
+fn only_moderators_lock_the_room() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").brings_up("B");
+    assert_eq!((room.cannot("B", lock(true)), room.cannot("C", lock(true))), (Code::NotAllowed, Code::NotAllowed));
+    room.does("A", make_moderator("B")).does("B", lock(true));
+}
+
+#[test]
+fn check_31_who_is_removed_without_a_block_stays_out_for_five_minutes() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").at(1_000).does("A", remove("B")).at(300_999);
+    assert_eq!(room.cannot_join("B"), Code::RemovedRecently);
+    room.at(301_000).joins("B");
+}
+
+#[test]
+fn check_35_a_host_without_sound_is_shown_so_at_ten_seconds_and_followed_at_sixty() {
+    let mut room = Timetable::a_starts();
+    room.joins("B L").brings_up("B").has_sound_again("B").does("A", UNMUTE).loses_sound("A").at(9_999);
+    assert_eq!(room.connection("A"), PersonConnection::Weak);
+    room.at(10_000);
+    assert_eq!(room.connection("A"), PersonConnection::NoSound);
+    room.at(59_999);
+    assert_eq!(room.role("A"), Some(Role::Host));
+    room.forget_notices().at(60_000);
+    assert_eq!((room.role("A"), room.role("B")), (Some(Role::Moderator), Some(Role::Host)));
+    assert_eq!(room.told("L"), [Notice::NewHost { name: "B".into() }]);
+    room.at(120_000).has_sound_again("A");
+    assert_eq!(room.role("A"), Some(Role::Host), "back within ten minutes");
+}
+
+#[test]
+fn a_host_without_sound_stays_host_while_nobody_with_sound_could_follow() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").brings_up("B").loses_sound("B").loses_sound("A").at(600_000);
+    assert_eq!(room.role("A"), Some(Role::Host));
+    room.has_sound_again("B");
+    room.at(600_001);
+    assert_eq!(room.role("B"), Some(Role::Host));
+}
+
+#[test]
+fn check_36_who_has_lost_the_house_but_not_the_sound_keeps_the_seat_and_is_not_muted() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").brings_up("B").has_sound_again("B").does("B", UNMUTE).loses("B").at(3_999);
+    assert_eq!(room.connection("B"), PersonConnection::Good);
+    room.at(600_000);
+    assert_eq!((room.connection("B"), room.role("B")), (PersonConnection::Weak, Some(Role::Speaker)));
+    assert!(!room.is_muted("B"));
+    room.does("A", mute("B")).is_back("B");
+    assert!(room.is_muted("B") && room.media.muted == [person("B")]);
+}
+
+#[test]
+fn the_sixty_seconds_of_a_seat_count_from_the_last_sign_of_life_on_either_half() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").has_sound_again("B").loses("B").at(30_000).loses_sound("B").at(89_999);
+    assert_eq!(room.connection("B"), PersonConnection::Away);
+    assert_eq!(room.role("B"), Some(Role::Listener));
+    room.at(90_000);
+    assert_eq!(room.role("B"), None);
+}
+
+#[test]
+fn check_37_who_was_moved_to_the_audience_comes_back_as_a_listener_when_the_stage_is_empty() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").brings_up("B C").does("A", to_audience("B")).does("C", STEP_DOWN).leaves("A");
+    assert_eq!(room.cannot("B", Command::AcceptInvitation), Code::InvitationGone);
+    room.leaves("B").joins("B");
+    assert_eq!(room.role("B"), Some(Role::Listener));
+    room.does("C", Command::AcceptInvitation);
+    assert_eq!(room.role("C"), Some(Role::Host), "who went by themselves may come straight back");
+}
+
+#[test]
+fn check_38_a_turn_that_runs_out_takes_the_hand_down() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").raise_hands("B C").does("A", invite("B")).forget_notices().at(60_000);
+    assert_eq!(room.queue("A"), "C");
+    assert_eq!(room.told("B"), [Notice::TurnPassed]);
+    assert_eq!(room.told("A"), [Notice::NoAnswer { name: "B".into() }]);
+    room.raise_hands("B");
+    assert_eq!(room.queue("A"), "C B");
+}
+
+#[test]
+fn not_now_takes_the_hand_down_and_a_hand_raised_after_it_can_be_answered_at_once() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").raise_hands("B C").does("A", invite("B")).does("B", Command::DeclineInvitation);
+    assert_eq!(room.queue("A"), "C");
+    assert_eq!(room.cannot("A", invite("B")), Code::InviteTooSoon);
+    room.raise_hands("B").does("A", invite("B"));
+}
+
+#[test]
+fn after_two_minutes_without_a_stage_the_listener_who_is_there_longest_is_asked_to_run_the_room() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C D").leaves("B A").forget_notices().at(119_999);
+    assert_eq!(room.view("C").you.invitation, None);
+    room.at(120_000);
+    assert_eq!(room.told("C"), [Notice::StageOffered]);
+    assert_eq!(room.view("C").you.invitation.map(|invitation| invitation.kind), Some(InvitationKind::RunRoom));
+    assert_eq!(room.cannot("D", Command::AcceptInvitation), Code::InvitationGone);
+    room.does("C", Command::DeclineInvitation).does("D", Command::AcceptInvitation);
+    assert_eq!((room.role("D"), room.role("C")), (Some(Role::Host), Some(Role::Listener)));
+}
+
+#[test]
+fn check_33_a_room_that_was_restarted_has_everybody_in_their_places_muted_and_waits_for_them_anew() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C D E").brings_up("B").does("A", make_moderator("B")).does("A", UNMUTE).does("B", UNMUTE);
+    room.raise_hands("C D").at(50_000).does("A", invite("C"));
+    let text = serde_json::to_string(&room.room).unwrap();
+    room.room = serde_json::from_str(&text).unwrap();
+    room.room.restart(room.now);
+    assert_eq!((room.stage().as_str(), room.queue("A").as_str()), ("A B", "C D"));
+    assert!(room.is_muted("A") && room.is_muted("B"));
+    room.at(109_999).joins("A B C D E");
+    assert_eq!((room.role("A"), room.role("B")), (Some(Role::Host), Some(Role::Moderator)));
+    room.does("C", Command::AcceptInvitation);
+    assert_eq!(room.stage(), "A B C", "the invitation was still open");
+}
+
+#[test]
+fn a_view_says_what_its_reader_may_do() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C").brings_up("B").does("A", scope(HandScope::Off));
+    let (host, speaker, listener) = (room.view("A"), room.view("B"), room.view("C"));
+    assert!(host.may(Act::SetLocked) && host.may(Act::EndRoom) && host.rights.may_on(Act::Invite, Role::Listener));
+    assert!(!host.may(Act::StepDown), "the last moderator names another first");
+    assert!(speaker.may(Act::StepDown) && speaker.may(Act::SendVoice) && !speaker.may(Act::SetLocked));
+    assert_eq!((listener.you.may, listener.you.hand_refused), (vec![], Some(Code::HandsOff)));
+    assert!(host.you.leaving_asks && !speaker.you.leaving_asks);
+    room.does("A", scope(HandScope::Everyone)).raise_hands("C");
+    assert_eq!(room.view("C").you.may, [Act::LowerHand]);
+}
+
+#[test]
+fn a_full_stage_is_said_to_those_who_could_invite() {
+    let mut room = Timetable::a_starts_with(Settings { stage_limit: 2, ..Settings::default() });
+    room.joins("B C");
+    assert_eq!(room.view("A").rights.invite_refused, None);
+    room.brings_up("B");
+    assert_eq!(room.view("A").rights.invite_refused, Some(Code::StageFull));
+    assert_eq!(room.view("B").rights.invite_refused, None);
 }

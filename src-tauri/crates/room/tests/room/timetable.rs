@@ -6,7 +6,8 @@ use serambi_protocol::{
     Code, Command, Notice, PersonId, RoomId, RoomView,
     command::HandScope,
     event::ClosedReason,
-    view::{Role, RoomTime},
+    limits::AWAY_MS,
+    view::{PersonConnection, Role, RoomTime},
 };
 use serambi_room::{MediaChange, Outcome, Room, Settings};
 
@@ -36,14 +37,14 @@ impl MediaServer {
         for change in &outcome.media {
             match change {
                 MediaChange::MayPublish { person, may: true } => {
-                    assert!(self.speakers.insert(person.clone()), "told twice that somebody may speak");
+                    assert!(self.speakers.insert(*person), "told twice that somebody may speak");
                 }
                 MediaChange::MayPublish { person, may: false } => {
                     assert!(self.speakers.remove(person), "took a right that was not there");
                 }
                 MediaChange::Mute { person } => {
                     assert!(self.speakers.contains(person), "muted somebody who cannot speak");
-                    self.muted.push(person.clone());
+                    self.muted.push(*person);
                 }
                 MediaChange::Remove { person } => {
                     self.speakers.remove(person);
@@ -128,14 +129,38 @@ impl Timetable {
     /// The connections of these people break.
     pub fn loses(&mut self, names: &str) -> &mut Self {
         for person in people(names) {
-            let outcome = self.room.connection_lost(self.now, &person);
+            let outcome = self.room.house_lost(self.now, &person, self.now);
             self.note(outcome);
         }
         self
     }
 
+    /// Their connections break, and they are shown to be away.
+    pub fn are_away(&mut self, names: &str) -> &mut Self {
+        self.loses(names);
+        self.at(self.now.0 + AWAY_MS)
+    }
+
+    pub fn loses_sound(&mut self, name: &str) -> &mut Self {
+        let outcome = self.room.sound_lost(self.now, &person(name), self.now);
+        self.note(outcome);
+        self
+    }
+
+    pub fn has_sound_again(&mut self, name: &str) -> &mut Self {
+        let outcome = self.room.sound_back(self.now, &person(name));
+        self.note(outcome);
+        self
+    }
+
+    /// How the others see this person's connection.
+    pub fn connection(&self, name: &str) -> PersonConnection {
+        let view = self.room.role_view(Role::Host);
+        view.stage.iter().chain(&view.audience).find(|face| face.id == person(name)).unwrap().connection
+    }
+
     pub fn is_back(&mut self, name: &str) -> &mut Self {
-        let outcome = self.room.connection_back(self.now, &person(name));
+        let outcome = self.room.house_back(self.now, &person(name));
         self.note(outcome);
         self
     }
@@ -181,7 +206,7 @@ impl Timetable {
 
     /// The hand queue as this person sees it.
     pub fn queue(&self, name: &str) -> String {
-        self.view(name).hands.queue.iter().map(|hand| hand.name.as_str()).collect::<Vec<_>>().join(" ")
+        self.view(name).hands.iter().map(|hand| hand.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     /// What this person was told since they were last asked.
@@ -267,3 +292,7 @@ pub fn save_upload(saves: bool) -> Command {
 pub const STEP_DOWN: Command = Command::MoveToAudience { person: None };
 pub const MUTE: Command = Command::SetMuted { muted: true };
 pub const UNMUTE: Command = Command::SetMuted { muted: false };
+
+pub fn lock(locked: bool) -> Command {
+    Command::SetLocked { locked }
+}
