@@ -2,9 +2,9 @@
 
 mod channel;
 mod document;
-mod door;
-mod reading;
+mod extract;
 mod rooms;
+mod sign_in;
 
 use std::{
     collections::HashMap,
@@ -22,9 +22,9 @@ use serambi_protocol::{Code, Refusal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    authenticator::Authenticator,
     clock::Clock,
-    doorkeeper::Doorkeeper,
-    doorway::Peer,
+    listener::Peer,
     media::embedded::Embedded,
     porch::PorchHandle,
     rate::{Bucket, Rate},
@@ -36,7 +36,7 @@ const STRANGER_RATE: Rate = Rate { burst: 100, per_second: 10 };
 const STRANGERS_KEPT: usize = 10_000;
 
 /// What the handlers share.
-pub struct Desk {
+pub struct ApiState {
     /// The house's name.
     pub name: String,
     /// Its fingerprint, as text.
@@ -44,7 +44,7 @@ pub struct Desk {
     /// Its time.
     pub clock: Clock,
     /// Knows who is who.
-    pub doorkeeper: Doorkeeper,
+    pub authenticator: Authenticator,
     /// Owns the rooms.
     pub porch: PorchHandle,
     /// The embedded media server, if that is the one used.
@@ -52,14 +52,14 @@ pub struct Desk {
     /// The house is closing.
     pub stop: CancellationToken,
     /// Who asked without a session, and how often.
-    pub strangers: Strangers,
+    pub anonymous_limiter: AnonymousLimiter,
 }
 
 /// Counts requests that come without a session, by address.
 #[derive(Default)]
-pub struct Strangers(Mutex<HashMap<IpAddr, Bucket>>);
+pub struct AnonymousLimiter(Mutex<HashMap<IpAddr, Bucket>>);
 
-impl Strangers {
+impl AnonymousLimiter {
     fn ask(&self, peer: Peer, now_ms: u64) -> Result<(), Refused> {
         if peer.is_this_computer() {
             return Ok(());
@@ -73,14 +73,14 @@ impl Strangers {
     }
 }
 
-type Route = (&'static str, &'static str, MethodRouter<Arc<Desk>>);
+type Route = (&'static str, &'static str, MethodRouter<Arc<ApiState>>);
 
 /// Every route: method, path, handler. The published document lists the same ones, which a test holds it to.
 fn routes() -> Vec<Route> {
     vec![
-        ("get", "/api/v1/house", get(door::house)),
-        ("post", "/api/v1/challenge", post(door::challenge)),
-        ("post", "/api/v1/session", post(door::sign_in)),
+        ("get", "/api/v1/house", get(sign_in::house)),
+        ("post", "/api/v1/challenge", post(sign_in::challenge)),
+        ("post", "/api/v1/session", post(sign_in::sign_in)),
         ("get", "/api/v1/rooms", get(rooms::list)),
         ("post", "/api/v1/rooms", post(rooms::start)),
         ("get", "/api/v1/rooms/{room}", get(rooms::look)),
@@ -94,9 +94,9 @@ fn routes() -> Vec<Route> {
 }
 
 /// The API, and a refusal for every other path.
-pub fn router(desk: Arc<Desk>) -> Router {
+pub fn router(state: Arc<ApiState>) -> Router {
     let api = routes().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
-    api.fallback(nothing_here).method_not_allowed_fallback(not_that_way).with_state(desk)
+    api.fallback(nothing_here).method_not_allowed_fallback(not_that_way).with_state(state)
 }
 
 async fn nothing_here() -> Response {

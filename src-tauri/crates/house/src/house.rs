@@ -20,13 +20,13 @@ use tokio_util::{
 
 use crate::{
     addresses,
-    api::{self, Desk, Strangers},
+    api::{self, AnonymousLimiter, ApiState},
+    authenticator::Authenticator,
     certificate::Certificate,
     clock::Clock,
     discovery::Announcement,
-    doorkeeper::Doorkeeper,
-    doorway::{self, Guests},
     error::HouseError,
+    listener::{self, ConnectionLimiter},
     media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},
     porch::{self, Media, PorchHandle, Presence},
     storage::Storage,
@@ -122,7 +122,7 @@ impl House {
         storage.write(vec![(NAME, name.clone().into_bytes())]).await?;
         let pin = certificate.pin();
 
-        let listener = doorway::open(config.listen, config.port).await?;
+        let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
         let mut listeners = vec![listener];
         let own = own_address(listening, &mut listeners).await?;
@@ -130,24 +130,24 @@ impl House {
 
         let stop = CancellationToken::new();
         let porch = porch::open(clock.clone(), media);
-        let desk = Desk {
+        let state = ApiState {
             name: name.clone(),
             pin: pin.to_string(),
             clock: clock.clone(),
-            doorkeeper: Doorkeeper::new(pin.clone(), clock.clone()),
+            authenticator: Authenticator::new(pin.clone(), clock.clone()),
             porch: porch.clone(),
             embedded: embedded.clone(),
             stop: stop.clone(),
-            strangers: Strangers::default(),
+            anonymous_limiter: AnonymousLimiter::default(),
         };
-        let mut router = api::router(Arc::new(desk));
+        let mut router = api::router(Arc::new(state));
         if let Some(embedded) = &embedded {
             router = router.merge(embedded.router());
         }
         let tasks = TaskTracker::new();
-        let (tls, guests) = (certificate.tls()?, Guests::default());
+        let (tls, connections) = (certificate.tls()?, ConnectionLimiter::default());
         for listener in listeners {
-            tasks.spawn(doorway::serve(listener, tls.clone(), router.clone(), guests.clone(), stop.clone()));
+            tasks.spawn(listener::serve(listener, tls.clone(), router.clone(), connections.clone(), stop.clone()));
         }
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(name, port = listening.port(), "the house is open");
@@ -232,10 +232,10 @@ impl House {
 
 /// Where the house calls itself. If it listens on one network only, it opens a door of its own on loopback.
 async fn own_address(listening: SocketAddr, listeners: &mut Vec<TcpListener>) -> Result<SocketAddr, HouseError> {
-    if let Some(own) = doorway::own_address(listening) {
+    if let Some(own) = listener::own_address(listening) {
         return Ok(own);
     }
-    let inner = doorway::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
+    let inner = listener::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
     let own = inner.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
     listeners.push(inner);
     Ok(own)

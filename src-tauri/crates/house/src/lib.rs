@@ -1,23 +1,23 @@
 //! The server of a house: identity, rooms, tokens, storage, discovery, HTTP and WebSocket.
 //!
 //! ```text
-//! TCP ─► doorway ─► api ─► porch ─► room (rules)
+//! TCP ─► listener ─► api ─► porch ─► room (rules)
 //!                    │       └────► media: RoomService over HTTP ─► embedded server or LiveKit cluster
-//!                    └─► doorkeeper (who is who)
+//!                    └─► authenticator (who is who)
 //! ```
 //!
 //! [`House::start`] opens one. Nothing in it knows who else runs in the same program.
 
 mod addresses;
 mod api;
+mod authenticator;
 mod capture_marks;
 mod certificate;
 mod clock;
 pub mod discovery;
-mod doorkeeper;
-mod doorway;
 mod error;
 mod house;
+mod listener;
 mod loss_reports;
 mod mailbox;
 mod media;

@@ -23,8 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    authenticator::Session,
     clock::Clock,
-    doorkeeper::Guest,
     media::{
         embedded::Embedded,
         keys::Keys,
@@ -148,86 +148,87 @@ impl Porch {
         self.clear_away();
     }
 
-    fn start(&mut self, guest: &Arc<Guest>, wish: &StartRoom) -> Result<Joined, Refusal> {
+    fn start(&mut self, session: &Arc<Session>, wish: &StartRoom) -> Result<Joined, Refusal> {
         let title = read_title(&wish.title)?;
-        self.check_elsewhere(guest, None, wish.leave_other)?;
+        self.check_elsewhere(session, None, wish.leave_other)?;
         if self.rooms.len() >= ROOMS {
             return Err(Refusal::new(Code::RateLimited, "too many rooms are open"));
         }
         let now = self.now_ms;
         let id = RoomId::from_random(rand::random());
-        let (room, _) = Room::start(id.clone(), title, guest.person.clone(), guest.name.clone(), Settings::default());
+        let (room, _) =
+            Room::start(id.clone(), title, session.person.clone(), session.name.clone(), Settings::default());
         let mirror = Mirror::new(id.clone(), self.media.service.clone(), self.clock.clone(), self.reports.clone());
         let mut open = OpenRoom::new(room, id.clone(), mirror, now);
-        open.welcome(guest, now)?;
+        open.welcome(session, now)?;
         self.rooms.insert(id.clone(), open);
-        tracing::info!(room = %id, person = guest.person.short(), "a room was started");
-        self.seat(guest, &id)
+        tracing::info!(room = %id, person = session.person.short(), "a room was started");
+        self.seat(session, &id)
     }
 
-    fn join(&mut self, guest: &Arc<Guest>, id: &RoomId, wish: &JoinRoom) -> Result<Joined, Refusal> {
+    fn join(&mut self, session: &Arc<Session>, id: &RoomId, wish: &JoinRoom) -> Result<Joined, Refusal> {
         let now = self.now_ms;
         self.find(id)?;
-        self.check_elsewhere(guest, Some(id), wish.leave_other)?;
+        self.check_elsewhere(session, Some(id), wish.leave_other)?;
         let gone = match self.rooms.get_mut(id) {
-            Some(room) => room.join(guest, now)?,
+            Some(room) => room.join(session, now)?,
             None => return Err(Code::RoomNotFound.into()),
         };
         self.forget(gone);
-        self.seat(guest, id)
+        self.seat(session, id)
     }
 
     /// Somebody is in a room now: out of any other, at this place, with what they need to follow.
-    fn seat(&mut self, guest: &Arc<Guest>, id: &RoomId) -> Result<Joined, Refusal> {
+    fn seat(&mut self, session: &Arc<Session>, id: &RoomId) -> Result<Joined, Refusal> {
         let now = self.now_ms;
-        self.leave_elsewhere(guest, id);
-        let place = Place { room: id.clone(), session: guest.session };
-        if let Some(earlier) = self.places.insert(guest.person.clone(), place) {
+        self.leave_elsewhere(session, id);
+        let place = Place { room: id.clone(), session: session.id };
+        if let Some(earlier) = self.places.insert(session.person.clone(), place) {
             self.silent.remove(&earlier.session);
         }
-        if !self.channels.contains_key(&guest.session) {
-            self.silent.insert(guest.session, (guest.person.clone(), now + CHANNEL_FIRST_MS));
+        if !self.channels.contains_key(&session.id) {
+            self.silent.insert(session.id, (session.person.clone(), now + CHANNEL_FIRST_MS));
         }
-        let media = self.grant(guest, id)?;
-        let view = self.find_mut(id)?.show(&guest.person, now)?;
-        Ok(Joined { view, seq: guest.mailbox.last(), media })
+        let media = self.grant(session, id)?;
+        let view = self.find_mut(id)?.show(&session.person, now)?;
+        Ok(Joined { view, seq: session.mailbox.last(), media })
     }
 
     /// A person is in one room at a time. Leaving a stage for another room must be said aloud.
-    fn check_elsewhere(&self, guest: &Guest, here: Option<&RoomId>, leave_other: bool) -> Result<(), Refusal> {
-        let Some(place) = self.places.get(&guest.person).filter(|place| Some(&place.room) != here) else {
+    fn check_elsewhere(&self, session: &Session, here: Option<&RoomId>, leave_other: bool) -> Result<(), Refusal> {
+        let Some(place) = self.places.get(&session.person).filter(|place| Some(&place.room) != here) else {
             return Ok(());
         };
         let now = self.now_ms;
-        let standing = self.rooms.get(&place.room).map(|room| room.standing(&guest.person, now));
+        let standing = self.rooms.get(&place.room).map(|room| room.standing(&session.person, now));
         match standing {
             Some(Ok(standing)) if standing.may_publish && !leave_other => Err(Code::OnStageElsewhere.into()),
             _ => Ok(()),
         }
     }
 
-    fn leave_elsewhere(&mut self, guest: &Guest, here: &RoomId) {
-        let Some(place) = self.places.get(&guest.person).filter(|place| place.room != *here) else { return };
+    fn leave_elsewhere(&mut self, session: &Session, here: &RoomId) {
+        let Some(place) = self.places.get(&session.person).filter(|place| place.room != *here) else { return };
         let other = place.room.clone();
         let now = self.now_ms;
         let (reply, _) = oneshot::channel();
         if let Some(room) = self.rooms.get_mut(&other) {
-            let gone = room.command(&guest.person, Command::Leave, reply, now);
+            let gone = room.command(&session.person, Command::Leave, reply, now);
             self.forget(gone);
         }
     }
 
-    fn grant(&mut self, guest: &Guest, id: &RoomId) -> Result<MediaGrant, Refusal> {
-        let standing = self.find(id)?.standing(&guest.person, self.now_ms)?;
-        let token = self.media.keys.grant(id, &guest.person, &guest.name, standing)?;
+    fn grant(&mut self, session: &Session, id: &RoomId) -> Result<MediaGrant, Refusal> {
+        let standing = self.find(id)?.standing(&session.person, self.now_ms)?;
+        let token = self.media.keys.grant(id, &session.person, &session.name, standing)?;
         Ok(MediaGrant { url: self.media.url.clone(), token })
     }
 
-    fn command(&mut self, guest: &Guest, id: &RoomId, command: Command, reply: Reply) {
+    fn command(&mut self, session: &Session, id: &RoomId, command: Command, reply: Reply) {
         let now = self.now_ms;
-        match self.member(guest, id) {
+        match self.member(session, id) {
             Ok(room) => {
-                let gone = room.command(&guest.person, command, reply, now);
+                let gone = room.command(&session.person, command, reply, now);
                 self.forget(gone);
                 self.clear_away();
             }
@@ -236,28 +237,28 @@ impl Porch {
         }
     }
 
-    fn attach(&mut self, guest: &Guest) -> u64 {
+    fn attach(&mut self, session: &Session) -> u64 {
         self.channels_made += 1;
         let channel = self.channels_made;
-        self.channels.insert(guest.session, channel);
-        guest.channel.send_replace(channel);
-        self.silent.remove(&guest.session);
+        self.channels.insert(session.id, channel);
+        session.channel.send_replace(channel);
+        self.silent.remove(&session.id);
         let now = self.now_ms;
-        if let Some(room) = self.room_of(guest) {
-            let gone = room.connection_back(&guest.person, now);
+        if let Some(room) = self.room_of(session) {
+            let gone = room.connection_back(&session.person, now);
             self.forget(gone);
         }
         channel
     }
 
-    fn detach(&mut self, guest: &Guest, channel: u64) {
-        if self.channels.get(&guest.session) != Some(&channel) {
+    fn detach(&mut self, session: &Session, channel: u64) {
+        if self.channels.get(&session.id) != Some(&channel) {
             return;
         }
-        self.channels.remove(&guest.session);
-        if self.room_of(guest).is_some() {
+        self.channels.remove(&session.id);
+        if self.room_of(session).is_some() {
             let lost_at = self.now_ms + CHANNEL_AGAIN_MS;
-            self.silent.insert(guest.session, (guest.person.clone(), lost_at));
+            self.silent.insert(session.id, (session.person.clone(), lost_at));
         }
     }
 
@@ -272,16 +273,16 @@ impl Porch {
         }
     }
 
-    fn reopen(&mut self, guest: &Guest) -> u64 {
+    fn reopen(&mut self, session: &Session) -> u64 {
         let now = self.now_ms;
-        let before = guest.mailbox.last();
-        let Some(place) = self.places.get(&guest.person).filter(|place| place.session == guest.session) else {
+        let before = session.mailbox.last();
+        let Some(place) = self.places.get(&session.person).filter(|place| place.session == session.id) else {
             // In no room: only the last event, that the last room is closed, can still be news.
             return before.saturating_sub(1);
         };
         let id = place.room.clone();
-        if let Some(Ok(view)) = self.rooms.get_mut(&id).map(|room| room.show(&guest.person, now)) {
-            guest.mailbox.post(id, RoomEvent::Opened { view: Box::new(view) });
+        if let Some(Ok(view)) = self.rooms.get_mut(&id).map(|room| room.show(&session.person, now)) {
+            session.mailbox.post(id, RoomEvent::Opened { view: Box::new(view) });
         }
         before
     }
@@ -336,15 +337,15 @@ impl Porch {
     }
 
     /// The room, if this session is in it.
-    fn member(&mut self, guest: &Guest, id: &RoomId) -> Result<&mut OpenRoom, Refusal> {
+    fn member(&mut self, session: &Session, id: &RoomId) -> Result<&mut OpenRoom, Refusal> {
         self.find(id)?;
         let is_here =
-            self.places.get(&guest.person).is_some_and(|place| place.room == *id && place.session == guest.session);
+            self.places.get(&session.person).is_some_and(|place| place.room == *id && place.session == session.id);
         if is_here { self.find_mut(id) } else { Err(Code::NotInRoom.into()) }
     }
 
-    fn room_of(&mut self, guest: &Guest) -> Option<&mut OpenRoom> {
-        let place = self.places.get(&guest.person).filter(|place| place.session == guest.session)?;
+    fn room_of(&mut self, session: &Session) -> Option<&mut OpenRoom> {
+        let place = self.places.get(&session.person).filter(|place| place.session == session.id)?;
         self.rooms.get_mut(&place.room)
     }
 

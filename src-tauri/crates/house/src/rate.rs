@@ -1,4 +1,4 @@
-//! How fast one guest may ask: a bucket that fills at a steady rate.
+//! How fast one session may ask: a bucket that fills at a steady rate.
 
 /// Requests a bucket holds when full.
 #[derive(Clone, Copy, Debug)]

@@ -18,9 +18,9 @@ use serambi_protocol::{
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{Desk, Refused, reading::bearer};
+use super::{ApiState, Refused, extract::bearer};
 use crate::{
-    doorkeeper::Guest,
+    authenticator::Session,
     mailbox::News,
     rate::{Bucket, Rate},
 };
@@ -74,35 +74,35 @@ pub struct Asked {
     security(("session" = []), ())
 )]
 pub async fn events(
-    State(desk): State<Arc<Desk>>,
+    State(state): State<Arc<ApiState>>,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refused> {
     let Query(asked) = asked.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let key = bearer(&headers).or(asked.session.as_deref()).ok_or(Code::SessionExpired)?;
-    let guest = desk.doorkeeper.recognise(key)?;
+    let session = state.authenticator.recognise(key)?;
     let upgrade = upgrade.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let upgrade = upgrade.max_message_size(SAID_BYTES).max_frame_size(SAID_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| hold(desk, guest, socket, asked.after)))
+    Ok(upgrade.on_upgrade(move |socket| hold(state, session, socket, asked.after)))
 }
 
-async fn hold(desk: Arc<Desk>, guest: Arc<Guest>, socket: WebSocket, after: u64) {
-    let Ok(number) = desk.porch.attach(guest.clone()).await else { return };
+async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, after: u64) {
+    let Ok(number) = state.porch.attach(session.clone()).await else { return };
     let channel = Channel {
-        news: guest.mailbox.watch(),
-        newest: guest.channel.subscribe(),
-        heard_at_ms: desk.clock.now_ms(),
-        bucket: Bucket::full(SAID_RATE, desk.clock.now_ms()),
+        news: session.mailbox.watch(),
+        newest: session.channel.subscribe(),
+        heard_at_ms: state.clock.now_ms(),
+        bucket: Bucket::full(SAID_RATE, state.clock.now_ms()),
         seen: after,
         number,
-        desk: desk.clone(),
-        guest: guest.clone(),
+        state: state.clone(),
+        session: session.clone(),
         socket,
     };
     let ended = channel.run().await;
-    tracing::debug!(person = guest.person.short(), session = guest.session, ?ended, "a channel has closed");
-    desk.porch.detach(guest, number);
+    tracing::debug!(person = session.person.short(), session = session.id, ?ended, "a channel has closed");
+    state.porch.detach(session, number);
 }
 
 /// Why a channel ended.
@@ -115,8 +115,8 @@ enum Ended {
 }
 
 struct Channel {
-    desk: Arc<Desk>,
-    guest: Arc<Guest>,
+    state: Arc<ApiState>,
+    session: Arc<Session>,
     socket: WebSocket,
     news: watch::Receiver<u64>,
     newest: watch::Receiver<u64>,
@@ -148,15 +148,15 @@ impl Channel {
                 return Ended::ByHouse(closing::REPLACED);
             }
             let silent_at = self.heard_at_ms + SILENCE_MS;
-            let (desk, guest, stop) = (self.desk.clone(), self.guest.clone(), self.desk.stop.clone());
+            let (state, session, stop) = (self.state.clone(), self.session.clone(), self.state.stop.clone());
             let heard = tokio::select! {
                 // What has been said already counts before silence does.
                 biased;
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.news.changed() => Ok(()),
                 _ = self.newest.changed() => Ok(()),
-                () = guest.passing_words.any() => self.send_passing_words().await,
-                () = desk.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
+                () = session.passing_words.any() => self.send_passing_words().await,
+                () = state.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
                 () = stop.cancelled() => {
                     // The last events say that all rooms have ended.
                     let _ = self.send_news().await;
@@ -170,7 +170,7 @@ impl Channel {
     }
 
     async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
-        self.heard_at_ms = self.desk.clock.now_ms();
+        self.heard_at_ms = self.state.clock.now_ms();
         match heard {
             Some(Ok(Message::Text(_))) if !self.bucket.take(SAID_RATE, self.heard_at_ms) => {
                 Err(Ended::ByHouse(closing::TOO_MUCH))
@@ -188,22 +188,22 @@ impl Channel {
     async fn take(&mut self, said: ChannelSay) -> Result<(), Ended> {
         match said {
             ChannelSay::Ping { sent_micros } => {
-                let house_time = Some(self.desk.clock.now());
+                let house_time = Some(self.state.clock.now());
                 self.send(&ChannelTell::Pong { sent_micros, house_time }).await
             }
             ChannelSay::Heard(report) => {
-                self.desk.porch.take_report(self.guest.clone(), report);
+                self.state.porch.take_report(self.session.clone(), report);
                 Ok(())
             }
             ChannelSay::Captured { room, mark } => {
-                self.desk.porch.take_mark(self.guest.clone(), room, mark);
+                self.state.porch.take_mark(self.session.clone(), room, mark);
                 Ok(())
             }
         }
     }
 
     async fn send_passing_words(&mut self) -> Result<(), Ended> {
-        for word in self.guest.passing_words.take() {
+        for word in self.session.passing_words.take() {
             self.send(&word).await?;
         }
         Ok(())
@@ -211,7 +211,7 @@ impl Channel {
 
     async fn send_news(&mut self) -> Result<(), Ended> {
         loop {
-            match self.guest.mailbox.after(self.seen) {
+            match self.session.mailbox.after(self.seen) {
                 News::Events(events) if events.is_empty() => return Ok(()),
                 News::Events(events) => {
                     for envelope in events {
@@ -220,7 +220,7 @@ impl Channel {
                     }
                 }
                 News::Gap => {
-                    let before = self.desk.porch.reopen(self.guest.clone()).await;
+                    let before = self.state.porch.reopen(self.session.clone()).await;
                     self.seen = before.map_err(|_| Ended::ByHouse(closing::GOING_AWAY))?;
                 }
             }

@@ -10,15 +10,15 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{channel, door, rooms};
+use super::{channel, rooms, sign_in};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Serambi house", description = "Drop-in voice rooms: asking a house, and being told by it."),
     paths(
-        door::house,
-        door::challenge,
-        door::sign_in,
+        sign_in::house,
+        sign_in::challenge,
+        sign_in::sign_in,
         rooms::list,
         rooms::start,
         rooms::look,

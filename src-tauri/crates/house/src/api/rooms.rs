@@ -1,4 +1,4 @@
-//! Rooms: looking, starting, joining, wishing.
+//! Rooms: cards, starting, joining, commands.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use serambi_protocol::{
 };
 
 use super::{
-    Desk, Refused,
-    reading::{Caller, InRoom, Wish},
+    ApiState, Refused,
+    extract::{Authenticated, InRoom, JsonBody},
 };
 
 /// All open rooms, as they can be seen from outside.
 #[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Vec<RoomCard>)))]
-pub async fn list(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<RoomCard>>, Refused> {
-    Ok(Json(desk.porch.cards().await?))
+pub async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<RoomCard>>, Refused> {
+    Ok(Json(state.porch.cards().await?))
 }
 
 /// One room, as it can be seen from outside. `room_ended` if it was and is no more.
@@ -26,8 +26,8 @@ pub async fn list(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<RoomCard>>, 
     params(("room" = String, Path, description = "The room's id, ten characters")),
     responses((status = 200, body = RoomCard), (status = "default", body = Refusal))
 )]
-pub async fn look(State(desk): State<Arc<Desk>>, InRoom(room): InRoom) -> Result<Json<RoomCard>, Refused> {
-    Ok(Json(desk.porch.card(room).await?))
+pub async fn look(State(state): State<Arc<ApiState>>, InRoom(room): InRoom) -> Result<Json<RoomCard>, Refused> {
+    Ok(Json(state.porch.card(room).await?))
 }
 
 /// Starts a room; the caller is its host, alone on stage, muted.
@@ -39,11 +39,11 @@ pub async fn look(State(desk): State<Arc<Desk>>, InRoom(room): InRoom) -> Result
     security(("session" = []))
 )]
 pub async fn start(
-    State(desk): State<Arc<Desk>>,
-    Caller(guest): Caller,
-    Wish(wish): Wish<StartRoom>,
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
+    JsonBody(request): JsonBody<StartRoom>,
 ) -> Result<Json<Joined>, Refused> {
-    Ok(Json(desk.porch.start(guest, wish).await?))
+    Ok(Json(state.porch.start(session, request).await?))
 }
 
 /// Comes into a room, usually as a listener. Joining again gives the same seat to the session that asks.
@@ -56,12 +56,12 @@ pub async fn start(
     security(("session" = []))
 )]
 pub async fn join(
-    State(desk): State<Arc<Desk>>,
-    Caller(guest): Caller,
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
     InRoom(room): InRoom,
-    Wish(wish): Wish<JoinRoom>,
+    JsonBody(request): JsonBody<JoinRoom>,
 ) -> Result<Json<Joined>, Refused> {
-    Ok(Json(desk.porch.join(guest, room, wish).await?))
+    Ok(Json(state.porch.join(session, room, request).await?))
 }
 
 /// A fresh grant for the room's media, after the media connection was lost for good.
@@ -73,14 +73,14 @@ pub async fn join(
     security(("session" = []))
 )]
 pub async fn media(
-    State(desk): State<Arc<Desk>>,
-    Caller(guest): Caller,
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
     InRoom(room): InRoom,
 ) -> Result<Json<MediaGrant>, Refused> {
-    Ok(Json(desk.porch.grant(guest, room).await?))
+    Ok(Json(state.porch.grant(session, room).await?))
 }
 
-/// One wish of one person. 204: carried out. The answer to a wish that leads on stage comes when voice may be sent.
+/// One command of one person. 204: carried out. One that leads on stage is answered when voice may be sent.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{room}/commands",
@@ -90,12 +90,12 @@ pub async fn media(
     security(("session" = []))
 )]
 pub async fn command(
-    State(desk): State<Arc<Desk>>,
-    Caller(guest): Caller,
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
     InRoom(room): InRoom,
-    Wish(command): Wish<Command>,
+    JsonBody(command): JsonBody<Command>,
 ) -> Result<StatusCode, Refused> {
-    desk.porch.command(guest, room, command).await?;
+    state.porch.command(session, room, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -108,13 +108,13 @@ pub async fn command(
     security(("session" = []))
 )]
 pub async fn statistics(
-    State(desk): State<Arc<Desk>>,
-    Caller(guest): Caller,
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
     InRoom(room): InRoom,
 ) -> Result<Json<serde_json::Value>, Refused> {
-    desk.porch.check_host(guest, room.clone()).await?;
+    state.porch.check_host(session, room.clone()).await?;
     let unknown = |detail: &str| Refusal::new(Code::MediaFailed, detail);
-    let embedded = desk.embedded.as_ref().ok_or_else(|| unknown("another program carries the sound"))?;
+    let embedded = state.embedded.as_ref().ok_or_else(|| unknown("another program carries the sound"))?;
     let counted = embedded.statistics(&room).await?;
     Ok(Json(counted.ok_or_else(|| unknown("no sound in this room yet"))?))
 }

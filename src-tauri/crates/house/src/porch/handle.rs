@@ -11,7 +11,7 @@ use serambi_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Porch, Presence};
-use crate::doorkeeper::Guest;
+use crate::authenticator::Session;
 
 /// How long a house that closes waits for its media server.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
@@ -50,26 +50,26 @@ impl PorchHandle {
     ///
     /// # Errors
     /// `title_…`, `on_stage_elsewhere`, `rate_limited`.
-    pub async fn start(&self, guest: Arc<Guest>, wish: StartRoom) -> Result<Joined, Refusal> {
-        self.ask(move |porch| porch.start(&guest, &wish)).await?
+    pub async fn start(&self, session: Arc<Session>, wish: StartRoom) -> Result<Joined, Refusal> {
+        self.ask(move |porch| porch.start(&session, &wish)).await?
     }
 
     /// Lets somebody in.
     ///
     /// # Errors
     /// `room_…`, `on_stage_elsewhere`, and what the rules refuse.
-    pub async fn join(&self, guest: Arc<Guest>, room: RoomId, wish: JoinRoom) -> Result<Joined, Refusal> {
-        self.ask(move |porch| porch.join(&guest, &room, &wish)).await?
+    pub async fn join(&self, session: Arc<Session>, room: RoomId, wish: JoinRoom) -> Result<Joined, Refusal> {
+        self.ask(move |porch| porch.join(&session, &room, &wish)).await?
     }
 
     /// A fresh grant for the media room.
     ///
     /// # Errors
     /// `room_…`, `not_in_room`.
-    pub async fn grant(&self, guest: Arc<Guest>, room: RoomId) -> Result<MediaGrant, Refusal> {
+    pub async fn grant(&self, session: Arc<Session>, room: RoomId) -> Result<MediaGrant, Refusal> {
         self.ask(move |porch| {
-            porch.member(&guest, &room)?;
-            porch.grant(&guest, &room)
+            porch.member(&session, &room)?;
+            porch.grant(&session, &room)
         })
         .await?
     }
@@ -78,56 +78,56 @@ impl PorchHandle {
     ///
     /// # Errors
     /// `room_…`, `not_in_room`, and what the rules refuse.
-    pub async fn command(&self, guest: Arc<Guest>, room: RoomId, command: Command) -> Result<(), Refusal> {
+    pub async fn command(&self, session: Arc<Session>, room: RoomId, command: Command) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(move |porch| porch.command(&guest, &room, command, reply))?;
+        self.send(move |porch| porch.command(&session, &room, command, reply))?;
         answer.await.map_err(|_| closing())?
     }
 
-    /// Is this guest the host of that room?
+    /// Does this session belong to the host of that room?
     ///
     /// # Errors
     /// `room_…`, `not_in_room`, `not_allowed`.
-    pub async fn check_host(&self, guest: Arc<Guest>, room: RoomId) -> Result<(), Refusal> {
+    pub async fn check_host(&self, session: Arc<Session>, room: RoomId) -> Result<(), Refusal> {
         self.ask(move |porch| {
-            let role = porch.member(&guest, &room)?.rules().role_of(&guest.person);
+            let role = porch.member(&session, &room)?.rules().role_of(&session.person);
             if role == Some(Role::Host) { Ok(()) } else { Err(Code::NotAllowed.into()) }
         })
         .await?
     }
 
-    /// A guest's channel has opened; its number.
+    /// A session's channel has opened; its number.
     ///
     /// # Errors
     /// `internal`.
-    pub async fn attach(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
-        self.ask(move |porch| porch.attach(&guest)).await
+    pub async fn attach(&self, session: Arc<Session>) -> Result<u64, Refusal> {
+        self.ask(move |porch| porch.attach(&session)).await
     }
 
-    /// A guest's channel has closed.
-    pub fn detach(&self, guest: Arc<Guest>, channel: u64) {
+    /// A session's channel has closed.
+    pub fn detach(&self, session: Arc<Session>, channel: u64) {
         // A porch that is gone has forgotten them already.
-        let _ = self.send(move |porch| porch.detach(&guest, channel));
+        let _ = self.send(move |porch| porch.detach(&session, channel));
     }
 
-    /// What a guest hears and misses.
-    pub fn take_report(&self, guest: Arc<Guest>, report: ListenerReport) {
+    /// What a session hears and misses.
+    pub fn take_report(&self, session: Arc<Session>, report: ListenerReport) {
         // A house that is closing has no use for it.
-        let _ = self.send(move |porch| porch.take_report(&guest, report));
+        let _ = self.send(move |porch| porch.take_report(&session, report));
     }
 
-    /// When a guest's voice was made.
-    pub fn take_mark(&self, guest: Arc<Guest>, room: RoomId, mark: CaptureMark) {
+    /// When a session's voice was made.
+    pub fn take_mark(&self, session: Arc<Session>, room: RoomId, mark: CaptureMark) {
         // As above.
-        let _ = self.send(move |porch| porch.take_mark(&guest, &room, mark));
+        let _ = self.send(move |porch| porch.take_mark(&session, &room, mark));
     }
 
-    /// Posts the whole view to a guest who missed too much; the number before it.
+    /// Posts the whole view to a session that missed too much; the number before it.
     ///
     /// # Errors
     /// `internal`.
-    pub async fn reopen(&self, guest: Arc<Guest>) -> Result<u64, Refusal> {
-        self.ask(move |porch| porch.reopen(&guest)).await
+    pub async fn reopen(&self, session: Arc<Session>) -> Result<u64, Refusal> {
+        self.ask(move |porch| porch.reopen(&session)).await
     }
 
     /// Who would be cut off, not counting one.

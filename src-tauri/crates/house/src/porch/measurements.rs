@@ -1,4 +1,4 @@
-//! What guests measure, on its way to the room they are in and from there to everybody it concerns.
+//! What clients measure, on its way to the room they are in and from there to everybody it concerns.
 
 use serambi_protocol::{
     RoomId,
@@ -6,24 +6,24 @@ use serambi_protocol::{
 };
 
 use super::Porch;
-use crate::{doorkeeper::Guest, media::mirror::Report};
+use crate::{authenticator::Session, media::mirror::Report};
 
 impl Porch {
     /// Nobody waits for an answer: what is wrong about a report is for the log, and the next one may be better.
-    pub(super) fn take_report(&mut self, guest: &Guest, report: ListenerReport) {
+    pub(super) fn take_report(&mut self, session: &Session, report: ListenerReport) {
         let now = self.now_ms;
         let taken =
-            self.member(guest, &report.room).and_then(|room| room.take_report(&guest.person, report.voices, now));
+            self.member(session, &report.room).and_then(|room| room.take_report(&session.person, report.voices, now));
         if let Err(refusal) = taken {
-            tracing::debug!(person = guest.person.short(), %refusal, "a report that is not taken");
+            tracing::debug!(person = session.person.short(), %refusal, "a report that is not taken");
         }
     }
 
-    pub(super) fn take_mark(&mut self, guest: &Guest, room: &RoomId, mark: CaptureMark) {
+    pub(super) fn take_mark(&mut self, session: &Session, room: &RoomId, mark: CaptureMark) {
         let (now, now_ms) = (self.clock.now(), self.now_ms);
-        let taken = self.member(guest, room).and_then(|room| room.take_mark(&guest.person, mark, now, now_ms));
+        let taken = self.member(session, room).and_then(|room| room.take_mark(&session.person, mark, now, now_ms));
         if let Err(refusal) = taken {
-            tracing::debug!(person = guest.person.short(), %refusal, "a mark that is not taken");
+            tracing::debug!(person = session.person.short(), %refusal, "a mark that is not taken");
         }
     }
 

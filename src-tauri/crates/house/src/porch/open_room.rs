@@ -12,8 +12,8 @@ use serambi_room::{MediaChange, Outcome, Room};
 use tokio::sync::oneshot;
 
 use crate::{
+    authenticator::Session,
     capture_marks::CaptureMarks,
-    doorkeeper::Guest,
     loss_reports::LossReports,
     media::{keys::Standing, mirror::Mirror},
 };
@@ -37,7 +37,7 @@ pub struct Gone {
 }
 
 struct Member {
-    guest: Arc<Guest>,
+    session: Arc<Session>,
     told: RoomView,
     notices: Vec<Notice>,
     /// The grant that must be in force before this person hears of being on stage.
@@ -116,13 +116,13 @@ impl OpenRoom {
     ///
     /// # Errors
     /// What the rules refuse.
-    pub fn join(&mut self, guest: &Arc<Guest>, now_ms: u64) -> Result<Vec<Gone>, Refusal> {
-        let mut outcome = self.room.join(self.time(now_ms), &guest.person, &guest.name)?;
-        self.welcome(guest, now_ms)?;
+    pub fn join(&mut self, session: &Arc<Session>, now_ms: u64) -> Result<Vec<Gone>, Refusal> {
+        let mut outcome = self.room.join(self.time(now_ms), &session.person, &session.name)?;
+        self.welcome(session, now_ms)?;
         // The token they get says whether they may publish: there is nothing to wait for.
         outcome
             .media
-            .retain(|change| !matches!(change, MediaChange::MayPublish { person, .. } if *person == guest.person));
+            .retain(|change| !matches!(change, MediaChange::MayPublish { person, .. } if *person == session.person));
         Ok(self.take(outcome))
     }
 
@@ -130,19 +130,19 @@ impl OpenRoom {
     ///
     /// # Errors
     /// `not_in_room` if the rules do not know them.
-    pub fn welcome(&mut self, guest: &Arc<Guest>, now_ms: u64) -> Result<(), Refusal> {
-        let told = self.view(&guest.person, now_ms)?;
-        self.mirror.welcome(&guest.person);
-        let earlier = self.members.remove(&guest.person);
+    pub fn welcome(&mut self, session: &Arc<Session>, now_ms: u64) -> Result<(), Refusal> {
+        let told = self.view(&session.person, now_ms)?;
+        self.mirror.welcome(&session.person);
+        let earlier = self.members.remove(&session.person);
         let was_on_stage = earlier.as_ref().is_some_and(|member| member.was_on_stage) || told.you.role.is_on_stage();
         if let Some(earlier) = earlier {
             answer(earlier.replies);
-            if earlier.guest.session != guest.session {
-                close(&earlier.guest, &self.id, ClosedReason::Replaced);
+            if earlier.session.id != session.id {
+                close(&earlier.session, &self.id, ClosedReason::Replaced);
             }
         }
         let member = Member {
-            guest: guest.clone(),
+            session: session.clone(),
             told,
             notices: Vec::new(),
             waits_for: None,
@@ -150,7 +150,7 @@ impl OpenRoom {
             was_on_stage,
             is_lost: false,
         };
-        self.members.insert(guest.person.clone(), member);
+        self.members.insert(session.person.clone(), member);
         self.has_news = true;
         Ok(())
     }
@@ -246,7 +246,7 @@ impl OpenRoom {
     pub fn close_for_all(&mut self) {
         for (_, member) in std::mem::take(&mut self.members) {
             answer(member.replies);
-            close(&member.guest, &self.id, ClosedReason::Ended);
+            close(&member.session, &self.id, ClosedReason::Ended);
         }
     }
 
@@ -301,10 +301,10 @@ impl OpenRoom {
         self.capture_marks.forget(&person);
         answer(member.replies);
         for notice in member.notices {
-            member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });
+            member.session.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });
         }
-        close(&member.guest, &self.id, reason);
-        Some(Gone { person, session: member.guest.session })
+        close(&member.session, &self.id, reason);
+        Some(Gone { person, session: member.session.id })
     }
 
     /// Everybody hears what changed for them, and then what is to be said about it.
@@ -318,11 +318,11 @@ impl OpenRoom {
             }
             let Some(view) = self.room.view_for(now, person) else { continue };
             for change in member.told.changes_to(&view) {
-                member.guest.mailbox.post(self.id.clone(), change);
+                member.session.mailbox.post(self.id.clone(), change);
             }
             member.told = view;
             for notice in member.notices.drain(..) {
-                member.guest.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });
+                member.session.mailbox.post(self.id.clone(), RoomEvent::Notice { notice });
             }
         }
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -331,8 +331,8 @@ impl OpenRoom {
     }
 }
 
-fn close(guest: &Guest, room: &RoomId, reason: ClosedReason) {
-    guest.mailbox.post(room.clone(), RoomEvent::Closed { reason });
+fn close(session: &Session, room: &RoomId, reason: ClosedReason) {
+    session.mailbox.post(room.clone(), RoomEvent::Closed { reason });
 }
 
 fn answer(replies: Vec<Reply>) {

@@ -45,7 +45,7 @@ impl OpenRoom {
         for (person, member) in &self.members {
             let marks: Vec<VoiceMark> = marks.iter().filter(|mark| mark.person != *person).cloned().collect();
             if !marks.is_empty() {
-                member.guest.say(ChannelTell::Marks { room: self.id.clone(), marks });
+                member.session.say(ChannelTell::Marks { room: self.id.clone(), marks });
             }
         }
     }
@@ -62,7 +62,7 @@ impl OpenRoom {
         let speakers = self.members.keys().filter(|person| room.may_publish(person));
         for (speaker, reception) in self.loss_reports.due(speakers, now_ms) {
             if let Some(member) = self.members.get(&speaker) {
-                member.guest.say(ChannelTell::Received { room: self.id.clone(), reception });
+                member.session.say(ChannelTell::Received { room: self.id.clone(), reception });
             }
         }
     }

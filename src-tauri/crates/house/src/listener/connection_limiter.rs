@@ -18,14 +18,14 @@ const IN_ALL: u32 = 10_000;
 
 /// Counts who is connected.
 #[derive(Clone, Debug, Default)]
-pub struct Guests {
+pub struct ConnectionLimiter {
     counts: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-impl Guests {
-    /// A place for one connection from there, unless there are too many. This computer may hold as many as it
+impl ConnectionLimiter {
+    /// A permit for one connection from there, unless there are too many. This computer may hold as many as it
     /// likes: behind a reverse proxy everybody comes from here.
-    pub fn admit(&self, from: IpAddr) -> Option<Place> {
+    pub fn admit(&self, from: IpAddr) -> Option<ConnectionPermit> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = counts.values().sum();
         let mine = counts.entry(from).or_default();
@@ -33,7 +33,7 @@ impl Guests {
             return None;
         }
         *mine += 1;
-        Some(Place { guests: self.clone(), from })
+        Some(ConnectionPermit { connections: self.clone(), from })
     }
 
     fn leave(&self, from: IpAddr) {
@@ -47,34 +47,34 @@ impl Guests {
     }
 }
 
-/// One connection's place, free again when it is dropped.
+/// One connection's permit, free again when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    guests: Guests,
+pub struct ConnectionPermit {
+    connections: ConnectionLimiter,
     from: IpAddr,
 }
 
-impl Place {
-    /// Keeps the place for as long as `io` lives.
-    pub fn hold<T>(self, io: T) -> Counted<T> {
-        Counted { io, _place: self }
+impl ConnectionPermit {
+    /// Keeps the permit for as long as `io` lives.
+    pub fn hold<T>(self, io: T) -> Permitted<T> {
+        Permitted { io, _permit: self }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.guests.leave(self.from);
+        self.connections.leave(self.from);
     }
 }
 
-/// A socket with its place.
+/// A socket with its permit.
 #[derive(Debug)]
-pub struct Counted<T> {
+pub struct Permitted<T> {
     io: T,
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Permitted<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +84,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Permitted<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
@@ -104,13 +104,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_cannot_take_all_places_and_gives_them_back() {
-        let guests = Guests::default();
+    fn one_address_cannot_take_all_permits_and_gives_them_back() {
+        let connections = ConnectionLimiter::default();
         let greedy: IpAddr = "192.0.2.1".parse().unwrap();
-        let mut places: Vec<_> = (0..PER_ADDRESS).map(|_| guests.admit(greedy).unwrap()).collect();
-        assert!(guests.admit(greedy).is_none());
-        assert!(guests.admit("192.0.2.2".parse().unwrap()).is_some());
-        places.pop();
-        assert!(guests.admit(greedy).is_some());
+        let mut permits: Vec<_> = (0..PER_ADDRESS).map(|_| connections.admit(greedy).unwrap()).collect();
+        assert!(connections.admit(greedy).is_none());
+        assert!(connections.admit("192.0.2.2".parse().unwrap()).is_some());
+        permits.pop();
+        assert!(connections.admit(greedy).is_some());
     }
 }

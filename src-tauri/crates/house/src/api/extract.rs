@@ -10,19 +10,19 @@ use axum::{
 use serambi_protocol::{Code, Refusal, RoomId, limits::BODY_BYTES};
 use serde::de::DeserializeOwned;
 
-use super::{Desk, Refused};
-use crate::{doorkeeper::Guest, doorway::Peer};
+use super::{ApiState, Refused};
+use crate::{authenticator::Session, listener::Peer};
 
 /// How long a body may take.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// A JSON body. None at all is read as `{}`.
-pub struct Wish<T>(pub T);
+pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Desk>> for Wish<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<ApiState>> for JsonBody<T> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, _: &Arc<Desk>) -> Result<Self, Refused> {
+    async fn from_request(request: Request, _: &Arc<ApiState>) -> Result<Self, Refused> {
         let bad = |detail: String| Refused(Refusal::new(Code::BadRequest, detail));
         let reading = axum::body::to_bytes(request.into_body(), BODY_BYTES);
         let bytes: Bytes = match tokio::time::timeout(BODY_LIMIT, reading).await {
@@ -36,26 +36,26 @@ impl<T: DeserializeOwned> FromRequest<Arc<Desk>> for Wish<T> {
 }
 
 /// Whoever holds the session in `Authorization: Bearer`.
-pub struct Caller(pub Arc<Guest>);
+pub struct Authenticated(pub Arc<Session>);
 
-impl FromRequestParts<Arc<Desk>> for Caller {
+impl FromRequestParts<Arc<ApiState>> for Authenticated {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
         let key = bearer(&parts.headers).ok_or(Code::SessionExpired)?;
-        Ok(Self(desk.doorkeeper.recognise(key)?))
+        Ok(Self(state.authenticator.recognise(key)?))
     }
 }
 
 /// Somebody without a session; their address counts.
-pub struct Stranger;
+pub struct Anonymous;
 
-impl FromRequestParts<Arc<Desk>> for Stranger {
+impl FromRequestParts<Arc<ApiState>> for Anonymous {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
         if let Some(peer) = parts.extensions.get::<Peer>() {
-            desk.strangers.ask(*peer, desk.clock.now_ms())?;
+            state.anonymous_limiter.ask(*peer, state.clock.now_ms())?;
         }
         Ok(Self)
     }
@@ -64,11 +64,11 @@ impl FromRequestParts<Arc<Desk>> for Stranger {
 /// The room in the path.
 pub struct InRoom(pub RoomId);
 
-impl FromRequestParts<Arc<Desk>> for InRoom {
+impl FromRequestParts<Arc<ApiState>> for InRoom {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refused> {
-        let Path(text) = Path::<String>::from_request_parts(parts, desk)
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| Refusal::new(Code::BadRequest, error.to_string()))?;
         Ok(Self(RoomId::try_from(text)?))

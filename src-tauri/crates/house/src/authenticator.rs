@@ -14,7 +14,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serambi_protocol::{
     Code, PersonId, Refusal,
-    api::{Challenge, ChannelTell, Session, SignIn},
+    api::{self, Challenge, ChannelTell, SignIn},
     limits::CHALLENGE_MS,
     link::Pin,
     name::read_name,
@@ -41,9 +41,9 @@ const SESSION_RATE: Rate = Rate { burst: 60, per_second: 20 };
 
 /// One signed-in client. A person may be signed in several times and is in a room through one of them.
 #[derive(Debug)]
-pub struct Guest {
-    /// Counts sessions.
-    pub session: u64,
+pub struct Session {
+    /// Its number within this house.
+    pub id: u64,
     /// Who.
     pub person: PersonId,
     /// The display name of this sign-in.
@@ -58,7 +58,7 @@ pub struct Guest {
     used_at_ms: AtomicU64,
 }
 
-impl Guest {
+impl Session {
     /// Counts one request.
     ///
     /// # Errors
@@ -88,37 +88,37 @@ struct Asked {
 }
 
 #[derive(Default)]
-struct Book {
+struct Registry {
     challenges: HashMap<String, Asked>,
     /// By the SHA-256 of their keys.
-    sessions: HashMap<[u8; 32], Arc<Guest>>,
+    sessions: HashMap<[u8; 32], Arc<Session>>,
     sessions_made: u64,
 }
 
-/// Keeps the book of challenges and sessions.
-pub struct Doorkeeper {
+/// Challenges that wait for an answer, and open sessions.
+pub struct Authenticator {
     pin: Pin,
     clock: Clock,
-    book: Mutex<Book>,
+    registry: Mutex<Registry>,
 }
 
-impl Doorkeeper {
-    /// The doorkeeper of the house with this fingerprint.
+impl Authenticator {
+    /// For the house with this fingerprint.
     pub fn new(pin: Pin, clock: Clock) -> Self {
-        Self { pin, clock, book: Mutex::default() }
+        Self { pin, clock, registry: Mutex::default() }
     }
 
     /// Something for `person` to sign.
     pub fn challenge(&self, person: PersonId) -> Challenge {
         let challenge = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let now = self.clock.now_ms();
-        let mut book = self.lock();
-        book.challenges.retain(|_, asked| is_fresh(asked, now));
-        if book.challenges.len() >= CHALLENGES_KEPT {
-            let oldest = book.challenges.iter().min_by_key(|(_, asked)| asked.at_ms).map(|(key, _)| key.clone());
-            oldest.and_then(|key| book.challenges.remove(&key));
+        let mut registry = self.lock();
+        registry.challenges.retain(|_, asked| is_fresh(asked, now));
+        if registry.challenges.len() >= CHALLENGES_KEPT {
+            let oldest = registry.challenges.iter().min_by_key(|(_, asked)| asked.at_ms).map(|(key, _)| key.clone());
+            oldest.and_then(|key| registry.challenges.remove(&key));
         }
-        book.challenges.insert(challenge.clone(), Asked { person, at_ms: now });
+        registry.challenges.insert(challenge.clone(), Asked { person, at_ms: now });
         Challenge { challenge, pin: self.pin.to_string() }
     }
 
@@ -126,7 +126,7 @@ impl Doorkeeper {
     ///
     /// # Errors
     /// `name_…`, `challenge_expired`, `signature_wrong`.
-    pub fn sign_in(&self, answer: &SignIn) -> Result<Session, Refusal> {
+    pub fn sign_in(&self, answer: &SignIn) -> Result<api::Session, Refusal> {
         // First what the person can put right without a new challenge.
         let name = read_name(&answer.name)?;
         let now = self.clock.now_ms();
@@ -139,35 +139,35 @@ impl Doorkeeper {
     ///
     /// # Errors
     /// `session_expired`, `rate_limited`.
-    pub fn recognise(&self, key: &str) -> Result<Arc<Guest>, Refusal> {
+    pub fn recognise(&self, key: &str) -> Result<Arc<Session>, Refusal> {
         let now = self.clock.now_ms();
-        let guest = self.lock().sessions.get(&hash(key)).cloned();
-        let guest = guest.filter(|guest| !guest.is_idle(now)).ok_or(Code::SessionExpired)?;
-        guest.ask(now)?;
-        Ok(guest)
+        let session = self.lock().sessions.get(&hash(key)).cloned();
+        let session = session.filter(|session| !session.is_idle(now)).ok_or(Code::SessionExpired)?;
+        session.ask(now)?;
+        Ok(session)
     }
 
     /// A challenge is gone once it was answered, rightly or wrongly.
     fn use_challenge(&self, answer: &SignIn, now_ms: u64) -> Result<(), Refusal> {
-        let mut book = self.lock();
-        let is_theirs = book.challenges.get(&answer.challenge).is_some_and(|asked| asked.person == answer.person);
+        let mut registry = self.lock();
+        let is_theirs = registry.challenges.get(&answer.challenge).is_some_and(|asked| asked.person == answer.person);
         if !is_theirs {
             return Err(Code::ChallengeExpired.into());
         }
-        match book.challenges.remove(&answer.challenge) {
+        match registry.challenges.remove(&answer.challenge) {
             Some(asked) if is_fresh(&asked, now_ms) => Ok(()),
             _ => Err(Code::ChallengeExpired.into()),
         }
     }
 
-    fn open_session(&self, person: PersonId, name: String, now_ms: u64) -> Session {
+    fn open_session(&self, person: PersonId, name: String, now_ms: u64) -> api::Session {
         let key = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        let mut book = self.lock();
-        book.sessions.retain(|_, guest| !guest.is_idle(now_ms));
-        make_room(&mut book.sessions, &person);
-        book.sessions_made += 1;
-        let guest = Guest {
-            session: book.sessions_made,
+        let mut registry = self.lock();
+        registry.sessions.retain(|_, session| !session.is_idle(now_ms));
+        make_room(&mut registry.sessions, &person);
+        registry.sessions_made += 1;
+        let session = Session {
+            id: registry.sessions_made,
             person,
             name,
             mailbox: Mailbox::default(),
@@ -176,12 +176,12 @@ impl Doorkeeper {
             bucket: Mutex::new(Bucket::full(SESSION_RATE, now_ms)),
             used_at_ms: AtomicU64::new(now_ms),
         };
-        book.sessions.insert(hash(&key), Arc::new(guest));
-        Session { session: key }
+        registry.sessions.insert(hash(&key), Arc::new(session));
+        api::Session { session: key }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,11 +193,11 @@ fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-fn make_room(sessions: &mut HashMap<[u8; 32], Arc<Guest>>, person: &PersonId) {
+fn make_room(sessions: &mut HashMap<[u8; 32], Arc<Session>>, person: &PersonId) {
     let mut theirs: Vec<(bool, u64, [u8; 32])> = sessions
         .iter()
-        .filter(|(_, guest)| guest.person == *person)
-        .map(|(key, guest)| (guest.mailbox.is_read(), guest.used_at_ms.load(Ordering::Relaxed), *key))
+        .filter(|(_, session)| session.person == *person)
+        .map(|(key, session)| (session.mailbox.is_read(), session.used_at_ms.load(Ordering::Relaxed), *key))
         .collect();
     theirs.sort_unstable();
     let surplus = (theirs.len() + 1).saturating_sub(SESSIONS_PER_PERSON);
@@ -229,10 +229,10 @@ mod tests {
         }
     }
 
-    fn at_the_door() -> (Doorkeeper, Clock, Visitor) {
+    fn authenticator_and_visitor() -> (Authenticator, Clock, Visitor) {
         let clock = Clock::default();
-        let door = Doorkeeper::new(Pin::from_digest(&[1; 32]), clock.clone());
-        (door, clock, Visitor(SigningKey::from_bytes(&[5; 32])))
+        let authenticator = Authenticator::new(Pin::from_digest(&[1; 32]), clock.clone());
+        (authenticator, clock, Visitor(SigningKey::from_bytes(&[5; 32])))
     }
 
     fn code<T>(result: Result<T, Refusal>) -> Option<Code> {
@@ -241,84 +241,87 @@ mod tests {
 
     #[test]
     fn a_signed_challenge_opens_a_session_with_that_name() {
-        let (door, _, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
-        let session = door.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap();
-        let guest = door.recognise(&session.session).unwrap();
-        assert_eq!((guest.person.clone(), guest.name.as_str()), (sari.id(), "Sari"));
+        let (authenticator, _, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
+        let opened = authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap();
+        let session = authenticator.recognise(&opened.session).unwrap();
+        assert_eq!((session.person.clone(), session.name.as_str()), (sari.id(), "Sari"));
     }
 
     #[test]
     fn a_challenge_is_good_once_and_for_thirty_seconds() {
-        let (door, clock, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
+        let (authenticator, clock, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
         let answer = sari.answer(&challenge, &challenge.pin);
-        assert!(door.sign_in(&answer).is_ok());
-        assert_eq!(code(door.sign_in(&answer)), Some(Code::ChallengeExpired));
-        let challenge = door.challenge(sari.id());
+        assert!(authenticator.sign_in(&answer).is_ok());
+        assert_eq!(code(authenticator.sign_in(&answer)), Some(Code::ChallengeExpired));
+        let challenge = authenticator.challenge(sari.id());
         clock.skip_ms(CHALLENGE_MS + 1);
-        assert_eq!(code(door.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
     }
 
     #[test]
     fn a_wrong_signature_uses_the_challenge_up() {
-        let (door, _, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
+        let (authenticator, _, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
         let wrong = SignIn { signature: "AAAA".into(), ..sari.answer(&challenge, &challenge.pin) };
-        assert_eq!(code(door.sign_in(&wrong)), Some(Code::SignatureWrong));
-        assert_eq!(code(door.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert_eq!(code(authenticator.sign_in(&wrong)), Some(Code::SignatureWrong));
+        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
     }
 
     #[test]
     fn what_was_signed_for_another_house_or_asked_by_another_person_opens_nothing() {
-        let (door, _, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
-        assert_eq!(code(door.sign_in(&sari.answer(&challenge, "another-house"))), Some(Code::SignatureWrong));
-        let challenge = door.challenge(sari.id());
+        let (authenticator, _, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
+        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, "another-house"))), Some(Code::SignatureWrong));
+        let challenge = authenticator.challenge(sari.id());
         let wei = Visitor(SigningKey::from_bytes(&[6; 32]));
-        assert_eq!(code(door.sign_in(&wei.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
-        assert!(door.sign_in(&sari.answer(&challenge, &challenge.pin)).is_ok(), "Wei must not use up Sari's challenge");
+        assert_eq!(code(authenticator.sign_in(&wei.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert!(
+            authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).is_ok(),
+            "Wei must not use up Sari's challenge"
+        );
     }
 
     #[test]
     fn a_bad_name_does_not_use_the_challenge_up() {
-        let (door, _, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
+        let (authenticator, _, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
         let answer = sari.answer(&challenge, &challenge.pin);
         let nameless = SignIn { name: " ".into(), ..answer.clone() };
-        assert_eq!(code(door.sign_in(&nameless)), Some(Code::NameEmpty));
-        assert!(door.sign_in(&answer).is_ok());
+        assert_eq!(code(authenticator.sign_in(&nameless)), Some(Code::NameEmpty));
+        assert!(authenticator.sign_in(&answer).is_ok());
     }
 
     #[test]
     fn a_session_ends_after_a_day_without_use_and_the_ninth_ends_the_first() {
-        let (door, clock, sari) = at_the_door();
+        let (authenticator, clock, sari) = authenticator_and_visitor();
         let sign_in = || {
-            let challenge = door.challenge(sari.id());
-            door.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap().session
+            let challenge = authenticator.challenge(sari.id());
+            authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap().session
         };
         let first = sign_in();
         clock.skip_ms(1);
         let others: Vec<String> = (1..SESSIONS_PER_PERSON).map(|_| sign_in()).collect();
-        assert!(door.recognise(&first).is_ok());
+        assert!(authenticator.recognise(&first).is_ok());
         clock.skip_ms(1);
-        others.iter().for_each(|key| assert!(door.recognise(key).is_ok()));
+        others.iter().for_each(|key| assert!(authenticator.recognise(key).is_ok()));
         sign_in();
-        assert_eq!(code(door.recognise(&first)), Some(Code::SessionExpired));
+        assert_eq!(code(authenticator.recognise(&first)), Some(Code::SessionExpired));
         clock.skip_ms(SESSION_IDLE_MS + 1);
-        assert_eq!(code(door.recognise(&others[0])), Some(Code::SessionExpired));
-        assert_eq!(code(door.recognise("made up")), Some(Code::SessionExpired));
+        assert_eq!(code(authenticator.recognise(&others[0])), Some(Code::SessionExpired));
+        assert_eq!(code(authenticator.recognise("made up")), Some(Code::SessionExpired));
     }
 
     #[test]
     fn a_session_that_asks_without_end_is_slowed_down() {
-        let (door, clock, sari) = at_the_door();
-        let challenge = door.challenge(sari.id());
-        let session = door.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap().session;
+        let (authenticator, clock, sari) = authenticator_and_visitor();
+        let challenge = authenticator.challenge(sari.id());
+        let session = authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap().session;
         let refused =
-            (0..SESSION_RATE.burst + 40).filter(|_| code(door.recognise(&session)) == Some(Code::RateLimited));
+            (0..SESSION_RATE.burst + 40).filter(|_| code(authenticator.recognise(&session)) == Some(Code::RateLimited));
         assert!(refused.count() > 0);
         clock.skip_ms(1_000);
-        assert!(door.recognise(&session).is_ok());
+        assert!(authenticator.recognise(&session).is_ok());
     }
 }

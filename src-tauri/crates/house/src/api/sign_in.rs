@@ -1,4 +1,4 @@
-//! The door: what a house is, and signing in.
+//! What a house is, and signing in.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use serambi_protocol::{
 };
 
 use super::{
-    Desk, Refused,
-    reading::{Stranger, Wish},
+    ApiState, Refused,
+    extract::{Anonymous, JsonBody},
 };
 
 /// What this house is. Anybody may ask.
 #[utoipa::path(get, path = "/api/v1/house", responses((status = 200, body = HouseInfo)))]
-pub async fn house(State(desk): State<Arc<Desk>>) -> Result<Json<HouseInfo>, Refused> {
-    let rooms = desk.porch.cards().await?.len();
+pub async fn house(State(state): State<Arc<ApiState>>) -> Result<Json<HouseInfo>, Refused> {
+    let rooms = state.porch.cards().await?.len();
     Ok(Json(HouseInfo {
-        pin: desk.pin.clone(),
-        name: desk.name.clone(),
+        pin: state.pin.clone(),
+        name: state.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         rooms: u32::try_from(rooms).unwrap_or(u32::MAX),
     }))
@@ -33,11 +33,11 @@ pub async fn house(State(desk): State<Arc<Desk>>) -> Result<Json<HouseInfo>, Ref
     responses((status = 200, body = Challenge), (status = "default", body = Refusal))
 )]
 pub async fn challenge(
-    State(desk): State<Arc<Desk>>,
-    _: Stranger,
-    Wish(asked): Wish<ChallengeAsked>,
+    State(state): State<Arc<ApiState>>,
+    _: Anonymous,
+    JsonBody(asked): JsonBody<ChallengeAsked>,
 ) -> Json<Challenge> {
-    Json(desk.doorkeeper.challenge(asked.person))
+    Json(state.authenticator.challenge(asked.person))
 }
 
 /// A session for whoever signed the challenge. Its key goes into `Authorization: Bearer` of what follows.
@@ -48,9 +48,9 @@ pub async fn challenge(
     responses((status = 200, body = Session), (status = "default", body = Refusal))
 )]
 pub async fn sign_in(
-    State(desk): State<Arc<Desk>>,
-    _: Stranger,
-    Wish(answer): Wish<SignIn>,
+    State(state): State<Arc<ApiState>>,
+    _: Anonymous,
+    JsonBody(answer): JsonBody<SignIn>,
 ) -> Result<Json<Session>, Refused> {
-    Ok(Json(desk.doorkeeper.sign_in(&answer)?))
+    Ok(Json(state.authenticator.sign_in(&answer)?))
 }

@@ -3,7 +3,7 @@
 //! Plain HTTP is for this computer only: a reverse proxy, a bot, and the house itself talking to its media server.
 //! Each connection is its own task, so a slow or silent peer keeps nobody else waiting.
 
-mod counted;
+mod connection_limiter;
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-pub use counted::Guests;
+pub use connection_limiter::{ConnectionLimiter, ConnectionPermit};
 
 use crate::error::HouseError;
 
@@ -105,7 +105,7 @@ pub async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     router: Router,
-    guests: Guests,
+    connections: ConnectionLimiter,
     stop: CancellationToken,
 ) {
     let tls = TlsAcceptor::from(tls);
@@ -123,11 +123,11 @@ pub async fn serve(
             },
         };
         let peer = Peer { ip: from.ip().to_canonical() };
-        let Some(place) = guests.admit(peer.ip) else {
+        let Some(permit) = connections.admit(peer.ip) else {
             tracing::debug!(ip = %peer.ip, "too many connections");
             continue;
         };
-        let visit = receive(stream, place, peer, tls.clone(), router.clone(), stop.clone());
+        let visit = receive(stream, permit, peer, tls.clone(), router.clone(), stop.clone());
         visits.spawn(async move {
             if let Err(error) = visit.await {
                 tracing::debug!(ip = %peer.ip, %error, "a connection ended badly");
@@ -144,7 +144,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn receive(
     stream: TcpStream,
-    place: counted::Place,
+    permit: ConnectionPermit,
     peer: Peer,
     tls: TlsAcceptor,
     router: Router,
@@ -157,7 +157,7 @@ async fn receive(
         },
         () = stop.cancelled() => return Ok(()),
     };
-    converse(TokioIo::new(place.hold(stream)), peer, router, stop).await
+    converse(TokioIo::new(permit.hold(stream)), peer, router, stop).await
 }
 
 /// Nothing: they hung up without a word.
