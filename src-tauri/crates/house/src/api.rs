@@ -26,8 +26,9 @@ use crate::{
     clock::Clock,
     listener::Peer,
     media::embedded::Embedded,
-    porch::PorchHandle,
     rate::{Bucket, Rate},
+    registry::RoomRegistry,
+    storage::PersonRepository,
 };
 
 /// Sign-ins from one address: a family behind one router, not a machine that tries.
@@ -46,7 +47,9 @@ pub struct ApiState {
     /// Knows who is who.
     pub authenticator: Authenticator,
     /// Owns the rooms.
-    pub porch: PorchHandle,
+    pub rooms: RoomRegistry,
+    /// Everybody the house has seen.
+    pub people: PersonRepository,
     /// The embedded media server, if that is the one used.
     pub embedded: Option<Embedded>,
     /// The house is closing.
@@ -81,6 +84,7 @@ fn routes() -> Vec<Route> {
         ("get", "/api/v1/house", get(sign_in::house)),
         ("post", "/api/v1/challenge", post(sign_in::challenge)),
         ("post", "/api/v1/session", post(sign_in::sign_in)),
+        ("post", "/api/v1/keeper", post(sign_in::take_keys)),
         ("get", "/api/v1/rooms", get(rooms::list)),
         ("post", "/api/v1/rooms", post(rooms::start)),
         ("get", "/api/v1/rooms/{room}", get(rooms::look)),

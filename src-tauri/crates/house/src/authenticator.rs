@@ -25,8 +25,8 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
+    ephemeral::EphemeralMessages,
     mailbox::Mailbox,
-    passing_words::PassingWords,
     rate::{Bucket, Rate},
 };
 
@@ -51,7 +51,7 @@ pub struct Session {
     /// What the client has been and will be told.
     pub mailbox: Mailbox,
     /// What it is told only if it listens right now.
-    pub passing_words: PassingWords,
+    pub ephemeral: EphemeralMessages,
     /// The number of the channel that reads the mailbox; an older channel sees that it is not the one any more.
     pub channel: watch::Sender<u64>,
     bucket: Mutex<Bucket>,
@@ -72,8 +72,18 @@ impl Session {
     /// Tells the client something in passing; nothing if it does not listen.
     pub fn say(&self, word: ChannelTell) {
         if self.mailbox.is_read() {
-            self.passing_words.say(word);
+            self.ephemeral.say(word);
         }
+    }
+
+    /// Something came from the client, on its channel or as a request.
+    pub fn hear(&self, now_ms: u64) {
+        self.used_at_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// When something last came from the client.
+    pub fn heard_at_ms(&self) -> u64 {
+        self.used_at_ms.load(Ordering::Relaxed)
     }
 
     fn is_idle(&self, now_ms: u64) -> bool {
@@ -171,7 +181,7 @@ impl Authenticator {
             person,
             name,
             mailbox: Mailbox::default(),
-            passing_words: PassingWords::default(),
+            ephemeral: EphemeralMessages::default(),
             channel: watch::Sender::new(0),
             bucket: Mutex::new(Bucket::full(SESSION_RATE, now_ms)),
             used_at_ms: AtomicU64::new(now_ms),
@@ -204,6 +214,21 @@ fn make_room(sessions: &mut HashMap<[u8; 32], Arc<Session>>, person: &PersonId) 
     for (_, _, key) in theirs.into_iter().take(surplus) {
         sessions.remove(&key);
     }
+}
+
+/// A session as somebody has who signed in.
+#[cfg(test)]
+pub fn test_session(number: u8) -> Arc<Session> {
+    Arc::new(Session {
+        id: number.into(),
+        person: PersonId::from_key(&[number; 32]),
+        name: format!("Person {number}"),
+        mailbox: Mailbox::default(),
+        ephemeral: EphemeralMessages::default(),
+        channel: watch::Sender::new(0),
+        bucket: Mutex::new(Bucket::full(SESSION_RATE, 0)),
+        used_at_ms: AtomicU64::new(0),
+    })
 }
 
 #[cfg(test)]

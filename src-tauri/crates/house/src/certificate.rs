@@ -28,11 +28,12 @@ impl Certificate {
     /// # Errors
     /// `profile_broken`.
     pub async fn load_or_make(storage: &Storage) -> Result<Self, HouseError> {
-        match (storage.read(CERTIFICATE).await?, storage.read(PRIVATE_KEY).await?) {
+        match (storage.settings().read(CERTIFICATE).await?, storage.settings().read(PRIVATE_KEY).await?) {
             (Some(certificate), Some(private_key)) => Ok(Self { certificate, private_key }),
             (None, None) => {
                 let made = Self::make()?;
                 storage
+                    .settings()
                     .write(vec![(CERTIFICATE, made.certificate.clone()), (PRIVATE_KEY, made.private_key.clone())])
                     .await?;
                 Ok(made)
@@ -96,9 +97,9 @@ mod tests {
     async fn a_certificate_that_was_damaged_is_profile_broken() {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path().into()).await.unwrap();
-        storage.write(vec![(CERTIFICATE, b"rubbish".to_vec())]).await.unwrap();
+        storage.settings().write(vec![(CERTIFICATE, b"rubbish".to_vec())]).await.unwrap();
         assert_eq!(Certificate::load_or_make(&storage).await.err().unwrap().code(), Code::ProfileBroken);
-        storage.write(vec![(PRIVATE_KEY, b"rubbish".to_vec())]).await.unwrap();
+        storage.settings().write(vec![(PRIVATE_KEY, b"rubbish".to_vec())]).await.unwrap();
         let rubbish = Certificate::load_or_make(&storage).await.unwrap();
         assert_eq!(rubbish.tls().err().unwrap().code(), Code::ProfileBroken);
     }

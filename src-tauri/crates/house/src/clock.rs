@@ -1,8 +1,10 @@
-//! The time of a house: the machine's monotonic clock, which tests can move forward.
+//! The time of a house: the machine's monotonic clock, which tests can move forward, and the wall clock beside it.
+//!
+//! Everything that lasts is measured by the monotonic one. The wall clock only says how long a house was closed.
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serambi_protocol::measurement::HouseTime;
@@ -26,6 +28,13 @@ impl Clock {
     pub fn now_ms(&self) -> u64 {
         let passed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
         passed.saturating_add(*self.skipped_ms.borrow())
+    }
+
+    /// The wall clock, ms since 1970. It may jump, in both directions.
+    pub fn unix_ms(&self) -> i64 {
+        let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let skipped = i64::try_from(*self.skipped_ms.borrow()).unwrap_or(i64::MAX);
+        i64::try_from(passed).unwrap_or(i64::MAX).saturating_add(skipped)
     }
 
     /// Now, as clients measure by it.

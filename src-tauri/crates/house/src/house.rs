@@ -3,9 +3,11 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
 use serambi_protocol::{
     PersonId,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -17,6 +19,7 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+use tower_http::services::ServeDir;
 
 use crate::{
     addresses,
@@ -28,11 +31,14 @@ use crate::{
     error::HouseError,
     listener::{self, ConnectionLimiter},
     media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},
-    porch::{self, Media, PorchHandle, Presence},
-    storage::Storage,
+    registry::{Media, Presence, RoomRegistry, RoomStarters},
+    room_actor::Ending,
+    storage::{PersonRepository, Standing, Storage},
 };
 
 const NAME: &str = "name";
+/// Randomness of a keeper's code.
+const KEEPER_CODE_BYTES: usize = 24;
 
 /// How a house is opened.
 #[derive(Clone, Debug)]
@@ -51,6 +57,12 @@ pub struct HouseConfig {
     pub discoverable: bool,
     /// Which media server carries the sound.
     pub media: MediaServer,
+    /// Who runs the house from its first start on.
+    pub owner: Option<PersonId>,
+    /// Who may start rooms.
+    pub starters: RoomStarters,
+    /// A folder of static files served at `/`: the page for people without the app.
+    pub page: Option<PathBuf>,
 }
 
 impl HouseConfig {
@@ -64,6 +76,9 @@ impl HouseConfig {
             media_port: MEDIA_PORT,
             discoverable: true,
             media: MediaServer::Embedded,
+            owner: None,
+            starters: RoomStarters::default(),
+            page: None,
         }
     }
 
@@ -88,16 +103,17 @@ struct Inside {
     listen: IpAddr,
     port: u16,
     clock: Clock,
-    porch: PorchHandle,
+    rooms: RoomRegistry,
+    people: PersonRepository,
     embedded: Option<Embedded>,
     /// What is put away on closing.
-    furniture: Mutex<Option<Furniture>>,
+    open: Mutex<Option<Open>>,
     stop: CancellationToken,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
 }
 
-struct Furniture {
+struct Open {
     announcement: Option<Announcement>,
     storage: Storage,
 }
@@ -119,7 +135,11 @@ impl House {
         let name = read_name(&config.name).map_err(HouseError::Name)?;
         let storage = Storage::open(config.folder.clone()).await?;
         let certificate = Certificate::load_or_make(&storage).await?;
-        storage.write(vec![(NAME, name.clone().into_bytes())]).await?;
+        storage.settings().write(vec![(NAME, name.clone().into_bytes())]).await?;
+        let people = storage.people();
+        if let Some(owner) = config.owner {
+            people.set(owner, Standing::Keeper, clock.unix_ms()).await?;
+        }
         let pin = certificate.pin();
 
         let listener = listener::open(config.listen, config.port).await?;
@@ -129,13 +149,16 @@ impl House {
         let (media, embedded) = open_media(&config, own)?;
 
         let stop = CancellationToken::new();
-        let porch = porch::open(clock.clone(), media);
+        let rooms =
+            RoomRegistry::open(clock.clone(), media, storage.rooms(), people.clone(), config.starters, stop.clone())
+                .await?;
         let state = ApiState {
             name: name.clone(),
             pin: pin.to_string(),
             clock: clock.clone(),
             authenticator: Authenticator::new(pin.clone(), clock.clone()),
-            porch: porch.clone(),
+            rooms: rooms.clone(),
+            people: people.clone(),
             embedded: embedded.clone(),
             stop: stop.clone(),
             anonymous_limiter: AnonymousLimiter::default(),
@@ -144,7 +167,11 @@ impl House {
         if let Some(embedded) = &embedded {
             router = router.merge(embedded.router());
         }
+        if let Some(page) = &config.page {
+            router = router.fallback_service(ServeDir::new(page));
+        }
         let tasks = TaskTracker::new();
+        tasks.spawn(keep_beating(rooms.clone(), stop.clone()));
         let (tls, connections) = (certificate.tls()?, ConnectionLimiter::default());
         for listener in listeners {
             tasks.spawn(listener::serve(listener, tls.clone(), router.clone(), connections.clone(), stop.clone()));
@@ -157,9 +184,10 @@ impl House {
             listen: config.listen,
             port: listening.port(),
             clock,
-            porch,
+            rooms,
+            people,
             embedded,
-            furniture: Mutex::new(Some(Furniture { announcement, storage })),
+            open: Mutex::new(Some(Open { announcement, storage })),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
             tasks,
@@ -204,18 +232,45 @@ impl House {
     }
 
     /// Who would be cut off if the house closed now, not counting `except` (whoever closes it).
-    pub async fn presence(&self, except: Option<PersonId>) -> Presence {
-        self.inside.porch.presence(except).await
+    pub fn presence(&self, except: Option<PersonId>) -> Presence {
+        self.inside.rooms.presence(except)
     }
 
     /// Ends all rooms, tells everybody, says goodbye on the network and closes the file.
     pub async fn close(&self) {
-        let furniture = self.inside.furniture.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Furniture { announcement, storage }) = furniture else {
+        self.close_with(Ending::Over).await;
+    }
+
+    /// The same, but rooms are kept for the next start: their people are told that the house is away.
+    pub async fn suspend(&self) {
+        self.close_with(Ending::Kept).await;
+    }
+
+    /// A code for a link that makes whoever opens it first a keeper of this house.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub async fn offer_keys(&self) -> Result<String, HouseError> {
+        let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEEPER_CODE_BYTES]>());
+        self.inside.people.offer_keys(&code).await?;
+        Ok(code)
+    }
+
+    /// Does the house have a keeper yet?
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub async fn has_keeper(&self) -> Result<bool, HouseError> {
+        Ok(self.inside.people.keepers().await? > 0)
+    }
+
+    async fn close_with(&self, ending: Ending) {
+        let open = self.inside.open.lock().take();
+        let Some(Open { announcement, storage }) = open else {
             // Somebody else is closing it already.
             return self.inside.tasks.wait().await;
         };
-        self.inside.porch.close().await;
+        self.inside.rooms.close(ending).await;
         self.inside.stop.cancel();
         self.inside.tasks.close();
         self.inside.tasks.wait().await;
@@ -227,6 +282,14 @@ impl House {
         }
         storage.close().await;
         tracing::info!(name = self.inside.name, "the house is closed");
+    }
+}
+
+/// The house notes that it is alive until it closes.
+async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = rooms.keep_beating() => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server of a house: identity, rooms, tokens, storage, discovery, HTTP and WebSocket.
 //!
 //! ```text
-//! TCP ─► listener ─► api ─► porch ─► room (rules)
+//! TCP ─► listener ─► api ─► registry ─► room actors ─► room (rules)
 //!                    │       └────► media: RoomService over HTTP ─► embedded server or LiveKit cluster
 //!                    └─► authenticator (who is who)
 //! ```
@@ -15,19 +15,20 @@ mod capture_marks;
 mod certificate;
 mod clock;
 pub mod discovery;
+mod ephemeral;
 mod error;
 mod house;
 mod listener;
 mod loss_reports;
 mod mailbox;
 mod media;
-mod passing_words;
-mod porch;
 mod rate;
+mod registry;
+mod room_actor;
 mod storage;
 
 pub use clock::Clock;
 pub use error::HouseError;
 pub use house::{House, HouseConfig};
 pub use media::MediaServer;
-pub use porch::Presence;
+pub use registry::{Presence, RoomStarters};

@@ -1,10 +1,8 @@
 //! The numbered events of one session: kept for a while, so that a client that comes back misses nothing.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
+use parking_lot::{Mutex, MutexGuard};
 use serambi_protocol::{Envelope, RoomEvent, RoomId, limits::EVENTS_KEPT};
 use tokio::sync::watch;
 
@@ -70,7 +68,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Envelope>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

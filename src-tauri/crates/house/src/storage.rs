@@ -1,35 +1,85 @@
-//! What must survive a restart of a house, in `house.sqlite`: its certificate and its settings.
+//! What must survive a restart of a house, in `house.sqlite`: identity, settings, rooms, people.
 //!
-//! SQLite blocks, so one thread owns the connection and is asked through a channel. The file is held exclusively:
-//! two programs with one identity would be two houses that nobody can tell apart.
+//! SQLite blocks, so one thread owns the connection and is asked through a bounded channel. The file is held
+//! exclusively: two programs with one identity would be two houses that nobody can tell apart. It is in WAL mode and
+//! synced at each commit, so an answer that was given is on the disk.
+
+mod people;
+mod rooms;
+mod settings;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode};
+use rusqlite_migration::{M, Migrations};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+pub use people::{PersonRepository, Standing};
+pub use rooms::{HouseLife, Life, RoomRepository, SavedRoom};
+pub use settings::SettingRepository;
 
 use crate::error::HouseError;
 
 /// The file's name inside the house's folder.
 pub const FILE: &str = "house.sqlite";
+/// A new file is made under this name and then renamed, so that a file under the right name never was empty.
+const NEW_FILE: &str = "house.sqlite.new";
 /// How long another program may hold the file while it starts or ends.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
-/// `PRAGMA user_version` of the layout below.
-const LAYOUT: i64 = 1;
-const CREATE: &str = "CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;";
+/// Jobs that may wait for the disk.
+const MAX_JOBS: usize = 256;
+/// How long one job may take, waiting included.
+const JOB_LIMIT: Duration = Duration::from_secs(5);
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Layouts of the file, oldest first; `PRAGMA user_version` counts those that were applied.
+const LAYOUTS: [M<'static>; 2] = [
+    M::up("CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"),
+    M::up(
+        "CREATE TABLE room (
+             id TEXT PRIMARY KEY,
+             state TEXT NOT NULL,
+             started_by BLOB NOT NULL,
+             room_ms INTEGER NOT NULL,
+             life BLOB NOT NULL,
+             uptime_ms INTEGER NOT NULL
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE ended_room (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+         CREATE TABLE house_life (
+             one INTEGER PRIMARY KEY CHECK (one = 1),
+             life BLOB NOT NULL,
+             uptime_ms INTEGER NOT NULL,
+             unix_ms INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE person (
+             id BLOB PRIMARY KEY,
+             known_since_unix_ms INTEGER NOT NULL,
+             standing TEXT NOT NULL CHECK (standing IN ('guest', 'member', 'keeper'))
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE keeper_link (digest BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    ),
+];
+
+/// What the thread is told.
+enum Job {
+    Work(Box<dyn FnOnce(&mut Connection) + Send>),
+    Stop,
+}
 
 /// A handle to the thread that owns the file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Storage {
-    jobs: mpsc::UnboundedSender<Job>,
-    thread: Option<JoinHandle<()>>,
+    jobs: mpsc::Sender<Job>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Storage {
@@ -39,14 +89,14 @@ impl Storage {
     /// `profile_broken` if it cannot be read or written, `profile_in_use` if another program holds it.
     pub async fn open(folder: PathBuf) -> Result<Self, HouseError> {
         let (opened, answer) = oneshot::channel();
-        let (jobs, mut waiting) = mpsc::unbounded_channel::<Job>();
+        let (jobs, mut waiting) = mpsc::channel::<Job>(MAX_JOBS);
         let thread = std::thread::Builder::new()
             .name("house-storage".into())
             .spawn(move || match open_file(&folder) {
                 Ok(mut connection) => {
                     if opened.send(Ok(())).is_ok() {
-                        while let Some(job) = waiting.blocking_recv() {
-                            job(&mut connection);
+                        while let Some(Job::Work(work)) = waiting.blocking_recv() {
+                            work(&mut connection);
                         }
                     }
                 }
@@ -55,48 +105,33 @@ impl Storage {
             })
             .map_err(|error| HouseError::System(error.to_string()))?;
         answer.await.map_err(|_| gone())??;
-        Ok(Self { jobs, thread: Some(thread) })
+        Ok(Self { jobs, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// The value kept under `key`.
-    ///
-    /// # Errors
-    /// `profile_broken`.
-    pub async fn read(&self, key: &'static str) -> Result<Option<Vec<u8>>, HouseError> {
-        self.ask(move |connection| {
-            connection.query_row("SELECT value FROM setting WHERE key = ?1", [key], |row| row.get(0)).optional()
-        })
-        .await
+    /// The house's own settings.
+    pub fn settings(&self) -> SettingRepository {
+        SettingRepository::new(self.clone())
     }
 
-    /// Keeps all these values, or none.
-    ///
-    /// # Errors
-    /// `profile_broken`.
-    pub async fn write(&self, values: Vec<(&'static str, Vec<u8>)>) -> Result<(), HouseError> {
-        self.ask(move |connection| {
-            let transaction = connection.transaction()?;
-            for (key, value) in values {
-                transaction.execute(
-                    "INSERT INTO setting (key, value) VALUES (?1, ?2) \
-                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                    rusqlite::params![key, value],
-                )?;
-            }
-            transaction.commit()
-        })
-        .await
+    /// Open rooms and those that have ended.
+    pub fn rooms(&self) -> RoomRepository {
+        RoomRepository::new(self.clone())
     }
 
-    /// Closes the file; afterwards it can be opened again.
-    pub async fn close(mut self) {
-        let thread = self.thread.take();
-        drop(self);
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the storage thread ended badly");
-            }
+    /// Everybody the house has seen.
+    pub fn people(&self) -> PersonRepository {
+        PersonRepository::new(self.clone())
+    }
+
+    /// Closes the file when all that was asked before is done; afterwards it can be opened again.
+    pub async fn close(self) {
+        let Some(thread) = self.thread.lock().take() else { return };
+        if self.jobs.send_timeout(Job::Stop, JOB_LIMIT).await.is_err() {
+            tracing::error!("the storage thread does not take its end");
+        }
+        let joining = tokio::task::spawn_blocking(move || thread.join());
+        if !matches!(timeout(JOB_LIMIT, joining).await, Ok(Ok(Ok(())))) {
+            tracing::error!("the storage thread did not end");
         }
     }
 
@@ -105,9 +140,12 @@ impl Storage {
         question: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, HouseError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| drop(reply.send(question(connection))));
-        self.jobs.send(job).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?.map_err(|error| explain(&error))
+        let job = Job::Work(Box::new(move |connection| drop(reply.send(question(connection)))));
+        let asking = async {
+            self.jobs.send(job).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?.map_err(|error| explain(&error))
+        };
+        timeout(JOB_LIMIT, asking).await.unwrap_or_else(|_| Err(HouseError::Storage("the disk does not answer".into())))
     }
 }
 
@@ -124,19 +162,52 @@ fn explain(error: &rusqlite::Error) -> HouseError {
 
 fn open_file(folder: &Path) -> Result<Connection, HouseError> {
     let path = folder.join(FILE);
-    make_private(folder, &path).map_err(|error| HouseError::Storage(format!("{}: {error}", path.display())))?;
-    let mut connection = open_database(&path).map_err(|error| explain(&error))?;
-    match prepare(&mut connection).map_err(|error| explain(&error))? {
-        LAYOUT => Ok(connection),
-        layout => Err(HouseError::Storage(format!("{} has layout {layout}: from a newer version", path.display()))),
+    let wrong = |error: std::io::Error| HouseError::Storage(format!("{}: {error}", path.display()));
+    make_private_folder(folder).map_err(wrong)?;
+    match fs::metadata(&path) {
+        Ok(file) if file.len() == 0 => {
+            return Err(HouseError::Storage(format!("{} is empty: its identity is lost", path.display())));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_file(folder, &path)?,
+        Err(error) => return Err(wrong(error)),
     }
+    let mut connection = open_database(&path).map_err(|error| explain(&error))?;
+    bring_up_to_date(&mut connection, &path)?;
+    Ok(connection)
+}
+
+/// Makes the file whole under another name first: a disk that is full, or power that fails, leaves none.
+fn make_file(folder: &Path, path: &Path) -> Result<(), HouseError> {
+    let new = folder.join(NEW_FILE);
+    let wrong = |error: std::io::Error| HouseError::Storage(format!("{}: {error}", new.display()));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+        _ => {}
+    }
+    make_private(&new).map_err(wrong)?;
+    let mut connection = Connection::open(&new).map_err(|error| explain(&error))?;
+    bring_up_to_date(&mut connection, &new)?;
+    connection.close().map_err(|(_, error)| explain(&error))?;
+    fs::File::open(&new).and_then(|file| file.sync_all()).map_err(wrong)?;
+    fs::rename(&new, path).map_err(wrong)
+}
+
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }
 
 /// The file holds the house's private key: nobody else on this computer may read it.
-fn make_private(folder: &Path, path: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(folder)?;
+fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -149,21 +220,16 @@ fn open_database(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Takes the lock now and not at the first write: two houses with one identity are noticed at the start.
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
     Ok(connection)
 }
 
-/// Takes the lock, makes the tables of a new file, and says which layout the file has.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let mut layout: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if layout == 0 {
-        transaction.execute_batch(CREATE)?;
-        transaction.pragma_update(None, "user_version", LAYOUT)?;
-        layout = LAYOUT;
-    }
-    transaction.commit()?;
-    Ok(layout)
+fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), HouseError> {
+    let wrong = |error: rusqlite_migration::Error| HouseError::Storage(format!("{}: {error}", path.display()));
+    Migrations::from_slice(&LAYOUTS).to_latest(connection).map_err(wrong)
 }
 
 #[cfg(test)]
@@ -176,13 +242,13 @@ mod tests {
     async fn what_is_written_is_there_after_closing_and_opening_again() {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path().join("new")).await.unwrap();
-        assert_eq!(storage.read("name").await.unwrap(), None);
-        storage.write(vec![("name", b"Porch".to_vec()), ("key", vec![0, 255])]).await.unwrap();
-        storage.write(vec![("name", b"Serambi".to_vec())]).await.unwrap();
+        assert_eq!(storage.settings().read("name").await.unwrap(), None);
+        storage.settings().write(vec![("name", b"Porch".to_vec()), ("key", vec![0, 255])]).await.unwrap();
+        storage.settings().write(vec![("name", b"Serambi".to_vec())]).await.unwrap();
         storage.close().await;
         let storage = Storage::open(folder.path().join("new")).await.unwrap();
-        assert_eq!(storage.read("name").await.unwrap(), Some(b"Serambi".to_vec()));
-        assert_eq!(storage.read("key").await.unwrap(), Some(vec![0, 255]));
+        assert_eq!(storage.settings().read("name").await.unwrap(), Some(b"Serambi".to_vec()));
+        assert_eq!(storage.settings().read("key").await.unwrap(), Some(vec![0, 255]));
     }
 
     #[tokio::test]
@@ -205,5 +271,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _first = Storage::open(folder.path().into()).await.unwrap();
         assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileInUse);
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_where_there_was_one_is_damage_and_not_a_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        Storage::open(folder.path().into()).await.unwrap().close().await;
+        fs::write(folder.path().join(FILE), "").unwrap();
+        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileBroken);
+    }
+
+    #[tokio::test]
+    async fn a_first_start_that_was_cut_off_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(NEW_FILE), "").unwrap();
+        assert!(Storage::open(folder.path().into()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_layout_is_brought_up_to_date_and_one_of_a_newer_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut connection = Connection::open(&path).unwrap();
+        Migrations::from_slice(&LAYOUTS[..1]).to_latest(&mut connection).unwrap();
+        connection.execute("INSERT INTO setting VALUES ('name', x'41')", []).unwrap();
+        connection.close().unwrap();
+        let storage = Storage::open(folder.path().into()).await.unwrap();
+        assert_eq!(storage.settings().read("name").await.unwrap(), Some(b"A".to_vec()));
+        assert!(storage.rooms().all().await.unwrap().is_empty());
+        storage.close().await;
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        connection.close().unwrap();
+        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileBroken);
     }
 }

@@ -108,6 +108,21 @@ impl std::fmt::Debug for Session {
     }
 }
 
+/// `POST /api/v1/keeper`: become a keeper of the house.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TakeKeys {
+    /// The code of a keeper's link. A secret.
+    pub code: String,
+}
+
+impl std::fmt::Debug for TakeKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TakeKeys(…)")
+    }
+}
+
 /// `POST /api/v1/rooms`: start a room and be its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -51,6 +51,20 @@ pub enum RoomEvent {
     Unknown,
 }
 
+impl RoomEvent {
+    /// Things to be told once, in order.
+    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
+        let changes = match self {
+            Self::Changed { changes, .. } => changes.as_slice(),
+            Self::Opened { .. } | Self::Closed { .. } | Self::Unknown => &[],
+        };
+        changes.iter().flat_map(|change| match &**change {
+            TopicChange::Notices { stream } => stream.as_slice(),
+            _ => &[],
+        })
+    }
+}
+
 /// A change of one topic: a record replaced whole, a keyed list patched, or entries appended to a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "topic", rename_all = "camelCase", rename_all_fields = "camelCase")]

@@ -8,7 +8,7 @@ use crate::{
     act::{Act, ActOnRoles},
     code::Code,
     command::HandScope,
-    event::TopicChange,
+    event::{RoomEvent, TopicChange},
     fold::{Entry, ListPatch},
     id::{PersonId, RoomId},
 };
@@ -355,6 +355,18 @@ impl RoomView {
             TopicChange::Hands { list } => list.apply(&mut self.hands),
             TopicChange::Invitations { list } => list.apply(&mut self.invitations),
             TopicChange::Notices { .. } | TopicChange::Unknown => {}
+        }
+    }
+
+    /// Folds what happened in the room into this view.
+    pub fn fold(&mut self, event: &RoomEvent) {
+        match event {
+            RoomEvent::Opened { view } => *self = (**view).clone(),
+            RoomEvent::Changed { now, changes } => {
+                self.now = *now;
+                changes.iter().for_each(|change| self.apply(change));
+            }
+            RoomEvent::Closed { .. } | RoomEvent::Unknown => {}
         }
     }
 

@@ -88,7 +88,8 @@ pub async fn events(
 }
 
 async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, after: u64) {
-    let Ok(number) = state.porch.attach(session.clone()).await else { return };
+    session.hear(state.clock.now_ms());
+    let number = state.rooms.attach(&session);
     let channel = Channel {
         news: session.mailbox.watch(),
         newest: session.channel.subscribe(),
@@ -102,7 +103,7 @@ async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, af
     };
     let ended = channel.run().await;
     tracing::debug!(person = session.person.short(), session = session.id, ?ended, "a channel has closed");
-    state.porch.detach(session, number);
+    state.rooms.detach(&session, number);
 }
 
 /// Why a channel ended.
@@ -155,7 +156,7 @@ impl Channel {
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.news.changed() => Ok(()),
                 _ = self.newest.changed() => Ok(()),
-                () = session.passing_words.any() => self.send_passing_words().await,
+                () = session.ephemeral.any() => self.send_ephemeral().await,
                 () = state.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
                 () = stop.cancelled() => {
                     // The last events say that all rooms have ended.
@@ -171,6 +172,7 @@ impl Channel {
 
     async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
         self.heard_at_ms = self.state.clock.now_ms();
+        self.session.hear(self.heard_at_ms);
         match heard {
             Some(Ok(Message::Text(_))) if !self.bucket.take(SAID_RATE, self.heard_at_ms) => {
                 Err(Ended::ByHouse(closing::TOO_MUCH))
@@ -192,18 +194,18 @@ impl Channel {
                 self.send(&ChannelTell::Pong { sent_micros, house_time }).await
             }
             ChannelSay::Heard(report) => {
-                self.state.porch.take_report(self.session.clone(), report);
+                self.state.rooms.take_report(&self.session, report);
                 Ok(())
             }
             ChannelSay::Captured { room, mark } => {
-                self.state.porch.take_mark(self.session.clone(), room, mark);
+                self.state.rooms.take_mark(&self.session, &room, mark);
                 Ok(())
             }
         }
     }
 
-    async fn send_passing_words(&mut self) -> Result<(), Ended> {
-        for word in self.session.passing_words.take() {
+    async fn send_ephemeral(&mut self) -> Result<(), Ended> {
+        for word in self.session.ephemeral.take() {
             self.send(&word).await?;
         }
         Ok(())
@@ -220,7 +222,7 @@ impl Channel {
                     }
                 }
                 News::Gap => {
-                    let before = self.state.porch.reopen(self.session.clone()).await;
+                    let before = self.state.rooms.reopen(self.session.clone()).await;
                     self.seen = before.map_err(|_| Ended::ByHouse(closing::GOING_AWAY))?;
                 }
             }

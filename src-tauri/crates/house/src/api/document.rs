@@ -19,6 +19,7 @@ use super::{channel, rooms, sign_in};
         sign_in::house,
         sign_in::challenge,
         sign_in::sign_in,
+        sign_in::take_keys,
         rooms::list,
         rooms::start,
         rooms::look,

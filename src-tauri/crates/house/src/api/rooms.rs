@@ -15,8 +15,8 @@ use super::{
 
 /// All open rooms, as they can be seen from outside.
 #[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Vec<RoomCard>)))]
-pub async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<RoomCard>>, Refused> {
-    Ok(Json(state.porch.cards().await?))
+pub async fn list(State(state): State<Arc<ApiState>>) -> Json<Vec<Arc<RoomCard>>> {
+    Json(state.rooms.cards())
 }
 
 /// One room, as it can be seen from outside. `room_ended` if it was and is no more.
@@ -26,8 +26,8 @@ pub async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<RoomCar
     params(("room" = String, Path, description = "The room's id, ten characters")),
     responses((status = 200, body = RoomCard), (status = "default", body = Refusal))
 )]
-pub async fn look(State(state): State<Arc<ApiState>>, InRoom(room): InRoom) -> Result<Json<RoomCard>, Refused> {
-    Ok(Json(state.porch.card(room).await?))
+pub async fn look(State(state): State<Arc<ApiState>>, InRoom(room): InRoom) -> Result<Json<Arc<RoomCard>>, Refused> {
+    Ok(Json(state.rooms.card(&room)?))
 }
 
 /// Starts a room; the caller is its host, alone on stage, muted.
@@ -43,7 +43,7 @@ pub async fn start(
     Authenticated(session): Authenticated,
     JsonBody(request): JsonBody<StartRoom>,
 ) -> Result<Json<Joined>, Refused> {
-    Ok(Json(state.porch.start(session, request).await?))
+    Ok(Json(state.rooms.start(session, &request).await?))
 }
 
 /// Comes into a room, usually as a listener. Joining again gives the same seat to the session that asks.
@@ -61,7 +61,7 @@ pub async fn join(
     InRoom(room): InRoom,
     JsonBody(request): JsonBody<JoinRoom>,
 ) -> Result<Json<Joined>, Refused> {
-    Ok(Json(state.porch.join(session, room, request).await?))
+    Ok(Json(state.rooms.join(session, &room, &request).await?))
 }
 
 /// A fresh grant for the room's media, after the media connection was lost for good.
@@ -77,7 +77,7 @@ pub async fn media(
     Authenticated(session): Authenticated,
     InRoom(room): InRoom,
 ) -> Result<Json<MediaGrant>, Refused> {
-    Ok(Json(state.porch.grant(session, room).await?))
+    Ok(Json(state.rooms.grant(session, &room).await?))
 }
 
 /// One command of one person. 204: carried out. One that leads on stage is answered when voice may be sent.
@@ -95,7 +95,7 @@ pub async fn command(
     InRoom(room): InRoom,
     JsonBody(command): JsonBody<Command>,
 ) -> Result<StatusCode, Refused> {
-    state.porch.command(session, room, command).await?;
+    state.rooms.command(session, &room, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -112,7 +112,7 @@ pub async fn statistics(
     Authenticated(session): Authenticated,
     InRoom(room): InRoom,
 ) -> Result<Json<serde_json::Value>, Refused> {
-    state.porch.check_host(session, room.clone()).await?;
+    state.rooms.check_host(session, &room).await?;
     let unknown = |detail: &str| Refusal::new(Code::MediaFailed, detail);
     let embedded = state.embedded.as_ref().ok_or_else(|| unknown("another program carries the sound"))?;
     let counted = embedded.statistics(&room).await?;

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serambi_protocol::{
-    Refusal,
-    api::{Challenge, ChallengeAsked, HouseInfo, Session, SignIn},
+    Code, Refusal,
+    api::{Challenge, ChallengeAsked, HouseInfo, Session, SignIn, TakeKeys},
 };
 
 use super::{
     ApiState, Refused,
-    extract::{Anonymous, JsonBody},
+    extract::{Anonymous, Authenticated, JsonBody},
 };
 
 /// What this house is. Anybody may ask.
 #[utoipa::path(get, path = "/api/v1/house", responses((status = 200, body = HouseInfo)))]
 pub async fn house(State(state): State<Arc<ApiState>>) -> Result<Json<HouseInfo>, Refused> {
-    let rooms = state.porch.cards().await?.len();
+    let rooms = state.rooms.len();
     Ok(Json(HouseInfo {
         pin: state.pin.clone(),
         name: state.name.clone(),
@@ -53,4 +53,24 @@ pub async fn sign_in(
     JsonBody(answer): JsonBody<SignIn>,
 ) -> Result<Json<Session>, Refused> {
     Ok(Json(state.authenticator.sign_in(&answer)?))
+}
+
+/// Takes the keys of this house with the code of a keeper's link, which is used up.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keeper",
+    request_body = TakeKeys,
+    responses((status = 204), (status = "default", body = Refusal)),
+    security(("session" = []))
+)]
+pub async fn take_keys(
+    State(state): State<Arc<ApiState>>,
+    Authenticated(session): Authenticated,
+    JsonBody(request): JsonBody<TakeKeys>,
+) -> Result<StatusCode, Refused> {
+    let taken = state.people.take_keys(&request.code, session.person, state.clock.unix_ms()).await;
+    match taken.map_err(|error| Refusal::new(Code::StorageFailed, error.to_string()))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Refusal::new(Code::NotAllowed, "no such keeper's link").into()),
+    }
 }

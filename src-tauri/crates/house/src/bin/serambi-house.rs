@@ -2,8 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
-use clap::Parser;
-use serambi_house::{House, HouseConfig, HouseError, MediaServer};
+use clap::{Parser, ValueEnum};
+use serambi_house::{House, HouseConfig, HouseError, MediaServer, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -43,6 +43,12 @@ struct Arguments {
     /// The UDP port of the embedded media server; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_MEDIA_PORT", default_value_t = MEDIA_PORT)]
     media_port: u16,
+    /// A folder of static files to serve at `/`: the page for people without the app.
+    #[arg(long, env = "SERAMBI_PAGE")]
+    page: Option<PathBuf>,
+    /// Who may start rooms.
+    #[arg(long, env = "SERAMBI_ROOMS_BY", value_enum, default_value_t = RoomsBy::Anybody)]
+    rooms_by: RoomsBy,
     /// Do not announce the house on the local network.
     #[arg(long, env = "SERAMBI_NO_DISCOVERY")]
     no_discovery: bool,
@@ -58,6 +64,27 @@ struct Arguments {
     /// Its API secret. Better in the environment than on the command line, where others can read it.
     #[arg(long, env = "SERAMBI_LIVEKIT_SECRET", requires = "livekit_url", hide_env_values = true)]
     livekit_secret: Option<String>,
+}
+
+/// Who may start rooms.
+#[derive(Clone, Copy, ValueEnum)]
+enum RoomsBy {
+    /// Whoever is let through the door.
+    Anybody,
+    /// Members and keepers.
+    Members,
+    /// Keepers alone.
+    Keepers,
+}
+
+impl From<RoomsBy> for RoomStarters {
+    fn from(by: RoomsBy) -> Self {
+        match by {
+            RoomsBy::Anybody => Self::Anybody,
+            RoomsBy::Members => Self::Members,
+            RoomsBy::Keepers => Self::Keepers,
+        }
+    }
 }
 
 impl Arguments {
@@ -77,6 +104,9 @@ impl Arguments {
             media_port: self.media_port,
             discoverable: !self.no_discovery,
             media,
+            owner: None,
+            starters: self.rooms_by.into(),
+            page: self.page,
         }
     }
 }
@@ -125,7 +155,7 @@ async fn run(config: HouseConfig) -> Result<(), HouseError> {
     }
     println!("{}", house.link());
     end.wait().await;
-    house.close().await;
+    house.suspend().await;
     Ok(())
 }
 

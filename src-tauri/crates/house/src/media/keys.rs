@@ -62,7 +62,7 @@ impl Keys {
         };
         AccessToken::with_api_key(&self.key, &self.secret)
             .with_ttl(GRANT_LIFE)
-            .with_identity(person.as_str())
+            .with_identity(&person.to_string())
             .with_name(name)
             .with_grants(grants)
             .to_jwt()
@@ -95,7 +95,7 @@ mod tests {
         let (room, person) = (RoomId::from_random([4; 10]), PersonId::from_key(&[3; 32]));
         let token = keys.grant(&room, &person, "Sari", Standing { may_publish: false, hidden: true }).unwrap();
         let claims = TokenVerifier::with_api_key(&keys.key, &keys.secret).verify(&token).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.name.as_str()), (person.as_str(), "Sari"));
+        assert_eq!((claims.sub.as_str(), claims.name.as_str()), (person.to_string().as_str(), "Sari"));
         assert_eq!(claims.video.room, room.to_string());
         assert_eq!(claims.video.can_publish, Some(false));
         assert_eq!(claims.video.can_publish_data, Some(false));

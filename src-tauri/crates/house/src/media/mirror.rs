@@ -7,6 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use livekit_protocol as lk;
 use serambi_protocol::{PersonId, RoomId, measurement::VoiceMark};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
@@ -44,8 +45,8 @@ pub enum Report {
     Seen {
         /// Where.
         room: RoomId,
-        /// Identity, and whether they may publish.
-        people: Vec<(PersonId, bool)>,
+        /// Everybody in it.
+        people: Vec<SeenParticipant>,
     },
     /// When the marked packets came and went.
     Passed {
@@ -54,6 +55,17 @@ pub enum Report {
         /// The marks, with what the media server knows of them.
         marks: Vec<VoiceMark>,
     },
+}
+
+/// Somebody in the media room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenParticipant {
+    /// Who.
+    pub person: PersonId,
+    /// May send voice, says the media server.
+    pub may_publish: bool,
+    /// Something came from them a moment ago.
+    pub alive: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,7 +287,9 @@ async fn watch(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::
                 // Whoever is no person (a recorder of the cluster's owner, say) is none of the room's business.
                 let people = people.into_iter().filter_map(|seen| {
                     let person = PersonId::try_from(seen.identity).ok()?;
-                    Some((person, seen.permission.is_some_and(|permission| permission.can_publish)))
+                    let may_publish = seen.permission.is_some_and(|permission| permission.can_publish);
+                    let alive = seen.state == lk::participant_info::State::Active as i32;
+                    Some(SeenParticipant { person, may_publish, alive })
                 });
                 if reports.send(Report::Seen { room: room.clone(), people: people.collect() }).is_err() {
                     return;

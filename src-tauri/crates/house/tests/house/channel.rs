@@ -1,11 +1,12 @@
 //! The channel: numbers, resuming, and who may hold one.
 
 use serambi_protocol::{
-    Command, RoomEvent,
+    Command, RoomEvent, TopicChange,
     api::{ChannelTell, HouseInfo},
     command::HandScope,
     event::ClosedReason,
     limits::EVENTS_KEPT,
+    view::PersonConnection,
 };
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -24,19 +25,19 @@ async fn a_channel_that_comes_back_gets_what_it_missed_and_nothing_twice() {
     let house = TestHouse::open().await;
     let mut sari = house.visitor("Sari").await.open_room("").await;
     let ayu = house.visitor("Ayu").await.enter(&sari.room).await;
-    sari.sees("one listener", |view| view.listeners == 1).await;
+    sari.sees("one listener", |view| view.counts.listeners == 1).await;
     // Away from the house for a moment.
     let (visitor, seen, mut view) = (sari.visitor.clone(), sari.seq, sari.view.clone());
     drop(sari);
     ayu.does(Command::RaiseHand).await;
     let mut channel = visitor.channel(seen).await.kept_alive();
     let mut last = seen;
-    while view.hands.count == 0 {
+    while view.hands.len() == 0 {
         let envelope = channel.next().await.unwrap();
         last += 1;
         assert_eq!(envelope.seq, last);
         assert!(!matches!(envelope.event, RoomEvent::Opened { .. }), "nothing is missing, so no snapshot");
-        view.apply(&envelope.event);
+        view.fold(&envelope.event);
     }
     // And all of it again for somebody who lost it on the way.
     let mut again = visitor.channel(seen).await;
@@ -51,7 +52,7 @@ async fn a_channel_that_missed_too_much_gets_the_whole_view_under_a_new_number()
     let mut on = false;
     while sari.seq < EVENTS_KEPT as u64 + 5 {
         sari.does(scope(on)).await;
-        sari.sees("the change", |view| (view.hands.scope == HandScope::Everyone) == on).await;
+        sari.sees("the change", |view| (view.room.hand_scope == HandScope::Everyone) == on).await;
         on = !on;
         // Slowly enough for the house, and alive all the time.
         sari.channel.ping().await;
@@ -143,13 +144,18 @@ async fn somebody_who_joins_and_opens_no_channel_is_away_after_ten_seconds() {
     let joined = sari.start("").await;
     let mut channel = sari.channel(joined.seq).await;
     let wei = house.visitor("Wei").await;
-    wei.join(&joined.view.id).await.unwrap();
+    wei.join(&joined.view.room.id).await.unwrap();
     house.house.clock().skip_ms(9_000);
     channel.ping().await;
     while !is_pong(channel.tell().await) {}
     house.house.clock().skip_ms(1_000);
     let is_away = |event: &RoomEvent| match event {
-        RoomEvent::AudienceChanged { changed, .. } => changed.iter().any(|person| person.away),
+        RoomEvent::Changed { changes, .. } => changes.iter().any(|change| match &**change {
+            TopicChange::Audience { list } => {
+                list.upsert.iter().any(|person| person.connection != PersonConnection::Good)
+            }
+            _ => false,
+        }),
         _ => false,
     };
     while !is_away(&channel.next().await.unwrap().event) {}

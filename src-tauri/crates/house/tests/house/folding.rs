@@ -72,7 +72,7 @@ async fn folding_events_gives_the_view_that_the_house_would_show_anew() {
         house.house.clock().skip_ms(60);
         if turn % 40 == 0 {
             // Whatever is held back to be told together has been told by the time this is answered.
-            house.house.presence(None).await;
+            house.house.presence(None);
             for follower in &mut followers {
                 compare(follower).await;
             }

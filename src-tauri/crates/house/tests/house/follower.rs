@@ -126,7 +126,7 @@ impl Follower {
     /// Somebody who has just come in.
     pub fn new(visitor: Visitor, joined: Joined, channel: Channel) -> Self {
         let Joined { view, seq, .. } = joined;
-        Self { visitor, room: view.id.clone(), view, seq, notices: Vec::new(), closed: None, channel }
+        Self { visitor, room: view.room.id.clone(), view, seq, notices: Vec::new(), closed: None, channel }
     }
 
     pub fn id(&self) -> PersonId {
@@ -158,11 +158,10 @@ impl Follower {
         assert_eq!(envelope.seq, self.seq + 1, "numbers grow by one");
         assert_eq!(envelope.room, self.room);
         self.seq = envelope.seq;
-        self.view.apply(&envelope.event);
-        match envelope.event {
-            RoomEvent::Notice { notice } => self.notices.push(notice),
-            RoomEvent::Closed { reason } => self.closed = Some(reason),
-            _ => {}
+        self.view.fold(&envelope.event);
+        self.notices.extend(envelope.event.notices().cloned());
+        if let RoomEvent::Closed { reason } = envelope.event {
+            self.closed = Some(reason);
         }
     }
 

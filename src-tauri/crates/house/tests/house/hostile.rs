@@ -25,7 +25,7 @@ async fn send(visitor: &Visitor, path: &str, body: Vec<u8>) -> (StatusCode, Refu
 async fn a_body_that_cannot_be_read_is_a_bad_request_in_every_route() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await;
-    let room = sari.start("").await.view.id;
+    let room = sari.start("").await.view.room.id;
     for path in ["challenge", "session", "rooms", &format!("rooms/{room}/join"), &format!("rooms/{room}/commands")] {
         for body in [
             b"rubbish".to_vec(),
@@ -64,7 +64,7 @@ async fn a_title_of_ten_thousand_characters_or_with_control_characters_starts_no
 #[tokio::test]
 async fn who_is_not_in_the_room_can_wish_nothing_there() {
     let house = TestHouse::open().await;
-    let room = house.visitor("Sari").await.start("").await.view.id;
+    let room = house.visitor("Sari").await.start("").await.view.room.id;
     let wei = house.visitor("Wei").await;
     for command in [Command::RaiseHand, Command::EndRoom, Command::Leave, Command::SetMuted { muted: false }] {
         assert_eq!(wei.wish(&room, command).await.unwrap_err().1.code, Code::NotInRoom);
@@ -94,7 +94,7 @@ async fn a_key_that_is_no_point_on_the_curve_signs_nothing() {
 async fn somebody_who_asks_without_end_is_slowed_down_and_others_are_not() {
     let house = TestHouse::open().await;
     let (hasty, calm) = (house.visitor("Hasty").await, house.visitor("Calm").await);
-    let room = calm.start("").await.view.id;
+    let room = calm.start("").await.view.room.id;
     let mut codes = Vec::new();
     while codes.len() < 400 && !codes.contains(&Code::RateLimited) {
         codes.push(hasty.wish(&room, Command::RaiseHand).await.unwrap_err().1.code);

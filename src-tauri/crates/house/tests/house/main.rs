@@ -14,4 +14,5 @@ mod measurements;
 mod media;
 mod port;
 mod program;
+mod restart;
 mod signing_in;

@@ -65,7 +65,7 @@ async fn a_token_says_what_the_person_is_at_that_moment() {
     assert_eq!(sari.media.url.as_deref(), Some("ws://media.test"));
     let host = claims(&sari.media);
     assert_eq!((host.video.can_publish, host.video.hidden), (Some(true), false));
-    assert_eq!(host.video.room, sari.view.id.to_string());
+    assert_eq!(host.video.room, sari.view.room.id.to_string());
 
     let (house, _media) = with_fake().await;
     let mut sari = house.visitor("Sari").await.open_room("").await;
@@ -90,7 +90,7 @@ async fn hears_nothing_of_the_stage(who: &mut Follower) {
             ChannelTell::Pong { .. } => return,
             ChannelTell::Event(envelope) => {
                 who.seq = envelope.seq;
-                who.view.apply(&envelope.event);
+                who.view.fold(&envelope.event);
                 assert!(!who.view.stage.iter().any(|person| person.id == id), "told before it is true");
                 assert!(!who.view.you.role.is_on_stage());
             }
@@ -128,7 +128,7 @@ async fn a_second_look_at_the_media_server_does_not_lose_a_grant_that_is_under_w
     sari.does(Command::Invite { person: wei.id() }).await;
     wei.sees("an invitation", |view| view.you.invitation.is_some()).await;
     media.fail_with(&["unavailable"; 5]);
-    media.list(wei.id().as_str(), false);
+    media.list(&wei.id().to_string(), false);
     let (visitor, room, id) = (wei.visitor.clone(), wei.room.clone(), wei.id());
     let accepting = tokio::spawn(async move { visitor.wish(&room, Command::AcceptInvitation).await });
     sari.sees("Wei on stage", |view| view.stage.iter().any(|person| person.id == id)).await;
@@ -165,9 +165,9 @@ async fn a_right_that_outlived_its_role_is_taken_away_and_a_stranger_put_out() {
     let sari = house.visitor("Sari").await.open_room("").await;
     let wei = house.visitor("Wei").await.enter(&sari.room).await;
     let gone = house.visitor("Gone").await;
-    media.list(sari.id().as_str(), true);
-    media.list(wei.id().as_str(), true);
-    media.list(gone.id().as_str(), false);
+    media.list(&sari.id().to_string(), true);
+    media.list(&wei.id().to_string(), true);
+    media.list(&gone.id().to_string(), false);
     media.list("a recorder", true);
     house.house.clock().skip_ms(5_000);
     let expected = [permit(&wei, false), Call::Remove { identity: gone.id().to_string() }];

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{pinned::pinned_http, visitor::LIMIT};
 
-fn program(folder: &Path) -> Command {
+pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serambi-house"));
     command.env_clear().arg("--folder").arg(folder);
     command.args(["--listen", "127.0.0.1", "--port", "0", "--media-port", "0", "--no-discovery"]);
@@ -18,7 +18,7 @@ fn program(folder: &Path) -> Command {
     command
 }
 
-async fn first_line(child: &mut Child) -> String {
+pub async fn first_line(child: &mut Child) -> String {
     let stdout = tokio::process::ChildStdout::from_std(child.stdout.take().unwrap()).unwrap();
     let mut lines = BufReader::new(stdout).lines();
     tokio::time::timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap()

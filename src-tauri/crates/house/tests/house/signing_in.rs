@@ -45,7 +45,7 @@ async fn a_house_keeps_its_fingerprint_over_a_restart() {
 async fn a_session_opens_the_rooms_and_nothing_else_does() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await;
-    assert_eq!(sari.start("Tea").await.view.title, "Tea");
+    assert_eq!(sari.start("Tea").await.view.room.title, "Tea");
     let mut stale = house.stranger("Sari");
     for session in ["", "made-up", &"x".repeat(5_000)] {
         stale.session = session.into();
@@ -101,7 +101,7 @@ async fn a_name_is_checked_when_signing_in() {
 async fn an_old_room_link_says_that_the_room_has_ended_and_a_made_up_one_that_there_is_none() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await;
-    let room = sari.start("").await.view.id;
+    let room = sari.start("").await.view.room.id;
     let card: RoomCard = sari.get(&format!("rooms/{room}")).await.unwrap();
     assert_eq!((card.host.as_str(), card.stage.len(), card.listeners), ("Sari", 1, 0));
     sari.wish(&room, serambi_protocol::Command::EndRoom).await.unwrap();

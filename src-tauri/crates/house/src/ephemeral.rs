@@ -1,4 +1,4 @@
-//! What is worth telling a client only now: not numbered, not kept while nobody listens, the oldest lost first.
+//! Ephemeral messages of a channel: not numbered, not kept while nobody listens, the oldest dropped first.
 
 use std::{
     collections::VecDeque,
@@ -8,21 +8,21 @@ use std::{
 use serambi_protocol::api::ChannelTell;
 use tokio::sync::Notify;
 
-/// Words that wait for a client that reads slowly: some ten seconds of them.
-const MOST_WAITING: usize = 32;
+/// Messages that wait for a client that reads slowly: some ten seconds of them.
+const MAX_WAITING: usize = 32;
 
-/// The words that wait for one session's channel.
+/// The messages that wait for one session's channel.
 #[derive(Debug, Default)]
-pub struct PassingWords {
+pub struct EphemeralMessages {
     waiting: Mutex<VecDeque<ChannelTell>>,
     any: Notify,
 }
 
-impl PassingWords {
+impl EphemeralMessages {
     /// Something to be told soon or never.
     pub fn say(&self, word: ChannelTell) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() == MOST_WAITING {
+        if waiting.len() == MAX_WAITING {
             waiting.pop_front();
         }
         waiting.push_back(word);
@@ -50,11 +50,11 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_reads_slowly_loses_the_oldest() {
-        let words = PassingWords::default();
+        let words = EphemeralMessages::default();
         (0..40).for_each(|number| words.say(word(number)));
         words.any().await;
         let taken = words.take();
-        assert_eq!(taken.len(), MOST_WAITING);
+        assert_eq!(taken.len(), MAX_WAITING);
         assert_eq!((taken.first(), taken.last()), (Some(&word(8)), Some(&word(39))));
         assert!(words.take().is_empty());
     }

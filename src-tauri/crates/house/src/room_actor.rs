@@ -1,0 +1,513 @@
+//! One open room: a task that owns its rules, tells everybody in it what changed, and keeps it on the disk.
+//!
+//! Everything that happens to a room happens here, one thing after the other, so no two people can take the last place
+//! on stage. A panic in a room's rules ends that room and no other.
+
+mod connections;
+mod handle;
+mod measuring;
+mod saving;
+mod telling;
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use serambi_protocol::{
+    Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId,
+    api::{Joined, MediaGrant},
+    event::ClosedReason,
+    view::{Role, RoleView, RoomTime, RoomView, YouView},
+};
+use serambi_room::{MediaChange, Outcome, Room};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
+
+use crate::{
+    authenticator::Session,
+    capture_marks::CaptureMarks,
+    loss_reports::LossReports,
+    media::{
+        keys::Standing,
+        mirror::{Mirror, Report},
+    },
+    registry::{Place, Shared},
+    storage::SavedRoom,
+};
+pub use handle::{Ending, Message, Published, RoomHandle};
+use saving::Saving;
+use telling::Telling;
+
+/// Where the answer to a command goes.
+type Reply = oneshot::Sender<Result<(), Refusal>>;
+
+/// Messages that may wait for a room.
+const MAX_WAITING: usize = 1_024;
+
+/// Somebody in the room who is connected, or was a moment ago. (Seats without a member wait for people to come back.)
+struct Member {
+    session: Arc<Session>,
+    /// What this person was told last.
+    told: Arc<RoleView>,
+    told_you: YouView,
+    notices: Vec<Notice>,
+    /// The grant that must be in force before this person hears of being on stage.
+    waits_for: Option<u64>,
+    /// Answers that wait for the same.
+    replies: Vec<Reply>,
+    /// Was on stage during this stay, and so is visible in the media room.
+    was_on_stage: bool,
+    link: connections::Link,
+}
+
+/// The actor of one room.
+pub struct RoomActor {
+    shared: Arc<Shared>,
+    id: RoomId,
+    started_by: PersonId,
+    room: Room,
+    /// The room's time when this actor was made, and the house's.
+    resumed_at: RoomTime,
+    opened_at_ms: u64,
+    /// Somebody was connected to it at some time.
+    was_visited: bool,
+    members: BTreeMap<PersonId, Member>,
+    mirror: Mirror,
+    telling: Telling,
+    saving: Saving,
+    loss_reports: LossReports,
+    capture_marks: CaptureMarks,
+    messages: mpsc::Receiver<Message>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    report_sender: mpsc::UnboundedSender<Report>,
+    handle: RoomHandle,
+    published: watch::Sender<Published>,
+    /// The next look at everybody's connection.
+    look_at_ms: u64,
+    ending: Option<Ending>,
+}
+
+impl RoomActor {
+    /// The actor of a room that has just been started.
+    pub fn new(shared: Arc<Shared>, room: Room, started_by: PersonId) -> Self {
+        Self::make(shared, room, started_by, RoomTime(0))
+    }
+
+    /// The actor of a room that was open when the house was closed: everybody has a seat and nobody is connected.
+    pub fn restored(shared: Arc<Shared>, saved: SavedRoom) -> Self {
+        let mut room = saved.room;
+        room.restart(saved.at);
+        Self { was_visited: true, ..Self::make(shared, room, saved.started_by, saved.at) }
+    }
+
+    fn make(shared: Arc<Shared>, room: Room, started_by: PersonId, resumed_at: RoomTime) -> Self {
+        let id = *room.id();
+        let (messages, waiting) = mpsc::channel(MAX_WAITING);
+        let (report_sender, reports) = mpsc::unbounded_channel();
+        let (published, card) = watch::channel(Published::of(&room, 0));
+        let now_ms = shared.clock.now_ms();
+        Self {
+            mirror: Mirror::new(id, shared.media.service.clone(), shared.clock.clone(), report_sender.clone()),
+            shared,
+            id,
+            started_by,
+            room,
+            resumed_at,
+            opened_at_ms: now_ms,
+            was_visited: false,
+            members: BTreeMap::new(),
+            telling: Telling::default(),
+            saving: Saving::default(),
+            loss_reports: LossReports::default(),
+            capture_marks: CaptureMarks::default(),
+            messages: waiting,
+            reports,
+            report_sender,
+            handle: RoomHandle::new(messages, card),
+            published,
+            look_at_ms: now_ms + connections::LOOK_EVERY_MS,
+            ending: None,
+        }
+    }
+
+    /// How others reach it.
+    pub fn handle(&self) -> RoomHandle {
+        self.handle.clone()
+    }
+
+    /// Which room.
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    /// Who started it.
+    pub fn started_by(&self) -> PersonId {
+        self.started_by
+    }
+
+    /// Works until the room is over, or kept for the next start of the house.
+    pub async fn run(mut self) -> Ending {
+        let span = tracing::info_span!("room", room = %self.id);
+        async move {
+            while self.ending.is_none() {
+                if AssertUnwindSafe(self.turn()).catch_unwind().await.is_err() {
+                    tracing::error!("the room's rules have failed; the room ends, the house goes on");
+                    self.end_for_all(ClosedReason::Failed);
+                    self.ending = Some(Ending::Over);
+                }
+            }
+            self.part().await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// One thing that happens, and what follows from it.
+    async fn turn(&mut self) {
+        let next = self.next_deadline_ms();
+        let (clock, stop) = (self.shared.clock.clone(), self.shared.stop.clone());
+        tokio::select! {
+            () = stop.cancelled() => self.ending = Some(Ending::Kept),
+            message = self.messages.recv() => match message {
+                Some(message) => {
+                    // What is due comes first.
+                    self.pass_time();
+                    self.take_message(message).await;
+                }
+                None => self.ending = Some(Ending::Kept),
+            },
+            Some(report) = self.reports.recv() => {
+                self.pass_time();
+                self.take_media(report);
+            }
+            () = clock.reach(next) => self.pass_time(),
+        }
+        self.after_turn().await;
+    }
+
+    async fn after_turn(&mut self) {
+        if self.room.is_over() {
+            self.ending.get_or_insert(Ending::Over);
+            return;
+        }
+        self.tell_if_due();
+        self.publish();
+        self.save_if_due().await;
+    }
+
+    fn next_deadline_ms(&self) -> u64 {
+        let to_house = |at: RoomTime| self.opened_at_ms.saturating_add(at.since(self.resumed_at));
+        let by_the_rules = self.room.next_deadline().map(to_house);
+        let others = [by_the_rules, self.telling.due_at_ms(), self.saving.due_at_ms(), self.next_measurement_ms()];
+        others.into_iter().flatten().chain([self.look_at_ms]).min().unwrap_or(u64::MAX)
+    }
+
+    fn pass_time(&mut self) {
+        let now = self.now();
+        if self.room.next_deadline().is_some_and(|at| at <= now) {
+            let outcome = self.room.pass_time(now);
+            self.take_outcome(outcome);
+        }
+        self.look_at_connections();
+        self.tell_speakers();
+        self.pass_on_marks();
+    }
+
+    fn now(&self) -> RoomTime {
+        self.resumed_at.after(self.shared.clock.now_ms().saturating_sub(self.opened_at_ms))
+    }
+
+    async fn take_message(&mut self, message: Message) {
+        match message {
+            Message::Join { session, reply } => {
+                let joined = self.join(&session);
+                // Whoever asked may have hung up; the seat is kept for a while.
+                let _ = reply.send(joined);
+            }
+            Message::Command { session, command, reply } => self.command(&session, command, reply).await,
+            Message::Depart { person, session } => self.depart(&person, session),
+            Message::Grant { session, reply } => {
+                let is_here = self.member(&session).map(drop);
+                let grant = is_here.and_then(|()| self.grant(&session));
+                let _ = reply.send(grant);
+            }
+            Message::CheckHost { session, reply } => {
+                let is_host = self.room.role_of(&session.person) == Some(Role::Host);
+                let answer = self.member(&session).map(drop);
+                let _ = reply.send(answer.and_then(|()| if is_host { Ok(()) } else { Err(Code::NotAllowed.into()) }));
+            }
+            Message::Reopen { session, reply } => {
+                let shown = self.member(&session).map(drop).and_then(|()| self.show(&session.person));
+                let opened = shown.map(|view| {
+                    session.mailbox.post(self.id, RoomEvent::Opened { view: Box::new(view) });
+                });
+                let _ = reply.send(opened);
+            }
+            Message::Attached { session } => self.attached(&session),
+            Message::Detached { session } => self.detached(&session),
+            Message::Report { session, voices } => self.take_report(&session, voices),
+            Message::Mark { session, mark } => self.take_mark(&session, mark),
+            Message::Close { ending } => {
+                if ending == Ending::Over {
+                    self.end_for_all(ClosedReason::Ended);
+                }
+                self.ending = Some(ending);
+            }
+            #[cfg(test)]
+            Message::Fail => self.fail_for_a_test(),
+        }
+    }
+
+    fn join(&mut self, session: &Arc<Session>) -> Result<(Joined, Option<Place>), Refusal> {
+        let mut outcome = self.room.join(self.now(), &session.person, &session.name)?;
+        let place = Place { room: self.id, session: session.id };
+        self.welcome(session)?;
+        let earlier = self.shared.places.take(session.person, place);
+        // The token they get says whether they may publish: there is nothing to wait for.
+        outcome
+            .media
+            .retain(|change| !matches!(change, MediaChange::MayPublish { person, .. } if *person == session.person));
+        self.take_outcome(outcome);
+        let media = self.grant(session)?;
+        let view = self.show(&session.person)?;
+        Ok((Joined { view, seq: session.mailbox.last(), media }, earlier))
+    }
+
+    /// Writes down who came in. Somebody who was here through another session is told on that one that it is over.
+    fn welcome(&mut self, session: &Arc<Session>) -> Result<(), Refusal> {
+        let (told, told_you) = self.seen_by(&session.person)?;
+        self.mirror.welcome(&session.person);
+        let earlier = self.members.remove(&session.person);
+        let was_on_stage = earlier.as_ref().is_some_and(|member| member.was_on_stage) || told_you.role.is_on_stage();
+        if let Some(earlier) = earlier {
+            answer(earlier.replies);
+            if earlier.session.id != session.id {
+                self.close(&earlier.session, ClosedReason::Replaced);
+            }
+        }
+        let link = connections::Link::new(session, self.shared.clock.now_ms());
+        self.was_visited |= link.is_attached();
+        let member = Member {
+            session: session.clone(),
+            told,
+            told_you,
+            notices: Vec::new(),
+            waits_for: None,
+            replies: Vec::new(),
+            was_on_stage,
+            link,
+        };
+        self.members.insert(session.person, member);
+        self.changed();
+        Ok(())
+    }
+
+    /// Carries out a command, or refuses it. An act of a moderator is on the disk before it is acknowledged, or has not
+    /// happened. The answer to a command that leads on stage comes when voice may be sent.
+    async fn command(&mut self, session: &Arc<Session>, command: Command, reply: Reply) {
+        if let Err(refusal) = self.member(session).map(drop) {
+            return answer_with(reply, Err(refusal));
+        }
+        let person = session.person;
+        let now = self.now();
+        let carried_out = if saving::is_saved_at_once(&command) {
+            self.command_on_disk(now, &person, &command).await
+        } else {
+            self.room.command(now, &person, &command)
+        };
+        match carried_out {
+            Err(refusal) => answer_with(reply, Err(refusal)),
+            Ok(outcome) => {
+                self.take_outcome(outcome);
+                match self.members.get_mut(&person) {
+                    Some(member) if member.waits_for.is_some() => member.replies.push(reply),
+                    _ => answer_with(reply, Ok(())),
+                }
+            }
+        }
+    }
+
+    /// Somebody has gone to another room.
+    fn depart(&mut self, person: &PersonId, session: u64) {
+        if self.members.get(person).is_none_or(|member| member.session.id != session) {
+            return;
+        }
+        match self.room.command(self.now(), person, &Command::Leave) {
+            Ok(outcome) => self.take_outcome(outcome),
+            Err(refusal) => tracing::debug!(person = person.short(), %refusal, "had left already"),
+        }
+    }
+
+    fn grant(&self, session: &Session) -> Result<MediaGrant, Refusal> {
+        let standing = self.standing(&session.person)?;
+        let token = self.shared.media.keys.grant(&self.id, &session.person, &session.name, standing)?;
+        Ok(MediaGrant { url: self.shared.media.url.clone(), token })
+    }
+
+    /// What a person may do in the media room now.
+    fn standing(&self, person: &PersonId) -> Result<Standing, Refusal> {
+        self.room.role_of(person).ok_or(Code::NotInRoom)?;
+        let may_publish = self.room.may_publish(person);
+        let was_on_stage = self.members.get(person).is_some_and(|member| member.was_on_stage);
+        Ok(Standing { may_publish, hidden: !(may_publish || was_on_stage) })
+    }
+
+    /// The room as that person sees it now, which from then on is what they have been told.
+    fn show(&mut self, person: &PersonId) -> Result<RoomView, Refusal> {
+        let (told, you) = self.seen_by(person)?;
+        let view = RoomView::new(self.now(), you.clone(), (*told).clone());
+        if let Some(member) = self.members.get_mut(person) {
+            member.told = told;
+            member.told_you = you;
+        }
+        Ok(view)
+    }
+
+    fn member(&mut self, session: &Session) -> Result<&mut Member, Refusal> {
+        let member = self.members.get_mut(&session.person).filter(|member| member.session.id == session.id);
+        member.ok_or_else(|| Code::NotInRoom.into())
+    }
+
+    fn take_media(&mut self, report: Report) {
+        match report {
+            Report::Granted { person, ticket, .. } => self.granted(&person, ticket),
+            Report::Seen { people, .. } => {
+                self.compare(&people);
+                self.take_signs_of_sound(&people);
+            }
+            Report::Passed { marks, .. } => self.tell_marks(&marks),
+        }
+    }
+
+    /// The media server lets somebody publish now: they can be told.
+    fn granted(&mut self, person: &PersonId, ticket: u64) {
+        if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for == Some(ticket)) {
+            member.waits_for = None;
+            answer(std::mem::take(&mut member.replies));
+            self.telling.has_news();
+        }
+    }
+
+    /// Puts right in the media server what it says about people and the rules do not.
+    fn compare(&mut self, people: &[crate::media::mirror::SeenParticipant]) {
+        for seen in people {
+            match self.standing(&seen.person) {
+                Ok(standing) if standing.may_publish == seen.may_publish => {}
+                Ok(standing) if standing.may_publish => self.allow_again(&seen.person),
+                Ok(_) => self.mirror.deny(&seen.person),
+                Err(_) => self.mirror.remove(&seen.person),
+            }
+        }
+    }
+
+    /// The new order takes the place of one that may still be under way, and so does its ticket.
+    fn allow_again(&mut self, person: &PersonId) {
+        let ticket = self.mirror.allow(person);
+        if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for.is_some()) {
+            member.waits_for = Some(ticket);
+        }
+    }
+
+    /// What the rules decided: media first, then the words, then the farewells.
+    fn take_outcome(&mut self, outcome: Outcome) {
+        self.changed();
+        for change in outcome.media {
+            self.change_media(change);
+        }
+        for (person, notice) in outcome.notices {
+            if let Some(member) = self.members.get_mut(&person) {
+                member.notices.push(notice);
+            }
+        }
+        for (person, reason) in outcome.closed {
+            self.farewell(&person, reason);
+        }
+    }
+
+    fn change_media(&mut self, change: MediaChange) {
+        match change {
+            MediaChange::MayPublish { person, may } => {
+                let Some(member) = self.members.get_mut(&person) else { return };
+                if may {
+                    member.was_on_stage = true;
+                    member.waits_for = Some(self.mirror.allow(&person));
+                } else {
+                    member.waits_for = None;
+                    answer(std::mem::take(&mut member.replies));
+                    self.mirror.deny(&person);
+                }
+            }
+            MediaChange::Mute { person } => self.mirror.mute(&person),
+            MediaChange::Remove { person } => self.mirror.remove(&person),
+        }
+    }
+
+    fn farewell(&mut self, person: &PersonId, reason: ClosedReason) {
+        let Some(member) = self.members.remove(person) else { return };
+        self.loss_reports.forget(person);
+        self.capture_marks.forget(person);
+        answer(member.replies);
+        telling::post(&member.session, self.id, self.now(), Vec::new(), member.notices);
+        self.close(&member.session, reason);
+    }
+
+    fn close(&self, session: &Session, reason: ClosedReason) {
+        session.mailbox.post(self.id, RoomEvent::Closed { reason });
+        self.shared.places.leave(&session.person, Place { room: self.id, session: session.id });
+    }
+
+    fn end_for_all(&mut self, reason: ClosedReason) {
+        for (_, member) in std::mem::take(&mut self.members) {
+            answer(member.replies);
+            self.close(&member.session, reason);
+        }
+    }
+
+    /// Something changed: it is to be told, and to be saved.
+    fn changed(&mut self) {
+        self.telling.has_news();
+        self.saving.has_changes(self.shared.clock.now_ms());
+    }
+
+    fn publish(&mut self) {
+        let next = Published::of(&self.room, self.members.len());
+        self.published.send_if_modified(|published| {
+            let is_new = *published != next;
+            if is_new {
+                *published = next;
+            }
+            is_new
+        });
+    }
+
+    /// The end: what is left to be said, and the room's place in the media server and on the disk.
+    async fn part(mut self) -> Ending {
+        let ending = self.ending.unwrap_or(Ending::Over);
+        match ending {
+            Ending::Kept => self.save_now().await,
+            Ending::Over => {
+                tracing::info!("the room has ended");
+                let (rooms, id) = (self.shared.rooms.clone(), self.id);
+                let media = self.mirror.end();
+                self.shared.farewells.spawn(async move {
+                    if let Err(error) = rooms.end(id).await {
+                        tracing::error!(%error, room = %id, "the end of the room is not on the disk");
+                    }
+                    media.await;
+                });
+            }
+        }
+        ending
+    }
+}
+
+fn answer(replies: Vec<Reply>) {
+    replies.into_iter().for_each(|reply| answer_with(reply, Ok(())));
+}
+
+fn answer_with(reply: Reply, result: Result<(), Refusal>) {
+    // Whoever asked may have hung up; what was done stays done.
+    let _ = reply.send(result);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Keeping a room on the disk: acts of moderators before they are acknowledged, everything else within a second.
+
+use serambi_protocol::{Code, Command, PersonId, Refusal, view::RoomTime};
+use serambi_room::{Outcome, Room};
+
+use super::RoomActor;
+use crate::storage::SavedRoom;
+
+/// What may be lost when the house is killed is at most this old.
+const SAVE_AFTER_MS: u64 = 500;
+/// After the disk refused: how long until the next try.
+const SAVE_AGAIN_MS: u64 = 5_000;
+
+/// When the room is saved next.
+#[derive(Debug, Default)]
+pub struct Saving {
+    at_ms: Option<u64>,
+}
+
+impl Saving {
+    pub(super) fn has_changes(&mut self, now_ms: u64) {
+        self.at_ms.get_or_insert(now_ms + SAVE_AFTER_MS);
+    }
+
+    pub(super) fn due_at_ms(&self) -> Option<u64> {
+        self.at_ms
+    }
+}
+
+/// Is this an act of somebody who runs the room? What people do about themselves is saved a moment later.
+pub(super) fn is_saved_at_once(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::RaiseHand
+            | Command::LowerHand
+            | Command::AcceptInvitation
+            | Command::DeclineInvitation
+            | Command::SetMuted { .. }
+            | Command::MoveToAudience { person: None }
+            | Command::Leave
+    )
+}
+
+impl RoomActor {
+    /// Carries out a command on a copy, saves that, and only then takes it for the room.
+    pub(super) async fn command_on_disk(
+        &mut self,
+        now: RoomTime,
+        person: &PersonId,
+        command: &Command,
+    ) -> Result<Outcome, Refusal> {
+        let mut next = self.room.clone();
+        let outcome = next.command(now, person, command)?;
+        if !outcome.over {
+            self.save(next.clone(), now).await?;
+            self.saving.at_ms = None;
+        }
+        self.room = next;
+        Ok(outcome)
+    }
+
+    /// Saves a room that has just been started.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    pub async fn save_new(&self) -> Result<(), Refusal> {
+        self.save(self.room.clone(), self.now()).await
+    }
+
+    pub(super) async fn save_if_due(&mut self) {
+        let now_ms = self.shared.clock.now_ms();
+        if self.saving.at_ms.is_none_or(|at| at > now_ms) {
+            return;
+        }
+        self.saving.at_ms = None;
+        if let Err(refusal) = self.save(self.room.clone(), self.now()).await {
+            tracing::warn!(%refusal, "the room goes on unsaved");
+            self.saving.at_ms = Some(now_ms + SAVE_AGAIN_MS);
+        }
+    }
+
+    pub(super) async fn save_now(&mut self) {
+        if let Err(refusal) = self.save(self.room.clone(), self.now()).await {
+            tracing::error!(%refusal, "the room is not kept as it was");
+        }
+    }
+
+    async fn save(&self, room: Room, at: RoomTime) -> Result<(), Refusal> {
+        let saved = SavedRoom {
+            room,
+            started_by: self.started_by,
+            at,
+            life: self.shared.life,
+            uptime_ms: self.shared.clock.now_ms(),
+        };
+        let kept = self.shared.rooms.save(saved).await;
+        kept.map_err(|error| Refusal::new(Code::StorageFailed, error.to_string()))
+    }
+}
