@@ -2,6 +2,8 @@
 
 /// A display name, in characters (room-wide lists stay readable; LiveKit itself allows 256).
 pub const NAME_CHARACTERS: usize = 64;
+/// Combining marks in a row in a name or a title: more climb over the lines above and below.
+pub const MAX_COMBINING_MARKS: usize = 3;
 /// A room title, in characters; empty is allowed.
 pub const TITLE_CHARACTERS: usize = 100;
 /// People on stage at once, host included.

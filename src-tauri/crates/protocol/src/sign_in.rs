@@ -1,7 +1,7 @@
 //! Signing in: a person proves to hold the key behind their id, to this house and no other.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::{
     code::{Code, Refusal},
@@ -19,7 +19,8 @@ pub fn sign(key: &SigningKey, pin: &str, challenge: &str) -> String {
     URL_SAFE_NO_PAD.encode(key.sign(&bytes_to_sign(pin, challenge)).to_bytes())
 }
 
-/// Checks a signature.
+/// Checks a signature, strictly (RFC 8032 without cofactor, and no key or point of small order: such keys accept
+/// signatures that anybody can make).
 ///
 /// # Errors
 /// `signature_wrong`.
@@ -28,7 +29,7 @@ pub fn verify(person: &PersonId, pin: &str, challenge: &str, signature: &str) ->
     let key = VerifyingKey::from_bytes(person.key()).map_err(|_| wrong("not a key"))?;
     let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong("not base64url"))?;
     let signature = Signature::from_slice(&bytes).map_err(|_| wrong("not a signature"))?;
-    key.verify(&bytes_to_sign(pin, challenge), &signature).map_err(|_| wrong("does not fit"))
+    key.verify_strict(&bytes_to_sign(pin, challenge), &signature).map_err(|_| wrong("does not fit"))
 }
 
 #[cfg(test)]
@@ -51,5 +52,16 @@ mod tests {
         let other = PersonId::from_key(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes());
         assert!(verify(&other, "house-a", "challenge", &signature).is_err());
         assert!(verify(&id, "house-a", "challenge", "rubbish").is_err());
+    }
+
+    /// Known failure: the neutral point as a key, with the neutral point as R and zero as S, signed everything.
+    #[test]
+    fn a_key_of_small_order_signs_nothing() {
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&neutral);
+        let id = PersonId::from_key(&neutral);
+        assert!(verify(&id, "house-a", "challenge", &URL_SAFE_NO_PAD.encode(signature)).is_err());
     }
 }
