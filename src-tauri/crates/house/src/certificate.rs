@@ -29,6 +29,10 @@ impl Certificate {
     /// `profile_broken`.
     pub async fn load_or_make(storage: &Storage) -> Result<Self, HouseError> {
         match (storage.settings().read(CERTIFICATE).await?, storage.settings().read(PRIVATE_KEY).await?) {
+            // Whatever stands there was written by a house that has given its fingerprint to people.
+            (Some(certificate), Some(private_key)) if certificate.is_empty() || private_key.is_empty() => {
+                Err(HouseError::Certificate("it is empty".into()))
+            }
             (Some(certificate), Some(private_key)) => Ok(Self { certificate, private_key }),
             (None, None) => {
                 let made = Self::make()?;
@@ -102,5 +106,18 @@ mod tests {
         storage.settings().write(vec![(PRIVATE_KEY, b"rubbish".to_vec())]).await.unwrap();
         let rubbish = Certificate::load_or_make(&storage).await.unwrap();
         assert_eq!(rubbish.tls().err().unwrap().code(), Code::ProfileBroken);
+    }
+
+    #[tokio::test]
+    async fn an_empty_certificate_is_damage_and_no_first_start() {
+        for empty in [CERTIFICATE, PRIVATE_KEY] {
+            let folder = tempfile::tempdir().unwrap();
+            let storage = Storage::open(folder.path().into()).await.unwrap();
+            Certificate::load_or_make(&storage).await.unwrap();
+            storage.settings().write(vec![(empty, Vec::new())]).await.unwrap();
+            let refused = Certificate::load_or_make(&storage).await.err().unwrap();
+            assert_eq!(refused.code(), Code::ProfileBroken, "{empty}");
+            assert_eq!(storage.read(empty).await.unwrap(), Some(Vec::new()), "nothing is made anew");
+        }
     }
 }
