@@ -159,6 +159,8 @@ export type Code =
 "signature_wrong" | 
 /**  No session, or one that has ended: sign in again. */
 "session_expired" | 
+/**  A web page of another origin, or one by a name that only seems to be this computer's, may not use the house. */
+"origin_refused" | 
 /**  This person may not do that. */
 "not_allowed" | 
 /**  Blocked from this room. */
@@ -195,6 +197,8 @@ export type Code =
 "stage_full" | 
 /**  The last one who can invite must hand over or end the room. */
 "last_moderator" | 
+/**  This person holds as many rooms as one person may. */
+"too_many_rooms" | 
 /**  Too many requests. */
 "rate_limited" | 
 /**  The house does not answer. */

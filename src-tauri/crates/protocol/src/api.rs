@@ -21,6 +21,9 @@ pub struct HouseInfo {
     pub name: String,
     /// The program's version.
     pub version: String,
+    /// What this house can do that not every house can. A client asks for nothing that is not in it.
+    #[serde(default)]
+    pub features: Vec<String>,
     /// How many rooms are open.
     pub rooms: u32,
 }

@@ -48,6 +48,8 @@ codes! {
     SignatureWrong = "signature_wrong", 401;
     /// No session, or one that has ended: sign in again.
     SessionExpired = "session_expired", 401;
+    /// A web page of another origin, or one by a name that only seems to be this computer's, may not use the house.
+    OriginRefused = "origin_refused", 403;
     /// This person may not do that.
     NotAllowed = "not_allowed", 403;
     /// Blocked from this room.
@@ -90,6 +92,8 @@ codes! {
     StageFull = "stage_full", 409;
     /// The last one who can invite must hand over or end the room.
     LastModerator = "last_moderator", 409;
+    /// This person holds as many rooms as one person may.
+    TooManyRooms = "too_many_rooms", 409;
     /// Too many requests.
     RateLimited = "rate_limited", 429;
     /// The house does not answer.
