@@ -359,6 +359,7 @@ impl Desk {
             port: arguments.port,
             media_port: arguments.media_port,
             discoverable: true,
+            origins: Vec::new(),
             media: MediaServer::Embedded,
         }
     }

@@ -3,38 +3,27 @@
 mod channel;
 mod document;
 mod extract;
+mod request_limits;
 mod rooms;
 mod sign_in;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
 use serambi_protocol::{Code, Refusal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    authenticator::Authenticator,
-    clock::Clock,
-    listener::Peer,
-    media::embedded::Embedded,
-    rate::{Bucket, Rate},
-    registry::RoomRegistry,
-    storage::PersonRepository,
-};
+pub use request_limits::RequestLimits;
 
-/// Sign-ins from one address: a family behind one router, not a machine that tries.
-const STRANGER_RATE: Rate = Rate { burst: 100, per_second: 10 };
-/// Addresses remembered for that.
-const STRANGERS_KEPT: usize = 10_000;
+use crate::{
+    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit,
+    registry::RoomRegistry, storage::PersonRepository,
+};
 
 /// What the handlers share.
 pub struct ApiState {
@@ -54,26 +43,8 @@ pub struct ApiState {
     pub embedded: Option<Embedded>,
     /// The house is closing.
     pub stop: CancellationToken,
-    /// Who asked without a session, and how often.
-    pub anonymous_limiter: AnonymousLimiter,
-}
-
-/// Counts requests that come without a session, by address.
-#[derive(Default)]
-pub struct AnonymousLimiter(Mutex<HashMap<IpAddr, Bucket>>);
-
-impl AnonymousLimiter {
-    fn ask(&self, peer: Peer, now_ms: u64) -> Result<(), Refused> {
-        if peer.is_this_computer() {
-            return Ok(());
-        }
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= STRANGERS_KEPT && !buckets.contains_key(&peer.ip) {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(peer.ip).or_insert_with(|| Bucket::full(STRANGER_RATE, now_ms));
-        if bucket.take(STRANGER_RATE, now_ms) { Ok(()) } else { Err(Code::RateLimited.into()) }
-    }
+    /// How often networks and people ask.
+    pub limits: RequestLimits,
 }
 
 type Route = (&'static str, &'static str, MethodRouter<Arc<ApiState>>);
@@ -114,18 +85,47 @@ async fn not_that_way() -> Response {
 
 /// A refusal on its way out.
 #[derive(Debug)]
-pub struct Refused(pub Refusal);
+pub struct Refused {
+    refusal: Refusal,
+    /// With 429: when to try again, at least a second.
+    retry_after: Duration,
+}
 
-impl<T: Into<Refusal>> From<T> for Refused {
-    fn from(refusal: T) -> Self {
-        Self(refusal.into())
+impl Refused {
+    /// A refusal after which the same request may succeed at a known time.
+    pub fn after(refusal: Refusal, retry_after: Duration) -> Self {
+        Self { refusal, retry_after: retry_after.max(Duration::from_secs(1)) }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::after(refusal, Duration::ZERO)
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Refusal::from(code).into()
+    }
+}
+
+impl From<OverLimit> for Refused {
+    fn from(over: OverLimit) -> Self {
+        Self::after(Code::RateLimited.into(), over.retry_after)
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.0)).into_response()
+        let status = StatusCode::from_u16(self.refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.refusal)).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = self.retry_after.as_millis().div_ceil(1_000);
+            // RFC 9110 section 10.2.3: whole seconds.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));
+        }
+        response
     }
 }
 

@@ -14,7 +14,6 @@ use serambi_protocol::{
     link::{HouseAddress, Link, Pin},
     name::read_name,
 };
-use tokio::net::TcpListener;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -23,14 +22,15 @@ use tower_http::services::ServeDir;
 
 use crate::{
     addresses,
-    api::{self, AnonymousLimiter, ApiState},
+    api::{self, ApiState, RequestLimits},
     authenticator::Authenticator,
     certificate::Certificate,
     clock::Clock,
     discovery::Announcement,
     error::HouseError,
-    listener::{self, ConnectionLimiter},
+    listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
     media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},
+    open_files,
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
@@ -55,6 +55,8 @@ pub struct HouseConfig {
     pub media_port: u16,
     /// Announce the house on the local network.
     pub discoverable: bool,
+    /// Origins besides the house's own whose web pages may use it.
+    pub origins: Vec<Origin>,
     /// Which media server carries the sound.
     pub media: MediaServer,
     /// Who runs the house from its first start on.
@@ -75,6 +77,7 @@ impl HouseConfig {
             port: HOUSE_PORT,
             media_port: MEDIA_PORT,
             discoverable: true,
+            origins: Vec::new(),
             media: MediaServer::Embedded,
             owner: None,
             starters: RoomStarters::default(),
@@ -144,8 +147,9 @@ impl House {
 
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-        let mut listeners = vec![listener];
-        let own = own_address(listening, &mut listeners).await?;
+        // A socket of its own, so that the house's orders to its media server never wait behind a crowd.
+        let own_listener = listener::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
+        let own = own_listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
         let (media, embedded) = open_media(&config, own)?;
 
         let stop = CancellationToken::new();
@@ -161,7 +165,7 @@ impl House {
             people: people.clone(),
             embedded: embedded.clone(),
             stop: stop.clone(),
-            anonymous_limiter: AnonymousLimiter::default(),
+            limits: RequestLimits::new(&clock),
         };
         let mut router = api::router(Arc::new(state));
         if let Some(embedded) = &embedded {
@@ -172,10 +176,13 @@ impl House {
         }
         let tasks = TaskTracker::new();
         tasks.spawn(keep_beating(rooms.clone(), stop.clone()));
-        let (tls, connections) = (certificate.tls()?, ConnectionLimiter::default());
-        for listener in listeners {
-            tasks.spawn(listener::serve(listener, tls.clone(), router.clone(), connections.clone(), stop.clone()));
-        }
+        let max_files = open_files::raise_limit();
+        let connections = ConnectionLimiter::new(max_files);
+        let origins = OriginPolicy::new(config.origins.clone());
+        let listeners = Listener::new(certificate.tls()?, router, connections, origins, stop.clone());
+        let own_connections = ConnectionLimiter::for_own_requests(max_files);
+        tasks.spawn(listeners.with_connections(own_connections).serve(own_listener));
+        tasks.spawn(listeners.serve(listener));
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(name, port = listening.port(), "the house is open");
         let inside = Inside {
@@ -291,17 +298,6 @@ async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
         () = stop.cancelled() => {}
         () = rooms.keep_beating() => {}
     }
-}
-
-/// Where the house calls itself. If it listens on one network only, it opens a door of its own on loopback.
-async fn own_address(listening: SocketAddr, listeners: &mut Vec<TcpListener>) -> Result<SocketAddr, HouseError> {
-    if let Some(own) = listener::own_address(listening) {
-        return Ok(own);
-    }
-    let inner = listener::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
-    let own = inner.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-    listeners.push(inner);
-    Ok(own)
 }
 
 fn open_media(config: &HouseConfig, own: SocketAddr) -> Result<(Media, Option<Embedded>), HouseError> {

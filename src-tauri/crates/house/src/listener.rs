@@ -4,28 +4,32 @@
 //! Each connection is its own task, so a slow or silent peer keeps nobody else waiting.
 
 mod connection_limiter;
+mod origin_policy;
+mod request_body;
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
+use axum::{Router, body::Body, response::IntoResponse};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use rustls::ServerConfig;
+use serambi_protocol::{Code, Refusal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-pub use connection_limiter::{ConnectionLimiter, ConnectionPermit};
+pub use connection_limiter::ConnectionLimiter;
+pub use origin_policy::{NoOrigin, Origin, OriginPolicy};
 
-use crate::error::HouseError;
+use self::{
+    connection_limiter::{Admission, ConnectionPermit},
+    origin_policy::Transport,
+    request_body::RequestBody,
+};
+use crate::{api::Refused, error::HouseError, network::Peer};
 
 /// A TLS handshake record begins with this byte (RFC 8446 section 5.1); no HTTP method does.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -37,24 +41,14 @@ const HEADER_LIMIT: Duration = Duration::from_secs(30);
 const HEAD_BYTES: usize = 64 * 1024;
 /// How long open requests may take after the house was told to close.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+/// How long a connection that is one too many may take to hear so, TLS handshake included.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
+/// When to try again after that.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// After `accept` failed for want of file handles: how long until the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Ports tried, the first included.
 pub const PORTS_TRIED: u16 = 20;
-
-/// Who is at the other end; handlers find it among a request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The address. Behind a reverse proxy that is the proxy's.
-    pub ip: IpAddr,
-}
-
-impl Peer {
-    /// A peer on this computer, which a limit per address must not hit: it may be a proxy for many.
-    pub fn is_this_computer(self) -> bool {
-        self.ip.is_loopback()
-    }
-}
 
 /// What a first byte means from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,77 +85,136 @@ pub async fn open(listen: IpAddr, first: u16) -> Result<TcpListener, HouseError>
     Err(HouseError::PortTaken { first, source })
 }
 
-/// Where the house finds itself over plain HTTP, given where it listens.
-pub fn own_address(listening: SocketAddr) -> Option<SocketAddr> {
-    match listening.ip() {
-        ip if ip.is_unspecified() => Some((Ipv4Addr::LOCALHOST, listening.port()).into()),
-        ip if ip.is_loopback() => Some(listening),
-        _ => None,
+/// What every socket of a house is served with.
+#[derive(Clone)]
+pub struct Listener {
+    tls: TlsAcceptor,
+    router: Router,
+    connections: ConnectionLimiter,
+    origins: Arc<OriginPolicy>,
+    /// Open requests may end, and no new connection is taken.
+    stop: CancellationToken,
+    /// Everything ends.
+    cut: CancellationToken,
+}
+
+impl Listener {
+    /// Serves `router` with this certificate until `stop`.
+    pub fn new(
+        tls: Arc<ServerConfig>,
+        router: Router,
+        connections: ConnectionLimiter,
+        origins: OriginPolicy,
+        stop: CancellationToken,
+    ) -> Self {
+        let (tls, origins, cut) = (TlsAcceptor::from(tls), Arc::new(origins), CancellationToken::new());
+        Self { tls, router, connections, origins, stop, cut }
+    }
+
+    /// The same with a limit of its own: for the house's requests to itself, which must not wait for anybody else's.
+    pub fn with_connections(&self, connections: ConnectionLimiter) -> Self {
+        Self { connections, ..self.clone() }
+    }
+
+    /// Serves everybody who connects to `socket` until the house closes; ends with the last connection.
+    pub async fn serve(self, socket: TcpListener) {
+        let tasks = TaskTracker::new();
+        loop {
+            let (stream, from) = tokio::select! {
+                () = self.stop.cancelled() => break,
+                accepted = socket.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                        continue;
+                    }
+                },
+            };
+            let (listener, peer) = (self.clone(), Peer { ip: from.ip().to_canonical() });
+            match self.connections.admit(peer.ip) {
+                Admission::Admitted(permit) => drop(tasks.spawn(listener.hold(stream, permit, peer))),
+                Admission::Refused(permit) => drop(tasks.spawn(async move {
+                    listener.refuse(stream, peer).await;
+                    drop(permit);
+                })),
+                Admission::Dropped => tracing::debug!(ip = %peer.ip, "far too many connections"),
+            }
+        }
+        tasks.close();
+        if tokio::time::timeout(FAREWELL_LIMIT, tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            tasks.wait().await;
+        }
+    }
+
+    async fn hold(self, stream: TcpStream, permit: ConnectionPermit, peer: Peer) {
+        let (stop, cut) = (self.stop.clone(), self.cut.clone());
+        let held = async {
+            let Some((stream, transport)) = until(&stop, greet(stream, peer, self.tls.clone())).await? else {
+                return Ok(());
+            };
+            self.converse(TokioIo::new(permit.hold(stream)), peer, transport).await
+        };
+        let ended = tokio::select! { ended = held => ended, () = cut.cancelled() => Ok(()) };
+        if let Err(error) = ended {
+            tracing::debug!(ip = %peer.ip, %error, "a connection ended badly");
+        }
+    }
+
+    /// Says over this one connection that there are too many.
+    async fn refuse(self, stream: TcpStream, peer: Peer) {
+        let refused = async {
+            let Some((stream, _)) = greet(stream, peer, self.tls.clone()).await? else { return Ok(()) };
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async {
+                RequestBody::new(request.into_body()).drain().await;
+                Ok::<_, Infallible>(too_many_connections())
+            });
+            http(TokioIo::new(stream), service, false).await.map_err(Failure::from)
+        };
+        tracing::debug!(ip = %peer.ip, "too many connections");
+        tokio::select! {
+            // Whoever does not listen for so long is not told.
+            told = tokio::time::timeout(REFUSAL_LIMIT, refused) => match told {
+                Ok(Err(error)) => tracing::debug!(ip = %peer.ip, %error, "a refusal was not heard"),
+                Ok(Ok(())) | Err(_) => {}
+            },
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn converse<S>(&self, io: TokioIo<S>, peer: Peer, transport: Transport) -> Result<(), Failure>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let handler = TowerToHyperService::new(self.router.clone());
+        let origins = self.origins.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            answer(handler.clone(), origins.clone(), request, peer, transport)
+        });
+        let connection = http(io, service, true);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return ended.map_err(Into::into),
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.map_err(Into::into)
     }
 }
 
-/// Serves everybody who knocks until `stop`.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Arc<ServerConfig>,
-    router: Router,
-    connections: ConnectionLimiter,
-    stop: CancellationToken,
-) {
-    let tls = TlsAcceptor::from(tls);
-    let visits = TaskTracker::new();
-    loop {
-        let (stream, from) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                    continue;
-                }
-            },
-        };
-        let peer = Peer { ip: from.ip().to_canonical() };
-        let Some(permit) = connections.admit(peer.ip) else {
-            tracing::debug!(ip = %peer.ip, "too many connections");
-            continue;
-        };
-        let visit = receive(stream, permit, peer, tls.clone(), router.clone(), stop.clone());
-        visits.spawn(async move {
-            if let Err(error) = visit.await {
-                tracing::debug!(ip = %peer.ip, %error, "a connection ended badly");
-            }
-        });
-    }
-    visits.close();
-    // Whatever is still open after that is cut off by the end of the program or of its peer.
-    let _ = tokio::time::timeout(FAREWELL_LIMIT, visits.wait()).await;
+/// What comes in until the house closes; then nothing.
+async fn until<T>(
+    stop: &CancellationToken,
+    coming: impl Future<Output = Result<Option<T>, Failure>>,
+) -> Result<Option<T>, Failure> {
+    tokio::select! { came = coming => came, () = stop.cancelled() => Ok(None) }
 }
 
 type Stream = Either<TlsStream<TcpStream>, TcpStream>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn receive(
-    stream: TcpStream,
-    permit: ConnectionPermit,
-    peer: Peer,
-    tls: TlsAcceptor,
-    router: Router,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
-    let stream = tokio::select! {
-        greeted = greet(stream, peer, tls) => match greeted? {
-            Some(stream) => stream,
-            None => return Ok(()),
-        },
-        () = stop.cancelled() => return Ok(()),
-    };
-    converse(TokioIo::new(permit.hold(stream)), peer, router, stop).await
-}
-
 /// Nothing: they hung up without a word.
-async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor) -> Result<Option<Stream>, Failure> {
+async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor) -> Result<Option<(Stream, Transport)>, Failure> {
     stream.set_nodelay(true)?;
     let mut first = [0; 1];
     if tokio::time::timeout(GREETING_LIMIT, stream.peek(&mut first)).await?? == 0 {
@@ -170,40 +223,58 @@ async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor) -> Result<Option
     match read_greeting(first[0], peer.ip) {
         Greeting::Tls => {
             let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
-            Ok(Some(Either::Left(secured)))
+            Ok(Some((Either::Left(secured), Transport::Tls)))
         }
-        Greeting::Plain => Ok(Some(Either::Right(stream))),
+        Greeting::Plain => Ok(Some((Either::Right(stream), Transport::Plain))),
         Greeting::Refused => Err("plain HTTP from another computer".into()),
     }
 }
 
-async fn converse<S>(io: TokioIo<S>, peer: Peer, router: Router, stop: CancellationToken) -> Result<(), Failure>
+/// One connection of HTTP/1.1, from which WebSockets start.
+fn http<S, H>(io: TokioIo<S>, service: H, keep_alive: bool) -> http1::UpgradeableConnection<TokioIo<S>, H>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
-    let handler = TowerToHyperService::new(router);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        handler.call(request.map(Body::new))
-    });
-    let connection = http1::Builder::new()
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(HEAD_BYTES)
+        .keep_alive(keep_alive)
         .serve_connection(io, service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = &mut connection => return ended.map_err(Into::into),
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await.map_err(Into::into)
+        .with_upgrades()
+}
+
+/// The router's answer, unless the request comes from a page that may not ask. All of the request is read before it.
+async fn answer(
+    handler: TowerToHyperService<Router>,
+    origins: Arc<OriginPolicy>,
+    request: Request<Incoming>,
+    peer: Peer,
+    transport: Transport,
+) -> Result<Response<Body>, Infallible> {
+    let (mut head, body) = request.into_parts();
+    let body = RequestBody::new(body);
+    let allowed = origins.check(&head.uri, &head.headers, transport);
+    head.extensions.insert(peer);
+    let response = match allowed {
+        Ok(()) => handler.call(Request::from_parts(head, Body::new(body.clone()))).await?,
+        Err(refusal) => Refused::from(refusal).into_response(),
+    };
+    body.drain().await;
+    Ok(response)
+}
+
+fn too_many_connections() -> Response<Body> {
+    let refusal = Refusal::new(Code::RateLimited, "too many connections");
+    Refused::after(refusal, RETRY_AFTER).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn plain_http_is_for_this_computer_only_and_tls_for_everybody() {
@@ -234,14 +305,5 @@ mod tests {
     async fn an_address_of_another_computer_cannot_be_listened_on() {
         let error = open("192.0.2.1".parse().unwrap(), 0).await.unwrap_err();
         assert!(matches!(error, HouseError::Listen { .. }), "{error}");
-    }
-
-    #[test]
-    fn the_house_knows_where_to_find_itself() {
-        let find = |text: &str| own_address(text.parse().unwrap()).map(|found| found.to_string());
-        assert_eq!(find("0.0.0.0:7410").as_deref(), Some("127.0.0.1:7410"));
-        assert_eq!(find("[::]:7410").as_deref(), Some("127.0.0.1:7410"));
-        assert_eq!(find("127.0.0.1:7411").as_deref(), Some("127.0.0.1:7411"));
-        assert_eq!(find("192.168.1.20:7410"), None);
     }
 }

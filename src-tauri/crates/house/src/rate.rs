@@ -1,53 +1,162 @@
-//! How fast one session may ask: a bucket that fills at a steady rate.
+//! Rate limits (GCRA, by `governor`) on the house's own clock: for one client, and for everybody by key.
 
-/// Requests a bucket holds when full.
+use std::{
+    hash::Hash,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock as _,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use lru::LruCache;
+
+use crate::clock::Clock;
+
+/// A burst, and what comes after it in the long run.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     /// Requests in one burst.
-    pub burst: u32,
-    /// Requests per second in the long run.
-    pub per_second: u32,
+    pub burst: NonZeroU32,
+    /// Time after which one more request is allowed.
+    pub one_per: Duration,
 }
 
-/// What is left of a rate.
-#[derive(Clone, Copy, Debug)]
-pub struct Bucket {
-    /// Thousandths of a request.
-    level: u64,
-    filled_at_ms: u64,
-}
-
-impl Bucket {
-    /// A full one.
-    pub fn full(rate: Rate, now_ms: u64) -> Self {
-        Self { level: u64::from(rate.burst) * 1_000, filled_at_ms: now_ms }
+impl Rate {
+    /// `burst` at once and then `per_second`. Zero counts as one.
+    pub const fn per_second(burst: u32, per_second: u32) -> Self {
+        let per_second = if per_second == 0 { 1 } else { per_second };
+        Self { burst: at_least_one(burst), one_per: Duration::from_nanos(1_000_000_000 / per_second as u64) }
     }
 
-    /// Takes one request out of it, if there is one.
-    pub fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
-        let filled = now_ms.saturating_sub(self.filled_at_ms).saturating_mul(u64::from(rate.per_second));
-        self.level = self.level.saturating_add(filled).min(u64::from(rate.burst) * 1_000);
-        self.filled_at_ms = now_ms;
-        let enough = self.level >= 1_000;
-        if enough {
-            self.level -= 1_000;
-        }
-        enough
+    /// `burst` at once and then `per_minute`. Zero counts as one.
+    pub const fn per_minute(burst: u32, per_minute: u32) -> Self {
+        let per_minute = if per_minute == 0 { 1 } else { per_minute };
+        Self { burst: at_least_one(burst), one_per: Duration::from_millis(60_000 / per_minute as u64) }
+    }
+
+    fn quota(self) -> Quota {
+        // Only a period of zero is none, and `one_per` is none of those.
+        let quota = Quota::with_period(self.one_per).unwrap_or_else(|| Quota::per_second(self.burst));
+        quota.allow_burst(self.burst)
+    }
+}
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+/// Over the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverLimit {
+    /// When the same request may succeed.
+    pub retry_after: Duration,
+}
+
+/// The limit of one client.
+#[derive(Debug)]
+pub struct Limit(RateLimiter<NotKeyed, InMemoryState, HouseClock, NoOpMiddleware<Duration>>);
+
+impl Limit {
+    /// A limit of which nothing is used yet.
+    pub fn new(rate: Rate, clock: &Clock) -> Self {
+        Self(RateLimiter::direct_with_clock(rate.quota(), HouseClock(clock.clone())))
+    }
+
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    pub fn check(&self) -> Result<(), OverLimit> {
+        self.0.check().map_err(|not_until| OverLimit { retry_after: not_until.wait_time_from(self.0.clock().now()) })
+    }
+}
+
+/// The same limit for every key, each counted by itself. When `max_keys` are known, the one seen longest ago is
+/// forgotten for a new one: filling the table resets nobody who is still asking.
+#[derive(Debug)]
+pub struct KeyedLimit<K: Hash + Eq> {
+    rate: Rate,
+    clock: Clock,
+    limits: Mutex<LruCache<K, Limit>>,
+}
+
+impl<K: Hash + Eq> KeyedLimit<K> {
+    /// Nothing is used yet of any key's limit.
+    pub fn new(rate: Rate, max_keys: usize, clock: &Clock) -> Self {
+        let capacity = NonZeroUsize::new(max_keys).unwrap_or(NonZeroUsize::MIN);
+        // Memory is taken as keys come, not for all of them at once.
+        let mut limits = LruCache::unbounded();
+        limits.resize(capacity);
+        Self { rate, clock: clock.clone(), limits: Mutex::new(limits) }
+    }
+
+    /// Counts one request of `key`.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    pub fn check(&self, key: K) -> Result<(), OverLimit> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.get_or_insert(key, || Limit::new(self.rate, &self.clock)).check()
+    }
+}
+
+/// The house's clock as `governor` reads it.
+#[derive(Clone, Debug)]
+struct HouseClock(Clock);
+
+impl governor::clock::Clock for HouseClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.now_ms())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn a_burst_is_allowed_and_then_the_steady_rate() {
-        let rate = Rate { burst: 3, per_second: 2 };
-        let mut bucket = Bucket::full(rate, 0);
-        let taken = |bucket: &mut Bucket, now| (0..10).filter(|_| bucket.take(rate, now)).count();
-        assert_eq!(taken(&mut bucket, 0), 3);
-        assert_eq!(taken(&mut bucket, 499), 0);
-        assert_eq!(taken(&mut bucket, 1_000), 2);
-        assert_eq!(taken(&mut bucket, 1_000_000), 3);
+        let clock = Clock::default();
+        let limit = Limit::new(Rate::per_minute(3, 2), &clock);
+        let allowed = || (0..10).filter(|_| limit.check().is_ok()).count();
+        assert_eq!(allowed(), 3);
+        clock.skip_ms(30_000);
+        assert_eq!(allowed(), 1);
+        clock.skip_ms(600_000);
+        assert_eq!(allowed(), 3);
+    }
+
+    #[test]
+    fn whoever_is_over_the_limit_is_told_how_long_to_wait_and_may_then_ask() {
+        let clock = Clock::default();
+        let limit = Limit::new(Rate::per_minute(1, 6), &clock);
+        assert_eq!(limit.check(), Ok(()));
+        let OverLimit { retry_after } = limit.check().unwrap_err();
+        assert!(retry_after > Duration::from_secs(9) && retry_after <= Duration::from_secs(10), "{retry_after:?}");
+        clock.skip_ms(10_000);
+        assert_eq!(limit.check(), Ok(()));
+    }
+
+    /// Known failure: ten thousand addresses, and everybody's count began anew.
+    #[test]
+    fn a_full_table_forgets_the_key_seen_longest_ago_and_nobody_who_still_asks() {
+        let clock = Clock::default();
+        let limit = KeyedLimit::new(Rate::per_minute(1, 1), 100, &clock);
+        assert!(limit.check(0).is_ok());
+        for stranger in 1..1_000 {
+            assert!(limit.check(stranger).is_ok());
+            assert!(limit.check(0).is_err(), "forgotten after {stranger} others");
+        }
     }
 }

@@ -22,7 +22,7 @@ use super::{ApiState, Refused, extract::bearer};
 use crate::{
     authenticator::Session,
     mailbox::News,
-    rate::{Bucket, Rate},
+    rate::{Limit, Rate},
 };
 
 /// A client that says nothing for so long is gone. It pings every three seconds.
@@ -30,7 +30,7 @@ const SILENCE_MS: u64 = 10_000;
 /// A client that does not take what it is sent for so long is gone.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// What a client may say: it pings and reports, once in some seconds each, and after a stall all at once.
-const SAID_RATE: Rate = Rate { burst: 60, per_second: 20 };
+const SAID_RATE: Rate = Rate::per_second(60, 20);
 /// The largest message of a client, in bytes: a report about a full stage is a third of it.
 const SAID_BYTES: usize = 4 * 1024;
 
@@ -59,7 +59,8 @@ pub struct Asked {
 /// What happens, as it happens: a WebSocket of [`ChannelTell`]s. `after=N` begins with event N+1; if that is no longer
 /// kept, with an `opened` event that holds the whole view. Besides, both sides tell what they measured: a ping is answered
 /// with the house's clock, listeners report what they miss of each voice, speakers are told what all of them together
-/// miss; speakers say when their voice was made, and everybody in the room is told. Such words have no number and are not repeated; a client ignores those it does not know.
+/// miss; speakers say when their voice was made, and everybody in the room is told. Such messages have no number and are
+/// not repeated. Both sides ignore types of messages that they do not know.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -68,8 +69,7 @@ pub struct Asked {
         ("session" = Option<String>, Query, description = "The session's key, where no header can be set")
     ),
     responses(
-        (status = 101, description = "A WebSocket: the house sends `ChannelTell`, the client `ChannelSay`"),
-        (status = "default", body = Refusal)
+        (status = 101, description = "A WebSocket: the house sends `ChannelTell`, the client `ChannelSay`")
     ),
     security(("session" = []), ())
 )]
@@ -82,19 +82,20 @@ pub async fn events(
     let Query(asked) = asked.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let key = bearer(&headers).or(asked.session.as_deref()).ok_or(Code::SessionExpired)?;
     let session = state.authenticator.recognise(key)?;
+    session.check_rate()?;
     let upgrade = upgrade.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let upgrade = upgrade.max_message_size(SAID_BYTES).max_frame_size(SAID_BYTES);
     Ok(upgrade.on_upgrade(move |socket| hold(state, session, socket, asked.after)))
 }
 
 async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, after: u64) {
-    session.hear(state.clock.now_ms());
+    session.touch(state.clock.now_ms());
     let number = state.rooms.attach(&session);
     let channel = Channel {
         news: session.mailbox.watch(),
         newest: session.channel.subscribe(),
         heard_at_ms: state.clock.now_ms(),
-        bucket: Bucket::full(SAID_RATE, state.clock.now_ms()),
+        limit: Limit::new(SAID_RATE, &state.clock),
         seen: after,
         number,
         state: state.clone(),
@@ -103,6 +104,7 @@ async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, af
     };
     let ended = channel.run().await;
     tracing::debug!(person = session.person.short(), session = session.id, ?ended, "a channel has closed");
+    session.touch(state.clock.now_ms());
     state.rooms.detach(&session, number);
 }
 
@@ -125,7 +127,7 @@ struct Channel {
     /// The last event that was sent.
     seen: u64,
     heard_at_ms: u64,
-    bucket: Bucket,
+    limit: Limit,
 }
 
 impl Channel {
@@ -172,14 +174,15 @@ impl Channel {
 
     async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
         self.heard_at_ms = self.state.clock.now_ms();
-        self.session.hear(self.heard_at_ms);
+        self.session.touch(self.heard_at_ms);
+        if matches!(heard, Some(Ok(_))) && self.limit.check().is_err() {
+            return Err(Ended::ByHouse(closing::TOO_MUCH));
+        }
         match heard {
-            Some(Ok(Message::Text(_))) if !self.bucket.take(SAID_RATE, self.heard_at_ms) => {
-                Err(Ended::ByHouse(closing::TOO_MUCH))
-            }
-            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                Ok(said) => self.take(said).await,
-                Err(_) => Err(Ended::ByHouse(closing::UNREADABLE)),
+            Some(Ok(Message::Text(text))) => match read_message(&text) {
+                Ok(Some(said)) => self.take(said).await,
+                Ok(None) => Ok(()),
+                Err(Unreadable) => Err(Ended::ByHouse(closing::UNREADABLE)),
             },
             Some(Ok(Message::Binary(_))) => Err(Ended::ByHouse(closing::UNREADABLE)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
@@ -234,6 +237,41 @@ impl Channel {
         match tokio::time::timeout(SEND_LIMIT, self.socket.send(Message::text(text))).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Ended::ByClient),
+        }
+    }
+}
+
+/// Not JSON, or not an object with a `type`.
+#[derive(Debug, PartialEq, Eq)]
+struct Unreadable;
+
+/// Nothing: a message of a type, or with fields, that only a newer program knows.
+fn read_message(text: &str) -> Result<Option<ChannelSay>, Unreadable> {
+    #[derive(Deserialize)]
+    struct AnyMessage {
+        #[serde(rename = "type")]
+        _type: String,
+    }
+    match serde_json::from_str(text) {
+        Ok(said) => Ok(Some(said)),
+        Err(error) => {
+            serde_json::from_str::<AnyMessage>(text).map_err(|_| Unreadable)?;
+            tracing::debug!(%error, "a message on a channel is ignored");
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_client_says_is_ignored_and_what_is_no_message_is_not() {
+        assert_eq!(read_message(r#"{"type":"ping"}"#), Ok(Some(ChannelSay::Ping { sent_micros: None })));
+        assert_eq!(read_message(r#"{"type":"wave","hand":"left"}"#), Ok(None));
+        for rubbish in ["", "rubbish", "[]", "7", r#"{"hand":"left"}"#, r#"{"type":7}"#, r#"{"type":"wave""#] {
+            assert_eq!(read_message(rubbish), Err(Unreadable), "{rubbish}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading requests: bodies, sessions and room ids, each with a refusal when it cannot be read.
+//! Extractors of a request's parts: body, session, sender and room, each with a refusal when it cannot be read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use serambi_protocol::{Code, Refusal, RoomId, limits::BODY_BYTES};
 use serde::de::DeserializeOwned;
 
 use super::{ApiState, Refused};
-use crate::{authenticator::Session, listener::Peer};
+use crate::{authenticator::Session, network::Peer};
 
 /// How long a body may take.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<ApiState>> for JsonBody<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &Arc<ApiState>) -> Result<Self, Refused> {
-        let bad = |detail: String| Refused(Refusal::new(Code::BadRequest, detail));
+        let bad = |detail: String| Refused::from(Refusal::new(Code::BadRequest, detail));
         let reading = axum::body::to_bytes(request.into_body(), BODY_BYTES);
         let bytes: Bytes = match tokio::time::timeout(BODY_LIMIT, reading).await {
             Ok(Ok(bytes)) => bytes,
@@ -43,20 +43,33 @@ impl FromRequestParts<Arc<ApiState>> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
         let key = bearer(&parts.headers).ok_or(Code::SessionExpired)?;
-        Ok(Self(state.authenticator.recognise(key)?))
+        let session = state.authenticator.recognise(key)?;
+        session.check_rate()?;
+        Ok(Self(session))
     }
 }
 
-/// Somebody without a session; their address counts.
+/// The other end of the connection.
+pub struct Sender(pub Peer);
+
+impl FromRequestParts<Arc<ApiState>> for Sender {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<ApiState>) -> Result<Self, Refused> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        peer.map(Self).ok_or_else(|| Refusal::new(Code::Internal, "a request from nowhere").into())
+    }
+}
+
+/// Anybody who looks something up, with or without a session; their network counts.
 pub struct Anonymous;
 
 impl FromRequestParts<Arc<ApiState>> for Anonymous {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
-        if let Some(peer) = parts.extensions.get::<Peer>() {
-            state.anonymous_limiter.ask(*peer, state.clock.now_ms())?;
-        }
+        let Sender(peer) = Sender::from_request_parts(parts, state).await?;
+        state.limits.look_up(peer)?;
         Ok(Self)
     }
 }

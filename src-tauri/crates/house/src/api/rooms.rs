@@ -4,29 +4,33 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serambi_protocol::{
-    Code, Command, Refusal,
+    Command, Refusal,
     api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
 };
 
 use super::{
     ApiState, Refused,
-    extract::{Authenticated, InRoom, JsonBody},
+    extract::{Anonymous, Authenticated, InRoom, JsonBody, Sender},
 };
 
 /// All open rooms, as they can be seen from outside.
 #[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Vec<RoomCard>)))]
-pub async fn list(State(state): State<Arc<ApiState>>) -> Json<Vec<Arc<RoomCard>>> {
+pub async fn list(State(state): State<Arc<ApiState>>, _: Anonymous) -> Json<Vec<Arc<RoomCard>>> {
     Json(state.rooms.cards())
 }
 
-/// One room, as it can be seen from outside. `room_ended` if it was and is no more.
+/// One room, as it can be seen from outside.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{room}",
-    params(("room" = String, Path, description = "The room's id, ten characters")),
-    responses((status = 200, body = RoomCard), (status = "default", body = Refusal))
+    params(("room" = String, Path)),
+    responses((status = 200, body = RoomCard))
 )]
-pub async fn look(State(state): State<Arc<ApiState>>, InRoom(room): InRoom) -> Result<Json<Arc<RoomCard>>, Refused> {
+pub async fn look(
+    State(state): State<Arc<ApiState>>,
+    _: Anonymous,
+    InRoom(room): InRoom,
+) -> Result<Json<Arc<RoomCard>>, Refused> {
     Ok(Json(state.rooms.card(&room)?))
 }
 
@@ -34,15 +38,20 @@ pub async fn look(State(state): State<Arc<ApiState>>, InRoom(room): InRoom) -> R
 #[utoipa::path(
     post,
     path = "/api/v1/rooms",
-    request_body = StartRoom,
-    responses((status = 200, body = Joined), (status = "default", body = Refusal)),
+    request_body = Option<StartRoom>,
+    responses(
+        (status = 200, body = Joined),
+        (status = 409, body = Refusal, description = "`on_stage_elsewhere`, `too_many_rooms`")
+    ),
     security(("session" = []))
 )]
 pub async fn start(
     State(state): State<Arc<ApiState>>,
+    Sender(peer): Sender,
     Authenticated(session): Authenticated,
     JsonBody(request): JsonBody<StartRoom>,
 ) -> Result<Json<Joined>, Refused> {
+    state.limits.start(peer, &session.person)?;
     Ok(Json(state.rooms.start(session, &request).await?))
 }
 
@@ -50,17 +59,19 @@ pub async fn start(
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{room}/join",
-    params(("room" = String, Path, description = "The room's id, ten characters")),
-    request_body = JoinRoom,
-    responses((status = 200, body = Joined), (status = "default", body = Refusal)),
+    params(("room" = String, Path)),
+    request_body = Option<JoinRoom>,
+    responses((status = 200, body = Joined), (status = 409, body = Refusal, description = "`on_stage_elsewhere`")),
     security(("session" = []))
 )]
 pub async fn join(
     State(state): State<Arc<ApiState>>,
+    Sender(peer): Sender,
     Authenticated(session): Authenticated,
     InRoom(room): InRoom,
     JsonBody(request): JsonBody<JoinRoom>,
 ) -> Result<Json<Joined>, Refused> {
+    state.limits.join(peer, &session.person)?;
     Ok(Json(state.rooms.join(session, &room, &request).await?))
 }
 
@@ -68,8 +79,8 @@ pub async fn join(
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{room}/media",
-    params(("room" = String, Path, description = "The room's id, ten characters")),
-    responses((status = 200, body = MediaGrant), (status = "default", body = Refusal)),
+    params(("room" = String, Path)),
+    responses((status = 200, body = MediaGrant), (status = 409, body = Refusal, description = "`not_in_room`")),
     security(("session" = []))
 )]
 pub async fn media(
@@ -84,9 +95,13 @@ pub async fn media(
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{room}/commands",
-    params(("room" = String, Path, description = "The room's id, ten characters")),
+    params(("room" = String, Path)),
     request_body = Command,
-    responses((status = 204), (status = "default", body = Refusal)),
+    responses(
+        (status = 204, description = "Carried out"),
+        (status = 409, body = Refusal, description = "`not_in_room`, or what stands in the way inside the room"),
+        (status = 503, body = Refusal, description = "`media_failed`: the media server did not let the voice in")
+    ),
     security(("session" = []))
 )]
 pub async fn command(
@@ -99,12 +114,16 @@ pub async fn command(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What the embedded media server counted in this room, packets refused included. For the host.
+/// What the embedded media server counted in this room, packets refused included. For the host. An empty object while
+/// nobody has sent or received sound, and if another media server carries it.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{room}/statistics",
-    params(("room" = String, Path, description = "The room's id, ten characters")),
-    responses((status = 200, body = serde_json::Value), (status = "default", body = Refusal)),
+    params(("room" = String, Path)),
+    responses(
+        (status = 200, body = std::collections::BTreeMap<String, serde_json::Value>),
+        (status = 409, body = Refusal, description = "`not_in_room`")
+    ),
     security(("session" = []))
 )]
 pub async fn statistics(
@@ -113,8 +132,9 @@ pub async fn statistics(
     InRoom(room): InRoom,
 ) -> Result<Json<serde_json::Value>, Refused> {
     state.rooms.check_host(session, &room).await?;
-    let unknown = |detail: &str| Refusal::new(Code::MediaFailed, detail);
-    let embedded = state.embedded.as_ref().ok_or_else(|| unknown("another program carries the sound"))?;
-    let counted = embedded.statistics(&room).await?;
-    Ok(Json(counted.ok_or_else(|| unknown("no sound in this room yet"))?))
+    let counted = match &state.embedded {
+        Some(embedded) => embedded.statistics(&room).await?,
+        None => None,
+    };
+    Ok(Json(counted.unwrap_or_else(|| serde_json::json!({}))))
 }

@@ -10,17 +10,21 @@ use serambi_protocol::{
 
 use super::{
     ApiState, Refused,
-    extract::{Anonymous, Authenticated, JsonBody},
+    extract::{Anonymous, Authenticated, JsonBody, Sender},
 };
+
+/// What this house can do that not every house can; a client asks for nothing that is not in it.
+const FEATURES: [&str; 2] = ["measurements", "topics"];
 
 /// What this house is. Anybody may ask.
 #[utoipa::path(get, path = "/api/v1/house", responses((status = 200, body = HouseInfo)))]
-pub async fn house(State(state): State<Arc<ApiState>>) -> Result<Json<HouseInfo>, Refused> {
+pub async fn house(State(state): State<Arc<ApiState>>, _: Anonymous) -> Result<Json<HouseInfo>, Refused> {
     let rooms = state.rooms.len();
     Ok(Json(HouseInfo {
         pin: state.pin.clone(),
         name: state.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
+        features: FEATURES.map(Into::into).into(),
         rooms: u32::try_from(rooms).unwrap_or(u32::MAX),
     }))
 }
@@ -30,7 +34,7 @@ pub async fn house(State(state): State<Arc<ApiState>>) -> Result<Json<HouseInfo>
     post,
     path = "/api/v1/challenge",
     request_body = ChallengeAsked,
-    responses((status = 200, body = Challenge), (status = "default", body = Refusal))
+    responses((status = 200, body = Challenge))
 )]
 pub async fn challenge(
     State(state): State<Arc<ApiState>>,
@@ -40,18 +44,23 @@ pub async fn challenge(
     Json(state.authenticator.challenge(asked.person))
 }
 
-/// A session for whoever signed the challenge. Its key goes into `Authorization: Bearer` of what follows.
+/// A session for whoever signed the challenge. Its key goes into `Authorization: Bearer` of what follows. It ends when it
+/// was not used for ten minutes by somebody who is in no room and has no channel open.
 #[utoipa::path(
     post,
     path = "/api/v1/session",
     request_body = SignIn,
-    responses((status = 200, body = Session), (status = "default", body = Refusal))
+    responses(
+        (status = 200, body = Session),
+        (status = 401, body = Refusal, description = "`challenge_expired`, `signature_wrong`")
+    )
 )]
 pub async fn sign_in(
     State(state): State<Arc<ApiState>>,
-    _: Anonymous,
+    Sender(peer): Sender,
     JsonBody(answer): JsonBody<SignIn>,
 ) -> Result<Json<Session>, Refused> {
+    state.limits.sign_in(peer)?;
     Ok(Json(state.authenticator.sign_in(&answer)?))
 }
 

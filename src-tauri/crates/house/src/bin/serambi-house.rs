@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
-use serambi_house::{House, HouseConfig, HouseError, MediaServer, RoomStarters};
+use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -52,6 +52,10 @@ struct Arguments {
     /// Do not announce the house on the local network.
     #[arg(long, env = "SERAMBI_NO_DISCOVERY")]
     no_discovery: bool,
+    /// Let web pages of this origin use the house, such as https://house.example behind a reverse proxy on this computer.
+    /// Comma-separated, or given several times.
+    #[arg(long = "origin", env = "SERAMBI_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    origins: Vec<Origin>,
     /// Use this LiveKit server instead of the embedded one: ws:// or wss://.
     #[arg(long, env = "SERAMBI_LIVEKIT_URL", requires_all = ["livekit_key", "livekit_secret"])]
     livekit_url: Option<String>,
@@ -103,6 +107,7 @@ impl Arguments {
             port: self.port,
             media_port: self.media_port,
             discoverable: !self.no_discovery,
+            origins: self.origins,
             media,
             owner: None,
             starters: self.rooms_by.into(),

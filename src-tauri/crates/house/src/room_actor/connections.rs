@@ -54,7 +54,7 @@ impl Link {
         let (since_ms, limit_ms) = match self.channel {
             Channel::NotYet { since_ms } => (since_ms, CHANNEL_FIRST_MS),
             Channel::Closed { since_ms } => (since_ms, CHANNEL_AGAIN_MS),
-            Channel::Open => (session.heard_at_ms(), CHANNEL_SILENT_MS),
+            Channel::Open => (session.used_at_ms(), CHANNEL_SILENT_MS),
         };
         (now_ms.saturating_sub(since_ms) >= limit_ms).then_some(since_ms)
     }

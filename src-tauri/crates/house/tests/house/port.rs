@@ -19,7 +19,7 @@ async fn tls_and_plain_http_answer_on_the_same_port() {
     let house = TestHouse::open().await;
     let over_tls: HouseInfo = house.stranger("").get("house").await.unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
-    stream.write_all(b"GET /api/v1/house HTTP/1.1\r\nhost: house\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /api/v1/house HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -1,9 +1,10 @@
 //! Signing in, over the wire.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serambi_protocol::{
-    Code, Refusal,
-    api::{HouseInfo, RoomCard, Session, SignIn},
+    Code, PersonId, Refusal,
+    api::{Challenge, ChallengeAsked, HouseInfo, RoomCard, Session, SignIn},
     limits::CHALLENGE_MS,
 };
 
@@ -24,6 +25,7 @@ async fn a_house_says_what_it_is_to_anybody_and_its_certificate_fits_the_pin() {
     let house = TestHouse::open().await;
     let info: HouseInfo = house.stranger("").get("house").await.unwrap();
     assert_eq!((info.name.as_str(), info.rooms), ("Teras", 0));
+    assert!(info.features.contains(&"measurements".to_owned()), "{:?}", info.features);
     assert_eq!(info.pin, house.house.pin().to_string());
     let other = TestHouse::open().await;
     let with_wrong_pin = pinned_http(&other.house.pin()).get(house.at("house")).send().await;
@@ -90,11 +92,29 @@ async fn a_name_is_checked_when_signing_in() {
         ("a".repeat(10_000), Code::NameTooLong),
         ("a\u{202E}b".into(), Code::NameUnreadable),
         ("a\nb".into(), Code::NameUnreadable),
+        ("\u{3164}".into(), Code::NameEmpty),
+        ("A\u{200B}ni".into(), Code::NameUnreadable),
     ] {
         let visitor = house.stranger(&name);
         let answer = visitor.answer_to(&visitor.challenge().await);
         assert_eq!(code(visitor.post::<Session>("session", &answer).await), Some(expected));
     }
+}
+
+/// Known failure: anybody could be the "person" whose key is the neutral point of the curve.
+#[tokio::test]
+async fn a_key_that_accepts_what_anybody_signs_opens_no_session() {
+    let house = TestHouse::open().await;
+    let anybody = house.stranger("Anybody");
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let person = PersonId::from_key(&neutral);
+    let challenge: Challenge = anybody.post("challenge", &ChallengeAsked { person: person.clone() }).await.unwrap();
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&neutral);
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    let answer = SignIn { person, challenge: challenge.challenge, signature, name: "Anybody".into() };
+    assert_eq!(code(anybody.post::<Session>("session", &answer).await), Some(Code::SignatureWrong));
 }
 
 #[tokio::test]
