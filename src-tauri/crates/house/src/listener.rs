@@ -175,10 +175,11 @@ impl Listener {
         tracing::debug!(ip = %peer.ip, "too many connections");
         tokio::select! {
             // Whoever does not listen for so long is not told.
-            told = tokio::time::timeout(REFUSAL_LIMIT, refused) => match told {
-                Ok(Err(error)) => tracing::debug!(ip = %peer.ip, %error, "a refusal was not heard"),
-                Ok(Ok(())) | Err(_) => {}
-            },
+            told = tokio::time::timeout(REFUSAL_LIMIT, refused) => {
+                if let Ok(Err(error)) = told {
+                    tracing::debug!(ip = %peer.ip, %error, "a refusal was not heard");
+                }
+            }
             () = self.stop.cancelled() => {}
         }
     }

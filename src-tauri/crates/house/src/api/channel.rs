@@ -241,23 +241,26 @@ impl Channel {
     }
 }
 
-/// Not JSON, or not an object with a `type`.
+/// Not JSON, not an object with a `type`, or one of a known type whose fields cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 struct Unreadable;
 
-/// Nothing: a message of a type, or with fields, that only a newer program knows.
+/// The types of [`ChannelSay`].
+const KNOWN_TYPES: [&str; 3] = ["ping", "heard", "captured"];
+
+/// Nothing: a message of a type that only a newer program knows.
 fn read_message(text: &str) -> Result<Option<ChannelSay>, Unreadable> {
     #[derive(Deserialize)]
     struct AnyMessage {
         #[serde(rename = "type")]
-        _type: String,
+        kind: String,
     }
     match serde_json::from_str(text) {
         Ok(said) => Ok(Some(said)),
         Err(error) => {
-            serde_json::from_str::<AnyMessage>(text).map_err(|_| Unreadable)?;
-            tracing::debug!(%error, "a message on a channel is ignored");
-            Ok(None)
+            let AnyMessage { kind } = serde_json::from_str(text).map_err(|_| Unreadable)?;
+            tracing::debug!(%error, "a message on a channel that cannot be read");
+            if KNOWN_TYPES.contains(&kind.as_str()) { Err(Unreadable) } else { Ok(None) }
         }
     }
 }
@@ -272,6 +275,16 @@ mod tests {
         assert_eq!(read_message(r#"{"type":"wave","hand":"left"}"#), Ok(None));
         for rubbish in ["", "rubbish", "[]", "7", r#"{"hand":"left"}"#, r#"{"type":7}"#, r#"{"type":"wave""#] {
             assert_eq!(read_message(rubbish), Err(Unreadable), "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn the_known_types_are_those_of_the_protocol() {
+        for kind in KNOWN_TYPES {
+            let said = format!(r#"{{"type":"{kind}","sentMicros":"x","room":7}}"#);
+            let error = serde_json::from_str::<ChannelSay>(&said).map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| !error.contains("unknown variant")), "{kind}");
+            assert_eq!(read_message(&said), Err(Unreadable), "{kind}");
         }
     }
 }

@@ -18,7 +18,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{channel, rooms, sign_in};
+use super::{channel, extract::Anonymous, rooms, sign_in};
 
 /// Base64url without padding of 32 bytes.
 const KEY_PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
@@ -72,7 +72,7 @@ pub fn document() -> &'static Value {
     path = "/api/v1/openapi.json",
     responses((status = 200, body = std::collections::BTreeMap<String, serde_json::Value>))
 )]
-pub async fn openapi() -> Json<&'static Value> {
+pub async fn openapi(_: Anonymous) -> Json<&'static Value> {
     Json(document())
 }
 
