@@ -58,8 +58,6 @@ codes! {
     RoomLocked = "room_locked", 403;
     /// Removed from this room a moment ago.
     RemovedRecently = "removed_recently", 403;
-    /// This person holds as many rooms as one may.
-    TooManyRooms = "too_many_rooms", 429;
     /// There is no such room here.
     RoomNotFound = "room_not_found", 404;
     /// The room has ended.
