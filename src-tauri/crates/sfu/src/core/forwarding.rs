@@ -4,6 +4,7 @@
 //! numbering. A receiver has one [`ReceiverNumbering`]: it starts that numbering anew for the
 //! receiver, because a receiver of SRTP cannot know the rollover count of a stream it joins late.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::sdp_offer::OPUS;
@@ -49,10 +50,16 @@ struct Anchor {
     timestamp_offset: u32,
 }
 
+/// Numbers without sound that are remembered per stretch; older ones are settled, and packets from before them are
+/// dropped as too late. Half a second of one padding packet per packet of sound.
+const MAX_SKIPPED: usize = 25;
+
 /// A track's numbering. Pure: only numbers in and out.
 #[derive(Debug, Default)]
 pub(crate) struct SequenceMunger {
     anchor: Option<Anchor>,
+    /// Incoming numbers since the anchor that carried no sound, in growing order: later packets close up.
+    skipped: VecDeque<u64>,
     /// Highest outgoing sequence number and its timestamp.
     last: Option<(u64, u32)>,
     highest_incoming: Option<u64>,
@@ -70,12 +77,33 @@ impl SequenceMunger {
         };
         self.count(numbers.sequence);
         let ahead = numbers.sequence.checked_sub(anchor.incoming_sequence)?;
-        let sequence = anchor.outgoing_sequence + ahead;
+        let closed_up = self.skipped.partition_point(|skipped| *skipped < numbers.sequence) as u64;
+        let sequence = anchor.outgoing_sequence + ahead.checked_sub(closed_up)?;
         let timestamp = numbers.timestamp.wrapping_add(anchor.timestamp_offset);
         if self.last.is_none_or(|(last, _)| sequence > last) {
             self.last = Some((sequence, timestamp));
         }
         Some((sequence, timestamp))
+    }
+
+    /// Takes a number that carries nothing out of the numbering. One that comes after its successors leaves its hole.
+    pub(crate) fn skip(&mut self, sequence: u64) {
+        let Some(anchor) = self.anchor else {
+            return;
+        };
+        let is_newest = self.highest_incoming.is_some_and(|highest| sequence > highest);
+        self.count(sequence);
+        if !is_newest || sequence < anchor.incoming_sequence {
+            return;
+        }
+        self.skipped.push_back(sequence);
+        if self.skipped.len() > MAX_SKIPPED
+            && let Some(oldest) = self.skipped.pop_front()
+        {
+            let ahead = oldest + 1 - anchor.incoming_sequence;
+            let outgoing_sequence = anchor.outgoing_sequence + ahead - 1;
+            self.anchor = Some(Anchor { incoming_sequence: oldest + 1, outgoing_sequence, ..anchor });
+        }
     }
 
     /// The silent frames after the last packet. The next packet starts a new stretch.
@@ -106,6 +134,7 @@ impl SequenceMunger {
     }
 
     fn begin(&mut self, numbers: IncomingNumbers) -> Anchor {
+        self.skipped.clear();
         let anchor = match self.last {
             None => Anchor { incoming_sequence: numbers.sequence, outgoing_sequence: 0, timestamp_offset: 0 },
             // A client whose clock stood still while muted would step back behind our silence.
@@ -134,20 +163,31 @@ impl SequenceMunger {
     }
 }
 
-/// One receiver's numbering of one track.
+/// One receiver's numbering of one track. It has no gap where the receiver paused: after one of 2^15 packets the
+/// receiver would guess a wrong rollover count and could decrypt nothing any more (RFC 3711 section 3.3.1).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ReceiverNumbering {
-    first: Option<u64>,
+    /// A number of the track and what the receiver gets for it, since the beginning or the last pause.
+    anchor: Option<(u64, u64)>,
+    /// The highest number given out.
+    last: Option<u64>,
 }
 
 impl ReceiverNumbering {
-    /// `None`: the packet is older than the first one this receiver got.
+    /// The receiver gets nothing for now; the next packet follows the last one.
+    pub(crate) fn pause(&mut self) {
+        self.anchor = None;
+    }
+
+    /// `None`: the packet is older than the first one this receiver got, or than the last pause.
     pub(crate) fn packet(&mut self, packet: &TrackPacket) -> Option<OutgoingPacket> {
-        let first = *self.first.get_or_insert(packet.sequence);
-        let ahead = packet.sequence.checked_sub(first)?;
+        let next = self.last.map_or(FIRST_SEQUENCE, |last| last + 1);
+        let (incoming, outgoing) = *self.anchor.get_or_insert((packet.sequence, next));
+        let sequence = outgoing + packet.sequence.checked_sub(incoming)?;
+        self.last = self.last.max(Some(sequence));
         Some(OutgoingPacket {
             payload_type: OPUS,
-            sequence: FIRST_SEQUENCE + ahead,
+            sequence,
             timestamp: packet.timestamp,
             marker: packet.marker,
             payload: Arc::clone(&packet.payload),
@@ -213,9 +253,55 @@ mod tests {
     }
 
     #[test]
+    fn padding_leaves_no_hole_and_is_no_loss() {
+        let mut munger = SequenceMunger::default();
+        munger.forward(numbers(500, 0));
+        munger.skip(501);
+        assert_eq!(munger.forward(numbers(502, 960)), Some((1, 960)));
+        munger.skip(503);
+        munger.skip(504);
+        // 505 is overtaken by 506.
+        assert_eq!(munger.forward(numbers(506, 2_880)), Some((3, 2_880)));
+        assert_eq!(munger.forward(numbers(505, 1_920)), Some((2, 1_920)));
+        assert_eq!(munger.lost(), 0);
+    }
+
+    #[test]
+    fn padding_that_comes_late_moves_no_number_that_was_given_out() {
+        let mut munger = SequenceMunger::default();
+        munger.forward(numbers(500, 0));
+        assert_eq!(munger.forward(numbers(502, 960)), Some((2, 960)));
+        munger.skip(501);
+        assert_eq!(munger.forward(numbers(503, 1_920)), Some((3, 1_920)));
+        assert_eq!(munger.lost(), 0);
+    }
+
+    #[test]
+    fn any_amount_of_padding_closes_up() {
+        let mut munger = SequenceMunger::default();
+        for n in 0..1_000u64 {
+            assert_eq!(munger.forward(numbers(2 * n, 0)).unwrap().0, n);
+            munger.skip(2 * n + 1);
+        }
+        assert_eq!(munger.skipped.len(), MAX_SKIPPED);
+    }
+
+    fn packet(sequence: u64) -> TrackPacket {
+        TrackPacket { sequence, timestamp: 0, marker: false, payload: Arc::from([1u8].as_slice()) }
+    }
+
+    #[test]
+    fn a_receiver_that_paused_goes_on_where_it_stopped() {
+        let mut receiver = ReceiverNumbering::default();
+        receiver.packet(&packet(0));
+        assert_eq!(receiver.packet(&packet(1)).unwrap().sequence, 1_001);
+        receiver.pause();
+        assert_eq!(receiver.packet(&packet(40_000)).unwrap().sequence, 1_002);
+        assert!(receiver.packet(&packet(39_999)).is_none());
+    }
+
+    #[test]
     fn each_receiver_starts_at_a_thousand() {
-        let packet =
-            |sequence| TrackPacket { sequence, timestamp: 0, marker: false, payload: Arc::from([1u8].as_slice()) };
         let mut receiver = ReceiverNumbering::default();
         assert_eq!(receiver.packet(&packet(70_000)).unwrap().sequence, 1_000);
         assert_eq!(receiver.packet(&packet(70_002)).unwrap().sequence, 1_002);

@@ -109,9 +109,14 @@ impl SfuCore {
             traffic.packets_muted += 1;
             return;
         }
+        let numbers = IncomingNumbers { sequence: *packet.seq_no, timestamp: packet.header.timestamp };
+        if packet.payload.is_empty() {
+            // Padding only: there is nothing in it to hear, and its number must not look like a loss.
+            track.munger.skip(numbers.sequence);
+            return;
+        }
         traffic.packets_in += 1;
         traffic.bytes_in += packet.payload.len() as u64;
-        let numbers = IncomingNumbers { sequence: *packet.seq_no, timestamp: packet.header.timestamp };
         let Some((sequence, timestamp)) = track.munger.forward(numbers) else {
             return;
         };
@@ -152,6 +157,9 @@ impl SfuCore {
             return;
         };
         for receiver in &mut receivers {
+            if receiver.paused {
+                receiver.numbering.pause();
+            }
             if !receiver.answered || receiver.paused {
                 continue;
             }
