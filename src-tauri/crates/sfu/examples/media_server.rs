@@ -1,6 +1,7 @@
 //! A media server by itself, for trying SDKs against it.
 //!
-//! `media_server KEY SECRET [HTTP_ADDRESS] [UDP_ADDRESS] [ANNOUNCED_IP…]`
+//! `media_server KEY SECRET [HTTP_ADDRESS] [UDP_ADDRESS] [ANNOUNCED_IP…]`; rooms are created with RoomService's
+//! `CreateRoom`, for example by `lk room create NAME`.
 
 use std::net::{IpAddr, SocketAddr};
 

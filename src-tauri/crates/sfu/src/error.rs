@@ -24,6 +24,9 @@ pub enum SfuError {
     /// The media thread could not be started.
     #[error("the media thread did not start: {0}")]
     Thread(std::io::Error),
+    /// More is asked of the server than it can do at the moment, or it has been closed.
+    #[error("the media server takes no more requests")]
+    Busy,
 }
 
 impl SfuError {
@@ -34,6 +37,7 @@ impl SfuError {
             SfuError::WeakKey => "weak_key",
             SfuError::Certificate => "no_certificate",
             SfuError::Thread(_) => "no_media_thread",
+            SfuError::Busy => "busy",
         }
     }
 }

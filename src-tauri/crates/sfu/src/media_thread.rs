@@ -12,14 +12,14 @@ use livekit_protocol::signal_response::Message;
 use livekit_protocol::{SignalRequest, SignalResponse};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::core::{
     Command, ConnectionId, CoreConfig, Datagram, Join, Output, Passage, Refusal, Reply, Resume, SfuCore, Transmit,
 };
 use crate::handshake_repeats::HandshakeRepeats;
 use crate::sockets::{Bound, send_all};
-use crate::statistics::RoomStatistics;
+use crate::statistics::{RoomStatistics, ServerStatistics};
 use crate::token::Tokens;
 
 /// Datagrams taken in one turn: more than a full stage sends while a turn lasts.
@@ -47,6 +47,11 @@ pub(crate) enum Request {
         admission: Admission,
         outlet: mpsc::Sender<SignalResponse>,
         reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
+    },
+    /// Whether a client would be let in; nothing changes.
+    Check {
+        join: Box<Join>,
+        reply: oneshot::Sender<Result<(), Refusal>>,
     },
     Signal(ConnectionId, Box<SignalRequest>),
     SignalLost(ConnectionId),
@@ -83,6 +88,8 @@ pub(crate) struct MediaThread {
     deadline: Option<Instant>,
     repeats: HandshakeRepeats,
     inbox: Inbox,
+    /// What the core does not count itself.
+    failures: ServerStatistics,
 }
 
 impl MediaThread {
@@ -100,6 +107,7 @@ impl MediaThread {
             deadline: None,
             repeats: HandshakeRepeats::default(),
             inbox: Inbox::default(),
+            failures: ServerStatistics::default(),
         }
     }
 
@@ -181,6 +189,12 @@ impl MediaThread {
         let now = Instant::now();
         match request {
             Request::Connect { admission, outlet, reply } => self.connect(now, admission, outlet, reply),
+            Request::Check { join, reply } => {
+                if let Some(outcome) = self.guarded(|core| core.check_join(&join)) {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(outcome);
+                }
+            }
             Request::Signal(connection, request) => {
                 self.guarded(|core| core.handle_signal(now, connection, *request));
             }
@@ -196,7 +210,7 @@ impl MediaThread {
                 }
             }
             Request::Statistics { room, reply } => {
-                let _ = reply.send(self.core.statistics(&room));
+                let _ = reply.send(self.statistics(&room));
             }
             Request::Passages { room, packets, reply } => {
                 let passage = |(identity, timestamp): &(String, u32)| self.core.passage(&room, identity, *timestamp);
@@ -206,6 +220,13 @@ impl MediaThread {
                 let _ = done.send(());
             }
         }
+    }
+
+    fn statistics(&self, room: &str) -> Option<RoomStatistics> {
+        let mut statistics = self.core.statistics(room)?;
+        let engine_panics = statistics.server.engine_panics;
+        statistics.server = ServerStatistics { engine_panics, ..self.failures };
+        Some(statistics)
     }
 
     fn connect(
@@ -242,6 +263,7 @@ impl MediaThread {
         let core = &mut self.core;
         let outcome = catch_unwind(AssertUnwindSafe(|| act(core)));
         if outcome.is_err() {
+            self.failures.core_panics += 1;
             error!("the media core panicked; going on without what it was doing");
         }
         outcome.ok()
@@ -274,10 +296,7 @@ impl MediaThread {
             self.collect(transmit);
         }
         for (socket, batch) in sockets.iter().zip(&mut self.batches) {
-            let dropped = send_all(socket, batch);
-            if dropped > 0 {
-                debug!(dropped, "the system takes no more datagrams");
-            }
+            send_all(socket, batch, &mut self.failures.send_errors);
             batch.clear();
         }
         self.core.note_sent(Instant::now());
@@ -300,7 +319,8 @@ impl MediaThread {
             return;
         };
         let response = SignalResponse { message: Some(message) };
-        if outlet.try_send(response).is_err() {
+        if let Err(error) = outlet.try_send(response) {
+            self.failures.slow_readers += u64::from(matches!(error, mpsc::error::TrySendError::Full(_)));
             self.outlets.remove(&connection);
         }
     }

@@ -1,5 +1,7 @@
 //! RoomService over HTTP (Twirp): what the house asks, as protobuf or JSON.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -139,6 +141,8 @@ impl Needs<'_> {
 struct Call<'a> {
     link: &'a MediaLink,
     grants: VideoGrants,
+    /// `nbf` of the caller's token, in seconds: the place of the call in the order of tokens and decisions.
+    issued: i64,
     encoding: Encoding,
     body: &'a Bytes,
 }
@@ -177,7 +181,8 @@ async fn serve(
     let encoding = Encoding::of(&headers)?;
     let claims =
         link.tokens.verify(&bearer(&headers).unwrap_or_default()).map_err(|_| TwirpError::unauthenticated())?;
-    let call = Call { link: &link, grants: claims.video, encoding, body: &body };
+    let issued = i64::try_from(claims.nbf).unwrap_or(i64::MAX);
+    let call = Call { link: &link, grants: claims.video, issued, encoding, body: &body };
     match method.as_str() {
         "CreateRoom" => create_room(&call).await,
         "ListRooms" => list_rooms(&call).await,
@@ -271,6 +276,7 @@ async fn update_participant(call: &Call<'_>) -> Result<Response, TwirpError> {
         room: room.clone(),
         identity: request.identity,
         permission: request.permission,
+        decided_at: call.issued.max(unix_seconds()),
         name: request.name,
         metadata: request.metadata,
         attributes: request.attributes,
@@ -309,6 +315,12 @@ async fn update_room_metadata(call: &Call<'_>) -> Result<Response, TwirpError> {
     let command = Command::UpdateRoomMetadata { room: room.clone(), metadata: request.metadata };
     let reply = call.command(Needs::Admin(&room), command).await?;
     Ok(call.answer(reply, nothing::<proto::Room>))
+}
+
+/// A caller's token can be hours old; what it asks for is decided now.
+fn unix_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The empty message of a kind.

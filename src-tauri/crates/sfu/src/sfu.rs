@@ -8,7 +8,7 @@ use rand::TryRng;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-use crate::core::{CoreConfig, Passage};
+use crate::core::{Command, CoreConfig, Passage, RoomOptions};
 use crate::error::SfuError;
 use crate::media_thread::{MediaThread, Request};
 use crate::sockets;
@@ -66,7 +66,7 @@ impl Sfu {
 
     /// Signalling under `/rtc` and RoomService under `/twirp`. It does not keep the server alive.
     pub fn router(&self) -> Router {
-        let link = MediaLink { requests: self.requests.downgrade(), tokens: self.tokens.clone() };
+        let link = MediaLink::new(self.requests.downgrade(), self.tokens.clone());
         signal::router(link.clone()).merge(room_service::router(link))
     }
 
@@ -75,7 +75,18 @@ impl Sfu {
         self.udp_port
     }
 
-    /// Numbers of one room; `None` when nobody is or lately was in it.
+    /// Creates a room, or finds it. Whatever is asked of the server after this call finds the room.
+    ///
+    /// # Errors
+    /// [`SfuError::Busy`]; asking again is of use unless the server has been closed.
+    pub fn create_room(&self, name: &str, options: RoomOptions) -> Result<(), SfuError> {
+        // Nobody waits for the reply: with a name and options that are taken, there is nothing to refuse.
+        let (reply, _) = oneshot::channel();
+        let command = Command::CreateRoom { name: name.to_owned(), options };
+        self.requests.try_send(Request::Command { command, reply }).map_err(|_| SfuError::Busy)
+    }
+
+    /// Numbers of one room; `None` when there is no such room.
     pub async fn room_statistics(&self, room: &str) -> Option<RoomStatistics> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Statistics { room: room.to_owned(), reply };
@@ -116,6 +127,11 @@ pub(crate) struct MediaLink {
 pub(crate) struct MediaEnded;
 
 impl MediaLink {
+    /// Does not keep the media thread behind `requests` alive.
+    pub(crate) fn new(requests: mpsc::WeakSender<Request>, tokens: Tokens) -> Self {
+        Self { requests, tokens }
+    }
+
     pub(crate) async fn send(&self, request: Request) -> Result<(), MediaEnded> {
         let requests = self.requests.upgrade().ok_or(MediaEnded)?;
         requests.send(request).await.map_err(|_| MediaEnded)

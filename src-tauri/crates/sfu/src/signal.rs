@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message as Frame, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use livekit_protocol::{SignalRequest, SignalResponse};
 use livekit_token::Claims;
 use prost::Message;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::debug;
 
@@ -30,6 +30,13 @@ const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// How often we ping on the WebSocket level, as a stock server does.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A connection on which nothing comes for so long, not even an answer to a ping, is dead. Quiet ones are not:
+/// LiveKit's Go SDK sends nothing by itself.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// One message may take so long to leave. A client that does not read is not waited for.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long what was said last may take to leave before the socket is closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -76,6 +83,8 @@ impl IntoResponse for Rejection {
         let (status, text) = match self {
             Self::Token(refusal) => (StatusCode::UNAUTHORIZED, refusal.to_string()),
             Self::Core(Refusal::TokenRevoked) => (StatusCode::UNAUTHORIZED, "token has been revoked".to_owned()),
+            // This very phrase: without it clients take 404 for a server without this path.
+            Self::Core(refusal @ Refusal::NotFound(_)) => (StatusCode::NOT_FOUND, refusal.to_string()),
             Self::Core(Refusal::RoomFull) => (StatusCode::TOO_MANY_REQUESTS, "room is full".to_owned()),
             Self::Core(refusal) => (StatusCode::BAD_REQUEST, refusal.to_string()),
             Self::BadQuery(what) => (StatusCode::BAD_REQUEST, what.to_owned()),
@@ -96,7 +105,9 @@ async fn validate(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<&'static str, Rejection> {
-    admission(&link, &query, &headers)?;
+    if let Admission::Join(join) = admission(&link, &query, &headers)? {
+        link.ask(|reply| Request::Check { join, reply }).await?.map_err(Rejection::Core)?;
+    }
     Ok("success")
 }
 
@@ -112,10 +123,10 @@ async fn open(
     let (outlet, responses) = mpsc::channel(SIGNALS_WAITING);
     let connection = link.ask(|reply| Request::Connect { admission, outlet, reply }).await?.map_err(Rejection::Core)?;
     let guard = ConnectionGuard { connection, link };
-    Ok(upgrade
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| converse(socket, guard, responses)))
+    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(move |socket| {
+        let (sender, receiver) = socket.split();
+        converse(sender, receiver, guard, responses)
+    }))
 }
 
 /// Tells the media thread that a connection is gone, however it went.
@@ -137,33 +148,42 @@ enum Encoding {
     Json,
 }
 
-async fn converse(socket: WebSocket, guard: ConnectionGuard, mut responses: mpsc::Receiver<SignalResponse>) {
-    let (mut sender, mut receiver) = socket.split();
+async fn converse<E>(
+    mut sender: impl Sink<Frame> + Unpin,
+    mut receiver: impl Stream<Item = Result<Frame, E>> + Unpin,
+    guard: ConnectionGuard,
+    mut responses: mpsc::Receiver<SignalResponse>,
+) {
     let mut encoding = Encoding::Binary;
     let mut pings = tokio::time::interval(PING_INTERVAL);
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     let mut messages = 0;
+    let mut heard = Instant::now();
     loop {
         let going_on = tokio::select! {
-            response = responses.recv() => match response {
-                Some(response) => send(&mut sender, encoding, &response).await,
+            response = responses.recv() => match response.map(|response| frame_of(&response, encoding)) {
+                Some(Some(frame)) => send(&mut sender, frame).await,
+                Some(None) => true,
                 None => false,
             },
-            request = receive(&mut receiver) => match request {
-                Some(_) if messages == MESSAGES_PER_SECOND => false,
-                Some((request, used)) => {
-                    messages += 1;
-                    encoding = used;
-                    let request = Request::Signal(guard.connection, Box::new(request));
-                    guard.link.send(request).await.is_ok()
+            frame = receiver.next() => {
+                heard = Instant::now();
+                match frame.and_then(Result::ok).and_then(read) {
+                    Some(Heard::Request(..)) if messages == MESSAGES_PER_SECOND => false,
+                    Some(Heard::Request(request, used)) => {
+                        messages += 1;
+                        encoding = used;
+                        guard.link.send(Request::Signal(guard.connection, request)).await.is_ok()
+                    }
+                    Some(Heard::Life) => true,
+                    None => false,
                 }
-                None => false,
-            },
+            }
             _ = seconds.tick() => {
                 messages = 0;
                 true
             }
-            _ = pings.tick() => sender.send(Frame::Ping(Default::default())).await.is_ok(),
+            _ = pings.tick() => heard.elapsed() < MAX_SILENCE && send(&mut sender, Frame::Ping(Default::default())).await,
         };
         if !going_on {
             break;
@@ -173,35 +193,42 @@ async fn converse(socket: WebSocket, guard: ConnectionGuard, mut responses: mpsc
     let _ = tokio::time::timeout(CLOSE_PATIENCE, sender.close()).await;
 }
 
-async fn send(sender: &mut SplitSink<WebSocket, Frame>, encoding: Encoding, response: &SignalResponse) -> bool {
-    let frame = match encoding {
-        Encoding::Binary => Frame::Binary(response.encode_to_vec().into()),
-        Encoding::Json => match serde_json::to_string(response) {
-            Ok(text) => Frame::Text(text.into()),
-            Err(error) => {
-                debug!(%error, "response has no JSON form");
-                return true;
-            }
-        },
-    };
-    sender.send(frame).await.is_ok()
+/// False: the client does not read, or the connection is gone.
+async fn send(sender: &mut (impl Sink<Frame> + Unpin), frame: Frame) -> bool {
+    tokio::time::timeout(SEND_LIMIT, sender.send(frame)).await.is_ok_and(|sent| sent.is_ok())
 }
 
-/// The next message; `None` when the socket is closed or speaks nonsense.
-async fn receive(receiver: &mut SplitStream<WebSocket>) -> Option<(SignalRequest, Encoding)> {
-    loop {
-        match receiver.next().await?.ok()? {
-            Frame::Binary(bytes) => {
-                let request = SignalRequest::decode(bytes.as_ref()).ok()?;
-                return Some((request, Encoding::Binary));
+/// `None`: it has no form in this encoding.
+fn frame_of(response: &SignalResponse, encoding: Encoding) -> Option<Frame> {
+    match encoding {
+        Encoding::Binary => Some(Frame::Binary(response.encode_to_vec().into())),
+        Encoding::Json => match serde_json::to_string(response) {
+            Ok(text) => Some(Frame::Text(text.into())),
+            Err(error) => {
+                debug!(%error, "response has no JSON form");
+                None
             }
-            Frame::Text(text) => {
-                let request = serde_json::from_str(text.as_str()).ok()?;
-                return Some((request, Encoding::Json));
-            }
-            Frame::Ping(_) | Frame::Pong(_) => {}
-            Frame::Close(_) => return None,
+        },
+    }
+}
+
+/// What a frame says.
+enum Heard {
+    Request(Box<SignalRequest>, Encoding),
+    /// The far end is there; nothing more.
+    Life,
+}
+
+/// `None`: the client closes, or speaks nonsense.
+fn read(frame: Frame) -> Option<Heard> {
+    match frame {
+        Frame::Binary(bytes) => {
+            let request = SignalRequest::decode(bytes.as_ref()).ok()?;
+            Some(Heard::Request(Box::new(request), Encoding::Binary))
         }
+        Frame::Text(text) => Some(Heard::Request(serde_json::from_str(text.as_str()).ok()?, Encoding::Json)),
+        Frame::Ping(_) | Frame::Pong(_) => Some(Heard::Life),
+        Frame::Close(_) => None,
     }
 }
 
@@ -275,4 +302,78 @@ fn flag(query: &HashMap<String, String>, name: &str, default: bool) -> bool {
 fn attributes_of(text: &str) -> Option<HashMap<String, String>> {
     let bytes = BASE64_URL_SAFE.decode(text).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(text)).ok()?;
     serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::convert::Infallible;
+
+    use futures_util::{sink, stream};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::token::Tokens;
+
+    /// A client at the other end of a conversation; simulated time only.
+    struct FarEnd {
+        /// What the server says; a full queue is a client that does not read.
+        heard: mpsc::Receiver<Frame>,
+        says: mpsc::Sender<Frame>,
+        responses: mpsc::Sender<SignalResponse>,
+        requests: mpsc::Receiver<Request>,
+        _media: mpsc::Sender<Request>,
+        conversation: JoinHandle<()>,
+    }
+
+    fn connect() -> FarEnd {
+        let (media, requests) = mpsc::channel(64);
+        let tokens = Tokens::new("house".into(), "0123456789abcdef0123456789abcdef".into()).unwrap();
+        let link = MediaLink::new(media.downgrade(), tokens);
+        let guard = ConnectionGuard { connection: ConnectionId(1), link };
+        let (to_client, heard) = mpsc::channel(1);
+        let (says, from_client) = mpsc::channel(1);
+        let (responses, inbox) = mpsc::channel(SIGNALS_WAITING);
+        let sender = sink::unfold(to_client, |to_client: mpsc::Sender<Frame>, frame| async move {
+            to_client.send(frame).await.map(|()| to_client)
+        });
+        let receiver = stream::unfold(from_client, |mut from_client: mpsc::Receiver<Frame>| async move {
+            let frame = from_client.recv().await?;
+            Some((Ok::<_, Infallible>(frame), from_client))
+        });
+        let conversation = tokio::spawn(converse(Box::pin(sender), Box::pin(receiver), guard, inbox));
+        FarEnd { heard, says, responses, requests, _media: media, conversation }
+    }
+
+    /// LiveKit's Go SDK sends no signalling pings: such clients were once cut off every 20 s.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_only_answers_pings_stays() {
+        let mut client = connect();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(600) {
+            let Some(Frame::Ping(data)) = client.heard.recv().await else { panic!("cut off") };
+            client.says.send(Frame::Pong(data)).await.unwrap();
+        }
+        assert!(!client.conversation.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_comes_back_is_ended_after_a_minute() {
+        let mut client = connect();
+        let began = Instant::now();
+        while client.heard.recv().await.is_some() {}
+        assert!((MAX_SILENCE..MAX_SILENCE + PING_INTERVAL).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!(matches!(client.requests.recv().await, Some(Request::SignalLost(ConnectionId(1)))));
+    }
+
+    /// It was once waited for until TCP gave up, a quarter of an hour later.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_let_go_after_ten_seconds() {
+        let mut client = connect();
+        let began = Instant::now();
+        // The first fills what is between us; pings meet the same.
+        (0..8).for_each(|_| client.responses.try_send(SignalResponse::default()).unwrap());
+        assert!(matches!(client.requests.recv().await, Some(Request::SignalLost(ConnectionId(1)))));
+        assert!(began.elapsed() <= SEND_LIMIT + CLOSE_PATIENCE, "{:?}", began.elapsed());
+    }
 }

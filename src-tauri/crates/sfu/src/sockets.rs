@@ -13,6 +13,7 @@ use tokio::net::UdpSocket;
 
 use crate::core::Transmit;
 use crate::error::SfuError;
+use crate::statistics::SendErrors;
 
 /// Ports tried after the wanted one.
 const PORTS_TRIED: u16 = 20;
@@ -109,19 +110,23 @@ fn open(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 }
 
 /// Sends datagrams of one socket as far as the system takes them, and drops the rest: sound that
-/// waits is late, and late sound is worth nothing. Gives the number dropped.
-pub(crate) fn send_all(socket: &UdpSocket, batch: &[Transmit]) -> usize {
+/// waits is late, and late sound is worth nothing. What is not sent is counted in `errors`.
+pub(crate) fn send_all(socket: &UdpSocket, batch: &[Transmit], errors: &mut SendErrors) {
     let mut rest = batch;
     while !rest.is_empty() {
         match send_some(socket, rest) {
             Ok(sent) => rest = rest.get(sent.max(1)..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return rest.len(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return rest.iter().for_each(|_| errors.count(&error));
+            }
             // An address that cannot be reached concerns this datagram only.
-            Err(_) => rest = rest.get(1..).unwrap_or_default(),
+            Err(error) => {
+                errors.count(&error);
+                rest = rest.get(1..).unwrap_or_default();
+            }
         }
     }
-    0
 }
 
 #[cfg(not(target_os = "linux"))]

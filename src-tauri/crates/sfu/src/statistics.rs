@@ -71,4 +71,87 @@ pub struct RoomStatistics {
     pub participants: BTreeMap<String, ParticipantStatistics>,
     /// Sum over everybody present.
     pub totals: Traffic,
+    /// What went wrong in the whole server, whichever the room.
+    pub server: ServerStatistics,
+}
+
+/// Failures of the whole server since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatistics {
+    /// Datagrams that were not sent, by what the system said.
+    pub send_errors: SendErrors,
+    /// Signalling connections that were cut because the client did not read.
+    pub slow_readers: u64,
+    /// Peer connections that ended with a panic of the WebRTC engine.
+    pub engine_panics: u64,
+    /// Panics of the server's own core.
+    pub core_panics: u64,
+}
+
+/// Datagrams that were not sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendErrors {
+    /// The system's buffer was full.
+    pub buffer_full: u64,
+    /// No way to the address: network or host unreachable, or the network is down.
+    pub unreachable: u64,
+    /// The far end refused an earlier datagram: its port is closed.
+    pub refused: u64,
+    /// A firewall or the system forbade it.
+    pub forbidden: u64,
+    /// Larger than the path allows.
+    pub too_long: u64,
+    /// Anything else.
+    pub other: u64,
+}
+
+impl SendErrors {
+    pub(crate) fn count(&mut self, error: &std::io::Error) {
+        use std::io::ErrorKind;
+        let counter = match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::OutOfMemory => &mut self.buffer_full,
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
+                &mut self.unreachable
+            }
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => &mut self.refused,
+            ErrorKind::PermissionDenied => &mut self.forbidden,
+            _ if is_message_too_long(error) => &mut self.too_long,
+            _ => &mut self.other,
+        };
+        *counter += 1;
+    }
+}
+
+/// `EMSGSIZE` has no stable [`std::io::ErrorKind`].
+fn is_message_too_long(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    const MESSAGE_TOO_LONG: i32 = libc::EMSGSIZE;
+    #[cfg(windows)]
+    const MESSAGE_TOO_LONG: i32 = 10_040;
+    error.raw_os_error() == Some(MESSAGE_TOO_LONG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn send_errors_are_told_apart() {
+        let mut errors = SendErrors::default();
+        let kinds = [
+            ErrorKind::WouldBlock,
+            ErrorKind::HostUnreachable,
+            ErrorKind::NetworkUnreachable,
+            ErrorKind::ConnectionRefused,
+            ErrorKind::PermissionDenied,
+            ErrorKind::InvalidInput,
+        ];
+        kinds.into_iter().for_each(|kind| errors.count(&Error::from(kind)));
+        let expected = SendErrors { buffer_full: 1, unreachable: 2, refused: 1, forbidden: 1, too_long: 0, other: 1 };
+        assert_eq!(errors, expected);
+    }
 }

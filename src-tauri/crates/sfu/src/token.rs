@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use livekit_protocol::{ParticipantPermission, TrackSource, participant_info};
 use livekit_token::{AccessToken, Claims, TokenVerifier, VideoGrants};
 use thiserror::Error;
@@ -60,7 +61,8 @@ impl Tokens {
         Ok(claims)
     }
 
-    /// A token that says what a participant may do now.
+    /// A token that says what a participant may do now. It keeps the `nbf` of the token they came with, so that
+    /// whatever voids that one voids this one too, however the clock has jumped in between.
     pub(crate) fn refresh(&self, grants: &TokenGrants) -> Option<String> {
         let permission = &grants.permission;
         let video = VideoGrants {
@@ -79,7 +81,7 @@ impl Tokens {
             hidden: permission.hidden,
             ..VideoGrants::default()
         };
-        AccessToken::with_api_key(&self.key, &self.secret)
+        let token = AccessToken::with_api_key(&self.key, &self.secret)
             .with_identity(&grants.identity)
             .with_name(&grants.name)
             .with_metadata(&grants.metadata)
@@ -87,7 +89,11 @@ impl Tokens {
             .with_grants(video)
             .with_ttl(SHORTEST_LIFE)
             .to_jwt()
-            .ok()
+            .ok()?;
+        // The library always writes the time of now.
+        let claims = Claims { nbf: usize::try_from(grants.issued).ok()?, ..Claims::from_unverified(&token).ok()? };
+        let key = EncodingKey::from_secret(self.secret.as_bytes());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok()
     }
 }
 
@@ -233,10 +239,12 @@ mod tests {
                 metadata: String::new(),
                 attributes: Default::default(),
                 permission: permission.clone(),
+                issued: 1_000,
             })
             .unwrap();
         let claims = tokens().verify(&token).unwrap();
         assert_eq!(super::permission(&claims.video), permission);
+        assert_eq!(claims.nbf, 1_000, "a refreshed token is as old as the pass it prolongs");
     }
 
     /// A token with any claims at all, signed with our secret: the library only makes good ones.

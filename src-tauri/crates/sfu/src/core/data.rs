@@ -109,7 +109,7 @@ impl SfuCore {
             return;
         }
         let Ok(mut packet) = DataPacket::decode(bytes) else {
-            debug!(person = %participant.sid, "data does not decode");
+            debug!(parent: &participant.span, "data does not decode");
             return;
         };
         packet.participant_sid = participant.sid.clone();
@@ -165,7 +165,7 @@ impl SfuCore {
             Some(channel) => {
                 let taken = leg.transport.send_data(now, *channel, bytes, &mut self.outbox);
                 if !taken {
-                    debug!(person = %participant.sid, "data channel is full, message dropped");
+                    debug!(parent: &participant.span, "data channel is full, message dropped");
                 }
             }
             None if delivery == Delivery::Reliable && leg.backlog.len() < DATA_BACKLOG_MESSAGES => {

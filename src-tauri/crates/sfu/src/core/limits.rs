@@ -33,10 +33,8 @@ pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const TOKEN_INTERVAL: Duration = Duration::from_secs(300);
 /// Announced to clients: how often they ping.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// Announced to clients: when they give up. We give up a little later than they do.
+/// Announced to clients: when they give up.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(15);
-/// A signalling connection that has said nothing for so long is dead.
-pub(crate) const SIGNAL_SILENCE: Duration = Duration::from_secs(20);
 /// Reliable data for somebody whose channel is not open yet waits so long, as on a stock server.
 pub(crate) const DATA_BACKLOG: Duration = Duration::from_secs(2);
 /// And no more than so many messages wait.
@@ -45,8 +43,10 @@ pub(crate) const DATA_BACKLOG_MESSAGES: usize = 64;
 /// shorter keeps a house that is overloaded for a moment from talking about the past. Listeners'
 /// jitter buffers hold less than this.
 pub(crate) const SOUND_LATE: Duration = Duration::from_millis(100);
-/// Identities per room whose permissions are remembered beyond their presence.
+/// Decisions about people that a room remembers beyond their presence.
 pub(crate) const MAX_VERDICTS: usize = 10_000;
+/// Somebody whose media was up and from whom nothing has arrived for so long is listed as `JOINED`.
+pub(crate) const MEDIA_SILENCE: Duration = Duration::from_secs(5);
 /// Seconds an unused room stays, as on a stock server.
 pub(crate) const EMPTY_ROOM_SECONDS: u32 = 300;
 /// Seconds a room stays after the last one left, as on a stock server.

@@ -61,6 +61,7 @@ impl SfuCore {
         let Some(participant) = self.participants.get_mut(&key.participant) else {
             return;
         };
+        participant.arrived = Some(now);
         if DatagramKind::of(bytes) == DatagramKind::Rtp {
             if !(participant.permission.can_publish && key.leg == Leg::Publisher) {
                 // Before decryption: a listener who floods costs a map look-up per packet.

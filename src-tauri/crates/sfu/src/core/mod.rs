@@ -54,7 +54,7 @@ use room::{Room, RoomId};
 use timers::{Timer, Timers};
 use transport::{Outbox, ParticipantId, TransportConfig, TransportEvent, TransportKey};
 
-use crate::statistics::{ParticipantStatistics, RoomStatistics, Traffic};
+use crate::statistics::{ParticipantStatistics, RoomStatistics, ServerStatistics, Traffic};
 
 /// A signalling connection, named by whoever owns the sockets. Never re-used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,7 +100,7 @@ pub enum Refusal {
     /// A voice is never opened from outside.
     #[error("a track can only be unmuted by its owner")]
     RemoteUnmute,
-    /// The person was sent away after this token was made.
+    /// The person was removed after this token was made.
     #[error("the token has been revoked")]
     TokenRevoked,
     /// The room has all the people it may have.
@@ -186,6 +186,11 @@ impl SfuCore {
         self.settle(now);
     }
 
+    /// Peer connections that ended with a panic of the WebRTC engine: each is a bug, there or here.
+    pub fn engine_panics(&self) -> u64 {
+        self.outbox.panics
+    }
+
     /// Numbers of one room, if it exists.
     pub fn statistics(&self, room: &str) -> Option<RoomStatistics> {
         let id = self.room_names.get(room)?;
@@ -208,7 +213,8 @@ impl SfuCore {
                 },
             );
         }
-        Some(RoomStatistics { room: room.to_owned(), participants, totals })
+        let server = ServerStatistics { engine_panics: self.engine_panics(), ..ServerStatistics::default() };
+        Some(RoomStatistics { room: room.to_owned(), participants, totals, server })
     }
 
     /// Everything that [`Self::poll_output`] gave out has been sent.
@@ -234,7 +240,6 @@ impl SfuCore {
             Timer::Seat(id) => self.check_seat(now, id),
             Timer::Join(id) => self.check_joined(now, id),
             Timer::Token(id) => self.renew_token(now, id),
-            Timer::Silence(id, connection) => self.check_silence(now, id, connection),
             Timer::Room(id) => self.check_room(now, id),
         }
     }

@@ -11,7 +11,7 @@ use livekit_protocol::{
 
 use super::data::Delivery;
 use super::limits::{check_given, check_metadata};
-use super::presence::participant_info;
+use super::presence::observed_info;
 use super::room::{RoomId, RoomOptions};
 use super::transport::ParticipantId;
 use super::{Refusal, SfuCore};
@@ -54,7 +54,7 @@ pub enum Command {
         room: String,
         /// Who.
         identity: String,
-        /// Seconds since 1970: tokens made until then are void. 0: the person may come back.
+        /// Tokens issued until then are void, refreshed ones too. Seconds, as in their `nbf`; 0: none is.
         revoke_until: i64,
     },
     /// Mutes a track. Unmuting is refused, always.
@@ -76,6 +76,8 @@ pub enum Command {
         identity: String,
         /// Replaces the whole record, hidden included; `None` leaves it.
         permission: Option<ParticipantPermission>,
+        /// When that was decided, in the seconds of the tokens' `nbf`: older tokens allow no more than this.
+        decided_at: i64,
         /// Empty leaves it.
         name: String,
         /// Empty leaves it.
@@ -140,25 +142,25 @@ impl SfuCore {
             Command::DeleteRoom { room } => self.delete_room(now, &room),
             Command::ListParticipants { room } => {
                 let people = self.members(self.room_id(&room)?);
-                let infos = people.iter().filter_map(|id| self.participants.get(id));
-                Ok(Reply::Participants(infos.map(participant_info).collect()))
+                let present = people.iter().filter_map(|id| self.participants.get(id));
+                Ok(Reply::Participants(present.map(|one| observed_info(now, one)).collect()))
             }
-            Command::GetParticipant { room, identity } => self.describe(self.person(&room, &identity)?),
+            Command::GetParticipant { room, identity } => self.describe(now, self.person(&room, &identity)?),
             Command::RemoveParticipant { room, identity, revoke_until } => {
-                self.send_away(now, &room, &identity, revoke_until)
+                self.remove_participant(now, &room, &identity, revoke_until)
             }
             Command::MuteTrack { room, identity, track_sid, muted } => {
                 let id = self.person(&room, &identity)?;
                 self.mute_track(now, id, &track_sid, muted)
             }
-            Command::UpdateParticipant { room, identity, permission, name, metadata, attributes } => {
+            Command::UpdateParticipant { room, identity, permission, decided_at, name, metadata, attributes } => {
                 let id = self.person(&room, &identity)?;
                 self.describe_person(id, &name, &metadata, attributes)?;
                 match permission {
-                    Some(permission) => self.change_permission(now, id, permission),
+                    Some(permission) => self.change_permission(now, id, permission, decided_at),
                     None => self.announce(id),
                 }
-                self.describe(id)
+                self.describe(now, id)
             }
             Command::UpdateSubscriptions { room, identity, track_sids, subscribe } => {
                 let id = self.person(&room, &identity)?;
@@ -197,14 +199,23 @@ impl SfuCore {
         Ok(Reply::Done)
     }
 
-    /// Somebody who is not here can still be kept from coming back.
-    fn send_away(&mut self, now: Instant, room: &str, identity: &str, revoke_until: i64) -> Result<Reply, Refusal> {
+    /// Somebody who is not here can still be kept from coming back. The pass of somebody who is here is void whatever
+    /// its time says: the clock may have jumped since it was issued.
+    fn remove_participant(
+        &mut self,
+        now: Instant,
+        room: &str,
+        identity: &str,
+        revoke_until: i64,
+    ) -> Result<Reply, Refusal> {
         let room_id = self.room_id(room)?;
         let person = self.person(room, identity);
         if revoke_until > 0
             && let Some(room) = self.rooms.get_mut(&room_id)
         {
-            room.remember_verdict(revoke_until, identity, None);
+            let present = person.as_ref().ok().and_then(|id| self.participants.get(id));
+            let at = present.map_or(revoke_until, |present| present.issued.max(revoke_until));
+            room.remember_verdict(at, identity, None);
         }
         self.remove(now, person?, DisconnectReason::ParticipantRemoved);
         Ok(Reply::Done)
@@ -226,7 +237,13 @@ impl SfuCore {
 
     /// Order matters: first the permission, so that nothing slips through; then whom the others
     /// know, before any offer carries a track; the token last.
-    fn change_permission(&mut self, now: Instant, id: ParticipantId, permission: ParticipantPermission) {
+    fn change_permission(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        permission: ParticipantPermission,
+        decided_at: i64,
+    ) {
         let Some(participant) = self.participants.get_mut(&id) else {
             return;
         };
@@ -238,8 +255,8 @@ impl SfuCore {
             self.detach_listeners(now, id);
             self.announce_departure(now, id, DisconnectReason::UnknownReason);
         }
-        let at = self.unix_ms(now) / 1000;
         if let Some(participant) = self.participants.get_mut(&id) {
+            let at = participant.issued.max(decided_at);
             if let Some(room) = self.rooms.get_mut(&participant.room) {
                 room.remember_verdict(at, &participant.identity, Some(permission.clone()));
             }
@@ -303,10 +320,10 @@ impl SfuCore {
         room.and_then(|room| room.identities.get(identity).copied()).ok_or(Refusal::NotFound("participant"))
     }
 
-    fn describe(&self, id: ParticipantId) -> Result<Reply, Refusal> {
+    fn describe(&self, now: Instant, id: ParticipantId) -> Result<Reply, Refusal> {
         let participant = self.participants.get(&id);
         participant
-            .map(|participant| Reply::Participant(Box::new(participant_info(participant))))
+            .map(|participant| Reply::Participant(Box::new(observed_info(now, participant))))
             .ok_or(Refusal::NotFound("participant"))
     }
 

@@ -8,8 +8,10 @@ use str0m::channel::ChannelId;
 use str0m::ice::IceCreds;
 use str0m::media::Mid;
 use str0m::rtp::Ssrc;
+use tracing::Span;
 
 use super::ConnectionId;
+use super::limits::MEDIA_SILENCE;
 use super::room::RoomId;
 use super::sdp_offer::OfferedTrack;
 use super::track::{PendingTrack, PublishedTrack};
@@ -20,12 +22,16 @@ pub(crate) use participant_info::State;
 
 pub(crate) struct Participant {
     pub(crate) room: RoomId,
+    /// Room, person and sid for the log, by the names that the house writes there.
+    pub(crate) span: Span,
     pub(crate) sid: String,
     pub(crate) identity: String,
     pub(crate) name: String,
     pub(crate) metadata: String,
     pub(crate) attributes: HashMap<String, String>,
     pub(crate) permission: ParticipantPermission,
+    /// `nbf` of the token they came with, in seconds.
+    pub(crate) issued: i64,
     pub(crate) kind: i32,
     pub(crate) state: State,
     /// Grows with every change that is told: clients drop older ones.
@@ -39,6 +45,8 @@ pub(crate) struct Participant {
     pub(crate) subscriber: Option<SubscriberLeg>,
     pub(crate) choice: SubscriptionChoice,
     pub(crate) traffic: Traffic,
+    /// When the last datagram came, on either peer connection.
+    pub(crate) arrived: Option<Instant>,
 }
 
 /// What the client said about itself that matters to us.
@@ -79,6 +87,11 @@ impl Participant {
         }
     }
 
+    /// Whether STUN, RTP or RTCP of theirs has arrived lately.
+    pub(crate) fn is_alive(&self, now: Instant) -> bool {
+        self.arrived.is_some_and(|arrived| now.saturating_duration_since(arrived) <= MEDIA_SILENCE)
+    }
+
     pub(crate) fn is_hidden(&self) -> bool {
         self.permission.hidden
     }
@@ -108,6 +121,12 @@ impl Participant {
         let subscriber_primary = self.subscriber.is_some();
         subscriber_primary == (leg == super::transport::Leg::Subscriber)
     }
+}
+
+/// Enough of an identity to find it in a log: what the house writes of a person's key.
+pub(crate) fn short(identity: &str) -> &str {
+    const SHORT_CHARACTERS: usize = 8;
+    identity.char_indices().nth(SHORT_CHARACTERS).map_or(identity, |(end, _)| &identity[..end])
 }
 
 /// The connection on which the client offers and sends.

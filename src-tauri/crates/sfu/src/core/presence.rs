@@ -35,6 +35,15 @@ pub(crate) fn participant_info(participant: &Participant) -> ParticipantInfo {
     }
 }
 
+/// The record for whoever runs the room: `ACTIVE` only while something arrives from the participant.
+pub(crate) fn observed_info(now: Instant, participant: &Participant) -> ParticipantInfo {
+    let mut info = participant_info(participant);
+    if participant.state == State::Active && !participant.is_alive(now) {
+        info.state = State::Joined as i32;
+    }
+    info
+}
+
 impl SfuCore {
     /// Tells a change of one participant: to everybody, or only to itself while it is hidden.
     pub(super) fn announce(&mut self, id: ParticipantId) {

@@ -25,7 +25,7 @@ impl SfuCore {
             return;
         };
         if let Err(reason) = check_request(participant, &request) {
-            debug!(person = %participant.sid, ?reason, "track refused");
+            debug!(parent: &participant.span, ?reason, "track refused");
             let request = request_response::Request::AddTrack(request);
             self.respond(id, 0, reason, Some(request));
             return;
@@ -83,7 +83,7 @@ impl SfuCore {
         };
         let track = participant.tracks.remove(position);
         participant.traffic.packets_lost_in += track.munger.lost();
-        debug!(person = %participant.sid, track = track_sid, "unpublished");
+        debug!(parent: &participant.span, track = track_sid, "unpublished");
         self.close_section(now, id, track_sid);
         for receiver in track.receivers {
             self.retire_section(now, receiver.participant, track_sid);

@@ -26,7 +26,9 @@ impl SfuCore {
         let offer = match Description::parse(&message.sdp) {
             Ok(offer) => offer,
             Err(error) => {
-                debug!(%error, "offer refused");
+                if let Some(participant) = self.participants.get(&id) {
+                    debug!(parent: &participant.span, %error, "offer refused");
+                }
                 self.remove(now, id, DisconnectReason::StateMismatch);
                 return;
             }
@@ -131,6 +133,7 @@ impl SfuCore {
             let Some(track) = take_pending(participant, section, how) else {
                 continue;
             };
+            let span = participant.span.clone();
             let Some(leg) = &mut participant.publisher else {
                 continue;
             };
@@ -145,7 +148,7 @@ impl SfuCore {
                 leg.transport.expect_stream(now, mid, ssrc, &mut self.outbox);
             }
             let track = track.publish(&section.mid);
-            debug!(person = %participant.sid, track = %track.info.sid, "published");
+            debug!(parent: &span, track = %track.info.sid, "published");
             leg.ended_mids.remove(&section.mid);
             leg.sections.push(ReceivingSection {
                 client_mid: section.mid.clone(),

@@ -27,14 +27,62 @@ pub struct RoomOptions {
     pub metadata: String,
 }
 
-/// The house's last word about a person. It outlives the person's presence, because tokens do: a
-/// speaker who was sent back to the audience could otherwise come again with the speaker's token.
+/// The last decision about a person. It outlives the person's presence, because passes do: a
+/// speaker who was sent back to the audience could otherwise come again with the speaker's pass.
+/// Whoever makes passes and decisions numbers both in one order, in seconds; no clock is read here.
 #[derive(Debug, Clone)]
 struct Verdict {
-    /// Seconds since 1970. Tokens made later are the house's newer word.
+    /// Passes issued until then are older than the decision.
     at: i64,
-    /// `None`: sent away, and tokens of before are void.
+    /// `None`: removed, and older passes are void.
     permission: Option<ParticipantPermission>,
+}
+
+/// The decisions about the people of one room, until the room ends. Bounded: beyond
+/// [`MAX_VERDICTS`] the oldest decision is forgotten, and with it every pass that is as old.
+#[derive(Debug, Default)]
+struct Verdicts {
+    by_identity: HashMap<String, Verdict>,
+    /// Passes issued until then are void for people of whom nothing is remembered.
+    floor: Option<i64>,
+}
+
+impl Verdicts {
+    fn remember(&mut self, at: i64, identity: &str, permission: Option<ParticipantPermission>) {
+        // A removal for the past does not shorten an earlier one.
+        let earlier = self.by_identity.get(identity).map(|verdict| verdict.at);
+        let at = earlier.map_or(at, |earlier| earlier.max(at));
+        self.by_identity.insert(identity.to_owned(), Verdict { at, permission });
+        if self.by_identity.len() > MAX_VERDICTS {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.by_identity.iter().min_by_key(|(_, verdict)| verdict.at);
+        let Some((identity, at)) = oldest.map(|(identity, verdict)| (identity.clone(), verdict.at)) else {
+            return;
+        };
+        self.by_identity.remove(&identity);
+        self.floor = self.floor.max(Some(at));
+    }
+
+    fn judge(
+        &self,
+        identity: &str,
+        issued: i64,
+        pass: ParticipantPermission,
+    ) -> Result<ParticipantPermission, Refusal> {
+        match self.by_identity.get(identity) {
+            Some(verdict) if issued <= verdict.at => match &verdict.permission {
+                Some(permission) => Ok(narrow(pass, permission)),
+                None => Err(Refusal::TokenRevoked),
+            },
+            Some(_) => Ok(pass),
+            None if self.floor.is_some_and(|floor| issued <= floor) => Err(Refusal::TokenRevoked),
+            None => Ok(pass),
+        }
+    }
 }
 
 pub(crate) struct Room {
@@ -50,8 +98,7 @@ pub(crate) struct Room {
     pub(crate) identities: HashMap<String, ParticipantId>,
     /// Who left lately: somebody who resumes is told.
     departures: VecDeque<(Instant, ParticipantInfo)>,
-    /// What the house last said about people, and when.
-    verdicts: HashMap<String, Verdict>,
+    verdicts: Verdicts,
     /// Since when nobody is here.
     pub(crate) empty_since: Option<Instant>,
     visited: bool,
@@ -71,7 +118,7 @@ impl Room {
             members: BTreeSet::new(),
             identities: HashMap::new(),
             departures: VecDeque::new(),
-            verdicts: HashMap::new(),
+            verdicts: Verdicts::default(),
             empty_since: Some(now),
             visited: false,
         }
@@ -83,25 +130,17 @@ impl Room {
     }
 
     pub(crate) fn remember_verdict(&mut self, at: i64, identity: &str, permission: Option<ParticipantPermission>) {
-        if self.verdicts.len() < MAX_VERDICTS || self.verdicts.contains_key(identity) {
-            self.verdicts.insert(identity.to_owned(), Verdict { at, permission });
-        }
+        self.verdicts.remember(at, identity, permission);
     }
 
-    /// What a token made at `issued` is worth here now: it can only narrow the house's last word.
+    /// What a pass issued at `issued` is worth here now: an older one can only narrow the last decision.
     pub(crate) fn judge(
         &self,
         identity: &str,
         issued: i64,
         token: ParticipantPermission,
     ) -> Result<ParticipantPermission, Refusal> {
-        let Some(verdict) = self.verdicts.get(identity).filter(|verdict| issued <= verdict.at) else {
-            return Ok(token);
-        };
-        match &verdict.permission {
-            Some(permission) => Ok(narrow(token, permission)),
-            None => Err(Refusal::TokenRevoked),
-        }
+        self.verdicts.judge(identity, issued, token)
     }
 
     pub(crate) fn enter(&mut self, id: ParticipantId, identity: &str) {
@@ -172,5 +211,34 @@ fn narrow(token: ParticipantPermission, house: &ParticipantPermission) -> Partic
         can_publish_sources: sources,
         can_update_metadata: token.can_update_metadata && house.can_update_metadata,
         ..token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speaker() -> ParticipantPermission {
+        ParticipantPermission { can_publish: true, can_subscribe: true, ..ParticipantPermission::default() }
+    }
+
+    /// Beyond the limit, removals were once not remembered at all.
+    #[test]
+    fn a_removal_beyond_the_memory_still_voids_every_pass_of_its_time() {
+        let mut verdicts = Verdicts::default();
+        (0..=MAX_VERDICTS as i64).for_each(|at| verdicts.remember(at, &format!("guest {at}"), None));
+        assert_eq!(verdicts.by_identity.len(), MAX_VERDICTS);
+        for at in [0, 1, MAX_VERDICTS as i64] {
+            assert_eq!(verdicts.judge(&format!("guest {at}"), at, speaker()), Err(Refusal::TokenRevoked), "{at}");
+        }
+        assert_eq!(verdicts.judge("guest 0", 1, speaker()), Ok(speaker()), "a newer pass");
+    }
+
+    #[test]
+    fn a_second_removal_that_names_an_earlier_time_frees_no_pass() {
+        let mut verdicts = Verdicts::default();
+        verdicts.remember(100, "ani", None);
+        verdicts.remember(50, "ani", None);
+        assert_eq!(verdicts.judge("ani", 100, speaker()), Err(Refusal::TokenRevoked));
     }
 }

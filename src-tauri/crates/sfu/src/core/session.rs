@@ -8,13 +8,13 @@ use livekit_protocol::{
     DisconnectReason, JoinResponse, LeaveRequest, ParticipantPermission, ReconnectResponse, ServerInfo, leave_request,
     server_info,
 };
-use tracing::debug;
+use tracing::{debug, error_span};
 
 use super::limits::{
-    JOIN_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, SEAT_KEPT, SIGNAL_SILENCE, TOKEN_INTERVAL, check_attributes,
-    check_given, check_metadata, check_name,
+    JOIN_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, SEAT_KEPT, TOKEN_INTERVAL, check_attributes, check_given,
+    check_metadata, check_name,
 };
-use super::participant::{ClientTraits, Participant, SignalLink, State, SubscriptionChoice};
+use super::participant::{ClientTraits, Participant, SignalLink, State, SubscriptionChoice, short};
 use super::presence::{enabled_codecs, participant_info, update};
 use super::room::{Room, RoomId, RoomOptions};
 use super::timers::Timer;
@@ -32,7 +32,7 @@ const VERSION: &str = "1.9.12";
 /// A join, as the token and the query of the signalling request say it.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// Name of the room; it is made if it does not exist.
+    /// Name of the room; it must exist.
     pub room: String,
     /// Who; replaces an earlier session of the same identity.
     pub identity: String,
@@ -42,9 +42,9 @@ pub struct Join {
     pub metadata: String,
     /// Free keys and values.
     pub attributes: HashMap<String, String>,
-    /// What the token says the participant may do. The house's last word can be less.
+    /// What the token says the participant may do. The last decision about them can be less.
     pub permission: ParticipantPermission,
-    /// When the token was made, seconds since 1970; 0 when it does not say.
+    /// Place of the token in the order of tokens and decisions: its `nbf`, in seconds; 0 when it does not say.
     pub issued: i64,
     /// Number of `ParticipantInfo.Kind`.
     pub kind: i32,
@@ -82,32 +82,22 @@ pub struct TokenGrants {
     pub attributes: HashMap<String, String>,
     /// What the participant may do now.
     pub permission: ParticipantPermission,
+    /// `nbf` of the token the participant came with, in seconds: a refreshed token is the same pass with a longer
+    /// life, and dies with it.
+    pub issued: i64,
 }
 
 impl SfuCore {
     /// Seats a participant and answers on `connection`: `join`, `refresh_token`, `offer`.
     ///
     /// # Errors
-    /// [`Refusal::InvalidArgument`] for names, [`Refusal::TokenRevoked`], [`Refusal::RoomFull`].
-    /// Nobody's session has changed then.
+    /// As of [`SfuCore::check_join`]. Nobody's session has changed then.
     pub fn join(&mut self, now: Instant, connection: ConnectionId, mut join: Join) -> Result<(), Refusal> {
-        check_given("room name", &join.room)?;
-        check_given("identity", &join.identity)?;
-        check_name("name", &join.name)?;
-        check_metadata(&join.metadata)?;
-        check_attributes(&join.attributes)?;
-
-        let room_id = self.room_for(now, &join.room, RoomOptions::default());
-        if let Some(room) = self.rooms.get(&room_id) {
-            join.permission = room.judge(&join.identity, join.issued, join.permission)?;
-        }
+        let (room_id, permission) = self.admit(&join)?;
+        join.permission = permission;
         let earlier = self.rooms.get(&room_id).and_then(|room| room.identities.get(&join.identity).copied());
-        match earlier {
-            Some(earlier) => self.remove(now, earlier, DisconnectReason::DuplicateIdentity),
-            None if self.rooms.get(&room_id).is_some_and(Room::is_full) => {
-                return Err(Refusal::RoomFull);
-            }
-            None => {}
+        if let Some(earlier) = earlier {
+            self.remove(now, earlier, DisconnectReason::DuplicateIdentity);
         }
 
         let id = ParticipantId(self.number());
@@ -115,18 +105,43 @@ impl SfuCore {
             room.enter(id, &join.identity);
         }
         let participant = self.seat(now, room_id, connection, join);
-        debug!(room = %room_id.0, person = %participant.sid, hidden = participant.is_hidden(), "joined");
+        debug!(parent: &participant.span, hidden = participant.is_hidden(), "joined");
         self.participants.insert(id, participant);
         self.connections.insert(connection, id);
         self.timers.set(now + JOIN_TIMEOUT, Timer::Join(id));
         self.timers.set(now + TOKEN_INTERVAL, Timer::Token(id));
-        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id, connection));
 
         self.send_join(id);
         self.send_token(id);
         self.open_subscriber(now, id);
         self.settle(now);
         Ok(())
+    }
+
+    /// Whether somebody may join. Nothing changes.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidArgument`] for names, [`Refusal::NotFound`] for the room, [`Refusal::TokenRevoked`],
+    /// [`Refusal::RoomFull`].
+    pub fn check_join(&self, join: &Join) -> Result<(), Refusal> {
+        self.admit(join).map(drop)
+    }
+
+    /// The room somebody comes into, and what they may do there.
+    fn admit(&self, join: &Join) -> Result<(RoomId, ParticipantPermission), Refusal> {
+        check_given("room name", &join.room)?;
+        check_given("identity", &join.identity)?;
+        check_name("name", &join.name)?;
+        check_metadata(&join.metadata)?;
+        check_attributes(&join.attributes)?;
+        let id = self.room_names.get(&join.room).copied();
+        let room = id.and_then(|id| Some((id, self.rooms.get(&id)?)));
+        let (id, room) = room.ok_or(Refusal::NotFound("requested room"))?;
+        let permission = room.judge(&join.identity, join.issued, join.permission.clone())?;
+        if room.is_full() && !room.identities.contains_key(&join.identity) {
+            return Err(Refusal::RoomFull);
+        }
+        Ok((id, permission))
     }
 
     /// Gives a seat its new signalling connection, or tells the client to start from scratch.
@@ -150,12 +165,11 @@ impl SfuCore {
         };
         let room = seat.room;
         seat.link = SignalLink::Up { connection, heard: now };
-        debug!(person = %seat.sid, "resumed");
+        debug!(parent: &seat.span, "resumed");
         if let Some(earlier) = earlier {
             self.close_connection(earlier);
         }
         self.connections.insert(connection, id);
-        self.timers.set(now + SIGNAL_SILENCE, Timer::Silence(id, connection));
 
         self.signal(id, Message::Reconnect(self.reconnect_response()));
         self.send_presence(id, room, lost_since);
@@ -177,7 +191,7 @@ impl SfuCore {
         };
         participant.link = SignalLink::Lost { since: now };
         if participant.state == State::Active {
-            debug!(person = %participant.sid, "signalling lost, seat kept");
+            debug!(parent: &participant.span, "signalling lost, seat kept");
             self.timers.set(now + SEAT_KEPT, Timer::Seat(id));
         } else {
             self.remove(now, id, DisconnectReason::SignalClose);
@@ -210,7 +224,7 @@ impl SfuCore {
         let Some(mut participant) = self.participants.remove(&id) else {
             return;
         };
-        debug!(person = %participant.sid, reason = reason.as_str_name(), "left");
+        debug!(parent: &participant.span, reason = reason.as_str_name(), "left");
         let publisher = participant.publisher.as_mut().map(|leg| &mut leg.transport);
         let subscriber = participant.subscriber.as_mut().map(|leg| &mut leg.transport);
         for transport in publisher.into_iter().chain(subscriber) {
@@ -232,6 +246,7 @@ impl SfuCore {
         let id = RoomId(self.number());
         let sid = self.names.room();
         let room = Room::new(sid, name.to_owned(), self.unix_ms(now), now, options);
+        debug!(room = name, sid = room.sid, "room created");
         self.arm_room(id, &room);
         self.rooms.insert(id, room);
         self.room_names.insert(name.to_owned(), id);
@@ -248,6 +263,7 @@ impl SfuCore {
     pub(super) fn close_room(&mut self, id: RoomId) {
         if let Some(room) = self.rooms.remove(&id) {
             self.room_names.remove(&room.name);
+            debug!(room = room.name, sid = room.sid, "room ended");
         }
     }
 
@@ -264,22 +280,6 @@ impl SfuCore {
         let state = self.participants.get(&id).map(|p| p.state);
         if state.is_some_and(|state| state != State::Active) {
             self.remove(now, id, DisconnectReason::JoinFailure);
-        }
-    }
-
-    /// A connection that says nothing although clients ping: its far end is gone.
-    pub(super) fn check_silence(&mut self, now: Instant, id: ParticipantId, watched: ConnectionId) {
-        let Some(SignalLink::Up { connection, heard }) = self.participants.get(&id).map(|person| person.link) else {
-            return;
-        };
-        if connection != watched {
-            return;
-        }
-        if heard + SIGNAL_SILENCE <= now {
-            self.outputs.push_back(Output::Close(connection));
-            self.handle_signal_lost(now, connection);
-        } else {
-            self.timers.set(heard + SIGNAL_SILENCE, Timer::Silence(id, connection));
         }
     }
 
@@ -305,19 +305,25 @@ impl SfuCore {
             metadata: participant.metadata.clone(),
             attributes: participant.attributes.clone(),
             permission: participant.permission.clone(),
+            issued: participant.issued,
         };
         self.outputs.push_back(Output::RefreshToken(connection, Box::new(grants)));
     }
 
     fn seat(&mut self, now: Instant, room: RoomId, connection: ConnectionId, join: Join) -> Participant {
+        let sid = self.names.participant();
+        // At the highest level: no line about a person is without room and name, however little is logged.
+        let span = error_span!("participant", room = join.room, person = short(&join.identity), sid);
         Participant {
             room,
-            sid: self.names.participant(),
+            span,
+            sid,
             identity: join.identity,
             name: join.name,
             metadata: join.metadata,
             attributes: join.attributes,
             permission: join.permission,
+            issued: join.issued,
             kind: join.kind,
             state: State::Joining,
             version: 0,
@@ -334,6 +340,7 @@ impl SfuCore {
             subscriber: None,
             choice: SubscriptionChoice::default(),
             traffic: Traffic::default(),
+            arrived: None,
         }
     }
 

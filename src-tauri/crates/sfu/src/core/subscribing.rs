@@ -352,7 +352,7 @@ impl SfuCore {
         let answer = match Description::parse(&message.sdp) {
             Ok(answer) => answer,
             Err(error) => {
-                debug!(%error, "answer refused");
+                debug!(parent: &participant.span, %error, "answer refused");
                 self.remove(now, id, DisconnectReason::StateMismatch);
                 return;
             }
@@ -401,7 +401,7 @@ impl SfuCore {
         let Some(participant) = self.participants.get_mut(&key.participant) else {
             return;
         };
-        debug!(person = %participant.sid, leg = ?key.leg, "media up");
+        debug!(parent: &participant.span, leg = ?key.leg, "media up");
         if participant.is_primary(key.leg) && participant.state != State::Active {
             participant.state = State::Active;
             self.announce(key.participant);
@@ -411,7 +411,7 @@ impl SfuCore {
     /// A peer connection is of no use any more: the client starts from scratch.
     pub(super) fn transport_failed(&mut self, now: Instant, key: TransportKey, reason: &str) {
         if let Some(participant) = self.participants.get(&key.participant) {
-            debug!(person = %participant.sid, leg = ?key.leg, reason, "media failed");
+            debug!(parent: &participant.span, leg = ?key.leg, reason, "media failed");
             self.remove(now, key.participant, DisconnectReason::MediaFailure);
         }
     }

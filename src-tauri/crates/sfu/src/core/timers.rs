@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::ConnectionId;
 use super::room::RoomId;
 use super::transport::{ParticipantId, TransportKey};
 
@@ -24,8 +23,6 @@ pub(crate) enum Timer {
     Join(ParticipantId),
     /// A fresh token is due.
     Token(ParticipantId),
-    /// The client should have said something on this connection by now.
-    Silence(ParticipantId, ConnectionId),
     /// An empty room may close.
     Room(RoomId),
 }

@@ -74,6 +74,8 @@ pub(crate) struct Outbox {
     pub(crate) events: VecDeque<(TransportKey, TransportEvent)>,
     /// When connections want to be woken.
     pub(crate) wakeups: Vec<(Instant, TransportKey)>,
+    /// Connections that ended with a panic of the engine.
+    pub(crate) panics: u64,
 }
 
 /// The shortest sleep. The engine often answers "now", which would make a busy loop.
@@ -359,7 +361,10 @@ impl Transport {
             }
             Ok(Ok(_)) => TransportEvent::Closed,
             Ok(Err(reason)) => TransportEvent::Failed(reason),
-            Err(_) => TransportEvent::Failed("the engine panicked".to_owned()),
+            Err(_) => {
+                outbox.panics += 1;
+                TransportEvent::Failed("the engine panicked".to_owned())
+            }
         };
         self.failed = true;
         self.deadline = None;

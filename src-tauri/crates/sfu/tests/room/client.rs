@@ -47,6 +47,8 @@ pub struct Client {
     /// Everything the server said, except descriptions.
     pub messages: Vec<Response>,
     pub tokens: Vec<ParticipantPermission>,
+    /// When the pass was issued that the last token prolongs.
+    pub token_issued: i64,
     pub heard: Vec<Heard>,
     pub data: Vec<DataPacket>,
     /// Sid of the last track the server confirmed.
@@ -65,6 +67,10 @@ pub struct Client {
     pub nameless: bool,
     /// Do not answer offers.
     pub mute_signalling: bool,
+    /// Takes no notice of what the server says.
+    pub deaf: bool,
+    /// Nothing that it sends arrives.
+    pub unplugged: bool,
     publisher: Peer,
     subscriber: Peer,
     pending: Option<SdpPendingOffer>,
@@ -84,6 +90,7 @@ impl Client {
             sid: String::new(),
             messages: Vec::new(),
             tokens: Vec::new(),
+            token_issued: 0,
             heard: Vec::new(),
             data: Vec::new(),
             published: None,
@@ -95,6 +102,8 @@ impl Client {
             defiant: false,
             nameless: false,
             mute_signalling: false,
+            deaf: false,
+            unplugged: false,
             publisher: Peer::new(base, now),
             subscriber: Peer::new(base + 1, now),
             pending: None,
@@ -154,6 +163,9 @@ impl Client {
 
     /// Takes a message of the server; gives what a client says to it.
     pub fn handle_message(&mut self, now: Instant, message: Response) -> Option<Request> {
+        if self.deaf {
+            return None;
+        }
         match message {
             Response::Offer(offer) => return self.answer(now, &offer),
             Response::Answer(answer) => self.take_answer(now, &answer),
@@ -236,19 +248,33 @@ impl Client {
 
     /// Sends one packet, each with a payload of its own.
     pub fn send_frame(&mut self, now: Instant) -> Vec<u8> {
+        let payload = [b"opus ".as_slice(), &self.guest.0.to_be_bytes(), &(self.frames + 1).to_be_bytes()].concat();
+        self.send_packet(now, &payload);
+        payload
+    }
+
+    /// Sends one packet without sound.
+    pub fn send_padding(&mut self, now: Instant) {
+        self.send_packet(now, &[]);
+    }
+
+    /// The next packet is `frames` further on, as if that many had been lost.
+    pub fn skip_frames(&mut self, frames: u64) {
+        self.frames += frames;
+    }
+
+    fn send_packet(&mut self, now: Instant, payload: &[u8]) {
         self.frames += 1;
-        let payload = [b"opus ".as_slice(), &self.guest.0.to_be_bytes(), &self.frames.to_be_bytes()].concat();
         let mid = self.microphone.unwrap();
         let frames = self.frames;
         let mut direct = self.publisher.rtc.direct_api();
         if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
             let timestamp = 7_000 + u32::try_from(frames).unwrap() * 960;
             let pt = Pt::new_with_value(111);
-            stream.write_rtp(RtpWrite::new(pt, (500 + frames).into(), timestamp, now, payload.as_slice()));
+            stream.write_rtp(RtpWrite::new(pt, (500 + frames).into(), timestamp, now, payload));
         }
         self.publisher.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain(now, 0);
-        payload
     }
 
     pub fn send_data(&mut self, now: Instant, label: &str, packet: &DataPacket) {

@@ -195,6 +195,46 @@ fn somebody_sent_away_cannot_come_back_with_a_revoked_token() {
     assert!(sim.ring("ani", speaker()).is_ok());
 }
 
+/// LiveKit renews tokens of those inside: whoever was removed once came back with the renewed one, without end.
+#[test]
+fn a_renewed_token_is_void_with_the_one_it_prolongs() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let issued = sim.token_made;
+    sim.run(Duration::from_secs(301));
+    assert_eq!((sim.client(ani).tokens.len(), sim.client(ani).token_issued), (2, issued));
+    let remove = Command::RemoveParticipant { room: ROOM.into(), identity: "ani".into(), revoke_until: issued };
+    sim.command(remove).unwrap();
+    sim.token_made = sim.client(ani).token_issued;
+    assert_eq!(sim.ring("ani", speaker()), Err(Refusal::TokenRevoked));
+}
+
+/// A house whose clock starts in 1970, and one whose clock is set back an hour.
+#[test]
+fn a_removal_holds_whichever_way_the_clock_has_jumped_since_the_token_was_made() {
+    for jump in [-3_600, 1_700_000_000] {
+        let mut sim = Simulation::new();
+        sim.token_made = 86_400;
+        sim.enter("ani", speaker());
+        let revoke_until = sim.token_made + jump;
+        sim.command(Command::RemoveParticipant { room: ROOM.into(), identity: "ani".into(), revoke_until }).unwrap();
+        assert_eq!(sim.ring("ani", speaker()), Err(Refusal::TokenRevoked), "{jump}");
+    }
+}
+
+#[test]
+fn a_demotion_holds_whichever_way_the_clock_has_jumped_since_the_token_was_made() {
+    for jump in [-3_600, 1_700_000_000] {
+        let mut sim = Simulation::new();
+        sim.token_made = 86_400;
+        sim.enter("ani", speaker());
+        sim.decided_at = sim.token_made + jump;
+        sim.permit("ani", listener());
+        sim.enter("ani", speaker());
+        assert!(!sim.numbers("ani").may_publish, "{jump}");
+    }
+}
+
 /// The client of a demoted speaker may keep its old section sending; that section once took the
 /// place of the newly announced track, and nobody heard the person.
 #[test]

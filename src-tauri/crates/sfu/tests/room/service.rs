@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode, header};
 use livekit_protocol as proto;
 use livekit_token::{AccessToken, VideoGrants};
 use prost::Message;
-use serambi_sfu::{Sfu, SfuConfig};
+use serambi_sfu::{RoomOptions, Sfu, SfuConfig};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -22,6 +22,13 @@ pub fn start() -> Sfu {
         announce: Vec::new(),
     })
     .unwrap()
+}
+
+/// The same with the room `r`.
+pub fn start_with_room() -> Sfu {
+    let sfu = start();
+    sfu.create_room("r", RoomOptions::default()).unwrap();
+    sfu
 }
 
 pub fn token(identity: &str, video: VideoGrants) -> String {

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tower::ServiceExt;
 
-use crate::service::{start, token};
+use crate::service::{start, start_with_room, token};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -61,7 +61,7 @@ async fn say(socket: &mut Socket, message: signal_request::Message) {
 
 #[tokio::test]
 async fn validate_says_what_the_websocket_would() {
-    let sfu = start();
+    let sfu = start_with_room();
     let good = token("ani", guest());
     assert_eq!(get(&sfu, &format!("/rtc/validate?access_token={good}")).await, (StatusCode::OK, "success".into()));
     assert_eq!(get(&sfu, &format!("//rtc/validate?access_token={good}")).await.0, StatusCode::OK);
@@ -71,9 +71,24 @@ async fn validate_says_what_the_websocket_would() {
     assert_eq!(get(&sfu, &format!("/rtc/validate?access_token={no_join}")).await.0, StatusCode::UNAUTHORIZED);
 }
 
+/// The status and the words of a LiveKit server that does not create rooms by itself.
+#[tokio::test]
+async fn a_room_that_does_not_exist_is_said_so() {
+    let sfu = start();
+    let url = serve(&sfu).await;
+    let pass = token("ani", guest());
+    let expected = (StatusCode::NOT_FOUND, "requested room does not exist".to_owned());
+    assert_eq!(get(&sfu, &format!("/rtc/validate?access_token={pass}")).await, expected);
+    let Err(Error::Http(response)) = connect_async(format!("{url}/rtc?access_token={pass}")).await else {
+        panic!("let in")
+    };
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.into_body().as_deref(), Some(expected.1.as_bytes()));
+}
+
 #[tokio::test]
 async fn one_connection_signalling_is_not_there() {
-    let sfu = start();
+    let sfu = start_with_room();
     for path in ["/rtc/v1", "/rtc/v1/validate", "/rtc"] {
         let (status, text) = get(&sfu, path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -84,7 +99,7 @@ async fn one_connection_signalling_is_not_there() {
 
 #[tokio::test]
 async fn join_token_and_offer_come_in_this_order_and_leave_ends_it() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     let good = token("ani", guest());
     let (mut socket, _) = connect_async(format!("{url}/rtc?access_token={good}&protocol=17")).await.unwrap();
@@ -103,7 +118,7 @@ async fn join_token_and_offer_come_in_this_order_and_leave_ends_it() {
 
 #[tokio::test]
 async fn a_bad_token_is_refused_before_the_upgrade() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     let Err(Error::Http(response)) = connect_async(format!("{url}/rtc?access_token=nonsense")).await else {
         panic!("let in")
@@ -113,7 +128,7 @@ async fn a_bad_token_is_refused_before_the_upgrade() {
 
 #[tokio::test]
 async fn the_token_may_stand_in_the_header() {
-    let sfu = start();
+    let sfu = start_with_room();
     let request = Request::get("/rtc/validate")
         .header(header::AUTHORIZATION, format!("Bearer {}", token("ani", guest())))
         .body(Body::empty())
@@ -123,7 +138,7 @@ async fn the_token_may_stand_in_the_header() {
 
 #[tokio::test]
 async fn whoever_writes_json_is_answered_in_json() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     let good = token("ani", guest());
     let (mut socket, _) = connect_async(format!("{url}/rtc?access_token={good}")).await.unwrap();
@@ -147,7 +162,7 @@ async fn whoever_writes_json_is_answered_in_json() {
 
 #[tokio::test]
 async fn nonsense_closes_the_connection_and_harms_nobody() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     for frame in [Frame::Binary(vec![0xff; 64].into()), Frame::Text("{".into()), Frame::Text("[]".into())] {
         let (mut socket, _) = connect_async(format!("{url}/rtc?access_token={}", token("eve", guest()))).await.unwrap();
@@ -160,7 +175,7 @@ async fn nonsense_closes_the_connection_and_harms_nobody() {
 
 #[tokio::test]
 async fn a_flood_of_messages_closes_the_connection() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     let (mut socket, _) = connect_async(format!("{url}/rtc?access_token={}", token("eve", guest()))).await.unwrap();
     let ping = SignalRequest { message: Some(signal_request::Message::Ping(1)) }.encode_to_vec();
@@ -176,7 +191,7 @@ async fn a_flood_of_messages_closes_the_connection() {
 
 #[tokio::test]
 async fn a_session_ends_when_the_last_handle_is_dropped() {
-    let sfu = start();
+    let sfu = start_with_room();
     let url = serve(&sfu).await;
     let (mut socket, _) = connect_async(format!("{url}/rtc?access_token={}", token("ani", guest()))).await.unwrap();
     assert!(matches!(next(&mut socket).await, Some(Response::Join(_))));

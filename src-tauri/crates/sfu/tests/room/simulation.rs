@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use livekit_protocol::signal_request::Message as Request;
-use livekit_protocol::{ParticipantPermission, SignalRequest};
+use livekit_protocol::{ParticipantInfo, ParticipantPermission, SignalRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serambi_sfu::core::{Command, ConnectionId, CoreConfig, Datagram, Join, Output, Refusal, Reply, Resume, SfuCore};
+use serambi_sfu::core::{
+    Command, ConnectionId, CoreConfig, Datagram, Join, Output, Refusal, Reply, Resume, RoomOptions, SfuCore,
+};
 use serambi_sfu::{ParticipantStatistics, RoomStatistics};
 
 use crate::client::Client;
@@ -44,8 +46,12 @@ pub struct Simulation {
     pub clients: Vec<Client>,
     /// When the tokens people come with were made, seconds since 1970.
     pub token_made: i64,
+    /// When permissions are changed, by the clock of whoever makes tokens.
+    pub decided_at: i64,
     /// How long datagrams waited before the core got them.
     pub waited: Duration,
+    /// What clients sent to the server.
+    pub recorded: Vec<(SocketAddr, Vec<u8>)>,
     /// Share of media and data datagrams that vanish.
     pub loss: f64,
     wire: BinaryHeap<Reverse<InFlight>>,
@@ -68,7 +74,14 @@ pub fn hidden_listener() -> ParticipantPermission {
 }
 
 impl Simulation {
+    /// A room, and nobody in it yet.
     pub fn new() -> Self {
+        let mut sim = Self::without_room();
+        sim.create_room(RoomOptions::default());
+        sim
+    }
+
+    pub fn without_room() -> Self {
         let now = Instant::now();
         let provider = str0m::crypto::from_feature_flags();
         let config = CoreConfig {
@@ -82,7 +95,9 @@ impl Simulation {
             now,
             clients: Vec::new(),
             token_made: 1_699_999_990,
+            decided_at: 1_700_000_000,
             waited: Duration::ZERO,
+            recorded: Vec::new(),
             loss: 0.0,
             wire: BinaryHeap::new(),
             order: 0,
@@ -90,6 +105,10 @@ impl Simulation {
             core_deadline: None,
             next_connection: 0,
         }
+    }
+
+    pub fn create_room(&mut self, options: RoomOptions) {
+        self.command(Command::CreateRoom { name: ROOM.into(), options }).unwrap();
     }
 
     /// Somebody comes in, and media comes up.
@@ -151,6 +170,7 @@ impl Simulation {
             room: ROOM.into(),
             identity: identity.into(),
             permission: Some(permission),
+            decided_at: self.decided_at,
             name: String::new(),
             metadata: String::new(),
             attributes: Default::default(),
@@ -213,6 +233,22 @@ impl Simulation {
 
     pub fn client_mut(&mut self, guest: Guest) -> &mut Client {
         &mut self.clients[guest.0]
+    }
+
+    /// The record of somebody, as whoever runs the room gets it.
+    pub fn listed(&mut self, identity: &str) -> ParticipantInfo {
+        let Ok(Reply::Participants(people)) = self.command(Command::ListParticipants { room: ROOM.into() }) else {
+            panic!("the room cannot be listed")
+        };
+        people.into_iter().find(|info| info.identity == identity).unwrap()
+    }
+
+    /// Sends one packet of padding only.
+    pub fn pad(&mut self, guest: Guest) {
+        let now = self.now;
+        self.client_mut(guest).send_padding(now);
+        self.collect(guest);
+        self.run(FRAME);
     }
 
     pub fn room(&self) -> RoomStatistics {
@@ -308,6 +344,7 @@ impl Simulation {
                 Output::RefreshToken(connection, grants) => {
                     if let Some(client) = self.clients.iter_mut().find(|c| c.connection == Some(connection)) {
                         client.tokens.push(grants.permission);
+                        client.token_issued = grants.issued;
                     }
                 }
                 Output::Close(connection) => {
@@ -328,7 +365,11 @@ impl Simulation {
     }
 
     fn collect(&mut self, guest: Guest) {
-        for (from, to, bytes) in self.client_mut(guest).take_transmits() {
+        let transmits = self.client_mut(guest).take_transmits();
+        if self.client(guest).unplugged {
+            return;
+        }
+        for (from, to, bytes) in transmits {
             self.send(from, to, bytes);
         }
     }
@@ -337,6 +378,9 @@ impl Simulation {
         let is_sound = bytes.first().is_some_and(|byte| (128..192).contains(byte));
         if is_sound && self.chance.random_bool(self.loss) {
             return;
+        }
+        if to == SERVER.parse().unwrap() {
+            self.recorded.push((from, bytes.clone()));
         }
         self.order += 1;
         self.wire.push(Reverse(InFlight { arrives: self.now + LATENCY, order: self.order, from, to, bytes }));
