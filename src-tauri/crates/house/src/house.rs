@@ -1,7 +1,7 @@
 //! A house from opening to closing: everything below it put together.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     sync::Arc,
 };
@@ -147,10 +147,7 @@ impl House {
 
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-        // A socket of its own, so that the house's orders to its media server never wait behind a crowd.
-        let own_listener = listener::open(Ipv4Addr::LOCALHOST.into(), 0).await?;
-        let own = own_listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-        let (media, embedded) = open_media(&config, own)?;
+        let (media, embedded) = open_media(&config)?;
 
         let stop = CancellationToken::new();
         let rooms =
@@ -180,8 +177,6 @@ impl House {
         let connections = ConnectionLimiter::new(max_files);
         let origins = OriginPolicy::new(config.origins.clone());
         let listeners = Listener::new(certificate.tls()?, router, connections, origins, stop.clone());
-        let own_connections = ConnectionLimiter::for_own_requests(max_files);
-        tasks.spawn(listeners.with_connections(own_connections).serve(own_listener));
         tasks.spawn(listeners.serve(listener));
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(name, port = listening.port(), "the house is open");
@@ -300,16 +295,16 @@ async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
     }
 }
 
-fn open_media(config: &HouseConfig, own: SocketAddr) -> Result<(Media, Option<Embedded>), HouseError> {
+fn open_media(config: &HouseConfig) -> Result<(Media, Option<Embedded>), HouseError> {
     match &config.media {
         MediaServer::Embedded => {
             let keys = Keys::random();
             let embedded = Embedded::start(&keys, config.listen, config.media_port)?;
-            let service = RoomService::new(&format!("http://{own}"), keys.clone())?;
+            let service = RoomService::embedded(embedded.clone(), keys.clone());
             Ok((Media { url: None, keys, service, embedded: Some(embedded.clone()) }, Some(embedded)))
         }
         MediaServer::LiveKit { url, api_url, key, secret } => {
-            let keys = Keys { key: key.clone(), secret: secret.clone() };
+            let keys = Keys::new(key.clone(), secret.clone());
             let service = RoomService::new(api_url, keys.clone())?;
             Ok((Media { url: Some(url.clone()), keys, service, embedded: None }, None))
         }

@@ -5,6 +5,7 @@
 pub mod embedded;
 pub mod keys;
 pub mod mirror;
+pub mod pass_order;
 pub mod room_service;
 
 /// Which media server carries the sound.

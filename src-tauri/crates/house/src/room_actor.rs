@@ -40,6 +40,8 @@ use telling::Telling;
 /// Where the answer to a command goes.
 type Reply = oneshot::Sender<Result<(), Refusal>>;
 
+/// Reports of the media side that may wait for a room; whoever has another one waits with it.
+const MAX_REPORTS: usize = 64;
 /// Messages that may wait for a room.
 const MAX_WAITING: usize = 1_024;
 
@@ -77,8 +79,8 @@ pub struct RoomActor {
     loss_reports: LossReports,
     capture_marks: CaptureMarks,
     messages: mpsc::Receiver<Message>,
-    reports: mpsc::UnboundedReceiver<Report>,
-    report_sender: mpsc::UnboundedSender<Report>,
+    reports: mpsc::Receiver<Report>,
+    report_sender: mpsc::Sender<Report>,
     handle: RoomHandle,
     published: watch::Sender<Published>,
     /// The next look at everybody's connection.
@@ -102,7 +104,7 @@ impl RoomActor {
     fn make(shared: Arc<Shared>, room: Room, started_by: PersonId, resumed_at: RoomTime) -> Self {
         let id = *room.id();
         let (messages, waiting) = mpsc::channel(MAX_WAITING);
-        let (report_sender, reports) = mpsc::unbounded_channel();
+        let (report_sender, reports) = mpsc::channel(MAX_REPORTS);
         let (published, card) = watch::channel(Published::of(&room, 0));
         let now_ms = shared.clock.now_ms();
         Self {

@@ -7,9 +7,9 @@ use serambi_protocol::{
     Code, Refusal, RoomId,
     measurement::{HousePassage, VoiceMark},
 };
-use serambi_sfu::{Passage, Sfu, SfuConfig};
+use serambi_sfu::{Passage, RoomOptions, Sfu, SfuConfig};
 
-use super::keys::Keys;
+use super::{keys::Keys, room_service::EMPTY_ROOM_SECONDS};
 use crate::{addresses, clock::Clock, error::HouseError};
 
 /// A handle to it.
@@ -50,7 +50,20 @@ impl Embedded {
         self.sfu.udp_port()
     }
 
-    /// What it counted in a room; nothing before the first person came.
+    /// Creates a media room. Whoever joins after this call finds it: the first person must not come before it is there.
+    ///
+    /// # Errors
+    /// `media_failed`: it has too much to do, or has been closed.
+    pub fn create_room(&self, room: &RoomId) -> Result<(), HouseError> {
+        let options = RoomOptions {
+            empty_timeout: EMPTY_ROOM_SECONDS,
+            departure_timeout: EMPTY_ROOM_SECONDS,
+            ..RoomOptions::default()
+        };
+        self.sfu.create_room(room.as_str(), options).map_err(|error| HouseError::Media(error.to_string()))
+    }
+
+    /// What it counted in a room; nothing if there is no such room.
     ///
     /// # Errors
     /// `internal`.

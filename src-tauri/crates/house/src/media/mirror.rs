@@ -1,18 +1,25 @@
-//! Carries one room's decisions into the media server: who may publish, who is muted, who is out.
+//! Carries one room's decisions into the media server: who may publish, who is muted, who is removed.
 //!
-//! Each person has a worker that carries out their orders one after the other, so a person whose media connection is
-//! not there yet keeps nobody else waiting. A newer order ends the attempts at an older one that it makes pointless.
-//! In between, a watch compares what the media server says with what the room says: a token outlives the role it was
-//! given for, and the media server does not know that.
+//! The room there begins and ends with the room here; nobody else creates one. Each person has a worker that carries
+//! out their orders one after the other, so a person whose media connection is not there yet keeps nobody else waiting.
+//! A newer order ends the attempts at an older one that it makes pointless. In between, a reconcile loop compares what
+//! the media server says with what the room says: a pass outlives the role it was given for, and the media server does
+//! not know that.
 
 use std::{collections::HashMap, time::Duration};
 
-use livekit_protocol as lk;
+use livekit_protocol::participant_info::State;
 use serambi_protocol::{PersonId, RoomId, measurement::VoiceMark};
-use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     keys::Standing,
+    pass_order::DecidedAt,
     room_service::{CallError, RoomService},
 };
 use crate::clock::Clock;
@@ -26,8 +33,12 @@ const ATTEMPTS: u32 = 120;
 const TELL_ANYWAY: Duration = Duration::from_secs(2);
 /// A media connection takes some 200 ms. Somebody who has none after this time is told without it.
 const CONNECT_LIMIT: Duration = Duration::from_millis(400);
-/// How often the watch looks.
-const WATCH_EVERY_MS: u64 = 5_000;
+/// How often the people in the media room are compared: the server inside this program costs next to nothing to ask.
+const RECONCILE_EMBEDDED_MS: u64 = 2_000;
+const RECONCILE_REMOTE_MS: u64 = 5_000;
+/// Orders waiting for one person. Beyond it the media server has not answered for so long that only the last ones
+/// matter.
+const MAX_ORDERS_WAITING: usize = 16;
 
 /// What the media side tells whoever decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +52,11 @@ pub enum Report {
         /// Which grant, from [`Mirror::allow`].
         ticket: u64,
     },
-    /// Who is in the media room right now.
+    /// Who is in the media room right now, hidden listeners too.
     Seen {
         /// Where.
         room: RoomId,
-        /// Everybody in it.
+        /// Everybody.
         people: Vec<SeenParticipant>,
     },
     /// When the marked packets came and went.
@@ -57,30 +68,45 @@ pub enum Report {
     },
 }
 
-/// Somebody in the media room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A person as the media server sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenParticipant {
     /// Who.
     pub person: PersonId,
-    /// May send voice, says the media server.
+    /// The media server lets them send voice.
     pub may_publish: bool,
-    /// Something came from them a moment ago.
+    /// Something arrived from them on their media connection in the last 5 s. (A stock LiveKit server: their media
+    /// connection is up.)
     pub alive: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    Allow { ticket: u64 },
-    Deny,
+    Allow { ticket: u64, decided_at: DecidedAt },
+    Deny { decided_at: DecidedAt },
     Mute,
-    Remove,
+    Remove { decided_at: DecidedAt },
 }
 
 impl Order {
+    /// The order itself, if it says what the person may do.
+    fn standing(self) -> Option<Order> {
+        (self != Order::Mute).then_some(self)
+    }
+
     /// Is `self` pointless once `newer` was given?
     fn is_overtaken_by(self, newer: Order) -> bool {
-        !matches!((self, newer), (Order::Remove, _) | (_, Order::Mute))
+        !matches!((self, newer), (Order::Remove { .. }, _) | (_, Order::Mute))
     }
+}
+
+/// The orders of one person on their way.
+#[derive(Debug)]
+struct Waiting {
+    orders: mpsc::Sender<Order>,
+    worker: JoinHandle<()>,
+    /// The last one that says what the person may do.
+    standing: Option<Order>,
 }
 
 /// The mirror of one room.
@@ -88,36 +114,53 @@ impl Order {
 pub struct Mirror {
     room: RoomId,
     service: RoomService,
-    reports: mpsc::UnboundedSender<Report>,
-    workers: HashMap<PersonId, (mpsc::UnboundedSender<Order>, AbortHandle)>,
-    watch: AbortHandle,
+    reports: mpsc::Sender<Report>,
+    waiting: HashMap<PersonId, Waiting>,
+    reconciling: Option<JoinHandle<()>>,
+    stop: CancellationToken,
     tickets: u64,
 }
 
 impl Mirror {
-    /// Begins to mirror `room`.
-    pub fn new(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::UnboundedSender<Report>) -> Self {
-        let watch = tokio::spawn(watch(room.clone(), service.clone(), clock, reports.clone())).abort_handle();
-        Self { room, service, reports, workers: HashMap::new(), watch, tickets: 0 }
+    /// Creates the media room, and begins to mirror `room`. In the server inside this program the media room is there
+    /// before anybody can join it.
+    pub fn new(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::Sender<Report>) -> Self {
+        let created = service.embedded_server().map(|embedded| embedded.create_room(&room));
+        if let Some(Err(error)) = &created {
+            tracing::warn!(%room, %error, "the media room is created later");
+        }
+        let stop = CancellationToken::new();
+        let reconciler = Reconciler {
+            room: room.clone(),
+            period_ms: if created.is_some() { RECONCILE_EMBEDDED_MS } else { RECONCILE_REMOTE_MS },
+            is_created: matches!(created, Some(Ok(()))),
+            service: service.clone(),
+            reports: reports.clone(),
+            stop: stop.clone(),
+        };
+        let reconciling = Some(tokio::spawn(reconciler.run(clock.now_ms(), clock)));
+        Self { room, service, reports, waiting: HashMap::new(), reconciling, stop, tickets: 0 }
     }
 
     /// Somebody comes (back) in with a new token: what was still to be done about their last visit is over.
     pub fn welcome(&mut self, person: &PersonId) {
-        if let Some((_, worker)) = self.workers.remove(person) {
-            worker.abort();
+        if let Some(waiting) = self.waiting.remove(person) {
+            waiting.worker.abort();
         }
     }
 
     /// Lets somebody publish, and shows them. A [`Report::Granted`] with the ticket follows.
     pub fn allow(&mut self, person: &PersonId) -> u64 {
         self.tickets += 1;
-        self.order(person, Order::Allow { ticket: self.tickets });
+        let decided_at = self.service.decide(person);
+        self.order(person, Order::Allow { ticket: self.tickets, decided_at });
         self.tickets
     }
 
     /// Takes that away. They stay visible: hiding somebody again leaves a ghost with the others.
     pub fn deny(&mut self, person: &PersonId) {
-        self.order(person, Order::Deny);
+        let decided_at = self.service.decide(person);
+        self.order(person, Order::Deny { decided_at });
     }
 
     /// Mutes what somebody publishes.
@@ -125,15 +168,26 @@ impl Mirror {
         self.order(person, Order::Mute);
     }
 
-    /// Puts somebody out.
+    /// Puts somebody out. Every pass they were given before is void.
     pub fn remove(&mut self, person: &PersonId) {
-        self.order(person, Order::Remove);
+        let decided_at = self.service.decide(person);
+        self.order(person, Order::Remove { decided_at });
     }
 
     /// Ends the media room; returns once that is done or given up.
-    pub fn end(self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn end(mut self) -> impl Future<Output = ()> + Send + 'static {
+        self.stop.cancel();
         let (room, service) = (self.room.clone(), self.service.clone());
+        // Joined, not aborted: a room that is being created must not come after its end.
+        let reconciling = self.reconciling.take();
+        let workers: Vec<JoinHandle<()>> = self.waiting.drain().map(|(_, waiting)| waiting.worker).collect();
+        workers.iter().for_each(JoinHandle::abort);
         async move {
+            for task in workers.into_iter().chain(reconciling) {
+                if let Some(error) = task.await.err().filter(JoinError::is_panic) {
+                    tracing::error!(%room, %error, "a task of the media room panicked");
+                }
+            }
             let mut pause = FIRST_PAUSE;
             while let Err(CallError::NoAnswer(error)) = service.delete_room(&room).await {
                 if pause >= LONGEST_PAUSE {
@@ -147,31 +201,50 @@ impl Mirror {
     }
 
     fn order(&mut self, person: &PersonId, order: Order) {
-        if let Some((orders, _)) = self.workers.get(person)
-            && orders.send(order).is_ok()
-        {
-            return;
+        let mut earlier = None;
+        if let Some(waiting) = self.waiting.get_mut(person) {
+            match waiting.orders.try_send(order) {
+                Ok(()) => {
+                    waiting.standing = order.standing().or(waiting.standing);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    tracing::warn!(room = %self.room, person = person.short(), "too many orders wait: the last ones go on");
+                    waiting.worker.abort();
+                    earlier = waiting.standing;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+            }
         }
-        self.workers.retain(|_, (orders, _)| !orders.is_closed());
-        let (orders, waiting) = mpsc::unbounded_channel();
-        // The receiver is right here.
-        let _ = orders.send(order);
+        self.waiting.retain(|_, waiting| !waiting.orders.is_closed());
+        self.begin_worker(person, earlier.filter(|earlier| !earlier.is_overtaken_by(order)), order);
+    }
+
+    fn begin_worker(&mut self, person: &PersonId, first: Option<Order>, second: Order) {
+        let (orders, inbox) = mpsc::channel(MAX_ORDERS_WAITING);
+        let mut standing = None;
+        for order in first.into_iter().chain([second]) {
+            standing = order.standing().or(standing);
+            // Its queue is empty and the receiver is right here.
+            let _ = orders.try_send(order);
+        }
         let worker = Worker {
             room: self.room.clone(),
             person: person.clone(),
             service: self.service.clone(),
             reports: self.reports.clone(),
-            orders: waiting,
+            orders: inbox,
             next: None,
         };
-        self.workers.insert(person.clone(), (orders, tokio::spawn(worker.work()).abort_handle()));
+        let worker = tokio::spawn(worker.work());
+        self.waiting.insert(person.clone(), Waiting { orders, worker, standing });
     }
 }
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.watch.abort();
-        self.workers.values().for_each(|(_, worker)| worker.abort());
+        self.stop.cancel();
+        self.waiting.values().for_each(|waiting| waiting.worker.abort());
     }
 }
 
@@ -179,8 +252,8 @@ struct Worker {
     room: RoomId,
     person: PersonId,
     service: RoomService,
-    reports: mpsc::UnboundedSender<Report>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    reports: mpsc::Sender<Report>,
+    orders: mpsc::Receiver<Order>,
     /// The order that overtook the last one.
     next: Option<Order>,
 }
@@ -196,7 +269,7 @@ impl Worker {
                 },
             };
             self.carry_out(order).await;
-            if order == Order::Remove {
+            if matches!(order, Order::Remove { .. }) {
                 return;
             }
         }
@@ -208,17 +281,17 @@ impl Worker {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             match self.call_and_tell(order, tell_at).await {
-                Ok(()) => return self.report(order),
+                Ok(()) => return self.report(order).await,
                 // Who is not there cannot publish, be heard or be put out; but may come and then must be let on.
                 Err(CallError::NotFound(_)) if !matches!(order, Order::Allow { .. }) => return,
                 Err(CallError::Refused(error)) => {
                     tracing::error!(room = %self.room, person = self.person.short(), ?order, error, "media refuses");
-                    return self.report(order);
+                    return self.report(order).await;
                 }
                 Err(error) => {
                     tracing::debug!(room = %self.room, person = self.person.short(), ?order, attempt, %error, "again");
                     if matches!(error, CallError::NotFound(_)) && began.elapsed() >= CONNECT_LIMIT {
-                        self.report(order);
+                        self.report(order).await;
                     }
                 }
             }
@@ -235,7 +308,7 @@ impl Worker {
         let mut call = std::pin::pin!(self.call(order));
         tokio::select! {
             result = &mut call => return result,
-            () = tokio::time::sleep_until(tell_at) => self.report(order),
+            () = tokio::time::sleep_until(tell_at) => self.report(order).await,
         }
         call.await
     }
@@ -244,18 +317,22 @@ impl Worker {
         let on_stage = Standing { may_publish: true, hidden: false };
         let off_stage = Standing { may_publish: false, hidden: false };
         match order {
-            Order::Allow { .. } => self.service.set_standing(&self.room, &self.person, on_stage).await,
-            Order::Deny => self.service.set_standing(&self.room, &self.person, off_stage).await,
+            Order::Allow { decided_at, .. } => self.set_standing(on_stage, decided_at).await,
+            Order::Deny { decided_at } => self.set_standing(off_stage, decided_at).await,
             Order::Mute => self.service.mute(&self.room, &self.person).await,
-            Order::Remove => self.service.remove(&self.room, &self.person).await,
+            Order::Remove { decided_at } => self.service.remove(&self.room, &self.person, decided_at).await,
         }
     }
 
-    fn report(&self, order: Order) {
-        if let Order::Allow { ticket } = order {
+    async fn set_standing(&self, standing: Standing, decided_at: DecidedAt) -> Result<(), CallError> {
+        self.service.set_standing(&self.room, &self.person, standing, decided_at).await
+    }
+
+    async fn report(&self, order: Order) {
+        if let Order::Allow { ticket, .. } = order {
             let granted = Report::Granted { room: self.room.clone(), person: self.person.clone(), ticket };
             // Nobody listens any more when the house closes.
-            let _ = self.reports.send(granted);
+            let _ = self.reports.send(granted).await;
         }
     }
 
@@ -279,43 +356,129 @@ impl Worker {
     }
 }
 
-async fn watch(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::UnboundedSender<Report>) {
-    loop {
-        clock.reach(clock.now_ms() + WATCH_EVERY_MS).await;
-        match service.list(&room).await {
+/// Keeps the media room there, and reports who is in it.
+struct Reconciler {
+    room: RoomId,
+    period_ms: u64,
+    is_created: bool,
+    service: RoomService,
+    reports: mpsc::Sender<Report>,
+    stop: CancellationToken,
+}
+
+impl Reconciler {
+    /// Runs until it is stopped; a call that is under way is finished first.
+    async fn run(mut self, began_at_ms: u64, clock: Clock) {
+        let mut next_ms = began_at_ms.saturating_add(self.period_ms);
+        self.create_soon().await;
+        let stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = clock.reach(next_ms) => {}
+            }
+            self.look().await;
+            next_ms = clock.now_ms().saturating_add(self.period_ms);
+        }
+    }
+
+    /// The first person is on their way: a media server that is busy for a moment is asked again at once.
+    async fn create_soon(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        while !self.is_created && !self.stop.is_cancelled() {
+            self.create().await;
+            if self.is_created || pause > LONGEST_PAUSE {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    async fn create(&mut self) {
+        match self.service.create_room(&self.room).await {
+            Ok(()) => self.is_created = true,
+            Err(error) => tracing::warn!(room = %self.room, %error, "the media room could not be created"),
+        }
+    }
+
+    async fn look(&mut self) {
+        if !self.is_created {
+            self.create().await;
+        }
+        match self.service.list(&self.room).await {
             Ok(people) => {
                 // Whoever is no person (a recorder of the cluster's owner, say) is none of the room's business.
-                let people = people.into_iter().filter_map(|seen| {
-                    let person = PersonId::try_from(seen.identity).ok()?;
-                    let may_publish = seen.permission.is_some_and(|permission| permission.can_publish);
-                    let alive = seen.state == lk::participant_info::State::Active as i32;
-                    Some(SeenParticipant { person, may_publish, alive })
-                });
-                if reports.send(Report::Seen { room: room.clone(), people: people.collect() }).is_err() {
-                    return;
+                let people = people.into_iter().filter_map(seen).collect();
+                let report = Report::Seen { room: self.room.clone(), people };
+                tokio::select! {
+                    () = self.stop.cancelled() => {}
+                    // Nobody listens any more when the house closes.
+                    _ = self.reports.send(report) => {}
                 }
             }
-            Err(CallError::NotFound(_)) => {}
-            Err(error) => tracing::debug!(%room, %error, "the media room could not be looked at"),
+            // A media server that was restarted, or closed the empty room.
+            Err(CallError::NotFound(_)) => self.is_created = false,
+            Err(error) => tracing::debug!(room = %self.room, %error, "the media room could not be looked at"),
         }
     }
 }
 
+fn seen(info: livekit_protocol::ParticipantInfo) -> Option<SeenParticipant> {
+    let alive = info.state() == State::Active;
+    let person = PersonId::try_from(info.identity).ok()?;
+    let may_publish = info.permission.is_some_and(|permission| permission.can_publish);
+    Some(SeenParticipant { person, may_publish, alive })
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::media::keys::Keys;
+
+    #[test]
+    fn somebody_counts_as_alive_only_while_the_media_server_calls_them_active() {
+        let person = PersonId::from_key(&[3; 32]);
+        for (state, alive) in [(State::Joining, false), (State::Joined, false), (State::Active, true)] {
+            let info = livekit_protocol::ParticipantInfo {
+                identity: person.to_string(),
+                state: state as i32,
+                ..livekit_protocol::ParticipantInfo::default()
+            };
+            let expected = SeenParticipant { person: person.clone(), may_publish: false, alive };
+            assert_eq!(seen(info), Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn orders_for_a_media_server_that_hangs_are_bounded_and_the_last_word_about_somebody_stays() {
+        // It takes connections and says nothing.
+        let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let service = RoomService::new(&format!("http://{}", hanging.local_addr().unwrap()), Keys::random()).unwrap();
+        let (reports, _heard) = mpsc::channel(1);
+        let mut mirror = Mirror::new(RoomId::from_random([4; 10]), service, Clock::default(), reports);
+        let person = PersonId::from_key(&[3; 32]);
+        mirror.deny(&person);
+        (0..10 * MAX_ORDERS_WAITING).for_each(|_| mirror.mute(&person));
+        let waiting = &mirror.waiting[&person];
+        assert_eq!(waiting.orders.max_capacity(), MAX_ORDERS_WAITING);
+        assert!(matches!(waiting.standing, Some(Order::Deny { .. })));
+    }
 
     #[test]
     fn only_an_order_that_makes_an_older_one_pointless_overtakes_it() {
-        let allow = Order::Allow { ticket: 1 };
+        let decided_at = DecidedAt(0);
+        let (deny, remove) = (Order::Deny { decided_at }, Order::Remove { decided_at });
+        let allow = Order::Allow { ticket: 1, decided_at };
         for (older, newer, overtaken) in [
-            (allow, Order::Deny, true),
-            (allow, Order::Remove, true),
+            (allow, deny, true),
+            (allow, remove, true),
             (allow, Order::Mute, false),
-            (Order::Deny, allow, true),
-            (Order::Mute, Order::Deny, true),
+            (deny, allow, true),
+            (Order::Mute, deny, true),
             (Order::Mute, Order::Mute, false),
-            (Order::Remove, allow, false),
+            (remove, allow, false),
         ] {
             assert_eq!(older.is_overtaken_by(newer), overtaken, "{older:?} by {newer:?}");
         }

@@ -1,23 +1,38 @@
-//! LiveKit's RoomService over HTTP: the four calls a house makes and the two it asks with.
+//! LiveKit's RoomService, over HTTP or inside this program: the five calls a house makes and the two it asks with.
 //!
 //! The wire is Twirp with protobuf bodies: `POST /twirp/livekit.RoomService/<Method>`; an error is a JSON object
 //! with `code` and `msg` (<https://twitchtv.github.io/twirp/docs/spec_v7.html>).
 
 use std::{sync::Arc, time::Duration};
 
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{Request, StatusCode, header},
+};
 use livekit_protocol as lk;
 use prost::Message;
 use serambi_protocol::{PersonId, RoomId};
+use tower::ServiceExt;
 
-use super::keys::{Keys, Standing};
+use super::{
+    embedded::Embedded,
+    keys::{Keys, Standing},
+    pass_order::DecidedAt,
+};
 use crate::error::HouseError;
 
 /// One call, connecting included. A media server on the other side of the world answers in a tenth of that.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// An unused connection is closed before the other side does (our own after 30 s), so no call meets a closed door.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
+/// An empty media room stays until its house ends it; if the house cannot, for so long.
+pub(super) const EMPTY_ROOM_SECONDS: u32 = 24 * 60 * 60;
 /// The longest answer that is read, in bytes: a list of some thousand people.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// How bodies are written.
+const PROTOBUF: &str = "application/protobuf";
 
 /// Why a call did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +55,23 @@ struct TwirpError {
     msg: String,
 }
 
+/// The way to a media server.
+#[derive(Clone, Debug)]
+enum Route {
+    Http {
+        client: reqwest::Client,
+        /// Without a slash at the end.
+        base: String,
+    },
+    /// The same requests, handed to the server inside this program: somebody can be removed also when no further file
+    /// or socket can be opened.
+    Embedded { server: Embedded, router: Router },
+}
+
 /// Calls one media server.
 #[derive(Clone, Debug)]
 pub struct RoomService {
-    http: reqwest::Client,
-    /// Without a slash at the end.
-    base: String,
+    route: Route,
     keys: Keys,
 }
 
@@ -64,21 +90,62 @@ impl RoomService {
             .map_err(|error| wrong(&error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let http = reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .use_preconfigured_tls(tls)
             .no_proxy()
             .timeout(CALL_LIMIT)
             .pool_idle_timeout(IDLE_LIMIT)
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), keys })
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { route: Route::Http { client, base }, keys })
     }
 
-    /// Changes what a person may do. The whole record is replaced, so every field is said.
+    /// A client for the server inside this program.
+    pub fn embedded(server: Embedded, keys: Keys) -> Self {
+        let router = server.router();
+        Self { route: Route::Embedded { server, router }, keys }
+    }
+
+    /// The server, if it is part of this program.
+    pub fn embedded_server(&self) -> Option<&Embedded> {
+        match &self.route {
+            Route::Http { .. } => None,
+            Route::Embedded { server, .. } => Some(server),
+        }
+    }
+
+    /// What orders a decision about a person against their passes.
+    pub fn decide(&self, person: &PersonId) -> DecidedAt {
+        self.keys.decide(person)
+    }
+
+    /// Creates a media room, or finds it.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn set_standing(&self, room: &RoomId, person: &PersonId, standing: Standing) -> Result<(), CallError> {
+    pub async fn create_room(&self, room: &RoomId) -> Result<(), CallError> {
+        let request = lk::CreateRoomRequest {
+            name: room.to_string(),
+            empty_timeout: EMPTY_ROOM_SECONDS,
+            departure_timeout: EMPTY_ROOM_SECONDS,
+            ..lk::CreateRoomRequest::default()
+        };
+        self.call::<lk::Room>("CreateRoom", room, None, &request).await.map(drop)
+    }
+
+    /// Changes what a person may do, and what their passes of before `decided_at` are worth. The whole record is
+    /// replaced, so every field is said.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn set_standing(
+        &self,
+        room: &RoomId,
+        person: &PersonId,
+        standing: Standing,
+        decided_at: DecidedAt,
+    ) -> Result<(), CallError> {
         let permission = lk::ParticipantPermission {
             can_subscribe: true,
             can_publish: standing.may_publish,
@@ -93,7 +160,7 @@ impl RoomService {
             permission: Some(permission),
             ..lk::UpdateParticipantRequest::default()
         };
-        self.call::<lk::ParticipantInfo>("UpdateParticipant", room, &request).await.map(drop)
+        self.call::<lk::ParticipantInfo>("UpdateParticipant", room, Some(decided_at), &request).await.map(drop)
     }
 
     /// Mutes every track a person publishes.
@@ -101,7 +168,7 @@ impl RoomService {
     /// # Errors
     /// [`CallError`].
     pub async fn mute(&self, room: &RoomId, person: &PersonId) -> Result<(), CallError> {
-        let who: lk::ParticipantInfo = self.call("GetParticipant", room, &identity(room, person)).await?;
+        let who: lk::ParticipantInfo = self.call("GetParticipant", room, None, &identity(room, person)).await?;
         for track in who.tracks.into_iter().filter(|track| !track.muted) {
             let request = lk::MuteRoomTrackRequest {
                 room: room.to_string(),
@@ -109,17 +176,20 @@ impl RoomService {
                 track_sid: track.sid,
                 muted: true,
             };
-            self.call::<lk::MuteRoomTrackResponse>("MutePublishedTrack", room, &request).await?;
+            self.call::<lk::MuteRoomTrackResponse>("MutePublishedTrack", room, None, &request).await?;
         }
         Ok(())
     }
 
-    /// Puts a person out of the media room.
+    /// Puts a person out of the media room, and voids their passes of before `decided_at`. (A stock LiveKit server
+    /// takes those again; the reconciler puts their owner out again.)
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn remove(&self, room: &RoomId, person: &PersonId) -> Result<(), CallError> {
-        self.call::<lk::RemoveParticipantResponse>("RemoveParticipant", room, &identity(room, person)).await.map(drop)
+    pub async fn remove(&self, room: &RoomId, person: &PersonId, decided_at: DecidedAt) -> Result<(), CallError> {
+        let request = lk::RoomParticipantIdentity { revoke_token_ts: decided_at.0, ..identity(room, person) };
+        let removed = self.call::<lk::RemoveParticipantResponse>("RemoveParticipant", room, Some(decided_at), &request);
+        removed.await.map(drop)
     }
 
     /// Ends a media room for everybody.
@@ -128,7 +198,7 @@ impl RoomService {
     /// [`CallError`].
     pub async fn delete_room(&self, room: &RoomId) -> Result<(), CallError> {
         let request = lk::DeleteRoomRequest { room: room.to_string() };
-        self.call::<lk::DeleteRoomResponse>("DeleteRoom", room, &request).await.map(drop)
+        self.call::<lk::DeleteRoomResponse>("DeleteRoom", room, None, &request).await.map(drop)
     }
 
     /// Who is in a media room.
@@ -137,7 +207,7 @@ impl RoomService {
     /// [`CallError`].
     pub async fn list(&self, room: &RoomId) -> Result<Vec<lk::ParticipantInfo>, CallError> {
         let request = lk::ListParticipantsRequest { room: room.to_string() };
-        let answer: lk::ListParticipantsResponse = self.call("ListParticipants", room, &request).await?;
+        let answer: lk::ListParticipantsResponse = self.call("ListParticipants", room, None, &request).await?;
         Ok(answer.participants)
     }
 
@@ -145,27 +215,54 @@ impl RoomService {
         &self,
         method: &str,
         room: &RoomId,
+        decided_at: Option<DecidedAt>,
         request: &impl Message,
     ) -> Result<A, CallError> {
-        let no_answer = |error: reqwest::Error| CallError::NoAnswer(error.without_url().to_string());
-        let token = self.keys.own(room).map_err(|error| CallError::Refused(error.to_string()))?;
-        let response = self
-            .http
-            .post(format!("{}/twirp/livekit.RoomService/{method}", self.base))
-            .bearer_auth(token)
-            .header(reqwest::header::CONTENT_TYPE, "application/protobuf")
-            .body(request.encode_to_vec())
-            .send()
-            .await
-            .map_err(no_answer)?;
-        let status = response.status();
-        let body = read_limited(response).await?;
+        let token = self.keys.own(room, decided_at).map_err(|error| CallError::Refused(error.to_string()))?;
+        let path = format!("/twirp/livekit.RoomService/{method}");
+        let body = request.encode_to_vec();
+        let (status, body) = match &self.route {
+            Route::Http { client, base } => post(client, format!("{base}{path}"), &token, body).await?,
+            Route::Embedded { router, .. } => hand_over(router.clone(), &path, &token, body).await?,
+        };
         if status.is_success() {
-            A::decode(body.as_slice()).map_err(|error| CallError::NoAnswer(error.to_string()))
+            A::decode(body.as_ref()).map_err(|error| CallError::NoAnswer(error.to_string()))
         } else {
             Err(read_error(status, &body))
         }
     }
+}
+
+async fn post(
+    client: &reqwest::Client,
+    url: String,
+    token: &str,
+    body: Vec<u8>,
+) -> Result<(StatusCode, Bytes), CallError> {
+    let no_answer = |error: reqwest::Error| CallError::NoAnswer(error.without_url().to_string());
+    let request = client.post(url).bearer_auth(token).header(header::CONTENT_TYPE, PROTOBUF).body(body);
+    let response = request.send().await.map_err(no_answer)?;
+    let status = response.status();
+    Ok((status, read_limited(response).await?))
+}
+
+async fn hand_over(router: Router, path: &str, token: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), CallError> {
+    let request = Request::post(path)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, PROTOBUF)
+        .body(Body::from(body))
+        .map_err(|error| CallError::Refused(error.to_string()))?;
+    let answered = async {
+        let response = match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, ANSWER_BYTES).await;
+        body.map(|body| (head.status, body)).map_err(|error| CallError::NoAnswer(error.to_string()))
+    };
+    let answered = tokio::time::timeout(CALL_LIMIT, answered).await;
+    answered.map_err(|_| CallError::NoAnswer("the media server inside this program is too slow".into()))?
 }
 
 fn identity(room: &RoomId, person: &PersonId) -> lk::RoomParticipantIdentity {
@@ -176,7 +273,7 @@ fn identity(room: &RoomId, person: &PersonId) -> lk::RoomParticipantIdentity {
     }
 }
 
-async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
+async fn read_limited(mut response: reqwest::Response) -> Result<Bytes, CallError> {
     let no_answer = |error: reqwest::Error| CallError::NoAnswer(error.without_url().to_string());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
@@ -185,10 +282,10 @@ async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, CallEr
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(body.into())
 }
 
-fn read_error(status: reqwest::StatusCode, body: &[u8]) -> CallError {
+fn read_error(status: StatusCode, body: &[u8]) -> CallError {
     let error: Option<TwirpError> = serde_json::from_slice(body).ok();
     let detail = error.as_ref().map_or_else(|| status.to_string(), |error| format!("{}: {}", error.code, error.msg));
     match error.map(|error| error.code).as_deref() {
@@ -203,7 +300,6 @@ fn read_error(status: reqwest::StatusCode, body: &[u8]) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::StatusCode;
 
     #[test]
     fn what_is_missing_what_is_refused_and_what_may_work_next_time_are_told_apart() {

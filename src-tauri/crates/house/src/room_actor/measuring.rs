@@ -67,7 +67,7 @@ impl RoomActor {
                 let (clock, reports) = (self.shared.clock.clone(), self.report_sender.clone());
                 self.shared.farewells.spawn(async move {
                     let marks = embedded.find_passages(&id, marks, &clock).await;
-                    if reports.send(Report::Passed { room: id, marks }).is_err() {
+                    if reports.send(Report::Passed { room: id, marks }).await.is_err() {
                         tracing::debug!(room = %id, "a room that is over has nobody to tell");
                     }
                 });

@@ -42,6 +42,8 @@ struct Inside {
     listed: Mutex<Vec<lk::ParticipantInfo>>,
     /// Errors to answer changes with, before it all works.
     errors: Mutex<VecDeque<&'static str>>,
+    /// Passes issued until then are void, by the last removal.
+    revoked_until: Mutex<i64>,
     /// One permit lets one `UpdateParticipant` through.
     gate: Semaphore,
 }
@@ -58,6 +60,7 @@ impl FakeMedia {
             calls: watch::Sender::default(),
             listed: Mutex::default(),
             errors: Mutex::default(),
+            revoked_until: Mutex::default(),
             gate: Semaphore::new(1_000),
         });
         let router = Router::new().route("/twirp/livekit.RoomService/{method}", post(serve)).with_state(inside.clone());
@@ -78,6 +81,10 @@ impl FakeMedia {
 
     pub fn calls(&self) -> Vec<Call> {
         self.inside.calls.borrow().clone()
+    }
+
+    pub fn revoked_until(&self) -> i64 {
+        *self.inside.revoked_until.lock().unwrap()
     }
 
     pub fn fail_with(&self, errors: &[&'static str]) {
@@ -118,7 +125,7 @@ async fn serve(
     let token = headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let claims = TokenVerifier::with_api_key(KEY, SECRET).verify(token).unwrap();
     assert!(claims.video.room_admin && claims.video.room_create && !claims.video.room_join);
-    let is_change = !method.starts_with("List") && !method.starts_with("Get");
+    let is_change = !method.starts_with("List") && !method.starts_with("Get") && method != "CreateRoom";
     if let Some(code) = is_change.then(|| inside.errors.lock().unwrap().pop_front()).flatten() {
         return refuse(code);
     }
@@ -152,6 +159,7 @@ async fn serve(
         }
         "RemoveParticipant" => {
             let asked = lk::RoomParticipantIdentity::decode(body).unwrap();
+            *inside.revoked_until.lock().unwrap() = asked.revoke_token_ts;
             note(Call::Remove { identity: asked.identity });
             answer(&lk::RemoveParticipantResponse::default())
         }
@@ -159,6 +167,7 @@ async fn serve(
             note(Call::Delete { room: lk::DeleteRoomRequest::decode(body).unwrap().room });
             answer(&lk::DeleteRoomResponse::default())
         }
+        "CreateRoom" => answer(&lk::Room::default()),
         "ListParticipants" => {
             let participants = inside.listed.lock().unwrap().clone();
             answer(&lk::ListParticipantsResponse { participants })

@@ -10,7 +10,10 @@ use serambi_protocol::{
     api::{ChannelTell, MediaGrant},
 };
 use tokio::net::TcpStream;
-use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, Message},
+};
 
 use crate::{
     fake_media::{Call, FakeMedia, KEY, SECRET},
@@ -273,6 +276,98 @@ async fn with_the_embedded_server_an_invited_listener_may_publish_at_once_and_no
     media.hears(|message| matches!(message, signal_response::Message::Leave(_)).then_some(())).await;
 }
 
+/// The HTTP status with which the media server refuses a pass, and what it says; none if it takes it.
+async fn refusal(house: &TestHouse, token: &str) -> Option<(u16, String)> {
+    let stream = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
+    let url = format!("ws://127.0.0.1:{}/rtc?protocol=15&access_token={token}", house.house.port());
+    match tokio_tungstenite::client_async(url, stream).await {
+        Ok(_) => None,
+        Err(tungstenite::Error::Http(response)) => {
+            let text = response.body().clone().unwrap_or_default();
+            Some((response.status().as_u16(), String::from_utf8(text).unwrap()))
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Check 31. Whoever kept a pass once heard on: admitted seven times of seven, with the pass of the house and with each
+/// one that the media server renewed.
+#[tokio::test]
+async fn somebody_who_was_removed_is_refused_with_every_pass_they_ever_had() {
+    let house = TestHouse::open().await;
+    let mut sari = house.visitor("Sari").await.open_room("").await;
+    let mut wei = house.visitor("Wei").await.enter(&sari.room).await;
+    sari.brings_on_stage(&mut wei).await;
+    let (used, kept) = (fresh_grant(&wei).await, fresh_grant(&wei).await);
+    let mut media = Signalling::open(&house, &used).await;
+    let renewed = media
+        .hears(|message| match message {
+            signal_response::Message::RefreshToken(token) => Some(token),
+            _ => None,
+        })
+        .await;
+    sari.does(Command::Remove { person: wei.id(), block: false }).await;
+    media.hears(|message| matches!(message, signal_response::Message::Leave(_)).then_some(())).await;
+    for token in [&used.token, &kept.token, &renewed] {
+        assert_eq!(refusal(&house, token).await, Some((401, "token has been revoked".into())));
+    }
+    assert_eq!(refusal(&house, &fresh_grant(&sari).await.token).await, None, "others come in as before");
+}
+
+/// Within one second the time of a pass does not tell which came first, the pass or the leaving.
+#[tokio::test]
+async fn somebody_who_leaves_and_comes_back_at_once_is_let_in_each_time() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await.open_room("").await;
+    let wei = house.visitor("Wei").await;
+    let mut joined = wei.join(&sari.room).await.unwrap();
+    for _ in 0..5 {
+        let mut media = Signalling::open(&house, &joined.media).await;
+        media.joined().await;
+        wei.wish(&sari.room, Command::Leave).await.unwrap();
+        media.hears(|message| matches!(message, signal_response::Message::Leave(_)).then_some(())).await;
+        let earlier = joined.media;
+        joined = wei.join(&sari.room).await.unwrap();
+        assert_eq!(refusal(&house, &earlier.token).await.map(|(status, _)| status), Some(401));
+        assert_eq!(refusal(&house, &joined.media.token).await, None);
+    }
+}
+
+/// Check 32. The media server once made a room of any pass, and two former guests talked on over the host's upload.
+#[tokio::test]
+async fn an_ended_room_comes_to_life_for_nobody_who_was_in_it() {
+    let house = TestHouse::open().await;
+    let sari = house.visitor("Sari").await.open_room("").await;
+    let wei = house.visitor("Wei").await.enter(&sari.room).await;
+    let (host, guest) = (fresh_grant(&sari).await, fresh_grant(&wei).await);
+    let mut media = Signalling::open(&house, &host).await;
+    sari.does(Command::EndRoom).await;
+    media.hears(|message| matches!(message, signal_response::Message::Leave(_)).then_some(())).await;
+    for token in [&host.token, &guest.token] {
+        assert_eq!(refusal(&house, token).await, Some((404, "requested room does not exist".into())));
+    }
+}
+
+#[tokio::test]
+async fn the_first_person_finds_the_media_room_at_once() {
+    let house = TestHouse::open().await;
+    for _ in 0..20 {
+        let joined = house.visitor("Sari").await.start("").await;
+        assert_eq!(refusal(&house, &joined.media.token).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_tells_the_media_server_which_passes_are_void() {
+    let (house, media) = with_fake().await;
+    let sari = house.visitor("Sari").await.open_room("").await;
+    let wei = house.visitor("Wei").await.enter(&sari.room).await;
+    let pass = claims(&fresh_grant(&wei).await);
+    sari.does(Command::Remove { person: wei.id(), block: false }).await;
+    media.is_asked("to remove Wei", &Call::Remove { identity: wei.id().to_string() }).await;
+    assert!(media.revoked_until() >= i64::try_from(pass.nbf).unwrap());
+}
+
 #[tokio::test]
 async fn a_token_of_another_house_opens_no_media_here() {
     let (house, other) = (TestHouse::open().await, TestHouse::open().await);
@@ -280,5 +375,5 @@ async fn a_token_of_another_house_opens_no_media_here() {
     let stream = TcpStream::connect(("127.0.0.1", house.house.port())).await.unwrap();
     let url = format!("ws://127.0.0.1:{}/rtc?protocol=15&access_token={}", house.house.port(), grant.token);
     let refused = tokio_tungstenite::client_async(url, stream).await.err().unwrap();
-    assert!(matches!(refused, tokio_tungstenite::tungstenite::Error::Http(response) if response.status() == 401));
+    assert!(matches!(refused, tungstenite::Error::Http(response) if response.status() == 401));
 }
