@@ -35,6 +35,40 @@ fn media_of_a_guest(link: &str) -> (String, String) {
     (format!("ws://{}", link.house.addresses[0]), joined.media.token)
 }
 
+/// Runs the SDK as a listener; what it says about itself is in the file.
+fn listen_with_the_sdk(output: &Path, name: &str, url: &str, token: &str, seconds: u32) -> (Program, PathBuf) {
+    let mut command = strangers::hear(url, token, &output.join(format!("{name}.wav")), seconds).unwrap();
+    let said = output.join(format!("{name}.jsonl"));
+    let stdout = Stdio::from(std::fs::File::create(&said).unwrap());
+    command.env("PYTHONUNBUFFERED", "1");
+    (Program::start(&command, stdout, &output.join(format!("{name}.log"))).unwrap(), said)
+}
+
+/// Check 31: somebody who was removed once went straight to the media server with the pass they had, and heard on.
+#[test]
+fn the_python_sdk_does_not_come_back_with_the_pass_of_somebody_who_was_removed() {
+    let output = places::fresh_output("python-removed").unwrap();
+    let sound = SoundServer::start(&output).unwrap();
+    let card = sound.add_card("sari").unwrap();
+    let arguments = ["host", "--listen", "127.0.0.1", "--title", "Out", "--do", "20s remove Ular", "--for", "120"];
+    let mut host = Peer::start("Sari", &card, &arguments, &output).unwrap();
+    let link = host.event("link", LIMIT).unwrap()["link"].as_str().unwrap().to_owned();
+    let (url, token) = media_of_a_guest(&link);
+
+    let (inside, said) = listen_with_the_sdk(&output, "inside", &url, &token, 60);
+    let tells = |event: &str| {
+        let text = std::fs::read_to_string(&said).unwrap_or_default();
+        text.contains(&format!("\"event\": \"{event}\"")).then_some(())
+    };
+    for event in ["connected", "disconnected"] {
+        let told = || Ok(tells(event));
+        wait::until(event, LIMIT, told, || std::fs::read_to_string(&said).unwrap_or_default()).unwrap();
+    }
+    drop(inside);
+    let (mut again, _) = listen_with_the_sdk(&output, "again", &url, &token, 5);
+    assert!(!again.wait(LIMIT).unwrap().success(), "let in again");
+}
+
 /// Somebody hosts with this microphone and says what is in `wav` while the SDK listens; what it heard is in the file returned.
 fn heard_by_the_sdk(output: &Path, card: &Card, mode: &str, wav: &Path) -> PathBuf {
     let arguments = [
@@ -47,11 +81,7 @@ fn heard_by_the_sdk(output: &Path, card: &Card, mode: &str, wav: &Path) -> PathB
 
     let (url, token) = media_of_a_guest(&link);
     let heard = output.join("heard.wav");
-    let mut command = strangers::hear(&url, &token, &heard, LISTENING_SECONDS).unwrap();
-    let said = output.join("python.jsonl");
-    let stdout = Stdio::from(std::fs::File::create(&said).unwrap());
-    command.env("PYTHONUNBUFFERED", "1");
-    let mut listener = Program::start(&command, stdout, &output.join("python.log")).unwrap();
+    let (mut listener, said) = listen_with_the_sdk(output, "heard", &url, &token, LISTENING_SECONDS);
     let tells = |event: &str| {
         let text = std::fs::read_to_string(&said).unwrap_or_default();
         text.contains(&format!("\"event\": \"{event}\"")).then_some(())
