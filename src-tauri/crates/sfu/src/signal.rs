@@ -183,7 +183,9 @@ async fn converse<E>(
                 messages = 0;
                 true
             }
-            _ = pings.tick() => heard.elapsed() < MAX_SILENCE && send(&mut sender, Frame::Ping(Default::default())).await,
+            _ = pings.tick() => {
+                heard.elapsed() < MAX_SILENCE && send(&mut sender, Frame::Ping(Default::default())).await
+            }
         };
         if !going_on {
             break;

@@ -114,8 +114,8 @@ impl VoiceOut {
 
 async fn write_voice(mut items: mpsc::UnboundedReceiver<Item>, gate: Arc<Gate>) {
     let mut outlet: Option<Outlet> = None;
-    // RFC 3550 section 5.1: both start at random. Below 2^15 (RFC 3711 section 3.3.1): if the first packets are lost and
-    // the number wraps, the receiver guesses a wrong rollover count and decrypts nothing.
+    // RFC 3550 section 5.1: both start at random. Below 2^15 (RFC 3711 section 3.3.1): if the first packets are lost
+    // and the number wraps, the receiver guesses a wrong rollover count and decrypts nothing.
     let mut sequence: u16 = rand::random_range(0..(1 << 15) - 1);
     let first_timestamp: u32 = rand::random();
     while let Some(item) = items.recv().await {

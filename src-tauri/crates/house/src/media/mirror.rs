@@ -209,7 +209,7 @@ impl Mirror {
                     return;
                 }
                 Err(mpsc::error::TrySendError::Full(_)) => {
-                    tracing::warn!(room = %self.room, person = person.short(), "too many orders wait: the last ones go on");
+                    tracing::warn!(room = %self.room, person = person.short(), "too many orders wait");
                     waiting.worker.abort();
                     earlier = waiting.standing;
                 }
