@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    bindings,
+    bindings, cargo_deny,
     failure::Failure,
     lock_file, machine_path, npm,
-    packages::{Purpose, succeeds},
+    packages::Purpose,
     run::cargo,
     setup::{self, Consent, require_toolchain_parts},
     step::Steps,
@@ -32,7 +32,7 @@ pub fn sources(steps: &mut Steps) -> Result<(), Failure> {
     )?;
     steps.command("UI types", &mut npm::npm(&["run", "--silent", "check"]))?;
     steps.command("UI lints", &mut npm::npm(&["run", "--silent", "lint"]))?;
-    licences_and_advisories(steps)
+    cargo_deny::check(steps)
 }
 
 /// The TypeScript that is generated from Rust must be what is committed.
@@ -73,13 +73,4 @@ fn git_files() -> Result<Vec<PathBuf>, String> {
     }
     let names = String::from_utf8_lossy(&output.stdout);
     Ok(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
-}
-
-fn licences_and_advisories(steps: &mut Steps) -> Result<(), Failure> {
-    if !succeeds("cargo", &["deny", "--version"]) {
-        steps.skip("licences", "cargo-deny is not installed");
-        return Ok(());
-    }
-    // Advisories need a database from the network: `cargo deny check advisories` where there is one.
-    steps.command("licences", &mut cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]))
 }

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod bundle;
+mod cargo_deny;
 mod check;
 mod deb;
 mod dev;
@@ -33,7 +34,8 @@ cargo xtask COMMAND
   setup [--yes] [--tests]  find out what this machine lacks, and install it (Debian, Ubuntu) or say what to install
   run [-- ARGUMENTS]       build what changed and open the window; ARGUMENTS go to the app
   dev [-- ARGUMENTS]       the same with pages that reload while you edit them
-  check                    formatting, lints, generated files, lock files
+  check                    formatting, lints, generated files, lock files, licences
+  advisories               known vulnerabilities in what we depend on; fetches RustSec's database from GitHub
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
   bundle                   make a package to install
@@ -75,6 +77,7 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
             let flags = allow(&["--quick", "--yes"])?;
             test::run(steps, !flags.contains(&"--quick"), Consent::given(flags.contains(&"--yes")))
         }
+        "advisories" => allow(&[]).and_then(|_| cargo_deny::advisories(steps)),
         "bindings" => allow(&[]).and_then(|_| bindings::run(steps)),
         "bundle" => allow(&[]).and_then(|_| bundle::run(steps)),
         "measure" => measure::run(steps, flags),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    cargo_deny,
     failure::Failure,
     machine::{System, this_system},
     npm,
@@ -34,7 +35,11 @@ impl Consent {
 pub fn run(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), Failure> {
     install_packages(steps, purpose, consent)?;
     npm::require_node()?;
-    npm::install_dependencies(steps)
+    npm::install_dependencies(steps)?;
+    match purpose {
+        Purpose::Run => Ok(()),
+        Purpose::Test | Purpose::Measure => cargo_deny::install(steps),
+    }
 }
 
 fn install_packages(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), Failure> {
