@@ -1,5 +1,6 @@
-//! The .deb: laid out by hand and packed by dpkg-deb. `dpkg-shlibdeps` reads from the programs themselves which
-//! libraries they need, in which versions, so the dependencies cannot be out of date.
+//! The .deb: laid out here and nowhere else (`bundle` in tauri.conf.json names the window's icons only), and packed by
+//! dpkg-deb. `dpkg-shlibdeps` reads from the programs which libraries they need, in which versions, so the dependencies
+//! cannot be out of date.
 
 use std::{
     fs, io,
