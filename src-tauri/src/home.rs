@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serambi_call::Onlooker;
-use serambi_house::discovery::{self, Browser, FoundHouse, Sighting};
+use serambi_discovery::{Browser, FoundHouse, Sighting};
 use serambi_protocol::{
     Code, Refusal,
     api::{HouseInfo, RoomCard},
@@ -107,11 +107,11 @@ impl Home {
     }
 
     fn start_browsing(&self, listen: IpAddr) -> Option<Browser> {
-        match discovery::browse(listen) {
+        match serambi_discovery::browse(listen) {
             Ok(browser) => Some(browser),
             Err(error) => {
                 tracing::warn!(%error, "this network cannot be searched for houses");
-                lock(&self.shared.view).discovery_problem = Some(Code::Internal);
+                lock(&self.shared.view).discovery_problem = Some(error.code());
                 None
             }
         }

@@ -36,9 +36,6 @@ pub enum HouseError {
     /// The media server does not start.
     #[error("the media server: {0}")]
     Media(String),
-    /// The local network cannot be asked or told.
-    #[error("finding houses: {0}")]
-    Discovery(String),
     /// The system refuses something that should always work.
     #[error("{0}")]
     System(String),
@@ -53,7 +50,7 @@ impl HouseError {
             Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
             Self::InUse => Code::ProfileInUse,
             Self::Media(_) => Code::MediaFailed,
-            Self::Listen { .. } | Self::Discovery(_) | Self::System(_) => Code::Internal,
+            Self::Listen { .. } | Self::System(_) => Code::Internal,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
+use serambi_discovery::Announcement;
 use serambi_protocol::{
     PersonId,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -26,7 +27,6 @@ use crate::{
     authenticator::Authenticator,
     certificate::Certificate,
     clock::Clock,
-    discovery::Announcement,
     error::HouseError,
     listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
     media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},

@@ -1,4 +1,4 @@
-//! The server of a house: identity, rooms, tokens, storage, discovery, HTTP and WebSocket.
+//! The server of a house: identity, rooms, tokens, storage, HTTP and WebSocket.
 //!
 //! ```text
 //! TCP ─► listener ─► api ─► registry ─► room actors ─► room (rules)
@@ -14,7 +14,6 @@ mod authenticator;
 mod capture_marks;
 mod certificate;
 mod clock;
-pub mod discovery;
 mod ephemeral;
 mod error;
 mod house;

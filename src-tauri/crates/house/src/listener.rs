@@ -111,11 +111,6 @@ impl Listener {
         Self { tls, router, connections, origins, stop, cut }
     }
 
-    /// The same with a limit of its own: for the house's requests to itself, which must not wait for anybody else's.
-    pub fn with_connections(&self, connections: ConnectionLimiter) -> Self {
-        Self { connections, ..self.clone() }
-    }
-
     /// Serves everybody who connects to `socket` until the house closes; ends with the last connection.
     pub async fn serve(self, socket: TcpListener) {
         let tasks = TaskTracker::new();

@@ -60,11 +60,6 @@ impl ConnectionLimiter {
         Self::with_limits(max_files.saturating_sub(kept).clamp(1, MAX_IN_ALL), refusals)
     }
 
-    /// For the socket on which the house talks to its own media server.
-    pub fn for_own_requests(max_files: usize) -> Self {
-        Self::with_limits(max_own_requests(max_files), 1)
-    }
-
     fn with_limits(max_in_all: usize, refusals: usize) -> Self {
         Self { counts: Arc::default(), max_in_all, refusals: Arc::new(Semaphore::new(refusals)) }
     }

@@ -2,10 +2,8 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use serambi_house::{
-    House, HouseConfig,
-    discovery::{self, FoundHouse, Sighting},
-};
+use serambi_discovery::{FoundHouse, Sighting};
+use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Code, Link, api::HouseInfo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -72,7 +70,7 @@ async fn a_broken_file_and_a_bad_name_say_what_they_are() {
 #[tokio::test]
 async fn a_discoverable_house_is_seen_with_its_address_and_not_after_it_closed() {
     let house = TestHouse::open_with(|config| HouseConfig { discoverable: true, ..config }).await;
-    let mut browser = discovery::browse(Ipv4Addr::LOCALHOST.into()).unwrap();
+    let mut browser = serambi_discovery::browse(Ipv4Addr::LOCALHOST.into()).unwrap();
     let (address, pin) = (house.house.address(), house.house.pin());
     let here = Sighting::Here(FoundHouse { name: "Teras".into(), address });
     let mut sees = async |wanted: Sighting| while browser.next().await.unwrap() != wanted {};

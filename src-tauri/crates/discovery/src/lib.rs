@@ -1,26 +1,47 @@
-//! Houses on the local network: announcing one's own, and seeing the others come and go (mDNS, RFC 6762 and 6763).
+//! Houses on the local network: announcing one's own, and browsing for others (mDNS, RFC 6762 and 6763).
 //!
-//! A house that listens on a loopback address is announced on the loopback interface only; the same for browsing.
+//! A house that listens on a loopback address is announced on the loopback interface only; browsing likewise.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use serambi_protocol::{
+    Code,
     limits::MDNS_SERVICE,
     link::{HouseAddress, Pin},
     name::read_name,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
-
-use crate::error::HouseError;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 /// The version of what is announced.
 const VERSION: &str = "1";
 /// A TXT entry, key included, has at most 255 bytes (RFC 6763 section 6.1).
 const NAME_BYTES: usize = 240;
-/// How long saying goodbye may take.
-const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+/// The limit of an announcement's goodbye.
+const MAX_GOODBYE: Duration = Duration::from_secs(1);
+/// Sightings that wait for a browser's owner; the daemon is slowed down beyond.
+const MAX_WAITING_SIGHTINGS: usize = 64;
+/// Houses of one network that are shown.
+const MAX_KNOWN_HOUSES: usize = 256;
+/// Addresses of one house that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// The local network cannot be searched or told.
+#[derive(Debug, thiserror::Error)]
+#[error("finding houses: {0}")]
+pub struct DiscoveryError(#[from] mdns_sd::Error);
+
+impl DiscoveryError {
+    /// The stable code, to match on and to translate.
+    pub fn code(&self) -> Code {
+        Code::Internal
+    }
+}
 
 /// A house that announces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +61,15 @@ pub enum Sighting {
     Gone(Pin),
 }
 
-/// Looks for houses until it is dropped.
+/// A search of the local network, ended by dropping it.
 pub struct Browser {
     daemon: ServiceDaemon,
     sightings: mpsc::Receiver<Sighting>,
+    reading: JoinHandle<()>,
 }
 
 impl Browser {
-    /// The next thing that is seen. Nothing: looking is no longer possible.
+    /// The next thing that is seen. None: browsing is no longer possible.
     pub async fn next(&mut self) -> Option<Sighting> {
         self.sightings.recv().await
     }
@@ -55,8 +77,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        self.reading.abort();
         if let Err(error) = self.daemon.shutdown() {
-            tracing::debug!(%error, "looking for houses did not end well");
+            tracing::debug!(%error, "the search of the network did not end well");
         }
     }
 }
@@ -65,20 +88,20 @@ impl Drop for Browser {
 ///
 /// # Errors
 /// `internal` if the system does not let us.
-pub fn browse(listen: IpAddr) -> Result<Browser, HouseError> {
+pub fn browse(listen: IpAddr) -> Result<Browser, DiscoveryError> {
     let daemon = daemon_on(listen)?;
-    let events = daemon.browse(MDNS_SERVICE).map_err(wrong)?;
-    let (found, sightings) = mpsc::channel(64);
-    tokio::spawn(async move {
-        let mut known: Vec<(String, Pin)> = Vec::new();
+    let events = daemon.browse(MDNS_SERVICE)?;
+    let (found, sightings) = mpsc::channel(MAX_WAITING_SIGHTINGS);
+    let reading = tokio::spawn(async move {
+        let mut known = KnownHouses::default();
         while let Ok(event) = events.recv_async().await {
-            let Some(sighting) = understand(event, &mut known) else { continue };
+            let Some(sighting) = known.sighting_of(event) else { continue };
             if found.send(sighting).await.is_err() {
                 return;
             }
         }
     });
-    Ok(Browser { daemon, sightings })
+    Ok(Browser { daemon, sightings, reading })
 }
 
 /// An announced house. Closing it says goodbye; dropping it is like pulling the plug.
@@ -92,16 +115,16 @@ impl Announcement {
     ///
     /// # Errors
     /// `internal` if the system does not let us.
-    pub fn new(listen: IpAddr, port: u16, name: &str, pin: &Pin) -> Result<Self, HouseError> {
+    pub fn new(listen: IpAddr, port: u16, name: &str, pin: &Pin) -> Result<Self, DiscoveryError> {
         let daemon = daemon_on(listen)?;
         let label = label(pin);
         let host = format!("{label}.local.");
         let text = [("pin", pin.as_str()), ("name", shorten(name)), ("v", VERSION)];
         let mut service = if listen.is_unspecified() {
             // The computer may change networks while the house is open.
-            ServiceInfo::new(MDNS_SERVICE, &label, &host, "", port, &text[..]).map_err(wrong)?.enable_addr_auto()
+            ServiceInfo::new(MDNS_SERVICE, &label, &host, "", port, &text[..])?.enable_addr_auto()
         } else {
-            ServiceInfo::new(MDNS_SERVICE, &label, &host, listen, port, &text[..]).map_err(wrong)?
+            ServiceInfo::new(MDNS_SERVICE, &label, &host, listen, port, &text[..])?
         };
         // The name is made of the fingerprint: nobody else has it, so there is nobody to ask.
         service.set_requires_probe(false);
@@ -109,7 +132,7 @@ impl Announcement {
             service.set_interfaces(vec![IfKind::Predicate(loopback_only())]);
         }
         let instance = service.get_fullname().to_owned();
-        daemon.register(service).map_err(wrong)?;
+        daemon.register(service)?;
         Ok(Self { daemon, instance })
     }
 
@@ -118,7 +141,7 @@ impl Announcement {
         match self.daemon.unregister(&self.instance) {
             Ok(done) => {
                 // A network that is gone takes no goodbye.
-                let _ = tokio::time::timeout(GOODBYE_LIMIT, done.recv_async()).await;
+                let _ = tokio::time::timeout(MAX_GOODBYE, done.recv_async()).await;
             }
             Err(error) => tracing::debug!(%error, "no goodbye could be said"),
         }
@@ -128,20 +151,16 @@ impl Announcement {
     }
 }
 
-fn wrong(error: mdns_sd::Error) -> HouseError {
-    HouseError::Discovery(error.to_string())
-}
-
 fn loopback_only() -> mdns_sd::IfPredicate {
     mdns_sd::IfPredicate::new(|interface| interface.is_loopback())
 }
 
-fn daemon_on(listen: IpAddr) -> Result<ServiceDaemon, HouseError> {
-    let daemon = ServiceDaemon::new().map_err(wrong)?;
+fn daemon_on(listen: IpAddr) -> Result<ServiceDaemon, DiscoveryError> {
+    let daemon = ServiceDaemon::new()?;
     if listen.is_loopback() {
         // Carried out in this order before anything is asked or announced.
-        daemon.disable_interface(IfKind::All).map_err(wrong)?;
-        daemon.enable_interface(IfKind::Predicate(loopback_only())).map_err(wrong)?;
+        daemon.disable_interface(IfKind::All)?;
+        daemon.enable_interface(IfKind::Predicate(loopback_only()))?;
     }
     Ok(daemon)
 }
@@ -157,23 +176,31 @@ fn shorten(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES)]
 }
 
-fn understand(event: ServiceEvent, known: &mut Vec<(String, Pin)>) -> Option<Sighting> {
-    match event {
-        ServiceEvent::ServiceResolved(service) => {
-            let house = read_house(&service)?;
-            known.retain(|(instance, _)| *instance != service.fullname);
-            known.push((service.fullname.clone(), house.address.pin.clone()));
-            Some(Sighting::Here(house))
+/// Houses that were sighted, by the name of their mDNS instance: a goodbye names nothing else.
+#[derive(Default)]
+struct KnownHouses(HashMap<String, Pin>);
+
+impl KnownHouses {
+    fn sighting_of(&mut self, event: ServiceEvent) -> Option<Sighting> {
+        match event {
+            ServiceEvent::ServiceResolved(service) => self.add(&service.fullname, read_house(&service)?),
+            ServiceEvent::ServiceRemoved(_, instance) => self.0.remove(&instance).map(Sighting::Gone),
+            _ => None,
         }
-        ServiceEvent::ServiceRemoved(_, instance) => {
-            let index = known.iter().position(|(known, _)| *known == instance)?;
-            Some(Sighting::Gone(known.swap_remove(index).1))
+    }
+
+    /// Anybody on the network can announce without end, so there is a limit.
+    fn add(&mut self, instance: &str, house: FoundHouse) -> Option<Sighting> {
+        if self.0.len() >= MAX_KNOWN_HOUSES && !self.0.contains_key(instance) {
+            tracing::warn!(houses = self.0.len(), "too many houses on this network; another is not shown");
+            return None;
         }
-        _ => None,
+        self.0.insert(instance.to_owned(), house.address.pin.clone());
+        Some(Sighting::Here(house))
     }
 }
 
-/// Anybody on the network can announce anything: what is not a house as we know it is not shown.
+/// The house behind a resolved service; none for anything that is not announced as this version does.
 fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
     if service.get_property_val_str("v") != Some(VERSION) {
         return None;
@@ -185,7 +212,9 @@ fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
     // IPv4 before IPv6, this computer last.
     ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6(), *ip));
     ips.dedup();
-    let addresses = crate::addresses::with_port(&ips, service.get_port());
+    ips.truncate(MAX_ADDRESSES);
+    let port = service.get_port();
+    let addresses: Vec<String> = ips.iter().map(|ip| SocketAddr::new(*ip, port).to_string()).collect();
     (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress { addresses, pin } })
 }
 
@@ -229,6 +258,25 @@ mod tests {
         assert_eq!(wait_for(&mut browser, ours).await, Some(expected));
         house.close().await;
         assert!(wait_for(&mut browser, |sighting| *sighting == Sighting::Gone(pin.clone())).await.is_some());
+    }
+
+    /// Anybody on the network could fill the memory of whoever looks at Home.
+    #[test]
+    fn a_network_that_announces_houses_without_end_is_not_believed_without_end() {
+        let mut known = KnownHouses::default();
+        let house = |pin: &Pin| {
+            let address = HouseAddress { addresses: vec!["192.0.2.1:7410".into()], pin: pin.clone() };
+            FoundHouse { name: "Teras".into(), address }
+        };
+        let pin = Pin::from_digest(&[1; 32]);
+        for number in 0..MAX_KNOWN_HOUSES {
+            assert!(known.add(&number.to_string(), house(&pin)).is_some(), "{number}");
+        }
+        assert_eq!(known.add("one too many", house(&pin)), None);
+        assert!(known.add("7", house(&pin)).is_some(), "a house that is known may change");
+        let gone = ServiceEvent::ServiceRemoved(MDNS_SERVICE.into(), "7".into());
+        assert_eq!(known.sighting_of(gone), Some(Sighting::Gone(pin.clone())));
+        assert!(known.add("one too many", house(&pin)).is_some());
     }
 
     #[test]
