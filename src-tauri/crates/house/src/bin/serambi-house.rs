@@ -8,7 +8,6 @@ use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
 };
-use tracing_subscriber::EnvFilter;
 
 const EXITS: &str = "\
 Exit codes:
@@ -20,7 +19,7 @@ Exit codes:
   5  another program has this house open
   6  the media server does not start
 
-The log goes to stderr; RUST_LOG chooses what is in it.";
+The log goes to stderr and to a file per day; SERAMBI_LOG, or else RUST_LOG, chooses what is in it.";
 
 /// A Serambi house: rooms for people who drop in.
 ///
@@ -31,6 +30,9 @@ struct Arguments {
     /// Where the house keeps its identity and its settings.
     #[arg(long, env = "SERAMBI_FOLDER", default_value = "serambi-house")]
     folder: PathBuf,
+    /// Where a log file per day is kept, seven of them; `logs` in the house's folder if not given.
+    #[arg(long, env = "SERAMBI_LOG_FOLDER")]
+    log_folder: Option<PathBuf>,
     /// The house's name.
     #[arg(long, env = "SERAMBI_NAME", default_value = "Serambi")]
     name: String,
@@ -138,8 +140,15 @@ fn exit_code(error: &HouseError) -> u8 {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,serambi=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let logs = arguments.log_folder.clone().unwrap_or_else(|| arguments.folder.join("logs"));
+    // Held to the end: dropping it completes the file.
+    let _log_file = match serambi_logging::start("serambi-house", Some(&logs)) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("serambi-house: {error}");
+            None
+        }
+    };
     match run(arguments.config()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
