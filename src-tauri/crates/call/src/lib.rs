@@ -33,7 +33,6 @@ pub use call_view::{CallEvent, CallStatistics, CallView, Connection, Levels, Mea
 pub use house_channel::{ChannelNews, HouseChannel};
 pub use house_client::HouseClient;
 pub use identity::Identity;
-pub use media::QUIET_LOG;
 pub use onlooker::Onlooker;
 pub use own_reception::VoiceReceived;
 pub use profile::{Profile, SavedHouse, Settings, Theme};

@@ -16,7 +16,7 @@
 //!
 //! It also warns about harmless things once per connection ("remote_addr is empty", "no candidate pairs", "empty
 //! server_config", "password is empty", and "Packet too short to be read" for each sender report of a LiveKit server,
-//! whose SDES item 15 it does not know). [`QUIET_LOG`] silences these.
+//! whose SDES item 15 it does not know). `serambi-logging` silences these.
 
 mod connection;
 mod handshake_repeats;
@@ -51,10 +51,6 @@ pub(crate) use self::{
     voice_out::{SentVoice, VoiceOut},
 };
 use crate::retry::Retry;
-
-/// Log directives (`tracing_subscriber::EnvFilter`) that keep the noise of the libraries out.
-pub const QUIET_LOG: &str = "warn,rtc=error,webrtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_rtcp=off,\
-    rtc_interceptor=error,rtc_srtp=error,livekit_signaling=error";
 
 /// Saying good-bye may take this long; the server notices an unsaid one by itself.
 const GOOD_BYE_LIMIT: Duration = Duration::from_millis(800);

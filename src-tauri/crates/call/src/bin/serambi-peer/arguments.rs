@@ -18,6 +18,15 @@ pub struct Arguments {
     pub what: What,
 }
 
+impl Arguments {
+    /// Who does it.
+    pub fn person(&self) -> &Person {
+        match &self.what {
+            What::Host { person, .. } | What::Join { person, .. } => person,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Start a room and be its host
@@ -60,6 +69,9 @@ pub struct Person {
     /// The profile's folder, instead of one by name
     #[arg(long, value_name = "PATH")]
     pub folder: Option<PathBuf>,
+    /// Keep a log file per day in this folder [default: standard error only]
+    #[arg(long, value_name = "PATH")]
+    pub log_folder: Option<PathBuf>,
     /// default, none, FILE.wav (played in real time), or a device's name
     #[arg(long, value_name = "DEVICE", default_value = "default")]
     pub microphone: DeviceChoice,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, QUIET_LOG, SoundNotice, profile};
+use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, SoundNotice, profile};
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, link::HouseAddress};
 use serde_json::json;
@@ -20,7 +20,6 @@ use tokio::{
     sync::mpsc,
     time::{interval, sleep_until},
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     arguments::{Arguments, Person, What},
@@ -38,8 +37,14 @@ const INVITED: &str = "invited";
 fn main() -> ExitCode {
     let started_at = Instant::now();
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("SERAMBI_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET_LOG));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Held to the end: dropping it completes the file.
+    let _log_file = match serambi_logging::start("serambi-peer", arguments.person().log_folder.as_deref()) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("serambi-peer: {error}");
+            None
+        }
+    };
     let report = Report::new(started_at);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -55,9 +60,7 @@ fn fail(report: &Report, refusal: &Refusal) -> Exit {
 }
 
 async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Result<Exit, Refusal> {
-    let person = match &arguments.what {
-        What::Host { person, .. } | What::Join { person, .. } => person,
-    };
+    let person = arguments.person();
     let mut profile = open_profile(person)?;
     if let Some(aside) = profile.settings_set_aside() {
         report.say_refusal("problem", &Refusal::new(Code::ProfileBroken, format!("set aside: {}", aside.display())));
