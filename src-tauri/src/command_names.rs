@@ -27,6 +27,7 @@ const COMMAND_NAMES: &[&str] = &[
     "record_sound_check",
     "play_sound_check",
     "close_sound_check",
+    "diagnostics",
     "close_window",
     "painted",
 ];

@@ -1,10 +1,10 @@
-//! Where one could go: keeps asking one's own house, the houses on this network and the saved ones for their rooms.
+//! Where one could go: asks the own house, the houses on this network and the saved ones for their rooms.
 //!
 //! Asking again every few seconds is enough for a list that people look at, and a house needs to remember nothing
-//! about those who only look.
+//! about those who only look. Nobody is asked while nobody looks: [`crate::polling`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -18,12 +18,13 @@ use serambi_protocol::{
     api::{HouseInfo, RoomCard},
     link::{HouseAddress, Link, Pin},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-use crate::view::{FoundRoom, HomeView, SavedHouse};
+use crate::{
+    polling::{Attention, MIN_PAUSE, Timetable},
+    view::{FoundRoom, HomeView, SavedHouse},
+};
 
-/// Between two rounds of asking.
-const ROUND: Duration = Duration::from_secs(2);
 /// A house on this network answers in milliseconds; a saved one far away in some hundred.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// After this a quiet network is called empty.
@@ -47,7 +48,7 @@ pub struct Known {
     pub kept: Vec<KeptHouse>,
 }
 
-/// The list and the wish to have it made anew.
+/// The list of rooms one could go to.
 #[derive(Clone, Default)]
 pub struct Home {
     shared: Arc<Shared>,
@@ -88,19 +89,25 @@ impl Home {
         own.or_else(found).or_else(kept)
     }
 
-    /// Searches and asks for ever; `changed` is called whenever the list is another.
-    pub async fn keep_asking(self, listen: IpAddr, changed: impl Fn() + Send) {
+    /// Searches and asks for ever, as far as `attention` says that somebody looks; `changed` is called whenever the list
+    /// is another.
+    pub async fn keep_asking(
+        self,
+        listen: IpAddr,
+        attention: impl Fn() -> Attention + Send,
+        changed: impl Fn() + Send,
+    ) {
         let mut browser = self.start_browsing(listen);
-        let started = tokio::time::Instant::now();
+        let mut round = Round::default();
         loop {
-            let searching = started.elapsed() < SEARCH_FOR;
-            let next = self.ask_all(searching).await;
-            if replace_if_new(&mut lock(&self.shared.view), next) {
+            round.look(attention(), Instant::now());
+            self.ask_due(&mut round).await;
+            if replace_if_new(&mut lock(&self.shared.view), self.compose(&round)) {
                 changed();
             }
             tokio::select! {
-                () = tokio::time::sleep(ROUND) => {}
-                () = self.shared.again.notified() => {}
+                () = tokio::time::sleep(MIN_PAUSE) => {}
+                () = self.shared.again.notified() => round.timetable.start_over(),
                 () = self.note_found(browser.as_mut()) => {}
             }
         }
@@ -131,19 +138,49 @@ impl Home {
         }
     }
 
-    async fn ask_all(&self, early: bool) -> HomeView {
+    /// Asks those houses whose turn it is, all at once.
+    async fn ask_due(&self, round: &mut Round) {
+        let listed = self.houses(Attention::Home);
+        round.forget_others(&listed);
+        let now = Instant::now();
+        let mut houses = self.houses(round.attention);
+        houses.retain(|house| round.timetable.is_due(house.pin.as_str(), now));
+        let answers = join_all(houses.iter().map(|house| self.ask(house))).await;
+        let now = Instant::now();
+        for (house, answer) in houses.iter().zip(answers) {
+            round.timetable.note(house.pin.as_str(), answer.is_some(), now);
+            round.answers.insert(house.pin.to_string(), answer);
+        }
+    }
+
+    /// The houses to ask while the person looks there, each once.
+    fn houses(&self, attention: Attention) -> Vec<HouseAddress> {
         let known = lock(&self.shared.known).clone();
         let own_pin = known.own.as_ref().map(|own| own.pin.clone());
-        let nearby: Vec<HouseAddress> = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref())).collect();
-        let (nearby, kept) = tokio::join!(
-            join_all(nearby.iter().map(|house| self.ask(house))),
-            join_all(known.kept.iter().map(|kept| self.ask(&kept.link.house)))
-        );
-        let found: Vec<FoundRoom> =
-            nearby.into_iter().flatten().flat_map(|(info, cards)| rooms_of(&info, cards, own_pin.as_ref())).collect();
-        let saved = known.kept.iter().zip(kept).map(|(kept, answer)| saved_house(kept, answer)).collect();
+        let nearby = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref()));
+        let kept = known.kept.iter().map(|kept| kept.link.house.clone());
+        let mut houses: Vec<HouseAddress> = match attention {
+            Attention::Elsewhere => Vec::new(),
+            Attention::Room => nearby.collect(),
+            Attention::Home => nearby.chain(kept).collect(),
+        };
+        let mut seen = BTreeSet::new();
+        houses.retain(|house| seen.insert(house.pin.to_string()));
+        houses
+    }
+
+    fn compose(&self, round: &Round) -> HomeView {
+        let known = lock(&self.shared.known).clone();
+        let own_pin = known.own.as_ref().map(|own| own.pin.clone());
+        let answer = |pin: &Pin| round.answers.get(pin.as_str()).cloned().flatten();
+        let nearby = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref()));
+        let found: Vec<FoundRoom> = nearby
+            .filter_map(|house| answer(&house.pin))
+            .flat_map(|(info, cards)| rooms_of(&info, cards, own_pin.as_ref()))
+            .collect();
+        let saved = known.kept.iter().map(|kept| saved_house(kept, answer(&kept.link.house.pin))).collect();
         let discovery_problem = lock(&self.shared.view).discovery_problem;
-        let searching = early && found.is_empty() && discovery_problem.is_none();
+        let searching = round.is_early(Instant::now()) && found.is_empty() && discovery_problem.is_none();
         HomeView { found, saved, searching, discovery_problem }
     }
 
@@ -185,6 +222,49 @@ impl Home {
 }
 
 type Answer = Option<(HouseInfo, Vec<RoomCard>)>;
+
+/// The last answers, and whom to ask next.
+struct Round {
+    attention: Attention,
+    /// Since when somebody looks, for the first time.
+    looking_since: Option<Instant>,
+    timetable: Timetable,
+    answers: HashMap<String, Answer>,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            attention: Attention::Elsewhere,
+            looking_since: None,
+            timetable: Timetable::default(),
+            answers: HashMap::new(),
+        }
+    }
+}
+
+impl Round {
+    /// Who comes back to a list is shown one that is true.
+    fn look(&mut self, attention: Attention, now: Instant) {
+        if self.attention != attention {
+            self.attention = attention;
+            self.timetable.start_over();
+        }
+        if attention != Attention::Elsewhere {
+            self.looking_since.get_or_insert(now);
+        }
+    }
+
+    fn is_early(&self, now: Instant) -> bool {
+        self.looking_since.is_none_or(|since| now.duration_since(since) < SEARCH_FOR)
+    }
+
+    fn forget_others(&mut self, listed: &[HouseAddress]) {
+        let is_listed = |pin: &str| listed.iter().any(|house| house.pin.as_str() == pin);
+        self.timetable.keep(is_listed);
+        self.answers.retain(|pin, _| is_listed(pin));
+    }
+}
 
 /// Looks behind a link: its room, or every room of its house.
 ///
@@ -230,4 +310,68 @@ fn replace_if_new(old: &mut HomeView, new: HomeView) -> bool {
 /// Nothing is computed while these locks are held, so a poisoned one still holds good data.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn link(number: u8) -> Link {
+        Link::read(&format!("serambi://192.0.2.{number}:7410/?pin={}", Pin::from_digest(&[number; 32]))).unwrap()
+    }
+
+    fn home() -> Home {
+        let home = Home::default();
+        let kept =
+            vec![KeptHouse { name: "Far".into(), link: link(1) }, KeptHouse { name: "Near".into(), link: link(2) }];
+        *lock(&home.shared.known) = Known { own: Some(link(3).house), kept };
+        // A saved house that is on this network as well.
+        let near = FoundHouse { name: "Near".into(), address: link(2).house };
+        lock(&home.shared.found).insert(near.address.pin.to_string(), near);
+        home
+    }
+
+    fn asked(attention: Attention) -> Vec<HouseAddress> {
+        home().houses(attention)
+    }
+
+    #[test]
+    fn saved_houses_are_asked_while_home_is_on_the_screen_only() {
+        assert!(asked(Attention::Home).contains(&link(1).house));
+        assert!(!asked(Attention::Room).contains(&link(1).house));
+    }
+
+    #[test]
+    fn nobody_is_asked_while_the_window_cannot_be_seen() {
+        assert!(asked(Attention::Elsewhere).is_empty());
+    }
+
+    #[test]
+    fn a_house_in_two_lists_is_asked_once() {
+        assert_eq!(asked(Attention::Home).len(), 3);
+    }
+
+    #[test]
+    fn who_comes_back_to_home_is_shown_a_true_list_at_once() {
+        let mut round = Round::default();
+        let now = Instant::now();
+        round.look(Attention::Home, now);
+        round.timetable.note("a", false, now);
+        assert!(!round.timetable.is_due("a", now));
+        round.look(Attention::Elsewhere, now);
+        round.look(Attention::Home, now);
+        assert!(round.timetable.is_due("a", now));
+    }
+
+    #[test]
+    fn the_network_is_called_empty_four_seconds_after_somebody_began_to_look() {
+        let mut round = Round::default();
+        let start = Instant::now();
+        let looked_at = start + SEARCH_FOR * 2;
+        assert!(round.is_early(looked_at));
+        round.look(Attention::Home, looked_at);
+        assert!(round.is_early(looked_at));
+        assert!(!round.is_early(looked_at + SEARCH_FOR));
+    }
 }

@@ -1,11 +1,9 @@
 //! Every command the window can call and every event it can hear; the TypeScript side is generated from this list.
 //!
-//! Bodies stand in [`crate::desk`]; here is only the border. All use of specta is in this file and the two views, so that
-//! another generator could take its place.
+//! Bodies stand in [`crate::app_controller`]; here is only the border. Types derive `specta::Type` where they are defined.
 
 use serambi_call::{
-    CallView, ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme,
-    VoiceSetting,
+    ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme, VoiceSetting,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
@@ -14,14 +12,15 @@ use tauri::{AppHandle, Manager, State, ipc::Channel};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
-    desk::DeskPlace,
+    app_controller::ControllerSlot,
+    page,
     sound_view::SoundDevices,
-    view::{AppView, FoundRoom, Language, LevelBatch},
+    view::{AppView, CallSnapshot, FoundRoom, Language, LevelBatch, OpenedApp},
     window,
 };
 
 type Answer<T> = Result<T, Refusal>;
-type Place<'a> = State<'a, DeskPlace>;
+type Slot<'a> = State<'a, ControllerSlot>;
 
 /// Anything but the call changed.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -29,7 +28,7 @@ pub struct AppChanged(pub AppView);
 
 /// The call changed, or there is none any more.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
-pub struct CallChanged(pub Option<CallView>);
+pub struct CallChanged(pub CallSnapshot);
 
 /// What is measured in the call was measured anew: about once a second while anybody speaks.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -63,160 +62,166 @@ pub struct CloseAsked {
 
 #[tauri::command]
 #[specta::specta]
-async fn open_app(place: Place<'_>) -> Answer<AppView> {
-    Ok(place.open()?.view())
+async fn open_app(slot: Slot<'_>) -> Answer<OpenedApp> {
+    Ok(slot.open()?.opened())
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_name(place: Place<'_>, name: String) -> Answer<()> {
-    place.open()?.set_name(&name)
+async fn set_name(slot: Slot<'_>, name: String) -> Answer<()> {
+    slot.open()?.set_name(&name)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_language(place: Place<'_>, language: Language) -> Answer<()> {
-    place.open()?.set_language(language)
+async fn set_language(slot: Slot<'_>, language: Language) -> Answer<()> {
+    slot.open()?.set_language(language)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_theme(place: Place<'_>, theme: Theme) -> Answer<()> {
-    place.open()?.set_theme(theme)
+async fn set_theme(slot: Slot<'_>, theme: Theme) -> Answer<()> {
+    slot.open()?.set_theme(theme)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn start_room(place: Place<'_>, title: String, leave_other: bool) -> Answer<()> {
-    place.open()?.start_room(&title, leave_other).await
+async fn start_room(slot: Slot<'_>, title: String, leave_other: bool) -> Answer<()> {
+    slot.open()?.start_room(&title, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn join_room(place: Place<'_>, house: String, room: RoomId, leave_other: bool) -> Answer<()> {
-    place.open()?.join_room(&house, room, leave_other).await
+async fn join_room(slot: Slot<'_>, house: String, room: RoomId, leave_other: bool) -> Answer<()> {
+    slot.open()?.join_room(&house, room, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn join_link(place: Place<'_>, link: String, leave_other: bool) -> Answer<()> {
-    place.open()?.join_link(&link, leave_other).await
+async fn join_link(slot: Slot<'_>, link: String, leave_other: bool) -> Answer<()> {
+    slot.open()?.join_link(&link, leave_other).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn look_at_link(place: Place<'_>, link: String) -> Answer<Vec<FoundRoom>> {
-    place.open()?.look_at_link(&link).await
+async fn look_at_link(slot: Slot<'_>, link: String) -> Answer<Vec<FoundRoom>> {
+    slot.open()?.look_at_link(&link).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn save_house(place: Place<'_>, link: String) -> Answer<()> {
-    place.open()?.save_house(&link).await
+async fn save_house(slot: Slot<'_>, link: String) -> Answer<()> {
+    slot.open()?.save_house(&link).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn forget_house(place: Place<'_>, pin: String) -> Answer<()> {
-    place.open()?.forget_house(&pin)
+async fn forget_house(slot: Slot<'_>, pin: String) -> Answer<()> {
+    slot.open()?.forget_house(&pin)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn command(place: Place<'_>, command: Command) -> Answer<()> {
-    place.open()?.call()?.command(command).await
+async fn command(slot: Slot<'_>, command: Command) -> Answer<()> {
+    slot.open()?.call()?.command(command).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn accept_invitation(place: Place<'_>) -> Answer<()> {
-    place.open()?.call()?.accept_invitation().await
+async fn accept_invitation(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.call()?.accept_invitation().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_muted(place: Place<'_>, muted: bool) -> Answer<()> {
-    place.open()?.call()?.set_muted(muted).await
+async fn set_muted(slot: Slot<'_>, muted: bool) -> Answer<()> {
+    slot.open()?.call()?.set_muted(muted).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn leave(place: Place<'_>) -> Answer<()> {
-    place.open()?.leave().await;
+async fn leave(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.leave().await;
     Ok(())
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn end_room(place: Place<'_>) -> Answer<()> {
-    place.open()?.call()?.end_room().await
+async fn end_room(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.call()?.end_room().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn hear_levels(place: Place<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
-    place.open()?.send_levels(levels)
+async fn hear_levels(slot: Slot<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
+    slot.open()?.send_levels(levels)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn list_sound_devices(place: Place<'_>) -> Answer<SoundDevices> {
-    place.open()?.list_sound_devices().await
+async fn list_sound_devices(slot: Slot<'_>) -> Answer<SoundDevices> {
+    slot.open()?.list_sound_devices().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn choose_microphone(place: Place<'_>, device: Option<ChosenDevice>) -> Answer<()> {
-    place.open()?.choose_microphone(device)
+async fn choose_microphone(slot: Slot<'_>, device: Option<ChosenDevice>) -> Answer<()> {
+    slot.open()?.choose_microphone(device)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn choose_loudspeaker(place: Place<'_>, device: Option<ChosenDevice>) -> Answer<()> {
-    place.open()?.choose_loudspeaker(device)
+async fn choose_loudspeaker(slot: Slot<'_>, device: Option<ChosenDevice>) -> Answer<()> {
+    slot.open()?.choose_loudspeaker(device)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_microphone_mode(place: Place<'_>, mode: MicrophoneMode) -> Answer<()> {
-    place.open()?.set_microphone_mode(mode)
+async fn set_microphone_mode(slot: Slot<'_>, mode: MicrophoneMode) -> Answer<()> {
+    slot.open()?.set_microphone_mode(mode)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_echo_cancelling(place: Place<'_>, setting: EchoCancelling) -> Answer<()> {
-    place.open()?.set_echo_cancelling(setting)
+async fn set_echo_cancelling(slot: Slot<'_>, setting: EchoCancelling) -> Answer<()> {
+    slot.open()?.set_echo_cancelling(setting)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn set_voice(place: Place<'_>, person: PersonId, voice: VoiceSetting) -> Answer<()> {
-    place.open()?.set_voice(person, voice)
+async fn set_voice(slot: Slot<'_>, person: PersonId, voice: VoiceSetting) -> Answer<()> {
+    slot.open()?.set_voice(person, voice)
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn open_sound_check(place: Place<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
-    place.open()?.open_sound_check(levels).await
+async fn open_sound_check(slot: Slot<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
+    slot.open()?.open_sound_check(levels).await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn record_sound_check(place: Place<'_>) -> Answer<SoundCheckVerdict> {
-    place.open()?.record_sound_check().await
+async fn record_sound_check(slot: Slot<'_>) -> Answer<SoundCheckVerdict> {
+    slot.open()?.record_sound_check().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn play_sound_check(place: Place<'_>) -> Answer<()> {
-    place.open()?.play_sound_check().await
+async fn play_sound_check(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.play_sound_check().await
 }
 
 #[tauri::command]
 #[specta::specta]
-async fn close_sound_check(place: Place<'_>) -> Answer<()> {
-    place.open()?.close_sound_check().await;
+async fn close_sound_check(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.close_sound_check().await;
     Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn diagnostics(slot: Slot<'_>) -> Answer<String> {
+    Ok(slot.open()?.diagnostics().await)
 }
 
 #[tauri::command]
@@ -230,6 +235,7 @@ async fn close_window(app: AppHandle) -> Answer<()> {
 #[specta::specta]
 async fn painted(app: AppHandle) -> Answer<()> {
     window::note_first_paint(&app);
+    page::on_painted(&app);
     Ok(())
 }
 
@@ -263,6 +269,7 @@ pub fn border() -> Builder<tauri::Wry> {
             record_sound_check,
             play_sound_check,
             close_sound_check,
+            diagnostics,
             close_window,
             painted,
         ])

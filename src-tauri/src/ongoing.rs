@@ -1,14 +1,21 @@
 //! The room one is in: hands its news to the window and streams sound levels while the window can be seen.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serambi_call::{Call, CallEvent, CallView};
-use tauri::{AppHandle, Manager, async_runtime::JoinHandle, ipc::Channel};
+use serambi_protocol::Notice;
+use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
-    desk::Desk,
-    ipc::{self, CallChanged, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
+    app_controller::AppController,
+    ipc::{self, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
     view::LevelBatch,
     window,
 };
@@ -23,14 +30,17 @@ pub struct Ongoing {
     call: Call,
     news: JoinHandle<()>,
     levels: Option<JoinHandle<()>>,
+    /// Muted because the page died, and by nobody else since.
+    is_muted_for_page: Arc<AtomicBool>,
 }
 
 impl Ongoing {
     /// Passes the call's news on until it closes.
-    pub fn begin(call: Call, events: UnboundedReceiver<CallEvent>, desk: Desk, app: AppHandle) -> Self {
-        ipc::tell(&app, CallChanged(Some(call.view())));
-        let news = tauri::async_runtime::spawn(pass_on(call.clone(), events, desk, app));
-        Self { call, news, levels: None }
+    pub fn begin(call: Call, events: UnboundedReceiver<CallEvent>, controller: AppController, app: AppHandle) -> Self {
+        let is_muted_for_page = Arc::<AtomicBool>::default();
+        let passing = pass_on(call.clone(), events, controller, app, is_muted_for_page.clone());
+        let news = tauri::async_runtime::spawn(passing);
+        Self { call, news, levels: None, is_muted_for_page }
     }
 
     /// The call.
@@ -41,6 +51,20 @@ impl Ongoing {
     /// The room and its circumstances now.
     pub fn view(&self) -> CallView {
         self.call.view()
+    }
+
+    /// The call, if its microphone is open and nobody can see that any more: to be muted.
+    pub fn begin_muted_for_page(&mut self) -> Option<Call> {
+        let is_open = !self.view().microphone.muted;
+        is_open.then(|| {
+            self.is_muted_for_page.store(true, Ordering::Release);
+            self.call.clone()
+        })
+    }
+
+    /// The call, if it was muted for want of a page: to be unmuted.
+    pub fn end_muted_for_page(&mut self) -> Option<Call> {
+        self.is_muted_for_page.swap(false, Ordering::AcqRel).then(|| self.call.clone())
     }
 
     /// Streams levels from now on, to this channel only.
@@ -66,12 +90,23 @@ impl Drop for Ongoing {
     }
 }
 
-async fn pass_on(call: Call, mut events: UnboundedReceiver<CallEvent>, desk: Desk, app: AppHandle) {
+async fn pass_on(
+    call: Call,
+    mut events: UnboundedReceiver<CallEvent>,
+    controller: AppController,
+    app: AppHandle,
+    is_muted_for_page: Arc<AtomicBool>,
+) {
     while let Some(event) = events.recv().await {
         match event {
-            CallEvent::Changed => ipc::tell(&app, CallChanged(Some(call.view()))),
+            CallEvent::Changed => controller.tell_call(),
             CallEvent::Measured => ipc::tell(&app, CallMeasured(call.measurements())),
-            CallEvent::Notice(notice) => ipc::tell(&app, Noticed(notice)),
+            CallEvent::Notice(notice) => {
+                if let Notice::MutedBy { .. } = notice {
+                    is_muted_for_page.store(false, Ordering::Release);
+                }
+                ipc::tell(&app, Noticed(notice));
+            }
             CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
             CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
             CallEvent::Closed(reason) => {
@@ -80,8 +115,7 @@ async fn pass_on(call: Call, mut events: UnboundedReceiver<CallEvent>, desk: Des
             }
         }
     }
-    ipc::tell(&app, CallChanged(None));
-    desk.forget_call();
+    controller.forget_call();
 }
 
 async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>) {
@@ -89,10 +123,7 @@ async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>)
     let mut was_quiet = false;
     loop {
         tick.tick().await;
-        let is_seen = app
-            .get_webview_window(window::MAIN)
-            .is_some_and(|window| window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false));
-        if !is_seen {
+        if !window::is_seen(&app) {
             continue;
         }
         let levels = call.levels();

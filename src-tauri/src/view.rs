@@ -1,4 +1,4 @@
-//! What the window is shown: one profile, the rooms one could go to, and the room one is in.
+//! What the window is shown, as two snapshots: the app (profile, settings, rooms one could go to) and the call.
 
 use serambi_call::{CallView, Theme};
 use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
@@ -72,10 +72,13 @@ pub struct HomeView {
     pub discovery_problem: Option<Code>,
 }
 
-/// Everything but sound levels.
+/// Everything but the call and sound levels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct AppView {
+    /// Higher is newer; an older snapshot that arrives late is to be passed over.
+    #[specta(type = u32)]
+    pub revision: u64,
     /// The profile's name; none for the usual one.
     pub profile: Option<String>,
     /// The program's version.
@@ -94,10 +97,29 @@ pub struct AppView {
     pub problem: Option<Refusal>,
     /// Where one could go.
     pub home: HomeView,
-    /// The room one is in.
-    pub call: Option<CallView>,
     /// A link the app was opened with: to be shown, never joined without a click.
     pub opened_link: Option<String>,
+}
+
+/// The call; none: no call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct CallSnapshot {
+    /// Higher is newer; an older snapshot that arrives late is to be passed over.
+    #[specta(type = u32)]
+    pub revision: u64,
+    /// The room and its circumstances.
+    pub call: Option<CallView>,
+}
+
+/// Both snapshots, for a window that has just opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenedApp {
+    /// Everything but the call.
+    pub app: AppView,
+    /// The call.
+    pub call: CallSnapshot,
 }
 
 /// Loudness of what is heard now, in dBFS (-90 to 0).

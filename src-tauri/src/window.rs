@@ -8,8 +8,9 @@ use std::{
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
 
 use crate::{
-    desk::DeskPlace,
+    app_controller::ControllerSlot,
     ipc::{self, CloseAsked},
+    page::{self, Page},
 };
 
 /// The window's label.
@@ -40,8 +41,14 @@ pub fn open(app: &AppHandle, profile: &str) -> tauri::Result<()> {
         .title(title)
         .inner_size(1180.0, 800.0)
         .min_inner_size(420.0, 72.0)
-        .build()?;
-    Ok(())
+        .build()
+        .and_then(|window| page::watch(&window))
+}
+
+/// Can somebody see the window now?
+pub fn is_seen(app: &AppHandle) -> bool {
+    app.get_webview_window(MAIN)
+        .is_some_and(|window| window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false))
 }
 
 /// Shows the window of a running app to somebody who started it again.
@@ -53,28 +60,29 @@ pub fn bring_to_front(app: &AppHandle) {
     }
 }
 
-/// Closing asks first while others would be cut off; otherwise it leaves the room and closes.
+/// Closing asks first while others would be cut off; otherwise, and if there is no page to ask, it leaves the room and
+/// closes.
 pub fn on_event(window: &Window, event: &WindowEvent) {
     let WindowEvent::CloseRequested { api, .. } = event else { return };
     api.prevent_close();
     let app = window.app_handle().clone();
     tauri::async_runtime::spawn(async move {
         match people_cut_off(&app).await {
-            Some(asked) => ipc::tell(&app, asked),
-            None => close_for_good(&app).await,
+            Some(asked) if app.state::<Page>().is_there().await => ipc::tell(&app, asked),
+            _ => close_for_good(&app).await,
         }
     });
 }
 
 async fn people_cut_off(app: &AppHandle) -> Option<CloseAsked> {
-    let presence = app.state::<DeskPlace>().get()?.others_present().await;
+    let presence = app.state::<ControllerSlot>().get()?.others_present().await;
     (presence.people > 0).then_some(CloseAsked { people: presence.people, rooms: presence.rooms })
 }
 
 /// Leaves, closes the house, and ends the program.
 pub async fn close_for_good(app: &AppHandle) {
-    if let Some(desk) = app.state::<DeskPlace>().get()
-        && tokio::time::timeout(LEAVE_WITHIN, desk.close()).await.is_err()
+    if let Some(controller) = app.state::<ControllerSlot>().get()
+        && tokio::time::timeout(LEAVE_WITHIN, controller.close()).await.is_err()
     {
         tracing::warn!("leaving took too long; closing all the same");
     }

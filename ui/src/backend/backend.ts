@@ -6,7 +6,7 @@
 import type {
   AppView,
   CallClosed,
-  CallView,
+  CallSnapshot,
   ChosenDevice,
   CloseAsked,
   Command,
@@ -17,6 +17,7 @@ import type {
   Measurements,
   MicrophoneMode,
   Notice,
+  OpenedApp,
   PersonId,
   Refusal,
   RoomId,
@@ -36,7 +37,7 @@ export type Answer<T = null> = Promise<Result<T>>;
 /** What the app tells without being asked. */
 export interface Ears {
   appChanged(view: AppView): void;
-  callChanged(call: CallView | null): void;
+  callChanged(call: CallSnapshot): void;
   noticed(notice: Notice): void;
   soundNoticed(notice: SoundNotice): void;
   /** About once a second while anybody speaks. */
@@ -47,8 +48,8 @@ export interface Ears {
 }
 
 export interface Backend {
-  /** The first view; everything after it comes through `listen`, which is called before. */
-  openApp(): Answer<AppView>;
+  /** The first snapshots; everything after it comes through `listen`, which is called before. */
+  openApp(): Answer<OpenedApp>;
   listen(ears: Ears): Promise<void>;
   /** Levels of the present call, 20 times a second; to be asked for again with each call. */
   hearLevels(hear: (batch: LevelBatch) => void): Answer;
@@ -84,6 +85,8 @@ export interface Backend {
   playSoundCheck(): Answer;
   closeSoundCheck(): Answer;
 
+  /** A text for a bug report: versions, devices and the log, without keys and names of others. */
+  diagnostics(): Answer<string>;
   closeWindow(): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;

@@ -7,7 +7,7 @@ import * as __TAURI_EVENT from "@tauri-apps/api/event";
 
 /** Commands */
 export const commands = {
-	openApp: () => typedError<AppView, Refusal>(__TAURI_INVOKE("open_app")),
+	openApp: () => typedError<OpenedApp, Refusal>(__TAURI_INVOKE("open_app")),
 	setName: (name: string) => typedError<null, Refusal>(__TAURI_INVOKE("set_name", { name })),
 	setLanguage: (language: Language) => typedError<null, Refusal>(__TAURI_INVOKE("set_language", { language })),
 	setTheme: (theme: Theme) => typedError<null, Refusal>(__TAURI_INVOKE("set_theme", { theme })),
@@ -33,6 +33,7 @@ export const commands = {
 	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
 	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
 	closeSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("close_sound_check")),
+	diagnostics: () => typedError<string, Refusal>(__TAURI_INVOKE("diagnostics")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
@@ -53,8 +54,10 @@ export const events = {
 /**  Anything but the call changed. */
 export type AppChanged = AppView;
 
-/**  Everything but sound levels. */
+/**  Everything but the call and sound levels. */
 export type AppView = {
+	/**  Higher is newer; an older snapshot that arrives late is to be passed over. */
+	revision: number,
 	/**  The profile's name; none for the usual one. */
 	profile: string | null,
 	/**  The program's version. */
@@ -73,14 +76,12 @@ export type AppView = {
 	problem: Refusal | null,
 	/**  Where one could go. */
 	home: HomeView,
-	/**  The room one is in. */
-	call: CallView | null,
 	/**  A link the app was opened with: to be shown, never joined without a click. */
 	openedLink: string | null,
 };
 
 /**  The call changed, or there is none any more. */
-export type CallChanged = CallView | null;
+export type CallChanged = CallSnapshot;
 
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
@@ -813,3 +814,12 @@ function makeEvent<TListen, TEmit = TListen>(name: string, serialize?: (payload:
     return Object.assign(fn, base);
 }
 
+
+export type CallSnapshot = {
+	revision: number,
+	call: CallView | null,
+};
+export type OpenedApp = {
+	app: AppView,
+	call: CallSnapshot,
+};

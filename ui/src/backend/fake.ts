@@ -8,6 +8,7 @@ import type {
   Answer,
   AppView,
   Backend,
+  CallSnapshot,
   CallView,
   ChosenDevice,
   Command,
@@ -17,6 +18,7 @@ import type {
   Language,
   LevelBatch,
   MicrophoneMode,
+  OpenedApp,
   PersonId,
   Result,
   SoundCheckVerdict,
@@ -67,6 +69,7 @@ export class FakeBackend implements Backend {
   #batch = 0;
   #check: FakeSoundCheck;
   #rooms = 0;
+  #revision = 0;
 
   constructor(settings: FakeSettings = {}) {
     this.#settings = settings;
@@ -87,7 +90,7 @@ export class FakeBackend implements Backend {
     this.#ears = ears;
   }
 
-  async openApp(): Promise<Result<AppView>> {
+  async openApp(): Promise<Result<OpenedApp>> {
     const { opening, closeAsked } = this.scenario;
     if (opening === 'never') return new Promise(() => {});
     if (opening !== 'at once') return refuse(opening);
@@ -95,7 +98,7 @@ export class FakeBackend implements Backend {
     this.#ears?.callMeasured(measured(this.room));
     const alone = this.room?.guest(ME.id)?.role === 'host' && this.room.guests.length === 1;
     if (this.#settings.lively && alone) dropIn(this);
-    return { status: 'ok', data: this.view() };
+    return { status: 'ok', data: { app: this.#app(), call: this.#snapshot() } };
   }
 
   hearLevels(hear: (batch: LevelBatch) => void): Answer {
@@ -231,6 +234,10 @@ export class FakeBackend implements Backend {
     return done;
   }
 
+  async diagnostics(): Answer<string> {
+    return { status: 'ok', data: 'Serambi 0.1.0\nsystem: fake' };
+  }
+
   async closeWindow(): Answer {
     this.sent.push('closeWindow');
     return done;
@@ -297,9 +304,15 @@ export class FakeBackend implements Backend {
     return linkTo(room);
   }
 
-  view(): AppView {
+  /** Both snapshots at once. */
+  view(): AppView & { call: CallView | null } {
+    return { ...this.#app(), call: this.#call() };
+  }
+
+  #app(): AppView {
     const { name, found, saved, searching, discoveryProblem, sound, view } = this.scenario;
     return {
+      revision: (this.#revision += 1),
       profile: null,
       version: '0.1.0',
       name,
@@ -309,7 +322,6 @@ export class FakeBackend implements Backend {
       sound,
       problem: null,
       home: { found: [...mine(this.scenario), ...found], saved, searching, discoveryProblem },
-      call: this.#call(),
       openedLink: null,
       ...view,
     };
@@ -322,6 +334,10 @@ export class FakeBackend implements Backend {
 
   #clockFrom(started: number): () => number {
     return () => this.#now() - started;
+  }
+
+  #snapshot(): CallSnapshot {
+    return { revision: (this.#revision += 1), call: this.#call() };
   }
 
   #call(): CallView | null {
@@ -381,7 +397,8 @@ export class FakeBackend implements Backend {
 
   #changed(): void {
     this.#ears?.callMeasured(measured(this.room));
-    this.#ears?.appChanged(this.view());
+    this.#ears?.appChanged(this.#app());
+    this.#ears?.callChanged(this.#snapshot());
   }
 
   #sendLevels(): void {

@@ -4,6 +4,7 @@ import type {
   Answer,
   AppView,
   Backend,
+  CallSnapshot,
   CallView,
   ClosedReason,
   CloseAsked,
@@ -68,6 +69,8 @@ export class App {
   readonly today: () => Date;
 
   view = $state.raw<AppView | null>(null);
+  /** The room one is in. */
+  call = $state.raw<CallView | null>(null);
   /** The app itself could not open. */
   failure = $state.raw<Refusal | null>(null);
   asking = $state.raw<Asking | null>(null);
@@ -86,21 +89,19 @@ export class App {
 
   #seenLink: string | null = null;
   #lastLink: string | null = null;
+  /** Of the newest snapshot of the call. */
+  #callRevision = 0;
 
   constructor(backend: Backend, today: () => Date = () => new Date()) {
     this.backend = backend;
     this.today = today;
   }
 
-  get call(): CallView | null {
-    return this.view?.call ?? null;
-  }
-
   async open(): Promise<void> {
     this.failure = null;
     await this.backend.listen({
       appChanged: (view) => this.#setView(view),
-      callChanged: (call) => this.view && this.#setView({ ...this.view, call }),
+      callChanged: (snapshot) => this.#setCall(snapshot),
       noticed: (notice) => this.#notice(notice),
       callMeasured: (measured) => this.#callMeasured(measured),
       callClosed: (reason) => this.#callClosed(reason),
@@ -109,8 +110,10 @@ export class App {
       closeAsked: (asked) => (this.asking = { what: 'close', asked }),
     });
     const answer = await this.backend.openApp();
-    if (answer.status === 'ok') this.#setView(answer.data);
-    else {
+    if (answer.status === 'ok') {
+      this.#setView(answer.data.app);
+      this.#setCall(answer.data.call);
+    } else {
       speak(systemLanguage());
       this.failure = answer.error;
     }
@@ -149,9 +152,9 @@ export class App {
   }
 
   async toggleMicrophone(): Promise<void> {
-    const microphone = this.call?.microphone;
-    if (!microphone || this.call.room.you.role === 'listener') return;
-    const muted = !microphone.muted;
+    const { call } = this;
+    if (!call || call.room.you.role === 'listener') return;
+    const muted = !call.microphone.muted;
     if (await this.ask(this.backend.setMuted(muted))) this.announcer.interrupt(t(muted ? 'muted.now' : 'unmuted.now'));
   }
 
@@ -217,14 +220,21 @@ export class App {
   }
 
   #setView(view: AppView): void {
-    const before = this.view?.call ?? null;
+    if (this.view && view.revision < this.view.revision) return;
     this.view = view;
     speak(view.language ?? systemLanguage());
-    this.#callChanged(before, view.call);
     if (view.openedLink !== null && view.openedLink !== this.#seenLink && view.name !== null) {
       this.asking = { what: 'link', link: view.openedLink, opened: true };
     }
     this.#seenLink = view.name === null ? null : view.openedLink;
+  }
+
+  #setCall({ revision, call }: CallSnapshot): void {
+    if (revision < this.#callRevision) return;
+    this.#callRevision = revision;
+    const before = this.call;
+    this.call = call;
+    this.#callChanged(before, call);
   }
 
   #callChanged(before: CallView | null, call: CallView | null): void {

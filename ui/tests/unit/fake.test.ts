@@ -1,11 +1,11 @@
 /** The imagined house keeps the rules that the pages rely on. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AppView, Code, Ears, Notice, Result } from '../../src/backend/backend';
+import type { AppView, CallView, Code, Ears, Notice, Result } from '../../src/backend/backend';
 import { FakeBackend } from '../../src/backend/fake';
 import { idOf, ME } from '../../src/backend/fake/people';
 import { linkTo, scenarios, type ScenarioName } from '../../src/backend/fake/scenarios';
 
-let view: AppView;
+let view: AppView & { call: CallView | null };
 let notices: Notice[];
 let closed: string[];
 
@@ -16,8 +16,8 @@ async function openAs(scenario: ScenarioName): Promise<FakeBackend> {
   notices = [];
   closed = [];
   const ears: Ears = {
-    appChanged: (next) => (view = next),
-    callChanged: () => {},
+    appChanged: (next) => (view = { ...next, call: view.call }),
+    callChanged: ({ call }) => (view = { ...view, call }),
     noticed: (notice) => notices.push(notice),
     soundNoticed: () => {},
     callMeasured: () => {},
@@ -27,7 +27,7 @@ async function openAs(scenario: ScenarioName): Promise<FakeBackend> {
   };
   await fake.listen(ears);
   const answer = await fake.openApp();
-  if (answer.status === 'ok') view = answer.data;
+  if (answer.status === 'ok') view = { ...answer.data.app, call: answer.data.call.call };
   return fake;
 }
 

@@ -3,7 +3,7 @@ import { screen } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
 import { scenarios, type ScenarioName } from '../../src/backend/fake/scenarios';
 import { resizeTo } from './setup';
-import { faults, openWindow, settle } from './window';
+import { faults, openWindow, polite, settle } from './window';
 
 const names = Object.keys(scenarios) as ScenarioName[];
 // Reading 200 tiles takes axe seconds in jsdom; the browser journeys look at the crowd.
@@ -141,6 +141,26 @@ describe('home', () => {
     await user.click(screen.getByRole('button', { name: 'Forget this house' }));
     await settle();
     expect(screen.queryByRole('button', { name: /Rumah baru/ })).toBeNull();
+  });
+
+  it('copies the diagnostics for a bug report', async () => {
+    const { user } = await openWindow('home');
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
+    await settle();
+    expect(await navigator.clipboard.readText()).toContain('Serambi 0.1.0');
+    expect(polite()).toContain('Copied: versions, devices and the log');
+  });
+
+  it('shows the diagnostics where the clipboard is closed to the page', async () => {
+    const { user } = await openWindow('home');
+    vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new Error('not allowed'));
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
+    await settle();
+    const shown = screen.getByRole('textbox', { name: /could not be copied/ });
+    expect((shown as HTMLTextAreaElement).value).toContain('Serambi 0.1.0');
+    expect(await faults()).toEqual([]);
   });
 
   it('takes its theme from the setting', async () => {

@@ -1,16 +1,19 @@
-//! What one window works with: one profile, at most one house of its own, and at most one room it is in.
+//! The state behind the one window: one profile, at most one house of its own, and at most one call.
 
 mod sound;
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use serambi_audio::EngineSettings;
 use serambi_call::{
     Call, CallEvent, HouseClient, Identity, Theme,
-    profile::{self, DEFAULT_PROFILE, Profile, Settings},
+    profile::{DEFAULT_PROFILE, Profile, Settings},
 };
 use serambi_house::{House, HouseConfig, MediaServer, Presence};
 use serambi_protocol::{
@@ -23,49 +26,56 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     arguments::Arguments,
+    diagnostics,
     home::{self, Home, KeptHouse, Known},
-    ipc::{self, AppChanged, Problem},
+    ipc::{self, AppChanged, CallChanged, Problem},
     ongoing::Ongoing,
-    view::{AppView, FoundRoom, Language, LevelBatch},
+    polling::Attention,
+    profile_folder,
+    view::{AppView, CallSnapshot, FoundRoom, Language, LevelBatch, OpenedApp},
+    window,
 };
 use sound::SoundCheck;
 
-/// Where the desk stands, once its profile could be opened. A profile that is in use may be free later.
-pub struct DeskPlace {
+/// The limit of listing sound devices for a bug report: a sound service that hangs is worth a report, too.
+const MAX_DEVICE_LISTING: Duration = Duration::from_secs(3);
+
+/// The app controller, once its profile could be opened. A profile that is in use may be free later.
+pub struct ControllerSlot {
     app: AppHandle,
     arguments: Arguments,
-    desk: Mutex<Option<Desk>>,
+    controller: Mutex<Option<AppController>>,
 }
 
-impl DeskPlace {
+impl ControllerSlot {
     /// An empty place.
     pub fn new(arguments: Arguments, app: AppHandle) -> Self {
-        Self { app, arguments, desk: Mutex::default() }
+        Self { app, arguments, controller: Mutex::default() }
     }
 
-    /// The desk, opened now if it is not yet.
+    /// The controller, opened now if it is not yet.
     ///
     /// # Errors
     /// `profile_in_use`, `profile_broken`.
-    pub fn open(&self) -> Result<Desk, Refusal> {
-        let mut place = lock(&self.desk);
-        if let Some(desk) = place.as_ref() {
-            return Ok(desk.clone());
+    pub fn open(&self) -> Result<AppController, Refusal> {
+        let mut place = lock(&self.controller);
+        if let Some(controller) = place.as_ref() {
+            return Ok(controller.clone());
         }
-        let desk = Desk::open(&self.arguments, self.app.clone())?;
-        *place = Some(desk.clone());
-        Ok(desk)
+        let controller = AppController::open(&self.arguments, self.app.clone())?;
+        *place = Some(controller.clone());
+        Ok(controller)
     }
 
-    /// The desk, if it is open.
-    pub fn get(&self) -> Option<Desk> {
-        lock(&self.desk).clone()
+    /// The controller, if it is open.
+    pub fn get(&self) -> Option<AppController> {
+        lock(&self.controller).clone()
     }
 }
 
-/// Clones share the same desk.
+/// Clones share the same controller.
 #[derive(Clone)]
-pub struct Desk {
+pub struct AppController {
     shared: Arc<Shared>,
 }
 
@@ -85,15 +95,17 @@ struct Shared {
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
     opened_link: Mutex<Option<String>>,
     problem: Mutex<Option<Refusal>>,
+    /// Of the last snapshot that was taken, of the app or of the call.
+    revision: AtomicU64,
 }
 
-impl Desk {
+impl AppController {
     /// Opens the profile and begins to look for rooms.
     ///
     /// # Errors
     /// `profile_in_use`, `profile_broken`.
     fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
-        let profile = Profile::open(&profile_folder(arguments)?)?;
+        let profile = Profile::open(&profile_folder::prepare(arguments)?.path)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
             app,
@@ -108,20 +120,30 @@ impl Desk {
             sound_check: tokio::sync::Mutex::default(),
             opened_link: Mutex::new(arguments.link.clone()),
             problem: Mutex::new(problem),
+            revision: AtomicU64::new(0),
         };
-        let desk = Self { shared: Arc::new(shared) };
-        desk.tell_home(None);
-        let watched = desk.clone();
-        let asking = desk.shared.home.clone().keep_asking(arguments.listen, move || watched.tell_changed());
+        let controller = Self { shared: Arc::new(shared) };
+        controller.tell_home(None);
+        let watched = controller.clone();
+        let watcher = controller.clone();
+        let home = controller.shared.home.clone();
+        let asking = home.keep_asking(arguments.listen, move || watcher.attention(), move || watched.tell_changed());
         tauri::async_runtime::spawn(asking);
-        Ok(desk)
+        Ok(controller)
     }
 
-    /// Everything the window shows.
+    /// Everything the window shows, for a window that has just opened.
+    pub fn opened(&self) -> OpenedApp {
+        OpenedApp { app: self.view(), call: self.call_snapshot() }
+    }
+
+    /// Everything but the call.
     pub fn view(&self) -> AppView {
+        let revision = self.next_revision();
         let settings = self.settings();
         let profile = &self.shared.arguments.profile;
         AppView {
+            revision,
             profile: (profile != DEFAULT_PROFILE).then(|| profile.clone()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: Some(settings.name).filter(|name| !name.is_empty()),
@@ -131,9 +153,20 @@ impl Desk {
             sound: self.sound_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
-            call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view),
             opened_link: lock(&self.shared.opened_link).clone(),
         }
+    }
+
+    /// The call as it is now; none: no call.
+    pub fn call_snapshot(&self) -> CallSnapshot {
+        let revision = self.next_revision();
+        CallSnapshot { revision, call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view) }
+    }
+
+    /// Taken before the state is read, and each change is told after it was made: the snapshot with the highest revision
+    /// holds the newest state.
+    fn next_revision(&self) -> u64 {
+        self.shared.revision.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Keeps the display name; used from the next room on.
@@ -227,8 +260,8 @@ impl Desk {
         self.change_settings(|settings| {
             settings.saved_houses.retain(|old| Link::read(&old.link).is_ok_and(|old| old.house.pin.as_str() != pin));
         })?;
-        let desk = self.clone();
-        tauri::async_runtime::spawn(async move { desk.tell_home(desk.own_address().await) });
+        let controller = self.clone();
+        tauri::async_runtime::spawn(async move { controller.tell_home(controller.own_address().await) });
         Ok(())
     }
 
@@ -246,7 +279,7 @@ impl Desk {
         let ongoing = lock(&self.shared.ongoing).take();
         if let Some(ongoing) = ongoing {
             ongoing.leave().await;
-            self.tell_changed();
+            self.tell_call();
         }
         self.shared.home.ask_again();
     }
@@ -263,6 +296,19 @@ impl Desk {
             }
             None => Err(Code::NoCall.into()),
         }
+    }
+
+    /// A text for a bug report: versions, devices, kinds of addresses and the end of the log. What cannot be found out is
+    /// said in it.
+    pub async fn diagnostics(&self) -> String {
+        let devices = match tokio::time::timeout(MAX_DEVICE_LISTING, self.list_sound_devices()).await {
+            Ok(devices) => devices,
+            Err(_) => Err(Refusal::new(Code::NoMicrophone, "the sound system does not answer")),
+        };
+        let settings = self.settings();
+        let folder = lock(&self.shared.profile).folder().to_owned();
+        let call = self.call().ok().map(|call| call.view());
+        diagnostics::Diagnostics::collect(&folder, &settings, devices, call.as_ref()).to_string()
     }
 
     /// Shows a link that came from outside; it is joined by a click only.
@@ -291,7 +337,40 @@ impl Desk {
     pub(crate) fn forget_call(&self) {
         lock(&self.shared.ongoing).take();
         self.shared.home.ask_again();
-        self.tell_changed();
+        self.tell_call();
+    }
+
+    /// What the person looks at.
+    fn attention(&self) -> Attention {
+        if !window::is_seen(&self.shared.app) {
+            Attention::Elsewhere
+        } else if lock(&self.shared.ongoing).is_some() {
+            Attention::Room
+        } else {
+            Attention::Home
+        }
+    }
+
+    /// Closes a sound check and mutes, while nobody can see that the microphone is open.
+    pub async fn page_is_gone(&self) {
+        self.close_sound_check().await;
+        let muting = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::begin_muted_for_page);
+        if let Some(call) = muting
+            && let Err(refusal) = call.set_muted(true).await
+        {
+            tracing::error!(code = %refusal.code, detail = refusal.detail, "the microphone was not muted");
+        }
+    }
+
+    /// Shows the list anew, and opens the microphone again if [`Self::page_is_gone`] muted it.
+    pub async fn page_is_back(&self) {
+        self.shared.home.ask_again();
+        let muted = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::end_muted_for_page);
+        if let Some(call) = muted
+            && let Err(refusal) = call.set_muted(false).await
+        {
+            ipc::tell(&self.shared.app, Problem(refusal));
+        }
     }
 
     async fn join(&self, address: &HouseAddress, room: RoomId, leave_other: bool) -> Result<(), Refusal> {
@@ -307,7 +386,7 @@ impl Desk {
         let ongoing = Ongoing::begin(call, events, self.clone(), self.shared.app.clone());
         *lock(&self.shared.ongoing) = Some(ongoing);
         self.shared.home.ask_again();
-        self.tell_changed();
+        self.tell_call();
     }
 
     /// A person is in one room at a time; only somebody on stage is asked before leaving it (room rules 3.5).
@@ -393,13 +472,10 @@ impl Desk {
     fn tell_changed(&self) {
         ipc::tell(&self.shared.app, AppChanged(self.view()));
     }
-}
 
-/// The folder of the profile: given, or in the system's place for such data.
-fn profile_folder(arguments: &Arguments) -> Result<PathBuf, Refusal> {
-    match &arguments.folder {
-        Some(folder) => Ok(folder.clone()),
-        None => profile::folder_of(&arguments.profile),
+    /// Tells the window the call as it is now.
+    pub(crate) fn tell_call(&self) {
+        ipc::tell(&self.shared.app, CallChanged(self.call_snapshot()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the desk does about sound: devices, what is done to the own voice, how others sound here, and the sound check.
+//! The sound commands of the app controller: devices, voice processing, volumes of others, and the sound check.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use serambi_protocol::{Code, PersonId, Refusal};
 use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Desk, lock};
+use super::{AppController, lock};
 use crate::{
     arguments::Arguments,
     ipc::{self, Problem, SoundNoticed},
@@ -40,7 +40,7 @@ pub(super) fn given_devices(arguments: &Arguments) -> EngineSettings {
     EngineSettings { microphone: arguments.microphone.clone(), loudspeaker: arguments.loudspeaker.clone() }
 }
 
-impl Desk {
+impl AppController {
     /// What was chosen, as the window shows it.
     pub(super) fn sound_view(&self) -> SoundView {
         let settings = self.settings().sound;
