@@ -135,7 +135,10 @@ fn call_in_words(call: &CallView) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serambi_protocol::{Code, link::Pin};
+    use serambi_protocol::{
+        Code,
+        link::{HouseAddress, Pin},
+    };
 
     use super::*;
 
@@ -145,9 +148,10 @@ mod tests {
         std::fs::create_dir(&logs).unwrap();
         std::fs::write(logs.join(format!("{LOG_NAME}.2026-11-30.log")), log).unwrap();
         let pin = Pin::from_digest(&[7; 32]);
-        let link = format!("serambi://203.0.113.9:7410,porch.example:7410/?pin={pin}");
+        let addresses = vec!["203.0.113.9:7410".to_owned(), "porch.example:7410".to_owned()];
+        let link = Link { house: HouseAddress { addresses, pin }, room: None };
         let mut settings = Settings { name: "Ratna".into(), ..Settings::default() };
-        settings.save_house("Wei's house", &Link::read(&link).unwrap());
+        settings.save_house("Wei's house", &link);
         let device = |name: &str| SoundDevice { id: name.into(), name: name.into(), is_default: true };
         let devices =
             SoundDevices { microphones: vec![device("USB Headset")], loudspeakers: vec![device("Built-in Audio")] };

@@ -89,6 +89,14 @@ export type CallClosed = ClosedReason;
 /**  What is measured in the call was measured anew: about once a second while anybody speaks. */
 export type CallMeasured = Measurements;
 
+/**  The call; none: no call. */
+export type CallSnapshot = {
+	/**  Higher is newer; an older snapshot that arrives late is to be passed over. */
+	revision: number,
+	/**  The room and its circumstances. */
+	call: CallView | null,
+};
+
 /**  A call, all of it. */
 export type CallView = {
 	/**  The room as the house shows it to us. */
@@ -552,6 +560,14 @@ name: string };
 /**  Something to be told once. */
 export type Noticed = Notice;
 
+/**  Both snapshots, for a window that has just opened. */
+export type OpenedApp = {
+	/**  Everything but the call. */
+	app: AppView,
+	/**  The call. */
+	call: CallSnapshot,
+};
+
 /**  A person: their Ed25519 public key, base64url without padding, 43 characters. */
 export type PersonId = string;
 
@@ -814,12 +830,3 @@ function makeEvent<TListen, TEmit = TListen>(name: string, serialize?: (payload:
     return Object.assign(fn, base);
 }
 
-
-export type CallSnapshot = {
-	revision: number,
-	call: CallView | null,
-};
-export type OpenedApp = {
-	app: AppView,
-	call: CallSnapshot,
-};
