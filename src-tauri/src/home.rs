@@ -102,7 +102,8 @@ impl Home {
         loop {
             round.look(attention(), Instant::now());
             self.ask_due(&mut round).await;
-            if replace_if_new(&mut lock(&self.shared.view), self.compose(&round)) {
+            let next = self.compose(&round);
+            if replace_if_new(&mut lock(&self.shared.view), next) {
                 changed();
             }
             tokio::select! {
@@ -334,6 +335,22 @@ mod tests {
 
     fn asked(attention: Attention) -> Vec<HouseAddress> {
         home().houses(attention)
+    }
+
+    #[tokio::test]
+    async fn a_quiet_network_is_searched_once_somebody_looks() {
+        let home = Home::default();
+        let (told, mut changes) = tokio::sync::mpsc::channel(1);
+        // One news is enough; more find the channel full.
+        let changed = move || drop(told.try_send(()));
+        let asking = home.clone().keep_asking(IpAddr::from([127, 0, 0, 1]), || Attention::Home, changed);
+        let wait = async { assert!(changes.recv().await.is_some()) };
+        let limited = tokio::time::timeout(Duration::from_secs(20), wait);
+        tokio::select! {
+            () = asking => {}
+            ended = limited => assert!(ended.is_ok(), "the list was never made"),
+        }
+        assert!(home.view().searching || !home.view().found.is_empty());
     }
 
     #[test]

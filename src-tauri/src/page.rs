@@ -35,7 +35,11 @@ impl Default for Page {
 impl Page {
     /// Notes that the page is on the screen.
     fn set_painted(&self) {
-        self.is_painted.send_replace(true);
+        let was_painted = self.is_painted.send_replace(true);
+        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(death)) = (was_painted, deaths.back()) {
+            tracing::info!(after_ms = death.elapsed().as_millis(), "the page is back");
+        }
     }
 
     /// Notes a death, and says whether loading the page again is worth it.
