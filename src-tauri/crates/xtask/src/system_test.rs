@@ -7,7 +7,16 @@ pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";
 pub const DEVICES: &str = "devices";
 
 /// Each is one file in `tests/tests/`, the cheapest first.
-pub const NAMES: &[&str] = &["instruments", "schemathesis", "two_peers", "python_listener", "own_sound", "two_windows"];
+pub const NAMES: &[&str] = &[
+    "instruments",
+    "secrets",
+    "schemathesis",
+    "two_peers",
+    "python_listener",
+    "own_sound",
+    "dead_page",
+    "two_windows",
+];
 
 #[cfg(test)]
 mod tests {
