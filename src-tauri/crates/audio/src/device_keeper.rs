@@ -2,7 +2,7 @@
 //! takes a chosen device up again when it returns, and rebuilds a stream that broke or stalled. The engine never waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +11,9 @@ use cpal::ErrorKind;
 
 use crate::device::{DeviceChoice, Direction, FoundDevice};
 use crate::error::AudioError;
-use crate::microphone_chain::SoundEnd;
-use crate::notice::AudioNotice;
+use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
+use crate::notice::{AudioNotice, NoticeSink};
 use crate::priority::raise_this_thread;
-use crate::ring::Waker;
-use crate::sound_loop::{LoopCommand, LoopHandle};
 use crate::sound_service::SoundService;
 use crate::statistics::StreamCounters;
 use crate::stream::{OnBroken, OpenStream, Pace};
@@ -58,9 +56,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 const MOST_DRAINS: u64 = 3;
 const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 
-/// Where notices go.
-pub(crate) type NoticeSink = Arc<dyn Fn(AudioNotice) + Send + Sync>;
-
 enum Request {
     Open(Sender<Result<(), AudioError>>),
     Close(Sender<()>),
@@ -73,6 +68,7 @@ enum Request {
 pub(crate) struct KeeperHandle {
     requests: Sender<Request>,
     counters: Arc<StreamCounters>,
+    is_open: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -98,6 +94,11 @@ impl KeeperHandle {
         let _ = self.requests.send(Request::Choose(choice));
     }
 
+    /// Whether the device is open and joined to the engine.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn counters(&self) -> &Arc<StreamCounters> {
         &self.counters
     }
@@ -117,17 +118,19 @@ impl Drop for KeeperHandle {
 pub(crate) fn keep(
     direction: Direction,
     choice: DeviceChoice,
-    sound_loop: LoopHandle,
+    engine: Arc<dyn DeviceSink>,
     notices: NoticeSink,
 ) -> Result<KeeperHandle, AudioError> {
     let (requests, inbox) = channel();
     let counters = Arc::new(StreamCounters::default());
+    let is_open = Arc::new(AtomicBool::new(false));
     let mut keeper = Keeper {
         direction,
         choice,
-        sound_loop,
+        engine,
         notices,
         counters: Arc::clone(&counters),
+        is_open: Arc::clone(&is_open),
         own_requests: requests.clone(),
         service: SoundService::of(direction)?,
         wanted: false,
@@ -144,7 +147,7 @@ pub(crate) fn keep(
         })
         .spawn(move || keeper.run(&inbox))
         .map_err(|_| AudioError::EngineStopped)?;
-    Ok(KeeperHandle { requests, counters, thread: Some(thread) })
+    Ok(KeeperHandle { requests, counters, is_open, thread: Some(thread) })
 }
 
 /// What is open. Dropping it stops it.
@@ -178,9 +181,10 @@ impl Running {
 struct Keeper {
     direction: Direction,
     choice: DeviceChoice,
-    sound_loop: LoopHandle,
+    engine: Arc<dyn DeviceSink>,
     notices: NoticeSink,
     counters: Arc<StreamCounters>,
+    is_open: Arc<AtomicBool>,
     own_requests: Sender<Request>,
     service: SoundService,
     wanted: bool,
@@ -386,28 +390,28 @@ impl Keeper {
             seen_drains: self.counters.drained.load(Ordering::Relaxed),
             drains_since: Instant::now(),
         });
-        self.publish_open(true);
+        self.is_open.store(true, Ordering::Relaxed);
         Ok(name)
     }
 
     fn start_device(&mut self, found: FoundDevice, build: u64) -> Result<Source, AudioError> {
         let on_broken = self.on_broken(build);
-        let opened = self.service.open(found, self.pace, &self.sound_loop, &self.counters, on_broken);
+        let opened = self.service.open(found, self.pace, &*self.engine, &self.counters, on_broken);
         opened.map(Source::Stream).inspect_err(|_| self.detach())
     }
 
     fn start_file(&self, path: &std::path::Path, name: &str) -> Result<Source, AudioError> {
         match self.direction {
             Direction::Microphone => {
-                let waker: Waker = self.sound_loop.waker();
+                let waker = self.engine.waker();
                 let (file, tap) = wav_microphone::open(path, waker, Arc::clone(&self.counters))?;
                 let device = name.to_owned();
-                self.sound_loop.send(LoopCommand::AttachMicrophone { tap, device, end: SoundEnd::File })?;
+                self.engine.send(DeviceEvent::MicrophoneAttached { tap, device, end: SoundEnd::File })?;
                 Ok(Source::WavMicrophone { _file: file })
             }
             Direction::Loudspeaker => {
                 let (file, tap) = wav_loudspeaker::create(path)?;
-                self.sound_loop.send(LoopCommand::AttachRecorder { tap, device: name.to_owned() })?;
+                self.engine.send(DeviceEvent::RecorderAttached { tap, device: name.to_owned() })?;
                 Ok(Source::WavLoudspeaker { _file: file })
             }
         }
@@ -436,23 +440,17 @@ impl Keeper {
             if let Source::Stream(stream) = running.source {
                 self.service.close(stream);
             }
-            self.publish_open(false);
-        }
-    }
-
-    fn publish_open(&self, open: bool) {
-        if self.direction == Direction::Microphone {
-            self.sound_loop.state.microphone_is_open.store(open, Ordering::Relaxed);
+            self.is_open.store(false, Ordering::Relaxed);
         }
     }
 
     fn detach(&self) {
         let (done, answer) = channel();
-        let command = match self.direction {
-            Direction::Microphone => LoopCommand::DetachMicrophone(done),
-            Direction::Loudspeaker => LoopCommand::DetachLoudspeaker(done),
+        let event = match self.direction {
+            Direction::Microphone => DeviceEvent::MicrophoneDetached(done),
+            Direction::Loudspeaker => DeviceEvent::LoudspeakerDetached(done),
         };
-        if self.sound_loop.send(command).is_ok() && answer.recv_timeout(ANSWER_LIMIT).is_err() {
+        if self.engine.send(event).is_ok() && answer.recv_timeout(ANSWER_LIMIT).is_err() {
             tracing::warn!("the sound engine does not let go of a device");
         }
     }

@@ -2,16 +2,17 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use crate::cue::Cue;
 use crate::device::{DeviceChoice, Direction};
-use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
+use crate::device_keeper::{KeeperHandle, keep};
+use crate::device_sink::DeviceSink;
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
-use crate::notice::AudioNotice;
+use crate::notice::{AudioNotice, NoticeSink};
 use crate::redundancy_profile::{Audience, LossReport};
 use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
@@ -73,10 +74,10 @@ impl Engine {
         let notices = notice_sink(on_notice);
         let (sound_loop, thread) = sound_loop::start(on_frame, NoticeSink::clone(&notices))?;
         let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
+        let sink: Arc<dyn DeviceSink> = Arc::new(sound_loop.clone());
         let microphone =
-            keep(Direction::Microphone, settings.microphone, sound_loop.clone(), NoticeSink::clone(&notices))?;
-        let loudspeaker =
-            keep(Direction::Loudspeaker, settings.loudspeaker, sound_loop.clone(), NoticeSink::clone(&notices))?;
+            keep(Direction::Microphone, settings.microphone, Arc::clone(&sink), NoticeSink::clone(&notices))?;
+        let loudspeaker = keep(Direction::Loudspeaker, settings.loudspeaker, sink, NoticeSink::clone(&notices))?;
         if let Err(reason) = loudspeaker.open() {
             notices(AudioNotice::LoudspeakerLost { reason });
         }
@@ -103,7 +104,7 @@ impl Engine {
 
     /// Whether a microphone is open and its sound reaches the engine.
     pub fn microphone_is_open(&self) -> bool {
-        self.sound_loop.state.microphone_is_open.load(Ordering::Relaxed)
+        self.microphone.is_open()
     }
 
     /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then leaves
@@ -131,7 +132,7 @@ impl Engine {
     /// Makes a person heard whose packets are pushed into the returned inbox.
     pub fn add_speaker(&self, id: SpeakerId) -> Result<SpeakerInbox, AudioError> {
         let (speaker, inbox) = speaker(id, self.sound_loop.clock_start)?;
-        self.sound_loop.state.lock_speakers().push(std::sync::Arc::clone(speaker.shared()));
+        self.sound_loop.state.lock_speakers().push(Arc::clone(speaker.shared()));
         self.sound_loop.send(LoopCommand::AddSpeaker(Box::new(speaker)))?;
         Ok(inbox)
     }

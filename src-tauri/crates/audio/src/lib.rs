@@ -19,6 +19,7 @@ mod decode_ladder;
 mod delay_histogram;
 mod device;
 mod device_keeper;
+mod device_sink;
 mod echo_setting;
 mod engine;
 mod envelope_coupling;

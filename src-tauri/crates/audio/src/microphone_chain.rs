@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 
+use crate::device_sink::SoundEnd;
 use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, is_software, listening_path};
 use crate::fade::cross_fade;
 use crate::format::{BLOCK_MICROS, Block, MIX_SAMPLES, MixBlock, SILENT_BLOCK};
@@ -19,16 +20,6 @@ use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, Voice
 
 /// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in advance.
 const MOST_LEVELS_AHEAD: usize = 16;
-
-/// What is at one end of the sound path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SoundEnd {
-    #[default]
-    Nothing,
-    File,
-    /// A device, by its name as the system shows it.
-    Device(String),
-}
 
 /// A block as it comes out of the chain.
 pub(crate) struct HeardBlock {

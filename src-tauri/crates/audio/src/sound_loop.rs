@@ -3,7 +3,7 @@
 //! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes a file,
 //! and never waits for anybody.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use crate::capture::Capture;
 use crate::clock::Moment;
-use crate::device_keeper::NoticeSink;
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
+use crate::format::SAMPLE_RATE_HZ;
 use crate::level_meter::SILENCE_DBFS;
-use crate::microphone_chain::{MicrophoneChain, SoundEnd};
+use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
+use crate::microphone_chain::MicrophoneChain;
 use crate::mixer::Mixer;
-use crate::notice::AudioNotice;
+use crate::notice::{AudioNotice, NoticeSink};
 use crate::output::{ClockOutput, DeviceOutput, Output};
 use crate::priority::raise_this_thread;
 use crate::redundancy_profile::{Audience, LossReport};
@@ -37,11 +38,7 @@ const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
 
 /// What the loop can be told.
 pub(crate) enum LoopCommand {
-    AttachMicrophone { tap: CaptureTap, device: String, end: SoundEnd },
-    DetachMicrophone(Sender<()>),
-    AttachLoudspeaker { tap: PlaybackTap, device: String },
-    AttachRecorder { tap: WavTap, device: String },
-    DetachLoudspeaker(Sender<()>),
+    Device(DeviceEvent),
     SetMuted { muted: bool, done: Sender<()> },
     SetMicrophoneMode(MicrophoneMode),
     SetEchoCancelling(EchoCancelling),
@@ -56,8 +53,6 @@ pub(crate) enum LoopCommand {
 /// What the loop publishes.
 pub(crate) struct LoopState {
     pub(crate) microphone_level: AtomicU32,
-    /// Set by the microphone's keeper.
-    pub(crate) microphone_is_open: AtomicBool,
     pub(crate) speakers: Mutex<Vec<Arc<SpeakerShared>>>,
     pub(crate) statistics: Mutex<EngineStatistics>,
 }
@@ -87,9 +82,19 @@ impl LoopHandle {
         self.waker.wake();
         Ok(())
     }
+}
 
-    pub(crate) fn waker(&self) -> Waker {
+impl DeviceSink for LoopHandle {
+    fn send(&self, event: DeviceEvent) -> Result<(), AudioError> {
+        self.send(LoopCommand::Device(event))
+    }
+
+    fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn clock_start(&self) -> Instant {
+        self.clock_start
     }
 }
 
@@ -104,7 +109,6 @@ pub(crate) fn start(
     let (commands, inbox) = channel();
     let state = Arc::new(LoopState {
         microphone_level: AtomicU32::new(SILENCE_DBFS.to_bits()),
-        microphone_is_open: AtomicBool::new(false),
         speakers: Mutex::default(),
         statistics: Mutex::default(),
     });
@@ -183,23 +187,7 @@ impl SoundLoop {
 
     fn carry_out(&mut self, command: LoopCommand) {
         match command {
-            LoopCommand::AttachMicrophone { tap, device, end } => self.attach_microphone(tap, device, end),
-            LoopCommand::DetachMicrophone(done) => {
-                self.detach_microphone();
-                acknowledge(&done);
-            }
-            LoopCommand::AttachLoudspeaker { tap, device } => self.attach_loudspeaker(tap, device),
-            LoopCommand::AttachRecorder { tap, device } => {
-                self.output = Output::Clock(ClockOutput::recording(self.now(), tap));
-                self.loudspeaker = Some((device, crate::format::SAMPLE_RATE_HZ));
-                self.chain.attach_loudspeaker(SoundEnd::File);
-            }
-            LoopCommand::DetachLoudspeaker(done) => {
-                self.output = Output::silent(self.now());
-                self.loudspeaker = None;
-                self.chain.attach_loudspeaker(SoundEnd::Nothing);
-                acknowledge(&done);
-            }
+            LoopCommand::Device(event) => self.change_device(event),
             LoopCommand::SetMuted { muted, done } => {
                 self.set_muted(muted);
                 acknowledge(&done);
@@ -212,6 +200,22 @@ impl SoundLoop {
             LoopCommand::SetAudience(audience) => self.voice.take_audience(audience),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
             LoopCommand::Stop => {}
+        }
+    }
+
+    fn change_device(&mut self, event: DeviceEvent) {
+        match event {
+            DeviceEvent::MicrophoneAttached { tap, device, end } => self.attach_microphone(tap, device, end),
+            DeviceEvent::MicrophoneDetached(done) => {
+                self.detach_microphone();
+                acknowledge(&done);
+            }
+            DeviceEvent::LoudspeakerAttached { tap, device } => self.attach_loudspeaker(tap, device),
+            DeviceEvent::RecorderAttached { tap, device } => self.attach_recorder(tap, device),
+            DeviceEvent::LoudspeakerDetached(done) => {
+                self.detach_loudspeaker();
+                acknowledge(&done);
+            }
         }
     }
 
@@ -240,6 +244,18 @@ impl SoundLoop {
             // The ring must not be empty when the first callback comes.
             self.render();
         }
+    }
+
+    fn attach_recorder(&mut self, tap: WavTap, device: String) {
+        self.output = Output::Clock(ClockOutput::recording(self.now(), tap));
+        self.loudspeaker = Some((device, SAMPLE_RATE_HZ));
+        self.chain.attach_loudspeaker(SoundEnd::File);
+    }
+
+    fn detach_loudspeaker(&mut self) {
+        self.output = Output::silent(self.now());
+        self.loudspeaker = None;
+        self.chain.attach_loudspeaker(SoundEnd::Nothing);
     }
 
     fn set_muted(&mut self, muted: bool) {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::device::{Direction, FoundDevice, SoundSystem};
 use crate::error::AudioError;
-use crate::microphone_chain::SoundEnd;
+use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
 use crate::service_thread::ServiceThread;
-use crate::sound_loop::{LoopCommand, LoopHandle};
 use crate::statistics::StreamCounters;
 use crate::stream::{OPENING_LIMIT, OnBroken, OpenStream, Pace, open_capture, open_playback};
 
@@ -63,7 +62,7 @@ impl SoundService {
         &mut self,
         found: FoundDevice,
         pace: Pace,
-        sound_loop: &LoopHandle,
+        engine: &dyn DeviceSink,
         counters: &Arc<StreamCounters>,
         on_broken: OnBroken,
     ) -> Result<OpenStream, AudioError> {
@@ -71,7 +70,7 @@ impl SoundService {
         if self.still_waits_for(&id) {
             return Err(direction.silent());
         }
-        let stream = self.build(found, pace, sound_loop, counters, on_broken)?;
+        let stream = self.build(found, pace, engine, counters, on_broken)?;
         let rate_hz = stream.rate_hz;
         match self.thread.ask(FIRST_SOUND_LIMIT, move |_| stream.play(direction).map(|()| stream)) {
             Some(begun) => {
@@ -97,26 +96,26 @@ impl SoundService {
         &mut self,
         found: FoundDevice,
         pace: Pace,
-        sound_loop: &LoopHandle,
+        engine: &dyn DeviceSink,
         counters: &Arc<StreamCounters>,
         on_broken: OnBroken,
     ) -> Result<OpenStream, AudioError> {
-        let (waker, counters, device) = (sound_loop.waker(), Arc::clone(counters), found.name.clone());
+        let (waker, counters, device) = (engine.waker(), Arc::clone(counters), found.name.clone());
         let silent = self.direction.silent();
         match self.direction {
             Direction::Microphone => {
                 let open = move |_: &mut SoundSystem| open_capture(&found, waker, &counters, on_broken);
                 let (stream, tap) = self.thread.ask(BUILDING_LIMIT, open).ok_or(silent)??;
                 let end = SoundEnd::Device(device.clone());
-                sound_loop.send(LoopCommand::AttachMicrophone { tap, device, end })?;
+                engine.send(DeviceEvent::MicrophoneAttached { tap, device, end })?;
                 Ok(stream)
             }
             Direction::Loudspeaker => {
-                let clock_start = sound_loop.clock_start;
+                let clock_start = engine.clock_start();
                 let open =
                     move |_: &mut SoundSystem| open_playback(&found, pace, clock_start, waker, &counters, on_broken);
                 let (stream, tap) = self.thread.ask(BUILDING_LIMIT, open).ok_or(silent)??;
-                sound_loop.send(LoopCommand::AttachLoudspeaker { tap, device })?;
+                engine.send(DeviceEvent::LoudspeakerAttached { tap, device })?;
                 Ok(stream)
             }
         }
