@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use cpal::ErrorKind;
 
 use crate::device::{DeviceChoice, Direction, FoundDevice};
-use crate::error::AudioError;
 use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
+use crate::device_statistics::StreamCounters;
+use crate::error::AudioError;
 use crate::notice::{AudioNotice, NoticeSink};
 use crate::priority::raise_this_thread;
 use crate::sound_service::SoundService;
-use crate::statistics::StreamCounters;
 use crate::stream::{OnBroken, OpenStream, Pace};
 use crate::wav_loudspeaker::WavLoudspeaker;
 use crate::wav_microphone::WavMicrophone;

@@ -10,6 +10,7 @@ use crate::cue::Cue;
 use crate::device::{DeviceChoice, Direction};
 use crate::device_keeper::{KeeperHandle, keep};
 use crate::device_sink::DeviceSink;
+use crate::device_statistics::DeviceStatistics;
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::notice::{AudioNotice, NoticeSink};
@@ -17,7 +18,7 @@ use crate::redundancy_profile::{Audience, LossReport};
 use crate::sound_check::{SoundCheck, SoundCheckRecorder};
 use crate::sound_loop::{self, LoopCommand, LoopHandle};
 use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
-use crate::statistics::{DeviceStatistics, EngineStatistics};
+use crate::statistics::EngineStatistics;
 use crate::voice::EncodedFrame;
 use crate::voice_processing::MicrophoneMode;
 

@@ -20,6 +20,7 @@ mod delay_histogram;
 mod device;
 mod device_keeper;
 mod device_sink;
+mod device_statistics;
 mod echo_setting;
 mod engine;
 mod envelope_coupling;
@@ -63,7 +64,6 @@ mod pulse_latency;
 mod pulse_shape;
 #[cfg(target_os = "linux")]
 mod pulse_stream;
-mod recorder_tap;
 mod redundancy_profile;
 mod redundant_copies;
 mod redundant_encoder;
@@ -78,6 +78,7 @@ mod sound_check;
 mod sound_loop;
 mod sound_service;
 mod speaker;
+mod speaker_statistics;
 mod statistics;
 #[cfg(test)]
 mod stereo_path;
@@ -87,6 +88,7 @@ mod synthetic_sound;
 mod time_stretch;
 mod voice;
 mod voice_processing;
+mod voice_statistics;
 mod wav_loudspeaker;
 mod wav_microphone;
 
@@ -98,6 +100,7 @@ pub use bytes::Bytes;
 
 pub use crate::cue::Cue;
 pub use crate::device::{Device, DeviceChoice, Devices, list_devices};
+pub use crate::device_statistics::DeviceStatistics;
 pub use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, listening_path};
 pub use crate::engine::{Engine, EngineSettings, Levels};
 pub use crate::error::AudioError;
@@ -107,7 +110,6 @@ pub use crate::loudness::{LoudnessMeter, SILENCE_LUFS, gated, integrated};
 pub use crate::loudness_leveller::LoudnessLeveller;
 pub use crate::muted_talk::MutedTalk;
 pub use crate::notice::AudioNotice;
-pub use crate::recorder_tap::TappedPacket;
 pub use crate::redundancy_profile::{Audience, LossReport};
 pub use crate::simulated_call::{HeardVoice, hear};
 pub use crate::sound_check::{
@@ -115,6 +117,8 @@ pub use crate::sound_check::{
     judge as judge_sound_check,
 };
 pub use crate::speaker::{ReceivedPacket, SpeakerId, SpeakerInbox};
-pub use crate::statistics::{DeviceStatistics, EngineStatistics, HeardMark, SpeakerStatistics, VoiceStatistics};
+pub use crate::speaker_statistics::{HeardMark, SpeakerStatistics};
+pub use crate::statistics::EngineStatistics;
 pub use crate::voice::EncodedFrame;
 pub use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};
+pub use crate::voice_statistics::VoiceStatistics;

@@ -6,7 +6,7 @@ use crate::format::{MIX_SAMPLES, MixBlock, SILENT_MIX};
 use crate::limiter::Limiter;
 use crate::mid_side::MidSide;
 use crate::speaker::{Speaker, SpeakerId};
-use crate::statistics::SpeakerStatistics;
+use crate::speaker_statistics::SpeakerStatistics;
 
 /// Cues that may sound at once; more are dropped.
 const MOST_CUES: usize = 8;

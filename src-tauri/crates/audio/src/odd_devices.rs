@@ -9,14 +9,15 @@ use bytes::Bytes;
 
 use crate::capture::Capture;
 use crate::clock::Moment;
+use crate::device_sink::SoundEnd;
+use crate::device_statistics::StreamCounters;
 use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, FRAME_SAMPLES, MIX_SAMPLES, MixBlock};
 use crate::level_meter::{dbfs, mean_square};
-use crate::device_sink::SoundEnd;
 use crate::microphone_chain::MicrophoneChain;
 use crate::output::{DeviceOutput, Output};
 use crate::ring::{CapturePort, PlaybackPort, Waker, capture_ring, playback_ring};
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::statistics::{SpeakerStatistics, StreamCounters};
+use crate::speaker_statistics::SpeakerStatistics;
 use crate::voice::{EncodedFrame, Voice};
 use crate::voice_processing::MicrophoneMode;
 

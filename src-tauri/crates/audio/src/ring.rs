@@ -10,11 +10,11 @@ use std::time::Instant;
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use crate::device_statistics::StreamCounters;
 use crate::fade::{FADE_SAMPLES, GainRamp};
 use crate::mid_side::Channels;
 use crate::playback_pulse::PlaybackPulse;
 use crate::resampler::ten_milliseconds;
-use crate::statistics::StreamCounters;
 
 /// Per-sample decay of the last value when the ring runs empty: silent after about 5 ms, without a step.
 const STARVED_DECAY: f32 = 0.98;

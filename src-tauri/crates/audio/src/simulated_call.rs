@@ -10,7 +10,7 @@ use crate::error::AudioError;
 use crate::format::BLOCK_SAMPLES;
 use crate::redundancy_profile::{Audience, LossReport};
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::statistics::SpeakerStatistics;
+use crate::speaker_statistics::SpeakerStatistics;
 use crate::voice::{EncodedFrame, Voice};
 
 /// Time that the listener goes on playing after the last of the sound was said, blocks of 10 ms.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::capture::Capture;
 use crate::clock::Moment;
+use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
 use crate::echo_setting::EchoCancelling;
 use crate::error::AudioError;
 use crate::format::SAMPLE_RATE_HZ;
 use crate::level_meter::SILENCE_DBFS;
-use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
 use crate::microphone_chain::MicrophoneChain;
 use crate::mixer::Mixer;
 use crate::notice::{AudioNotice, NoticeSink};

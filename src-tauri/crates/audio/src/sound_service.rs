@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::{Direction, FoundDevice, SoundSystem};
-use crate::error::AudioError;
 use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
+use crate::device_statistics::StreamCounters;
+use crate::error::AudioError;
 use crate::service_thread::ServiceThread;
-use crate::statistics::StreamCounters;
 use crate::stream::{OPENING_LIMIT, OnBroken, OpenStream, Pace, open_capture, open_playback};
 
 /// A little more than the limit that the sound service is told itself.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -19,8 +18,7 @@ use crate::loudness_leveller::LoudnessLeveller;
 use crate::mid_side::MidSide;
 use crate::opus_padding::packet::packet_samples;
 use crate::playout_pace::{Playout, PlayoutPace};
-use crate::recorder_tap::{RecorderTap, TappedPacket};
-use crate::statistics::{HeardMark, SpeakerStatistics};
+use crate::speaker_statistics::{HeardMark, SpeakerStatistics};
 use crate::time_stretch::{lengthen, shorten};
 
 /// Packets that may wait between the network and the engine: 5 s of one speaker.
@@ -55,33 +53,15 @@ pub struct ReceivedPacket {
 pub struct SpeakerInbox {
     packets: SyncSender<ReceivedPacket>,
     shared: Arc<SpeakerShared>,
-    recorder: Mutex<Option<Box<RecorderTap>>>,
 }
 
 impl SpeakerInbox {
     /// Hands over a packet. Never blocks; if the engine has not emptied the inbox for seconds, the packet is dropped and
     /// counted.
     pub fn push(&self, packet: ReceivedPacket) {
-        if let Some(recorder) = self.lock_recorder().as_mut() {
-            recorder.take(&packet);
-        }
         if self.packets.try_send(packet).is_err() {
             self.shared.overflow.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Hands each packet from here on to `recorder` as well, in [`SpeakerInbox::push`]: it must not block.
-    pub fn record(&self, recorder: impl FnMut(TappedPacket) + Send + 'static) {
-        *self.lock_recorder() = Some(Box::new(RecorderTap::new(self.id(), Box::new(recorder))));
-    }
-
-    /// Lets go of the recorder.
-    pub fn stop_recording(&self) {
-        *self.lock_recorder() = None;
-    }
-
-    fn lock_recorder(&self) -> MutexGuard<'_, Option<Box<RecorderTap>>> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose inbox it is.
@@ -171,7 +151,7 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         turn: None,
         statistics: SpeakerStatistics::of(id),
     };
-    Ok((speaker, SpeakerInbox { packets, shared, recorder: Mutex::default() }))
+    Ok((speaker, SpeakerInbox { packets, shared }))
 }
 
 impl Speaker {

@@ -19,7 +19,7 @@ use crate::redundancy_profile::{LossReport, SoundKind};
 use crate::redundant_copies::find_copies;
 use crate::simulated_path::SimulatedPath;
 use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::statistics::SpeakerStatistics;
+use crate::speaker_statistics::SpeakerStatistics;
 use crate::voice::{EncodedFrame, Voice};
 
 const LEFT_HZ: f32 = 441.0;

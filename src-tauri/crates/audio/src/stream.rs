@@ -11,11 +11,11 @@ use cpal::{
 };
 
 use crate::device::{Direction, FoundDevice};
+use crate::device_statistics::StreamCounters;
 use crate::error::AudioError;
 use crate::format::SAMPLE_RATE_HZ;
 use crate::resampler::ten_milliseconds;
 use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring};
-use crate::statistics::StreamCounters;
 
 /// How long a sound service may take to answer before it counts as stuck.
 pub(crate) const OPENING_LIMIT: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use crate::level_meter::{LevelMeter, rfc6464_level};
 use crate::mid_side::{Channels, MidSide};
 use crate::redundancy_profile::{Audience, LossReport, RedundancyControl, SoundKind};
 use crate::redundant_encoder::RedundantEncoder;
-use crate::statistics::VoiceStatistics;
+use crate::voice_statistics::VoiceStatistics;
 
 /// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
 const TALKSPURT_GAP_MICROS: i64 = 100_000;

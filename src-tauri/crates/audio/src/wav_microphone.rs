@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavReader, WavSpec};
 
+use crate::device_statistics::StreamCounters;
 use crate::error::AudioError;
 use crate::resampler::ten_milliseconds;
 use crate::ring::{CapturePort, CaptureTap, Waker, capture_ring};
-use crate::statistics::StreamCounters;
 
 /// Pace of the "callbacks".
 const TICK: Duration = Duration::from_millis(10);
