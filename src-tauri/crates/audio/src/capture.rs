@@ -2,11 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::clock::samples_to_micros;
-use crate::format::{Block, SAMPLE_RATE_HZ};
-use crate::mid_side::{Channels, MidSide, mid_side};
-use crate::resampler::RateConverter;
-use crate::ring::{CaptureTap, LeftRight};
+use serambi_codec::{
+    clock::samples_to_micros,
+    dsp::mid_side::{Channels, MidSide, mid_side},
+    format::SAMPLE_RATE_HZ,
+};
+
+use crate::{
+    format::Block,
+    resampler::RateConverter,
+    ring::{CaptureTap, LeftRight},
+};
 
 /// The microphone's blocks on their way out of the ring.
 pub(crate) struct Capture {

@@ -1,8 +1,9 @@
 //! Whether so many talk at once that each voice is worth less processor time: what enhances a voice that is alone is masked where
 //! three sound together.
 
-use crate::decode_ladder::Effort;
-use crate::format::{MIX_SAMPLES, SAMPLE_RATE_HZ};
+use serambi_codec::{decode_ladder::Effort, format::SAMPLE_RATE_HZ};
+
+use crate::format::MIX_SAMPLES;
 
 /// So many voices at once are a crowd.
 const MANY: usize = 3;

@@ -1,7 +1,9 @@
 //! Short quiet sounds for what happens in the room; mixed into the loudspeaker, never sent.
 
-use crate::fade::{fade_in, fade_out};
-use crate::format::SAMPLE_RATE_HZ;
+use serambi_codec::{
+    dsp::fade::{fade_in, fade_out},
+    format::SAMPLE_RATE_HZ,
+};
 
 /// What a cue says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::Moment;
-use crate::format::FRAME_SAMPLES;
+use serambi_codec::{clock::Moment, format::FRAME_SAMPLES};
 
 /// Widest delay that is told apart, ms; anything later counts as this.
 const WIDEST_MS: usize = 1_000;

@@ -1,13 +1,17 @@
 //! Which microphone and which loudspeaker: the choice, the list, and finding the chosen one.
 
-use std::convert::Infallible;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::{Mutex, Once, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Mutex, Once, PoisonError},
+    time::{Duration, Instant},
+};
 
-use cpal::traits::{DeviceTrait as _, HostTrait as _};
-use cpal::{DeviceId, ErrorKind, HostId};
+use cpal::{
+    DeviceId, ErrorKind, HostId,
+    traits::{DeviceTrait as _, HostTrait as _},
+};
 use serde::Serialize;
 
 use crate::error::AudioError;

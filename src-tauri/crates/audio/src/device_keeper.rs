@@ -1,25 +1,30 @@
 //! Keeps one device open as long as it is wanted: opens and closes it on a thread of its own, follows the system's default,
 //! takes a chosen device up again when it returns, and rebuilds a stream that broke or stalled. The engine never waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use cpal::ErrorKind;
 
-use crate::device::{DeviceChoice, Direction, FoundDevice};
-use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
-use crate::device_statistics::StreamCounters;
-use crate::error::AudioError;
-use crate::notice::{AudioNotice, NoticeSink};
-use crate::priority::raise_this_thread;
-use crate::sound_service::SoundService;
-use crate::stream::{OnBroken, OpenStream, Pace};
-use crate::wav_loudspeaker::WavLoudspeaker;
-use crate::wav_microphone::WavMicrophone;
-use crate::{wav_loudspeaker, wav_microphone};
+use crate::{
+    device::{DeviceChoice, Direction, FoundDevice},
+    device_sink::{DeviceEvent, DeviceSink, SoundEnd},
+    device_statistics::StreamCounters,
+    error::AudioError,
+    notice::{AudioNotice, NoticeSink},
+    priority::raise_this_thread,
+    sound_service::SoundService,
+    stream::{OnBroken, OpenStream, Pace},
+    wav_loudspeaker::{self, WavLoudspeaker},
+    wav_microphone::{self, WavMicrophone},
+};
 
 /// How often a running device is looked after.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);

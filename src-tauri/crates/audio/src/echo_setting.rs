@@ -258,10 +258,13 @@ impl EchoDecision {
 
 #[cfg(test)]
 mod tests {
+    use serambi_codec::{
+        dsp::level_meter::{dbfs, mean_square},
+        testing::synthetic_sound::{gain, mixed, speech, white_noise},
+    };
+
     use super::*;
     use crate::format::BLOCK_SAMPLES;
-    use crate::level_meter::{dbfs, mean_square};
-    use crate::synthetic_sound::{gain, mixed, speech, white_noise};
 
     #[test]
     fn names_of_things_on_the_ears_are_known() {

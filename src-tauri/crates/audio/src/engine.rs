@@ -1,26 +1,29 @@
 //! The engine as its owner sees it: devices, mute, speakers, levels, statistics.
 
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::channel},
+    thread::{JoinHandle, ThreadId},
+    time::Duration,
+};
 
-use crate::cue::Cue;
-use crate::device::{DeviceChoice, Direction};
-use crate::device_keeper::{KeeperHandle, keep};
-use crate::device_sink::DeviceSink;
-use crate::device_statistics::DeviceStatistics;
-use crate::echo_setting::EchoCancelling;
-use crate::error::AudioError;
-use crate::notice::{AudioNotice, NoticeSink};
-use crate::redundancy_profile::{Audience, LossReport};
-use crate::sound_check::{SoundCheck, SoundCheckRecorder};
-use crate::sound_loop::{self, LoopCommand, LoopHandle};
-use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
-use crate::statistics::EngineStatistics;
-use crate::voice::EncodedFrame;
-use crate::voice_processing::MicrophoneMode;
+use serambi_codec::redundancy_profile::{Audience, LossReport};
+
+use crate::{
+    cue::Cue,
+    device::{DeviceChoice, Direction},
+    device_keeper::{KeeperHandle, keep},
+    device_sink::DeviceSink,
+    device_statistics::DeviceStatistics,
+    echo_setting::EchoCancelling,
+    error::AudioError,
+    notice::{AudioNotice, NoticeSink},
+    sound_check::{SoundCheck, SoundCheckRecorder},
+    sound_loop::{self, LoopCommand, LoopHandle},
+    speaker::{SpeakerId, SpeakerInbox, speaker},
+    statistics::EngineStatistics,
+    voice::EncodedFrame,
+    voice_processing::MicrophoneMode,
+};
 
 /// How long a change of mute may take before the engine counts as stuck.
 const MUTE_LIMIT: Duration = Duration::from_secs(5);

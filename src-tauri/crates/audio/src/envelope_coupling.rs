@@ -154,10 +154,13 @@ pub fn correlation_of_levels(played: &[f32], captured: &[f32]) -> f32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serambi_codec::{
+        dsp::level_meter::{dbfs, mean_square},
+        testing::synthetic_sound::{Noise, gain, speech, white_noise},
+    };
+
     use super::*;
     use crate::format::BLOCK_SAMPLES;
-    use crate::level_meter::{dbfs, mean_square};
-    use crate::synthetic_sound::{Noise, gain, speech, white_noise};
 
     fn coupling(played: &[f32], captured: &[f32]) -> f32 {
         let mut coupling = EnvelopeCoupling::default();

@@ -14,17 +14,22 @@ mod decision;
 mod gap;
 mod loss_watch;
 
+pub use decision::{Arrival, Decision, JitterCounters, Packet};
+
 use std::collections::BTreeMap;
 
-use crate::clock::{Moment, samples_to_micros};
-use crate::copy_slots::CopySlots;
-use crate::delay_histogram::{DelayHistogram, LATE_COST_MS, LATE_COST_WITH_COPIES_MS, LatenessHistogram};
-use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ};
-use crate::packet_timeline::{PacketTimeline, Place, Placement};
-
-pub use decision::{Arrival, Decision, JitterCounters, Packet};
 use gap::prolong;
 use loss_watch::LossWatch;
+use serambi_codec::{
+    clock::{Moment, samples_to_micros},
+    copy_slots::CopySlots,
+    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ},
+};
+
+use crate::{
+    delay_histogram::{DelayHistogram, LATE_COST_MS, LATE_COST_WITH_COPIES_MS, LatenessHistogram},
+    packet_timeline::{PacketTimeline, Place, Placement},
+};
 
 /// Spare time on top of the jitter, ms. With 1 ms, clocks 500 ppm apart would use it up before a step of the mix is worth adding.
 const MARGIN_MS: i64 = 2;

@@ -1,7 +1,6 @@
 //! Keeps the mix of any number of speakers below full scale, without adding delay.
 
-use crate::format::SAMPLE_RATE_HZ;
-use crate::mid_side::MidSide;
+use serambi_codec::{dsp::mid_side::MidSide, format::SAMPLE_RATE_HZ};
 
 /// The loudest sample that leaves the limiter: -1 dBFS, room for the peaks that a resampler or a codec adds between samples.
 pub const CEILING: f32 = 0.891_25;

@@ -3,7 +3,7 @@
 //! The sound here is one plane and is played from both loudspeakers, so it counts twice: a mono sound at -26 LUFS in a file is
 //! -23 LUFS in the room, as the same sound in both channels of a stereo file would be (BS.1770-5 adds channels up).
 
-use crate::format::SAMPLE_RATE_HZ;
+use serambi_codec::format::SAMPLE_RATE_HZ;
 
 /// Loudness is measured in steps of 100 ms: windows of 400 ms then overlap by the 75 % that BS.1770-5 asks for.
 pub const STEP_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
@@ -181,9 +181,9 @@ pub fn integrated(samples: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serambi_codec::testing::synthetic_sound::tone;
 
     use super::*;
-    use crate::synthetic_sound::tone;
 
     /// A test signal of EBU Tech 3341 (2016) table 1: stereo sines of 1 kHz, here as the one channel that both are.
     fn sequence(parts: &[(f32, f32)]) -> Vec<f32> {

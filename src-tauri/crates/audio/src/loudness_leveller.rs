@@ -3,10 +3,12 @@
 //! Only speech moves the gain. Noise, silence, tones and music are recognised by what they lack: the ups and downs of syllables
 //! well above the quietest moment around them. The gain rests in pauses, so no breath is pumped up.
 
-use crate::fade::GainRamp;
-use crate::format::MixBlock;
-use crate::loudness::{LoudnessMeter, SILENCE_LUFS, lufs};
-use crate::mid_side::MidSide;
+use serambi_codec::dsp::{fade::GainRamp, mid_side::MidSide};
+
+use crate::{
+    format::MixBlock,
+    loudness::{LoudnessMeter, SILENCE_LUFS, lufs},
+};
 
 /// How loud everybody should be, LUFS: the quiet end of what AES TD1004.1.15-10 recommends for streams (-20 to -16), because
 /// several people may talk at once and the limiter should rest.
@@ -163,11 +165,10 @@ fn moved(gain_db: f32, spoken: f32) -> f32 {
 mod tests {
     use assert_no_alloc::assert_no_alloc;
     use proptest::prelude::*;
+    use serambi_codec::testing::synthetic_sound::{gain, mixed, speech, tone, white_noise};
 
     use super::*;
-    use crate::format::BLOCK_SAMPLES;
-    use crate::loudness::integrated;
-    use crate::synthetic_sound::{gain, mixed, speech, tone, white_noise};
+    use crate::{format::BLOCK_SAMPLES, loudness::integrated};
 
     fn levelled(leveller: &mut LoudnessLeveller, sound: &[f32]) -> Vec<f32> {
         let (blocks, _) = sound.as_chunks::<BLOCK_SAMPLES>();

@@ -3,20 +3,26 @@
 //!
 //! Processing is of one channel: it takes the middle. The side goes through only where nothing is processed.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::Sender;
+use std::{collections::VecDeque, sync::mpsc::Sender};
 
-use crate::device_sink::SoundEnd;
-use crate::echo_setting::{EchoCancelling, EchoDecision, ListeningPath, is_software, listening_path};
-use crate::fade::cross_fade;
-use crate::format::{BLOCK_MICROS, Block, MIX_SAMPLES, MixBlock, SILENT_BLOCK};
-use crate::level_meter::{SILENCE_DBFS, dbfs, mean_square};
-use crate::mid_side::MidSide;
-use crate::muted_talk::MutedTalk;
-use crate::noise_floor::NoiseFloor;
-use crate::redundancy_profile::SoundKind;
-use crate::sound_check::SoundCheckRecorder;
-use crate::voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing};
+use serambi_codec::{
+    dsp::{
+        fade::cross_fade,
+        level_meter::{SILENCE_DBFS, dbfs, mean_square},
+        mid_side::MidSide,
+    },
+    redundancy_profile::SoundKind,
+};
+
+use crate::{
+    device_sink::SoundEnd,
+    echo_setting::{EchoCancelling, EchoDecision, ListeningPath, is_software, listening_path},
+    format::{BLOCK_MICROS, Block, MIX_SAMPLES, MixBlock, SILENT_BLOCK},
+    muted_talk::MutedTalk,
+    noise_floor::NoiseFloor,
+    sound_check::SoundCheckRecorder,
+    voice_processing::{MicrophoneMode, Needs, ProcessingStatistics, VoiceProcessing},
+};
 
 /// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in advance.
 const MOST_LEVELS_AHEAD: usize = 16;
@@ -272,10 +278,10 @@ mod tests {
 
     use std::sync::mpsc::channel;
 
+    use serambi_codec::testing::synthetic_sound::{gain, mixed, speech, white_noise};
+
     use super::*;
-    use crate::format::BLOCK_SAMPLES;
-    use crate::sound_check::SoundCheckVerdict;
-    use crate::synthetic_sound::{gain, mixed, speech, white_noise};
+    use crate::{format::BLOCK_SAMPLES, sound_check::SoundCheckVerdict};
 
     fn device(name: &str) -> SoundEnd {
         SoundEnd::Device(name.into())

@@ -1,12 +1,14 @@
 //! Everybody who can be heard, in one sound: who sends mono in the middle, who sends stereo from left to right.
 
-use crate::clock::Moment;
-use crate::crowd::Crowd;
-use crate::format::{MIX_SAMPLES, MixBlock, SILENT_MIX};
-use crate::limiter::Limiter;
-use crate::mid_side::MidSide;
-use crate::speaker::{Speaker, SpeakerId};
-use crate::speaker_statistics::SpeakerStatistics;
+use serambi_codec::{clock::Moment, dsp::mid_side::MidSide};
+
+use crate::{
+    crowd::Crowd,
+    format::{MIX_SAMPLES, MixBlock, SILENT_MIX},
+    limiter::Limiter,
+    speaker::{Speaker, SpeakerId},
+    speaker_statistics::SpeakerStatistics,
+};
 
 /// Cues that may sound at once; more are dropped.
 const MOST_CUES: usize = 8;
@@ -88,12 +90,13 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use bytes::Bytes;
+    use serambi_codec::{format::FRAME_SAMPLES, redundant_encoder::RedundantEncoder};
 
     use super::*;
-    use crate::format::FRAME_SAMPLES;
-    use crate::limiter::CEILING;
-    use crate::redundant_encoder::RedundantEncoder;
-    use crate::speaker::{ReceivedPacket, SpeakerInbox, speaker};
+    use crate::{
+        limiter::CEILING,
+        speaker::{ReceivedPacket, SpeakerInbox, speaker},
+    };
 
     const SPEAKERS: u64 = 12;
 

@@ -101,9 +101,12 @@ const _: () = assert!(BLOCK_SAMPLES == 480);
 
 #[cfg(test)]
 mod tests {
+    use serambi_codec::{
+        dsp::level_meter::{dbfs, mean_square},
+        testing::synthetic_sound::{mixed, speech, white_noise},
+    };
+
     use super::*;
-    use crate::level_meter::{dbfs, mean_square};
-    use crate::synthetic_sound::{mixed, speech, white_noise};
 
     /// Blocks after which the talk was noticed, while muted.
     fn noticed(talk: &mut MutedTalk, sound: &[f32]) -> Vec<usize> {

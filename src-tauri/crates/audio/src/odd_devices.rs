@@ -2,24 +2,31 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use serambi_codec::{
+    clock::Moment,
+    dsp::level_meter::{dbfs, mean_square},
+    format::FRAME_SAMPLES,
+};
 
-use crate::capture::Capture;
-use crate::clock::Moment;
-use crate::device_sink::SoundEnd;
-use crate::device_statistics::StreamCounters;
-use crate::format::{BLOCK_MICROS, BLOCK_SAMPLES, FRAME_SAMPLES, MIX_SAMPLES, MixBlock};
-use crate::level_meter::{dbfs, mean_square};
-use crate::microphone_chain::MicrophoneChain;
-use crate::output::{DeviceOutput, Output};
-use crate::ring::{CapturePort, PlaybackPort, Waker, capture_ring, playback_ring};
-use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::speaker_statistics::SpeakerStatistics;
-use crate::voice::{EncodedFrame, Voice};
-use crate::voice_processing::MicrophoneMode;
+use crate::{
+    capture::Capture,
+    device_sink::SoundEnd,
+    device_statistics::StreamCounters,
+    format::{BLOCK_MICROS, BLOCK_SAMPLES, MIX_SAMPLES, MixBlock},
+    microphone_chain::MicrophoneChain,
+    output::{DeviceOutput, Output},
+    ring::{CapturePort, PlaybackPort, Waker, capture_ring, playback_ring},
+    speaker::{ReceivedPacket, SpeakerId, speaker},
+    speaker_statistics::SpeakerStatistics,
+    voice::{EncodedFrame, Voice},
+    voice_processing::MicrophoneMode,
+};
 
 /// Rates and channels of devices, and frames per callback.
 const ODD_DEVICES: [(u32, u16, usize); 10] = [
@@ -223,7 +230,7 @@ fn a_second_that_is_no_numbers_leaves_nothing_behind_in_any_processing() {
             let data: Vec<f32> = (0..480).map(|n| strange[(n + block as usize) % strange.len()]).collect();
             speaking.hear(&data, Moment::from_millis(block * 10));
         }
-        let voice = crate::simulated_path::synthetic_speech(5 * 48_000);
+        let voice = serambi_codec::testing::simulated_path::synthetic_speech(5 * 48_000);
         for (n, block) in voice.chunks_exact(480).enumerate() {
             speaking.hear(block, Moment::from_millis((101 + n as i64) * 10));
         }

@@ -1,13 +1,19 @@
 //! Where the mix goes and who sets its pace: a loudspeaker's ring, or a clock where there is no loudspeaker.
 
-use crate::clock::Moment;
-use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SAMPLE_RATE_HZ, SILENT_MIX};
-use crate::mid_side::{MidSide, left_right};
-use crate::missed_time::MissedTime;
-use crate::render_lead::RenderLead;
-use crate::resampler::{RateConverter, ten_milliseconds};
-use crate::ring::{LeftRight, PlaybackTap};
-use crate::wav_loudspeaker::WavTap;
+use serambi_codec::{
+    clock::Moment,
+    dsp::mid_side::{MidSide, left_right},
+    format::SAMPLE_RATE_HZ,
+};
+
+use crate::{
+    format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX},
+    missed_time::MissedTime,
+    render_lead::RenderLead,
+    resampler::{RateConverter, ten_milliseconds},
+    ring::{LeftRight, PlaybackTap},
+    wav_loudspeaker::WavTap,
+};
 
 /// A clock this far behind (a machine that slept) goes on from now, microseconds.
 const LARGEST_BACKLOG_MICROS: i64 = 500_000;

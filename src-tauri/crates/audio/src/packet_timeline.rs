@@ -1,7 +1,7 @@
 //! Puts the wrapping 16-bit sequence numbers and 32-bit timestamps of one stream on endless lines, and spots what cannot
 //! belong to it.
 
-use crate::clock::{Moment, micros_to_samples, samples_to_micros};
+use serambi_codec::clock::{Moment, micros_to_samples, samples_to_micros};
 
 /// How far a packet may lie from where the clock expects it and still belong to the stream, microseconds. Wider than any
 /// delay that speech is worth playing after.

@@ -1,10 +1,13 @@
 //! What a loudspeaker's callbacks and the engine tell each other about time: when the last callback came, and how long before it
 //! its sound was there. Atomics only: the callback waits for nobody.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::Instant,
+};
 
-use crate::clock::Moment;
+use serambi_codec::clock::Moment;
+
 use crate::render_lead::{CallbackLuck, LastCallback};
 
 const NEVER: i64 = i64::MIN;

@@ -4,9 +4,9 @@
 //! network namespaces), while a few milliseconds more delay are not heard at all. So a wait that is too long by less than
 //! [`FAR_BEHIND_MICROS`] is shortened in the next pause, and only somebody who makes none is shortened while talking.
 
-use crate::clock::samples_to_micros;
-use crate::format::{MIX_MICROS, MIX_SAMPLES, SAMPLE_RATE_HZ};
-use crate::level_meter::mean_square;
+use serambi_codec::{clock::samples_to_micros, dsp::level_meter::mean_square, format::SAMPLE_RATE_HZ};
+
+use crate::format::{MIX_MICROS, MIX_SAMPLES};
 
 /// Frames are pulled this much earlier than the target before a pause is lengthened, and speech where that lasts, microseconds; and
 /// before speech is at once. The target has some 2 ms to spare.
@@ -136,9 +136,9 @@ fn missing(error_micros: i64, waiting: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serambi_codec::format::FRAME_SAMPLES;
 
     use super::*;
-    use crate::format::FRAME_SAMPLES;
 
     const SPEECH: [f32; FRAME_SAMPLES] = [0.1; FRAME_SAMPLES];
     const PAUSE: [f32; FRAME_SAMPLES] = [0.001; FRAME_SAMPLES];

@@ -2,17 +2,22 @@
 //!
 //! The words of the protocol are the `pulseaudio` crate's. Its own client is not used for streams: see [`crate::pulse_stream`].
 
-use std::ffi::CString;
-use std::io::{Cursor, Write as _};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
-
-use pulseaudio::protocol::{
-    AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_MEMBLOCKQ_LENGTH, MAX_VERSION, Prop, Props,
-    ProtocolError, SetClientNameReply, TagStructReader, read_descriptor, write_command_message,
+use std::{
+    ffi::CString,
+    io::{Cursor, Write as _},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    time::Duration,
 };
-use pulseaudio::{ClientError, socket_path_from_env};
+
+use pulseaudio::{
+    ClientError,
+    protocol::{
+        AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_MEMBLOCKQ_LENGTH, MAX_VERSION, Prop, Props,
+        ProtocolError, SetClientNameReply, TagStructReader, read_descriptor, write_command_message,
+    },
+    socket_path_from_env,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::pulse_cookie::CookiePlaces;

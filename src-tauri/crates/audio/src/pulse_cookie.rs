@@ -4,10 +4,12 @@
 //! is not 256 bytes long. pulseaudio 0.3.2, by which cpal finds the devices, sends an empty one where it finds no file, and so was
 //! never let in where no other program had played sound yet.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Result, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Read as _, Result, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+};
 
 const COOKIE_BYTES: usize = 256;
 

@@ -2,18 +2,14 @@
 //!
 //! cpal takes it as a device of a custom host, so that nobody else needs to tell it from others.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use cpal::platform::CustomDevice;
-use cpal::traits::DeviceTrait;
 use cpal::{
     Data, DeviceDescription, DeviceId, Error, ErrorKind, HostId, InputCallbackInfo, OutputCallbackInfo, SampleFormat,
-    StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange,
+    StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange, platform::CustomDevice, traits::DeviceTrait,
 };
 
-use crate::pulse_shape::MOST_CHANNELS;
-use crate::pulse_stream::PulseStream;
+use crate::{pulse_shape::MOST_CHANNELS, pulse_stream::PulseStream};
 
 /// `device`, with streams of our own if it is a PulseAudio server's.
 pub(crate) fn with_own_streams(device: cpal::Device) -> cpal::Device {

@@ -1,13 +1,14 @@
 //! What passes through a PulseAudio stream, how much of it at once, and how the server is asked for that.
 
-use std::ffi::CString;
-use std::time::Duration;
+use std::{ffi::CString, time::Duration};
 
 use cpal::{BufferSize, ChannelCount, ErrorKind, FrameCount, StreamConfig};
-use pulseaudio::ClientError;
-use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
-use pulseaudio::protocol::{
-    ChannelMap, PlaybackStreamParams, Prop, Props, PulseError, RecordStreamParams, SampleFormat, SampleSpec,
+use pulseaudio::{
+    ClientError,
+    protocol::{
+        ChannelMap, PlaybackStreamParams, Prop, Props, PulseError, RecordStreamParams, SampleFormat, SampleSpec,
+        stream::{BufferAttr, StreamFlags},
+    },
 };
 
 /// Channels that a stream has at most; the server converts.

@@ -6,24 +6,31 @@
 //! clears before each of 1000 reads a second, and the rest two threads that wake each other 1200 times a second to ask for the
 //! latency after each callback. This one costs 0.3 %.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
-
-use cpal::traits::StreamTrait;
-use cpal::{ErrorKind, FrameCount, StreamConfig, StreamInstant};
-use pulseaudio::ClientError;
-use pulseaudio::protocol::{
-    Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, DESCRIPTOR_SIZE, Descriptor,
-    DescriptorFlags, LatencyParams, PulseError, TagStructReader, encode_descriptor,
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime},
 };
 
-use crate::pulse_callback::{Fill, StreamClock, Take};
-use crate::pulse_connection::{ConnectionEnding, Message, PulseConnection};
-use crate::pulse_latency::PulseLatency;
-use crate::pulse_shape::{SAMPLE_BYTES, Shape};
+use cpal::{ErrorKind, FrameCount, StreamConfig, StreamInstant, traits::StreamTrait};
+use pulseaudio::{
+    ClientError,
+    protocol::{
+        Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, DESCRIPTOR_SIZE, Descriptor,
+        DescriptorFlags, LatencyParams, PulseError, TagStructReader, encode_descriptor,
+    },
+};
+
+use crate::{
+    pulse_callback::{Fill, StreamClock, Take},
+    pulse_connection::{ConnectionEnding, Message, PulseConnection},
+    pulse_latency::PulseLatency,
+    pulse_shape::{SAMPLE_BYTES, Shape},
+};
 
 /// How long the server may take to end a stream before nobody waits for it.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@
 //! network brings meanwhile comes too late for it. So the engine sleeps until shortly before: this *lead* covers the
 //! engine's own waking up and rendering, and grows where that was not enough. A pure state machine; time is an argument.
 
-use crate::clock::Moment;
+use serambi_codec::clock::Moment;
 
 /// Lead of a stream that has just begun, microseconds.
 const FIRST_LEAD_MICROS: i64 = 4_000;

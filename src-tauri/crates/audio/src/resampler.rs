@@ -1,7 +1,9 @@
 //! Sound at a device's rate to the engine's rate and back, in chunks of 10 ms.
 
-use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction};
+use rubato::{
+    Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+    audioadapter_buffers::direct::InterleavedSlice,
+};
 
 /// Taps of the interpolation filter: 0.7 ms of delay at 141 dB signal to noise.
 const FILTER_TAPS: usize = 64;
@@ -80,8 +82,9 @@ impl RateConverter {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serambi_codec::dsp::level_meter::{dbfs, mean_square};
+
     use super::*;
-    use crate::level_meter::{dbfs, mean_square};
 
     fn tone(rate_hz: u32, samples: usize) -> Vec<f32> {
         (0..samples).map(|n| 0.5 * (n as f32 * std::f32::consts::TAU * 440.0 / rate_hz as f32).sin()).collect()

@@ -2,19 +2,23 @@
 //!
 //! Rings carry left and right of each moment, at the device's rate; for a mono sound both are the same.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::thread::Thread;
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    thread::Thread,
+    time::Instant,
+};
 
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
+use serambi_codec::dsp::{
+    fade::{FADE_SAMPLES, GainRamp},
+    mid_side::Channels,
+};
 
-use crate::device_statistics::StreamCounters;
-use crate::fade::{FADE_SAMPLES, GainRamp};
-use crate::mid_side::Channels;
-use crate::playback_pulse::PlaybackPulse;
-use crate::resampler::ten_milliseconds;
+use crate::{device_statistics::StreamCounters, playback_pulse::PlaybackPulse, resampler::ten_milliseconds};
 
 /// Per-sample decay of the last value when the ring runs empty: silent after about 5 ms, without a step.
 const STARVED_DECAY: f32 = 0.98;
@@ -271,9 +275,9 @@ where
 mod tests {
     use assert_no_alloc::assert_no_alloc;
     use proptest::prelude::*;
+    use serambi_codec::dsp::level_meter::{dbfs, mean_square};
 
     use super::*;
-    use crate::level_meter::{dbfs, mean_square};
 
     fn capture(channels: u16) -> (CapturePort, CaptureTap, Arc<StreamCounters>) {
         let counters = Arc::new(StreamCounters::default());

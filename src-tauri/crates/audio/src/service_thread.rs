@@ -1,11 +1,12 @@
 //! A thread that talks to the system's sound service in place of those who must not wait for ever: a service that hangs holds
 //! up this thread and nobody else.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::time::Duration;
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
+    time::Duration,
+};
 
-use crate::error::AudioError;
-use crate::priority::raise_this_thread;
+use crate::{error::AudioError, priority::raise_this_thread};
 
 type Work<S> = Box<dyn FnOnce(&mut S) + Send>;
 

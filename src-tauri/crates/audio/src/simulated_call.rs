@@ -4,14 +4,18 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serambi_codec::{
+    clock::Moment,
+    redundancy_profile::{Audience, LossReport},
+};
 
-use crate::clock::Moment;
-use crate::error::AudioError;
-use crate::format::BLOCK_SAMPLES;
-use crate::redundancy_profile::{Audience, LossReport};
-use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::speaker_statistics::SpeakerStatistics;
-use crate::voice::{EncodedFrame, Voice};
+use crate::{
+    error::AudioError,
+    format::BLOCK_SAMPLES,
+    speaker::{ReceivedPacket, SpeakerId, speaker},
+    speaker_statistics::SpeakerStatistics,
+    voice::{EncodedFrame, Voice},
+};
 
 /// Time that the listener goes on playing after the last of the sound was said, blocks of 10 ms.
 const BLOCKS_AFTER: usize = 100;
@@ -89,9 +93,12 @@ fn in_order_of_arrival(mut packets: Vec<ReceivedPacket>) -> impl Iterator<Item =
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serambi_codec::{
+        dsp::level_meter::{dbfs, mean_square},
+        testing::simulated_path::synthetic_speech,
+    };
+
     use super::*;
-    use crate::level_meter::{dbfs, mean_square};
-    use crate::simulated_path::synthetic_speech;
 
     #[test]
     fn what_is_said_is_heard_as_loud_and_below_32_kilobits() {

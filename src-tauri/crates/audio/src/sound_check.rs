@@ -1,11 +1,16 @@
 //! The sound check before going on stage: five seconds of the own microphone, and what is to be said about them.
 
+use serambi_codec::{
+    dsp::level_meter::{dbfs, mean_square},
+    format::SAMPLE_RATE_HZ,
+};
 use serde::Serialize;
 
-use crate::envelope_coupling::correlation_of_levels;
-use crate::format::{BLOCK_SAMPLES, Block, SAMPLE_RATE_HZ};
-use crate::level_meter::{dbfs, mean_square};
-use crate::loudness::{SILENCE_LUFS, integrated};
+use crate::{
+    envelope_coupling::correlation_of_levels,
+    format::{BLOCK_SAMPLES, Block},
+    loudness::{SILENCE_LUFS, integrated},
+};
 
 /// Length of the recording, samples (5 s).
 pub const SOUND_CHECK_SAMPLES: usize = 5 * SAMPLE_RATE_HZ as usize;
@@ -168,7 +173,7 @@ fn quantile(levels: &[f32], share: f32) -> f32 {
     let mut sorted = levels.to_vec();
     sorted.sort_by(f32::total_cmp);
     let index = (sorted.len() as f32 * share) as usize;
-    sorted.get(index).copied().unwrap_or(crate::level_meter::SILENCE_DBFS)
+    sorted.get(index).copied().unwrap_or(serambi_codec::dsp::level_meter::SILENCE_DBFS)
 }
 
 /// Runs of samples at the end of the range.
@@ -216,8 +221,9 @@ fn power_at(block: &Block, hertz: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use serambi_codec::testing::synthetic_sound::{gain, mixed, speech, white_noise};
+
     use super::*;
-    use crate::synthetic_sound::{gain, mixed, speech, white_noise};
 
     const SECONDS: f32 = 5.0;
 

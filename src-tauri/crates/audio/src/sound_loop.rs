@@ -3,32 +3,41 @@
 //! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes a file,
 //! and never waits for anybody.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc::{Receiver, Sender, TryRecvError, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
-use crate::capture::Capture;
-use crate::clock::Moment;
-use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
-use crate::echo_setting::EchoCancelling;
-use crate::error::AudioError;
-use crate::format::SAMPLE_RATE_HZ;
-use crate::level_meter::SILENCE_DBFS;
-use crate::microphone_chain::MicrophoneChain;
-use crate::mixer::Mixer;
-use crate::notice::{AudioNotice, NoticeSink};
-use crate::output::{ClockOutput, DeviceOutput, Output};
-use crate::priority::raise_this_thread;
-use crate::redundancy_profile::{Audience, LossReport};
-use crate::ring::{CaptureTap, PlaybackTap, Waker};
-use crate::sound_check::SoundCheckRecorder;
-use crate::speaker::{Speaker, SpeakerId, SpeakerShared};
-use crate::statistics::EngineStatistics;
-use crate::voice::{EncodedFrame, Voice};
-use crate::voice_processing::MicrophoneMode;
-use crate::wav_loudspeaker::WavTap;
+use serambi_codec::{
+    clock::Moment,
+    dsp::level_meter::SILENCE_DBFS,
+    format::SAMPLE_RATE_HZ,
+    redundancy_profile::{Audience, LossReport},
+};
+
+use crate::{
+    capture::Capture,
+    device_sink::{DeviceEvent, DeviceSink, SoundEnd},
+    echo_setting::EchoCancelling,
+    error::AudioError,
+    microphone_chain::MicrophoneChain,
+    mixer::Mixer,
+    notice::{AudioNotice, NoticeSink},
+    output::{ClockOutput, DeviceOutput, Output},
+    priority::raise_this_thread,
+    ring::{CaptureTap, PlaybackTap, Waker},
+    sound_check::SoundCheckRecorder,
+    speaker::{Speaker, SpeakerId, SpeakerShared},
+    statistics::EngineStatistics,
+    voice::{EncodedFrame, Voice},
+    voice_processing::MicrophoneMode,
+    wav_loudspeaker::WavTap,
+};
 
 /// Blocks rendered in a row at most before the microphone and the commands get their turn.
 const MOST_BLOCKS_AT_ONCE: u32 = 32;

@@ -1,14 +1,15 @@
 //! Finds, opens and closes devices of one direction, and waits for none of it longer than it may take.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::device::{Direction, FoundDevice, SoundSystem};
-use crate::device_sink::{DeviceEvent, DeviceSink, SoundEnd};
-use crate::device_statistics::StreamCounters;
-use crate::error::AudioError;
-use crate::service_thread::ServiceThread;
-use crate::stream::{OPENING_LIMIT, OnBroken, OpenStream, Pace, open_capture, open_playback};
+use crate::{
+    device::{Direction, FoundDevice, SoundSystem},
+    device_sink::{DeviceEvent, DeviceSink, SoundEnd},
+    device_statistics::StreamCounters,
+    error::AudioError,
+    service_thread::ServiceThread,
+    stream::{OPENING_LIMIT, OnBroken, OpenStream, Pace, open_capture, open_playback},
+};
 
 /// A little more than the limit that the sound service is told itself.
 const BUILDING_LIMIT: Duration = OPENING_LIMIT.saturating_add(Duration::from_secs(1));

@@ -1,25 +1,35 @@
 //! One person who can be heard: packets from the network to blocks of sound.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
+use serambi_codec::{
+    clock::{Moment, samples_to_micros},
+    decode_ladder::{DecodeLadder, Effort, Rung, Substitutes},
+    dsp::{
+        fade::{FADE_SAMPLES, GainRamp},
+        level_meter::{LevelMeter, SILENCE_DBFS},
+        mid_side::MidSide,
+    },
+    opus_padding::packet::packet_samples,
+    time_stretch::{lengthen, shorten},
+};
 
-use crate::clock::{Moment, samples_to_micros};
-use crate::decode_ladder::{DecodeLadder, Effort, Rung, Substitutes};
-use crate::error::AudioError;
-use crate::fade::{FADE_SAMPLES, GainRamp};
-use crate::format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX};
-use crate::jitter_buffer::{Arrival, Decision, JitterBuffer, Packet};
-use crate::level_meter::{LevelMeter, SILENCE_DBFS};
-use crate::loudness_leveller::LoudnessLeveller;
-use crate::mid_side::MidSide;
-use crate::opus_padding::packet::packet_samples;
-use crate::playout_pace::{Playout, PlayoutPace};
-use crate::speaker_statistics::{HeardMark, SpeakerStatistics};
-use crate::time_stretch::{lengthen, shorten};
+use crate::{
+    error::AudioError,
+    format::{MIX_MICROS, MIX_SAMPLES, MixBlock, SILENT_MIX},
+    jitter_buffer::{Arrival, Decision, JitterBuffer, Packet},
+    loudness_leveller::LoudnessLeveller,
+    playout_pace::{Playout, PlayoutPace},
+    speaker_statistics::{HeardMark, SpeakerStatistics},
+};
 
 /// Packets that may wait between the network and the engine: 5 s of one speaker.
 const INBOX_PACKETS: usize = 256;

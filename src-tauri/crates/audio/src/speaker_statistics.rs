@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
+use serambi_codec::dsp::level_meter::SILENCE_DBFS;
 use serde::Serialize;
 
-use crate::jitter_buffer::JitterCounters;
-use crate::level_meter::SILENCE_DBFS;
-use crate::loudness::SILENCE_LUFS;
-use crate::speaker::SpeakerId;
+use crate::{jitter_buffer::JitterCounters, loudness::SILENCE_LUFS, speaker::SpeakerId};
 
 /// When a speaker's sound came in and goes out: what a measurement of the delay needs from the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::device_statistics::DeviceStatistics;
-use crate::speaker_statistics::SpeakerStatistics;
-use crate::voice_statistics::VoiceStatistics;
+use crate::{
+    device_statistics::DeviceStatistics, speaker_statistics::SpeakerStatistics, voice_statistics::VoiceStatistics,
+};
 
 /// The whole sound path of one engine.
 #[derive(Clone, Debug, Default, Serialize)]

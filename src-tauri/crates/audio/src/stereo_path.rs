@@ -6,21 +6,28 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use serambi_codec::{
+    clock::Moment,
+    decode_ladder::{DecodeLadder, Substitutes},
+    dsp::{
+        level_meter::{dbfs, mean_square},
+        mid_side::{Channels, MidSide, mid_side},
+    },
+    format::FRAME_SAMPLES,
+    opus_codec::{EncoderSettings, OpusEncoder},
+    opus_padding::packet::{is_celt, is_stereo},
+    redundancy_profile::{LossReport, SoundKind},
+    redundant_copies::find_copies,
+    testing::simulated_path::SimulatedPath,
+};
 
-use crate::clock::Moment;
-use crate::decode_ladder::{DecodeLadder, Substitutes};
-use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES};
-use crate::level_meter::{dbfs, mean_square};
-use crate::mid_side::{Channels, MidSide, mid_side};
-use crate::mixer::Mixer;
-use crate::opus_codec::{EncoderSettings, OpusEncoder};
-use crate::opus_padding::packet::{is_celt, is_stereo};
-use crate::redundancy_profile::{LossReport, SoundKind};
-use crate::redundant_copies::find_copies;
-use crate::simulated_path::SimulatedPath;
-use crate::speaker::{ReceivedPacket, SpeakerId, speaker};
-use crate::speaker_statistics::SpeakerStatistics;
-use crate::voice::{EncodedFrame, Voice};
+use crate::{
+    format::{BLOCK_SAMPLES, Block},
+    mixer::Mixer,
+    speaker::{ReceivedPacket, SpeakerId, speaker},
+    speaker_statistics::SpeakerStatistics,
+    voice::{EncodedFrame, Voice},
+};
 
 const LEFT_HZ: f32 = 441.0;
 const RIGHT_HZ: f32 = 1_323.0;
@@ -169,7 +176,7 @@ fn going_from_mono_to_stereo_and_back_does_not_click() {
 /// Packets of two encoders that both hear everything: stereo ones where `in_stereo` says so, mono ones elsewhere.
 fn foreign(frames: usize, in_stereo: impl Fn(usize) -> bool) -> Vec<Bytes> {
     let settings = |channels| EncoderSettings {
-        coding: crate::coding::Coding::Music(channels),
+        coding: serambi_codec::coding::Coding::Music(channels),
         bitrate: 96_000,
         complexity: 10,
         only_wideband: false,

@@ -1,21 +1,27 @@
 //! Opens one device stream: 48 kHz if the device can, short callbacks if it will, and its ring to the engine.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use cpal::traits::{DeviceTrait as _, StreamTrait as _};
 use cpal::{
     BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
     SupportedStreamConfigRange,
+    traits::{DeviceTrait as _, StreamTrait as _},
 };
+use serambi_codec::format::SAMPLE_RATE_HZ;
 
-use crate::device::{Direction, FoundDevice};
-use crate::device_statistics::StreamCounters;
-use crate::error::AudioError;
-use crate::format::SAMPLE_RATE_HZ;
-use crate::resampler::ten_milliseconds;
-use crate::ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring};
+use crate::{
+    device::{Direction, FoundDevice},
+    device_statistics::StreamCounters,
+    error::AudioError,
+    resampler::ten_milliseconds,
+    ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring},
+};
 
 /// How long a sound service may take to answer before it counts as stuck.
 pub(crate) const OPENING_LIMIT: Duration = Duration::from_secs(3);

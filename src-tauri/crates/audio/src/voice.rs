@@ -2,16 +2,25 @@
 
 use std::time::Instant;
 
-use crate::clock::{Moment, VoiceClock, samples_to_micros};
-use crate::coding::Coding;
-use crate::error::AudioError;
-use crate::fade::fade_out;
-use crate::format::{BLOCK_SAMPLES, Block, FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ};
-use crate::level_meter::{LevelMeter, rfc6464_level};
-use crate::mid_side::{Channels, MidSide};
-use crate::redundancy_profile::{Audience, LossReport, RedundancyControl, SoundKind};
-use crate::redundant_encoder::RedundantEncoder;
-use crate::voice_statistics::VoiceStatistics;
+use serambi_codec::{
+    clock::{Moment, samples_to_micros},
+    coding::Coding,
+    dsp::{
+        fade::fade_out,
+        level_meter::{LevelMeter, rfc6464_level},
+        mid_side::{Channels, MidSide},
+    },
+    format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, SAMPLE_RATE_HZ},
+    redundancy_profile::{Audience, LossReport, RedundancyControl, SoundKind},
+    redundant_encoder::RedundantEncoder,
+};
+
+use crate::{
+    error::AudioError,
+    format::{BLOCK_SAMPLES, Block},
+    voice_clock::VoiceClock,
+    voice_statistics::VoiceStatistics,
+};
 
 /// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
 const TALKSPURT_GAP_MICROS: i64 = 100_000;
@@ -248,7 +257,7 @@ impl Voice {
         if self.starting {
             self.encoder.begin_talkspurt()?;
         }
-        self.encoder.encode(frame, timestamp)
+        Ok(self.encoder.encode(frame, timestamp)?)
     }
 
     fn encode_frame(&mut self) -> Option<EncodedFrame> {
@@ -289,8 +298,9 @@ impl Voice {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serambi_codec::redundant_copies::find_copies;
+
     use super::*;
-    use crate::redundant_copies::find_copies;
 
     fn talk(voice: &mut Voice, blocks: std::ops::Range<i64>) -> Vec<EncodedFrame> {
         blocks.filter_map(|n| voice.push_block([0.25; BLOCK_SAMPLES], Moment::from_millis(n * 10))).collect()

@@ -12,14 +12,17 @@
 //! comes before the denoiser: it knows noise from speech, but takes what a denoiser leaves of noise for speech and lifts it.
 
 use nnnoiseless::DenoiseState;
+use serambi_codec::format::SAMPLE_RATE_HZ;
 use serde::{Deserialize, Serialize};
-use sonora::config::{
-    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
-    NoiseSuppressionLevel, Pipeline,
+use sonora::{
+    AudioProcessing, Config, StreamConfig,
+    config::{
+        AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
+        NoiseSuppressionLevel, Pipeline,
+    },
 };
-use sonora::{AudioProcessing, Config, StreamConfig};
 
-use crate::format::{BLOCK_SAMPLES, Block, SAMPLE_RATE_HZ, SILENT_BLOCK};
+use crate::format::{BLOCK_SAMPLES, Block, SILENT_BLOCK};
 
 /// `nnnoiseless` counts samples as 16-bit integers do.
 const SIXTEEN_BIT: f32 = 32_768.0;

@@ -1,15 +1,17 @@
 //! A sound file in place of a loudspeaker: the middle of the mix, 16 bit, 48 kHz, mono, written off the engine thread.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::Path,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::JoinHandle,
+};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
+use serambi_codec::format::SAMPLE_RATE_HZ;
 
-use crate::error::AudioError;
-use crate::format::{MixBlock, SAMPLE_RATE_HZ};
+use crate::{error::AudioError, format::MixBlock};
 
 /// Blocks that may wait for a slow disk (5 s).
 const WAITING_BLOCKS: usize = 1_000;

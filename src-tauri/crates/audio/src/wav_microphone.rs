@@ -1,19 +1,25 @@
 //! A sound file in place of a microphone: read at the pace of real time, once, then silence.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use hound::{SampleFormat, WavReader, WavSpec};
 
-use crate::device_statistics::StreamCounters;
-use crate::error::AudioError;
-use crate::resampler::ten_milliseconds;
-use crate::ring::{CapturePort, CaptureTap, Waker, capture_ring};
+use crate::{
+    device_statistics::StreamCounters,
+    error::AudioError,
+    resampler::ten_milliseconds,
+    ring::{CapturePort, CaptureTap, Waker, capture_ring},
+};
 
 /// Pace of the "callbacks".
 const TICK: Duration = Duration::from_millis(10);

@@ -1,11 +1,13 @@
 //! The jitter buffer alone: what it decides, not how that sounds. No codec runs, so it takes microseconds where a whole listener
 //! takes milliseconds.
 
+use serambi_codec::{clock::Moment, format::LONGEST_PACKET_SAMPLES, opus_padding::packet::packet_samples};
+
 use super::script::{Limits, Numbered, Script, Step};
-use crate::clock::Moment;
-use crate::format::{LONGEST_PACKET_SAMPLES, MIX_MICROS, MIX_SAMPLES};
-use crate::jitter_buffer::{Decision, JitterBuffer, Packet};
-use crate::opus_padding::packet::packet_samples;
+use crate::{
+    format::{MIX_MICROS, MIX_SAMPLES},
+    jitter_buffer::{Decision, JitterBuffer, Packet},
+};
 
 /// What a script may ask for: 20 s.
 const LIMITS: Limits = Limits { packets: 1_000, blocks: 4_000 };

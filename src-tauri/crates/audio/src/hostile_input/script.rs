@@ -2,9 +2,7 @@
 //! between.
 
 use bytes::Bytes;
-
-use super::real_packets::Kind;
-use crate::format::FRAME_SAMPLES;
+use serambi_codec::{format::FRAME_SAMPLES, testing::real_packets::Kind};
 
 /// Longest pause that a script can ask for in one step, blocks of 5 ms.
 const LONGEST_PAUSE_BLOCKS: u8 = 128;

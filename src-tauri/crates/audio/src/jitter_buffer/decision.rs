@@ -1,10 +1,8 @@
 //! What goes into a jitter buffer, what comes out, and what it counts.
 
 use bytes::Bytes;
+use serambi_codec::{decode_ladder::Substitutes, redundancy_profile::LossReport};
 use serde::Serialize;
-
-use crate::decode_ladder::Substitutes;
-use crate::redundancy_profile::LossReport;
 
 /// Frames that came late count as lost up to this share: enough for the first level of redundancy, not for the second.
 const MOST_LATE_AS_LOST: f32 = 0.03;

@@ -1,12 +1,14 @@
 //! Frames that are missing: what stands in for them, and from where on sound begins again after a long gap.
 
-use crate::clock::{Moment, micros_to_samples, samples_to_micros};
-use crate::decode_ladder::Substitutes;
-use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, MIX_MICROS, SAMPLE_RATE_HZ};
-use crate::opus_padding::find;
-use crate::playout_pace::tolerance_micros;
+use serambi_codec::{
+    clock::{Moment, micros_to_samples, samples_to_micros},
+    decode_ladder::Substitutes,
+    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ},
+    opus_padding::find,
+};
 
 use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Packet, State};
+use crate::{format::MIX_MICROS, playout_pace::tolerance_micros};
 
 /// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
 const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;

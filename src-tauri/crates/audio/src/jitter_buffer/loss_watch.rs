@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::Moment;
+use serambi_codec::clock::Moment;
 
 /// A frame that has not come so long after its turn is lost, microseconds: beyond any jitter worth waiting out.
 const LATE_AT_MOST_MICROS: i64 = 250_000;

@@ -4,11 +4,13 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use serambi_codec::{
+    redundant_copies::{RedundantCopy, attach_copies},
+    testing::simulated_path::SimulatedPath,
+};
 
 use super::*;
 use crate::format::MIX_SAMPLES;
-use crate::redundant_copies::{RedundantCopy, attach_copies};
-use crate::simulated_path::SimulatedPath;
 
 mod links;
 

@@ -5,15 +5,17 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use serambi_codec::{
+    dsp::level_meter::{dbfs, mean_square},
+    format::FRAME_SAMPLES,
+    opus_padding::attach,
+    redundancy_profile::{LossReport, RedundancyControl},
+    redundant_copies::EXTENSION_ID,
+    redundant_encoder::RedundantEncoder,
+    testing::simulated_path::{SimulatedPath, synthetic_speech},
+};
 
 use super::*;
-use crate::format::FRAME_SAMPLES;
-use crate::level_meter::{dbfs, mean_square};
-use crate::opus_padding::attach;
-use crate::redundancy_profile::{LossReport, RedundancyControl};
-use crate::redundant_copies::EXTENSION_ID;
-use crate::redundant_encoder::RedundantEncoder;
-use crate::simulated_path::{SimulatedPath, synthetic_speech};
 
 /// A hum like a voice's: 150 Hz with overtones, swelling four times a second.
 fn voice(sample: usize) -> f32 {

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use assert_no_alloc::assert_no_alloc;
+use serambi_codec::{
+    dsp::level_meter::{dbfs, mean_square},
+    testing::synthetic_sound::{Noise, gain, mixed, speech, white_noise},
+};
 
 use super::*;
-use crate::level_meter::{dbfs, mean_square};
-use crate::synthetic_sound::{Noise, gain, mixed, speech, white_noise};
 
 const MODES: [MicrophoneMode; 3] = [MicrophoneMode::Speech, MicrophoneMode::StrongNoiseRemoval, MicrophoneMode::Music];
 

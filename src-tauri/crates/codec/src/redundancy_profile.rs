@@ -37,8 +37,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
-use crate::format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, SHORT_FRAME_SAMPLES};
+use crate::{
+    clock::Moment,
+    format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, SHORT_FRAME_SAMPLES},
+};
 
 /// Calm after which a level is left, microseconds.
 const CALM_MICROS: i64 = 10_000_000;

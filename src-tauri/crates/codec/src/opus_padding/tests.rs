@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::extensions::Extensions;
 use super::*;
-use crate::simulated_path::Chance;
+use crate::testing::simulated_path::Chance;
 
 /// A packet of 60 bytes as VOIP at 24 kbit/s makes it (hybrid, super-wideband, 20 ms).
 fn hybrid_packet() -> Vec<u8> {

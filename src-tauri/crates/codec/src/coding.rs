@@ -5,8 +5,10 @@
 //! for stereo and 80 for mono are where listeners no longer tell Opus from the original (the Opus project recommends 64 - 128 for stereo
 //! music; mono has no redundancy between channels to save, so it takes more than half).
 
-use crate::mid_side::Channels;
-use crate::redundancy_profile::{RedundancyScheme, SoundKind};
+use crate::{
+    dsp::mid_side::Channels,
+    redundancy_profile::{RedundancyScheme, SoundKind},
+};
 
 /// What an encoder is made for. Another one needs another encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

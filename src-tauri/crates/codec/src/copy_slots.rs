@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::clock::Moment;
-use crate::format::LONGEST_PACKET_SAMPLES;
-use crate::opus_padding::packet::frame_samples;
-use crate::redundant_copies::{LARGEST_OFFSET_UNITS, OFFSET_UNIT_SAMPLES, find_copies};
+use crate::{
+    clock::Moment,
+    format::LONGEST_PACKET_SAMPLES,
+    opus_padding::packet::frame_samples,
+    redundant_copies::{LARGEST_OFFSET_UNITS, OFFSET_UNIT_SAMPLES, find_copies},
+};
 
 /// Copies held at most: a bound on memory.
 const MOST_COPIES: usize = 256;

@@ -5,14 +5,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Moment;
-use crate::format::FRAME_SAMPLES;
-use crate::level_meter::{dbfs, mean_square};
-use crate::redundancy_profile::{LossReport, RedundancyControl, RedundancyScheme};
-use crate::redundant_copies::find_copies;
-use crate::redundant_encoder::RedundantEncoder;
-use crate::simulated_path::synthetic_speech;
-use crate::synthetic_sound::white_noise;
+use crate::{
+    clock::Moment,
+    dsp::level_meter::{dbfs, mean_square},
+    format::FRAME_SAMPLES,
+    redundancy_profile::{LossReport, RedundancyControl, RedundancyScheme},
+    redundant_copies::find_copies,
+    redundant_encoder::RedundantEncoder,
+    testing::{simulated_path::synthetic_speech, synthetic_sound::white_noise},
+};
 
 /// Speech in packets, with what loss of 40 % calls for, or with what is sent before anybody knows of any.
 fn packets(frames: usize, lossy: bool) -> Vec<Bytes> {

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Planes;
-use super::effort::Effort;
-use crate::format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES};
-use crate::level_meter::mean_square;
-use crate::opus_codec::{DecoderSnapshot, OpusDecoder};
-use crate::opus_padding::packet::{OpusPacket, frame_samples, is_celt, is_stereo};
+use super::{Planes, effort::Effort};
+use crate::{
+    dsp::level_meter::mean_square,
+    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES},
+    opus_codec::{DecoderSnapshot, OpusDecoder},
+    opus_padding::packet::{OpusPacket, frame_samples, is_celt, is_stereo},
+};
 
 /// Quiet frames after which it rests (100 ms): the gaps inside words are shorter.
 const FRAMES_BEFORE_REST: u32 = 5;

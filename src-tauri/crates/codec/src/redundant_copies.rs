@@ -15,8 +15,7 @@
 
 use bytes::Bytes;
 
-use crate::opus_padding::packet::frame_samples;
-use crate::opus_padding::{attach, find};
+use crate::opus_padding::{attach, find, packet::frame_samples};
 
 /// The extension's id, of the range for experiments; 124 and 126 are libopus's own, 127 is reserved.
 pub const EXTENSION_ID: u8 = 121;

@@ -12,20 +12,22 @@
 mod effort;
 mod pause_rest;
 
-use std::collections::VecDeque;
-use std::ops::Range;
+use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;
 
-use crate::error::AudioError;
-use crate::fade::FADE_SAMPLES;
-use crate::format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES};
-use crate::mid_side::{Channels, MidSide};
-use crate::opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy};
-use crate::opus_padding::packet::is_stereo;
-
 pub use self::effort::Effort;
+
 use self::pause_rest::PauseRest;
+use crate::{
+    dsp::{
+        fade::FADE_SAMPLES,
+        mid_side::{Channels, MidSide},
+    },
+    format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES},
+    opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy},
+    opus_padding::packet::is_stereo,
+};
 
 /// libopus invents and recovers sound in units of 2.5 ms.
 const UNIT_SAMPLES: usize = 120;
@@ -141,12 +143,11 @@ impl DecodeLadder {
     /// A decoder with no history.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] if libopus was built without its neural parts.
-    pub fn new() -> Result<Self, AudioError> {
-        let refused = |error: OpusError| AudioError::Codec(error.to_string());
+    /// [`OpusError`] if libopus was built without its neural parts.
+    pub fn new() -> Result<Self, OpusError> {
         Ok(Self {
-            decoder: OpusDecoder::new(Channels::Mono, Effort::Full.complexity()).map_err(refused)?,
-            deep: DeepRedundancy::new().map_err(refused)?,
+            decoder: OpusDecoder::new(Channels::Mono, Effort::Full.complexity())?,
+            deep: DeepRedundancy::new()?,
             deep_read: None,
             steps: VecDeque::new(),
             spare: Vec::new(),

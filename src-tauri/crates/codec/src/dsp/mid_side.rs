@@ -6,9 +6,16 @@
 //! without being put there; and a sound may turn stereo and mono again while its middle runs on. Left and right exist at the edges
 //! only: in the rings of devices and at libopus.
 
-use crate::fade::{GainRamp, cross_fade, fade_in, fade_out};
-use crate::format::SILENT_BLOCK;
-use crate::level_meter::mean_square;
+use crate::{
+    dsp::{
+        fade::{GainRamp, cross_fade, fade_in, fade_out},
+        level_meter::mean_square,
+    },
+    format::SHORT_FRAME_SAMPLES,
+};
+
+/// The side of a mono sound, as long as a slide from one sound into another lasts at most.
+const SILENT_PLANE: [f32; SHORT_FRAME_SAMPLES] = [0.0; SHORT_FRAME_SAMPLES];
 
 /// How many channels a sound has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,10 +115,10 @@ impl<T: AsMut<[f32]>> MidSide<T> {
     /// Slides from what `from` says to this sound, over the length of `from`: 10 ms at most. A side of `from` that has no
     /// counterpart here breaks off: see [`MidSide::side_or_silence`].
     pub fn slide_from(&mut self, from: MidSide<&[f32]>) {
-        let length = from.middle.len().min(SILENT_BLOCK.len());
+        let length = from.middle.len().min(SILENT_PLANE.len());
         cross_fade(&from.middle[..length], self.middle.as_mut());
         if let Some(side) = &mut self.side {
-            cross_fade(&from.side.unwrap_or(&SILENT_BLOCK)[..length], side.as_mut());
+            cross_fade(&from.side.unwrap_or(&SILENT_PLANE)[..length], side.as_mut());
         }
     }
 

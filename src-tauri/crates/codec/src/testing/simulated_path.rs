@@ -7,6 +7,7 @@ use crate::clock::Moment;
 pub struct Chance(u64);
 
 impl Chance {
+    /// The draws of this seed.
     pub fn seeded(seed: u64) -> Self {
         Self(seed)
     }
@@ -30,6 +31,7 @@ impl Chance {
 /// What a path does to packets.
 #[derive(Clone, Debug)]
 pub struct SimulatedPath {
+    /// Of the draws.
     pub seed: u64,
     /// Constant delay, ms.
     pub delay_ms: f64,

@@ -4,10 +4,11 @@ use std::ffi::c_int;
 
 use opusic_sys as sys;
 
-use super::state::StateMemory;
-use super::{OpusError, checked, length_of};
-use crate::format::SAMPLE_RATE_HZ;
-use crate::mid_side::{Channels, MidSide, mid_side};
+use super::{OpusError, checked, length_of, state::StateMemory};
+use crate::{
+    dsp::mid_side::{Channels, MidSide, mid_side},
+    format::SAMPLE_RATE_HZ,
+};
 
 /// Whether `packet` carries a coarse copy of the frame before it (RFC 6716 section 2.1.7).
 pub fn packet_has_inband_copy(packet: &[u8]) -> bool {

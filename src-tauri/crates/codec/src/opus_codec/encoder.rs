@@ -4,11 +4,12 @@ use std::ffi::c_int;
 
 use opusic_sys as sys;
 
-use super::state::StateMemory;
-use super::{OpusError, checked, length_of};
-use crate::coding::Coding;
-use crate::format::SAMPLE_RATE_HZ;
-use crate::mid_side::{Channels, MidSide};
+use super::{OpusError, checked, length_of, state::StateMemory};
+use crate::{
+    coding::Coding,
+    dsp::mid_side::{Channels, MidSide},
+    format::SAMPLE_RATE_HZ,
+};
 
 /// How an encoder works. Variable bit rate, no discontinuous transmission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,16 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::coding::Coding;
-use crate::format::FRAME_SAMPLES;
-use crate::level_meter::{dbfs, mean_square};
-use crate::mid_side::{Channels, MidSide};
-use crate::opus_padding::extensions::{Extension, read_extensions};
-use crate::simulated_path::synthetic_speech;
+use crate::{
+    coding::Coding,
+    dsp::{
+        level_meter::{dbfs, mean_square},
+        mid_side::{Channels, MidSide},
+    },
+    format::FRAME_SAMPLES,
+    opus_padding::extensions::{Extension, read_extensions},
+    testing::simulated_path::synthetic_speech,
+};
 
 const PRIMARY: EncoderSettings = EncoderSettings {
     coding: Coding::Speech,

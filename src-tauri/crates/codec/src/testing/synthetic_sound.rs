@@ -6,6 +6,7 @@ use crate::format::SAMPLE_RATE_HZ;
 pub struct Noise(u64);
 
 impl Noise {
+    /// The numbers of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -9,14 +9,15 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::coding::Coding;
-use crate::error::AudioError;
-use crate::format::FRAME_SAMPLES;
-use crate::mid_side::MidSide;
-use crate::opus_codec::{EncoderSettings, OpusEncoder, OpusError};
-use crate::opus_padding::packet::is_celt;
-use crate::redundancy_profile::RedundancyScheme;
-use crate::redundant_copies::{OFFSET_UNIT_SAMPLES, RedundantCopy, attach_copies};
+use crate::{
+    coding::Coding,
+    dsp::mid_side::MidSide,
+    format::FRAME_SAMPLES,
+    opus_codec::{EncoderSettings, OpusEncoder, OpusError},
+    opus_padding::packet::is_celt,
+    redundancy_profile::RedundancyScheme,
+    redundant_copies::{OFFSET_UNIT_SAMPLES, RedundantCopy, attach_copies},
+};
 
 /// Effort of both encoders: 205 and 150 us of processor time per 20 ms.
 const COMPLEXITY: i32 = 10;
@@ -45,11 +46,11 @@ impl RedundantEncoder {
     /// An encoder of speech with no history that sends what is sent before anybody knows of any loss.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] if libopus refuses the settings.
-    pub fn new() -> Result<Self, AudioError> {
+    /// [`OpusError`] if libopus refuses the settings.
+    pub fn new() -> Result<Self, OpusError> {
         let (coding, scheme) = (Coding::Speech, RedundancyScheme::UNREPORTED);
-        let voice = OpusEncoder::new(voice_settings(coding, scheme)).map_err(refused)?;
-        let copier = OpusEncoder::new(copy_settings(coding, scheme)).map_err(refused)?;
+        let voice = OpusEncoder::new(voice_settings(coding, scheme))?;
+        let copier = OpusEncoder::new(copy_settings(coding, scheme))?;
         Ok(Self { voice, copier, coding, scheme, recent: VecDeque::with_capacity(KEPT_COPIES) })
     }
 
@@ -61,8 +62,8 @@ impl RedundantEncoder {
     /// Codes so from the next frame on, as if nothing had been said before.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] if libopus refuses it.
-    pub fn set_coding(&mut self, coding: Coding) -> Result<(), AudioError> {
+    /// [`OpusError`] if libopus refuses it.
+    pub fn set_coding(&mut self, coding: Coding) -> Result<(), OpusError> {
         self.coding = coding;
         self.recent.clear();
         self.settle()
@@ -71,8 +72,8 @@ impl RedundantEncoder {
     /// Sends `scheme` from the next frame on.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] if libopus refuses it.
-    pub fn set_scheme(&mut self, scheme: RedundancyScheme) -> Result<(), AudioError> {
+    /// [`OpusError`] if libopus refuses it.
+    pub fn set_scheme(&mut self, scheme: RedundancyScheme) -> Result<(), OpusError> {
         if scheme.frame_samples != self.scheme.frame_samples {
             // A copy stands for a frame of the usual length.
             self.recent.clear();
@@ -81,19 +82,19 @@ impl RedundantEncoder {
         self.settle()
     }
 
-    fn settle(&mut self) -> Result<(), AudioError> {
-        self.voice.change(voice_settings(self.coding, self.scheme)).map_err(refused)?;
-        self.copier.change(copy_settings(self.coding, self.scheme)).map_err(refused)
+    fn settle(&mut self) -> Result<(), OpusError> {
+        self.voice.change(voice_settings(self.coding, self.scheme))?;
+        self.copier.change(copy_settings(self.coding, self.scheme))
     }
 
     /// Forgets the sound so far: it lies before a pause, and Deep Redundancy and copies would put it right before what comes
     /// now.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] never, as far as libopus says.
-    pub fn begin_talkspurt(&mut self) -> Result<(), AudioError> {
+    /// [`OpusError`] never, as far as libopus says.
+    pub fn begin_talkspurt(&mut self) -> Result<(), OpusError> {
         self.recent.clear();
-        self.voice.reset().and_then(|()| self.copier.reset()).map_err(refused)
+        self.voice.reset().and_then(|()| self.copier.reset())
     }
 
     /// Samples in the next frame.
@@ -104,15 +105,15 @@ impl RedundantEncoder {
     /// Encodes the frame whose first sample has this RTP timestamp.
     ///
     /// # Errors
-    /// [`AudioError::Codec`] if libopus cannot.
-    pub fn encode<'a>(&mut self, frame: impl Into<MidSide<&'a [f32]>>, timestamp: u32) -> Result<Vec<u8>, AudioError> {
+    /// [`OpusError`] if libopus cannot.
+    pub fn encode<'a>(&mut self, frame: impl Into<MidSide<&'a [f32]>>, timestamp: u32) -> Result<Vec<u8>, OpusError> {
         let frame = frame.into();
-        let packet = self.voice.encode(frame, LARGEST_FRAME_BYTES).map_err(refused)?;
+        let packet = self.voice.encode(frame, LARGEST_FRAME_BYTES)?;
         if frame.len() != FRAME_SAMPLES {
             return Ok(packet);
         }
         // The copier always listens: one that begins late needs some 100 ms to sound like the voice.
-        let copy = self.copier.encode(frame, LARGEST_FRAME_BYTES).map_err(refused)?;
+        let copy = self.copier.encode(frame, LARGEST_FRAME_BYTES)?;
         let copies = self.copies_for(&packet, timestamp);
         self.recent.truncate(KEPT_COPIES - 1);
         self.recent.push_front((timestamp, copy.into()));
@@ -161,21 +162,19 @@ fn copy_settings(coding: Coding, scheme: RedundancyScheme) -> EncoderSettings {
     }
 }
 
-fn refused(error: OpusError) -> AudioError {
-    AudioError::Codec(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::clock::Moment;
-    use crate::opus_codec::DeepRedundancy;
-    use crate::opus_padding::packet::OpusPacket;
-    use crate::redundancy_profile::{LossReport, RedundancyControl};
-    use crate::redundant_copies::find_copies;
-    use crate::simulated_path::synthetic_speech;
+    use crate::{
+        clock::Moment,
+        opus_codec::DeepRedundancy,
+        opus_padding::packet::OpusPacket,
+        redundancy_profile::{LossReport, RedundancyControl},
+        redundant_copies::find_copies,
+        testing::simulated_path::synthetic_speech,
+    };
 
     fn scheme_for(loss: f32, mean_burst: f32) -> RedundancyScheme {
         let mut control = RedundancyControl::default();

@@ -4,25 +4,32 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::clock::Moment;
-use crate::coding::Coding;
-use crate::error::AudioError;
-use crate::format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, SHORT_FRAME_SAMPLES};
-use crate::mid_side::{Channels, MidSide};
-use crate::redundancy_profile::{LossReport, RedundancyControl};
-use crate::redundant_encoder::RedundantEncoder;
+use crate::{
+    clock::Moment,
+    coding::Coding,
+    dsp::mid_side::{Channels, MidSide},
+    format::{FRAME_SAMPLES, LONG_FRAME_SAMPLES, SHORT_FRAME_SAMPLES},
+    opus_codec::OpusError,
+    redundancy_profile::{LossReport, RedundancyControl},
+    redundant_encoder::RedundantEncoder,
+};
 
 /// What a packet holds. A speaker changes from one to another in mid-stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Speech, 20 ms.
     Usual,
+    /// Speech, 10 ms.
     Short,
+    /// Speech, 40 ms.
     Long,
+    /// Music in stereo, 20 ms.
     Stereo,
 }
 
 impl Kind {
-    pub(super) fn any(byte: u8) -> Self {
+    /// The kind that `byte` draws.
+    pub fn any(byte: u8) -> Self {
         match byte & 3 {
             0 => Self::Usual,
             1 => Self::Short,
@@ -31,7 +38,8 @@ impl Kind {
         }
     }
 
-    pub(super) fn samples(self) -> usize {
+    /// Length of a packet, samples.
+    pub fn samples(self) -> usize {
         match self {
             Self::Usual | Self::Stereo => FRAME_SAMPLES,
             Self::Short => SHORT_FRAME_SAMPLES,
@@ -40,7 +48,7 @@ impl Kind {
     }
 
     /// Packet `index`, counted around.
-    pub(super) fn packet(self, index: usize) -> Bytes {
+    pub fn packet(self, index: usize) -> Bytes {
         let packets = &PACKETS[self as usize];
         packets.get(index % packets.len().max(1)).cloned().unwrap_or_default()
     }
@@ -59,7 +67,7 @@ static PACKETS: LazyLock<[Vec<Bytes>; 4]> = LazyLock::new(|| {
     })
 });
 
-fn real_packets(frames: usize, coding: Coding, frame_samples: usize) -> Result<Vec<Bytes>, AudioError> {
+fn real_packets(frames: usize, coding: Coding, frame_samples: usize) -> Result<Vec<Bytes>, OpusError> {
     let mut control = RedundancyControl::default();
     control.report(LossReport { loss: 0.4, mean_burst: 2.0, available_bitrate: None }, Moment::default());
     let mut encoder = RedundantEncoder::new()?;

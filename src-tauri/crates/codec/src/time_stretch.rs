@@ -1,8 +1,7 @@
 //! Makes a piece of sound a little longer or shorter without changing its pitch: one period is repeated or left out where
 //! two neighbouring periods look alike (waveform similarity overlap-add). The middle says where; both channels are cut there.
 
-use crate::fade::cross_fade;
-use crate::mid_side::MidSide;
+use crate::dsp::{fade::cross_fade, mid_side::MidSide};
 
 /// Shortest period, samples (2.5 ms, a voice of 400 Hz).
 const SHORTEST_PERIOD: usize = 120;
