@@ -8,9 +8,11 @@
 //! `pactl load-module module-null-sink sink_name=room` and
 //! `pactl load-module module-remap-source source_name=mic master=room.monitor`.
 
-use std::error::Error;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    sync::mpsc::channel,
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     Bytes, DeviceChoice, EchoCancelling, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, SpeakerId,

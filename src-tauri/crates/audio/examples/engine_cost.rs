@@ -10,10 +10,14 @@
 //! a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows whose name has it in it.
 //! Linux: threads are read from `/proc`.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket, SpeakerId,

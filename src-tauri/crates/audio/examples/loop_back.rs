@@ -6,12 +6,16 @@
 //! ```
 //! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::error::Error;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    error::Error,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, MicrophoneMode,

@@ -1,5 +1,8 @@
 //! The engine as its owner sees it: devices, mute, speakers, levels, statistics.
 
+pub(crate) mod statistics;
+pub(crate) mod thread;
+
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::channel},
     thread::{JoinHandle, ThreadId},
@@ -9,20 +12,28 @@ use std::{
 use serambi_codec::redundancy_profile::{Audience, LossReport};
 
 use crate::{
-    cue::Cue,
-    device::{DeviceChoice, Direction},
-    device_keeper::{KeeperHandle, keep},
-    device_sink::DeviceSink,
-    device_statistics::DeviceStatistics,
-    echo_setting::EchoCancelling,
+    device::{
+        keeper::{KeeperHandle, keep},
+        lookup::{DeviceChoice, Direction},
+        sink::DeviceSink,
+        statistics::DeviceStatistics,
+    },
+    engine::{
+        statistics::EngineStatistics,
+        thread::{LoopCommand, LoopHandle},
+    },
     error::AudioError,
     notice::{AudioNotice, NoticeSink},
-    sound_check::{SoundCheck, SoundCheckRecorder},
-    sound_loop::{self, LoopCommand, LoopHandle},
-    speaker::{SpeakerId, SpeakerInbox, speaker},
-    statistics::EngineStatistics,
-    voice::EncodedFrame,
-    voice_processing::MicrophoneMode,
+    receive::{
+        cue::Cue,
+        remote_voice::{SpeakerId, SpeakerInbox, speaker},
+    },
+    send::{
+        echo_setting::EchoCancelling,
+        sound_check::{SoundCheck, SoundCheckRecorder},
+        voice::EncodedFrame,
+        voice_processing::MicrophoneMode,
+    },
 };
 
 /// How long a change of mute may take before the engine counts as stuck.
@@ -76,7 +87,7 @@ impl Engine {
         on_notice: impl FnMut(AudioNotice) + Send + 'static,
     ) -> Result<Self, AudioError> {
         let notices = notice_sink(on_notice);
-        let (sound_loop, thread) = sound_loop::start(on_frame, NoticeSink::clone(&notices))?;
+        let (sound_loop, thread) = thread::start(on_frame, NoticeSink::clone(&notices))?;
         let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
         let sink: Arc<dyn DeviceSink> = Arc::new(sound_loop.clone());
         let microphone =

@@ -11,9 +11,11 @@
 
 mod private_sound;
 
-use std::process::Child;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::{
+    process::Child,
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
+};
 
 use private_sound::{SoundServer, wait_or_say, wait_until, with_sound_server};
 use serambi_audio::{

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     AudioError, AudioNotice, Bytes, Cue, DeviceChoice, EchoCancelling, EncodedFrame, Engine, EngineSettings,
