@@ -16,7 +16,7 @@ mod loss_watch;
 
 pub use decision::{Arrival, Decision, JitterCounters, Packet};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gap::prolong;
 use loss_watch::LossWatch;
@@ -70,6 +70,9 @@ const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
 /// So many missing frames at most are believed from one jump of the sequence numbers.
 const MOST_MISSING_AT_ONCE: i64 = 50;
 
+/// Numbers of packets without sound that are remembered: a bound on memory.
+const MAX_PADDING_NUMBERS: usize = 256;
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Silence. Nothing before `floor` may be played any more; `dry_samples` were invented before the silence.
@@ -117,6 +120,8 @@ pub struct JitterBuffer {
     copies: CopySlots,
     state: State,
     last_played_sequence: Option<i64>,
+    /// Numbers after that one which packets without sound have: they are not missing.
+    padding: BTreeSet<i64>,
     frame_samples: usize,
     early_pulls: LatenessHistogram,
     offset: MeanOffset,
@@ -136,6 +141,7 @@ impl Default for JitterBuffer {
             copies: CopySlots::default(),
             state: SILENT_FROM_THE_START,
             last_played_sequence: None,
+            padding: BTreeSet::new(),
             frame_samples: FRAME_SAMPLES,
             early_pulls: LatenessHistogram::default(),
             offset: MeanOffset::default(),
@@ -160,6 +166,22 @@ impl JitterBuffer {
             Arrival::Refused => self.counters.refused += 1,
         }
         outcome
+    }
+
+    /// Takes the number of a packet without sound (RTP padding): no frame is missing there. One that comes after a later frame was
+    /// played has been counted as missing, and counts as late.
+    pub fn note_padding(&mut self, sequence: u16) {
+        let Some(sequence) = self.timeline.place_padding(sequence) else { return };
+        if self.last_played_sequence.is_some_and(|last| sequence < last) {
+            self.counters.received += 1;
+            self.counters.late += 1;
+            self.losses.note_late(sequence);
+            return;
+        }
+        self.padding.insert(sequence);
+        if self.padding.len() > MAX_PADDING_NUMBERS {
+            self.padding.pop_first();
+        }
     }
 
     /// Decides what is played from `now` on.
@@ -265,6 +287,7 @@ impl JitterBuffer {
         self.offset = MeanOffset::default();
         self.state = SILENT_FROM_THE_START;
         self.last_played_sequence = None;
+        self.padding.clear();
         self.in_this_stream = 0;
     }
 
@@ -293,7 +316,7 @@ impl JitterBuffer {
         let Some((&first, (sequence, next))) = self.packets.first_key_value() else {
             return Decision::Idle;
         };
-        let (next, missing) = (next.clone(), self.last_played_sequence.is_some_and(|last| last + 1 != *sequence));
+        let (next, missing) = (next.clone(), self.last_played_sequence.is_some() && !self.comes_next(*sequence));
         let from = floor.filter(|_| missing).map_or(first, |floor| self.resume_at(floor, first, &next, now));
         if self.offset_of(from, now) < self.target_ms() * 1_000 {
             return Decision::Idle;
@@ -311,7 +334,7 @@ impl JitterBuffer {
             return self.run_dry(cursor, dry_samples);
         };
         let gap = first - cursor;
-        let paused = gap > 0 && self.last_played_sequence.is_some_and(|last| last + 1 == *sequence);
+        let paused = gap > 0 && self.comes_next(*sequence);
         if paused {
             return self.pause(cursor, dry_samples, gap, now);
         }
@@ -361,13 +384,24 @@ impl JitterBuffer {
         self.counters.concealed_samples += u64::try_from(samples).unwrap_or(0);
     }
 
+    /// Whether nothing with sound lies between the frame that was played last and this one.
+    fn comes_next(&self, sequence: i64) -> bool {
+        self.last_played_sequence.is_some_and(|last| {
+            let between = last + 1..sequence;
+            last < sequence && self.padding.range(between.clone()).count() as i64 == between.end - between.start
+        })
+    }
+
     fn note_missing_before(&mut self, sequence: i64, now: Moment) {
-        let missing = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
-        self.counters.gaps += u64::from(missing > 0);
-        for absent in sequence - missing..sequence {
+        let jump = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
+        let mut missing = 0;
+        for absent in (sequence - jump..sequence).filter(|absent| !self.padding.contains(absent)) {
             self.losses.note_missing(absent, now);
-            self.counters.missing += 1;
+            missing += 1;
         }
+        self.padding = self.padding.split_off(&sequence);
+        self.counters.missing += missing;
+        self.counters.gaps += u64::from(missing > 0);
         self.losses.note_played(now);
         self.judge_loss();
         self.last_played_sequence = Some(sequence);

@@ -72,7 +72,7 @@ impl PacketTimeline {
             return self.judge_stray(sequence, sample, arrival, is_alive);
         }
         self.stray = None;
-        let sequence = self.newest_sequence + i64::from(sequence.wrapping_sub(self.newest_sequence as u16) as i16);
+        let sequence = self.endless(sequence);
         if !self.mark_seen(sequence) {
             return Placement::Duplicate;
         }
@@ -81,6 +81,20 @@ impl PacketTimeline {
             self.newest = Some((place, arrival));
         }
         Placement::Known(place)
+    }
+
+    /// Finds the number of a packet without sound, which says nothing about media time: padding repeats an old timestamp. `None` if
+    /// there is no stream yet, if it was there before, or if it is too far away to belong to the stream.
+    pub fn place_padding(&mut self, sequence: u16) -> Option<i64> {
+        self.newest?;
+        let sequence = self.endless(sequence);
+        let is_near = (sequence - self.newest_sequence).abs() <= LARGEST_SEQUENCE_JUMP;
+        (is_near && self.mark_seen(sequence)).then_some(sequence)
+    }
+
+    /// The number without wrap-around that lies nearest to the newest one.
+    fn endless(&self, sequence: u16) -> i64 {
+        self.newest_sequence + i64::from(sequence.wrapping_sub(self.newest_sequence as u16) as i16)
     }
 
     fn begin(&mut self, sequence: u16, sample: i64, arrival: Moment) -> Place {
@@ -193,6 +207,18 @@ mod tests {
                 assert_eq!(placement, Placement::Stray, "{old} at {n}");
             }
         }
+    }
+
+    #[test]
+    fn padding_is_numbered_by_the_stream_and_moves_no_media_time() {
+        let mut timeline = PacketTimeline::default();
+        assert_eq!(timeline.place_padding(65_535), None);
+        let first = known(timeline.place(65_535, 0, Moment::from_millis(0)));
+        assert_eq!(timeline.place_padding(0), Some(first.sequence + 1));
+        assert_eq!(timeline.place_padding(0), None);
+        assert_eq!(timeline.place_padding(30_000), None);
+        let next = known(timeline.place(1, 960, Moment::from_millis(20)));
+        assert_eq!((next.sequence, next.sample), (first.sequence + 2, first.sample + 960));
     }
 
     #[test]

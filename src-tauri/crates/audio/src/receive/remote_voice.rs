@@ -234,6 +234,9 @@ impl Speaker {
     }
 
     fn take_packet(&mut self, packet: ReceivedPacket, now: Moment) {
+        if packet.payload.is_empty() {
+            return self.jitter.note_padding(packet.sequence);
+        }
         let Some(samples) = packet_samples(&packet.payload) else {
             self.statistics.undecodable += 1;
             return;

@@ -421,3 +421,65 @@ fn a_frame_that_comes_a_little_late_loses_its_beginning_and_the_wait_stays() {
     assert_eq!(passed, 8 * 480);
     assert!(longest_ms < 9.0, "{longest_ms}");
 }
+
+/// Plays frames of 20 ms with a packet of padding after every fourth; it comes `padding_late_ms` after the frame before it.
+fn play_with_padding(padding_late_ms: i64) -> JitterBuffer {
+    let mut buffer = JitterBuffer::default();
+    let sequence = |frame: i64| 65_000_u16.wrapping_add((frame + frame / 4) as u16);
+    let path = SimulatedPath { jitter_ms: 2.0, ..SimulatedPath::default() };
+    let mut arrivals = path.carry(STREAM.sent()).into_iter().peekable();
+    let mut paddings = (0..STREAM.frames as i64 / 4).map(|n| n * 4 + 3).peekable();
+    for block in 0..STREAM.frames as i64 * 4 {
+        let now = Moment::from_millis(block * 5);
+        while let Some((at, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+            let packet = STREAM.packet(index);
+            buffer.insert(Packet { sequence: sequence(index as i64), ..packet }, at);
+        }
+        while let Some(frame) = paddings.next_if(|frame| frame * 20 + 41 + padding_late_ms <= block * 5) {
+            buffer.note_padding(sequence(frame).wrapping_add(1));
+        }
+        if block % 4 == 0 {
+            buffer.pull(now);
+        }
+    }
+    buffer
+}
+
+/// Once a sender that padded its stream was reported as one with 20 % of loss, and got redundancy and delay for it.
+#[test]
+fn padding_without_sound_is_no_missing_frame() {
+    let buffer = play_with_padding(0);
+    let counters = buffer.counters();
+    assert!(counters.decoded > 1_400, "{counters:?}");
+    assert_eq!((counters.missing, counters.gaps, counters.received), (0, 0, counters.decoded + buffer.packets.len() as u64));
+    assert_eq!(buffer.losses.share(), 0.0);
+    assert!(buffer.padding.len() <= 2);
+}
+
+#[test]
+fn padding_that_comes_after_its_turn_is_late_and_not_lost() {
+    let buffer = play_with_padding(100);
+    let counters = buffer.counters();
+    assert!(counters.missing > 300 && counters.late + 10 > counters.missing, "{counters:?}");
+    assert_eq!(buffer.losses.share(), 0.0);
+}
+
+#[test]
+fn a_pause_with_padding_in_it_is_a_pause() {
+    let mut buffer = JitterBuffer::default();
+    let frame = |sequence: u16, timestamp: u32| Packet { sequence, timestamp, ..STREAM.packet(0) };
+    for n in 0..50_u16 {
+        let now = Moment::from_millis(i64::from(n) * 20);
+        buffer.insert(frame(n, u32::from(n) * 960), now);
+        buffer.pull(now.plus_micros(20_000));
+    }
+    (50..60).for_each(|sequence| buffer.note_padding(sequence));
+    for n in 1..100 {
+        buffer.pull(Moment::from_millis(1_000 + n * 5));
+    }
+    let concealed = buffer.counters().concealed_samples;
+    buffer.insert(frame(60, 100 * 960), Moment::from_millis(2_000));
+    let starts = (0..20).map(|n| buffer.pull(Moment::from_millis(2_000 + n * 5))).find(|next| *next != Decision::Idle);
+    assert!(matches!(starts, Some(Decision::Decode { starts: true, .. })), "{starts:?}");
+    assert_eq!((buffer.counters().missing, buffer.counters().concealed_samples), (0, concealed));
+}

@@ -341,3 +341,28 @@ proptest! {
         }
     }
 }
+
+/// Once each packet of padding was counted as undecodable and as a missing frame.
+#[test]
+fn padding_without_sound_leaves_no_mark_in_the_statistics() {
+    let start = Instant::now();
+    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let mut sequence = 65_500_u16;
+    for (n, payload) in (0_u32..).zip(encoded(200)) {
+        let arrival = start + Duration::from_millis(u64::from(n) * 20);
+        let mut push = |payload: Bytes| {
+            inbox.push(ReceivedPacket { sequence, timestamp: n * FRAME_SAMPLES as u32, payload, arrival });
+            sequence = sequence.wrapping_add(1);
+        };
+        push(payload);
+        if n % 10 == 0 {
+            (0..5).for_each(|_| push(Bytes::new()));
+        }
+        for block in 0..4 {
+            speaker.render(Moment::from_millis(i64::from(n) * 20 + block * 5));
+        }
+    }
+    let statistics = speaker.statistics(0);
+    assert_eq!((statistics.undecodable, statistics.recovered), (0, 0), "{statistics:?}");
+    assert_eq!((statistics.packets.missing, statistics.packets.received), (0, 200), "{statistics:?}");
+}
