@@ -1,5 +1,5 @@
-//! The echo canceller on real or virtual devices: plays a sound file as somebody's voice through the loudspeaker, and prints once
-//! a second what is left of it in the microphone, as a line of JSON.
+//! The echo canceller on real or virtual devices: plays a sound file as somebody's voice through the loudspeaker, and
+//! prints once a second what is left of it in the microphone, as a line of JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example echo_on_devices -- far.wav 20 auto

@@ -6,9 +6,9 @@
 //! cargo run --release -p serambi-audio --example engine_cost -- default default "joined and silent"
 //! ```
 //!
-//! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a microphone and
-//! a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows whose name has it in it.
-//! Linux: threads are read from `/proc`.
+//! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a
+//! microphone and a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows
+//! whose name has it in it. Linux: threads are read from `/proc`.
 
 use std::{
     collections::BTreeMap,
@@ -140,8 +140,8 @@ impl Bench {
         }
         by_thread.retain(|_, percent| *percent >= 0.005);
         let percent: f64 = by_thread.values().sum();
-        Ok(serde_json::json!({ "percentOfACore": round(percent),
-            "threads": by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect::<BTreeMap<_, _>>() }))
+        let threads: BTreeMap<_, _> = by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect();
+        Ok(serde_json::json!({ "percentOfACore": round(percent), "threads": threads }))
     }
 
     /// Plays the recorded voice to the engine, once for each who talks.

@@ -1,10 +1,12 @@
-//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to the speaker
-//! every 3 s. Prints the delay from mouth to ear as the engine measures it every second, and its statistics as JSON.
+//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to
+//! the speaker every 3 s. Prints the delay from mouth to ear as the engine measures it every second, and its statistics
+//! as JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example loop_back -- --seconds 20 --loss 0.1 --jitter-ms 20 --seed 7
 //! ```
-//! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
+//! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`,
+//! `none`, a `.wav` file, or a device's id or name; `--list` prints those.
 
 use std::{
     cmp::Reverse,

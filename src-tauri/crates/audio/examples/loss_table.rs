@@ -1,11 +1,13 @@
-//! What a listener hears of a voice on paths that lose or delay packets, in simulated time: one WAV file per path, and a line of figures.
+//! What a listener hears of a voice on paths that lose or delay packets, in simulated time: one WAV file per path, and
+//! a line of figures.
 //!
 //! ```text
 //! cargo run -p serambi-audio --features testing --example loss_table -- speech.wav out/ --seed 7
 //! ```
-//! `--near` makes the audience one near listener, so that a clean path gets frames of 10 ms. The speech is mono at 48 kHz. The
-//! speaker is told of the loss before it begins; the speech is said once before the listener counts, so that the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said.
-//! Compare it with the speech by PESQ or STOI.
+//! `--near` makes the audience one near listener, so that a clean path gets frames of 10 ms. The speech is mono at 48
+//! kHz. The speaker is told of the loss before it begins; the speech is said once before the listener counts, so that
+//! the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said. Compare
+//! it with the speech by PESQ or STOI.
 
 use std::{
     error::Error,

@@ -1,4 +1,5 @@
-//! What the processing of a microphone and the levelling of a speaker cost per block of 10 ms, in microseconds, as JSON.
+//! What the processing of a microphone and the levelling of a speaker cost per block of 10 ms, in microseconds, as
+//! JSON.
 //!
 //! ```text
 //! cargo run --release -p serambi-audio --features testing --example processing_cost

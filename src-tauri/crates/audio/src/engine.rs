@@ -73,11 +73,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the notice
-    /// says so and the engine keeps trying.
+    /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the
+    /// notice says so and the engine keeps trying.
     ///
-    /// `on_frame` is called on the engine thread, `on_notice` there and on the device threads; neither may block, and neither
-    /// may call the engine.
+    /// `on_frame` is called on the engine thread, `on_notice` there and on the device threads; neither may block, and
+    /// neither may call the engine.
     ///
     /// # Errors
     /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the computer is out of memory or threads.
@@ -99,7 +99,8 @@ impl Engine {
         Ok(Self { microphone, loudspeaker, sound_loop, thread })
     }
 
-    /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it is open.
+    /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it
+    /// is open.
     ///
     /// # Errors
     /// Why it did not open; it stays closed.
@@ -122,8 +123,8 @@ impl Engine {
         self.microphone.is_open()
     }
 
-    /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then leaves
-    /// before it returns.
+    /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then
+    /// leaves before it returns.
     pub fn set_muted(&self, muted: bool) {
         let (done, answer) = channel();
         if self.sound_loop.send(LoopCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
@@ -179,8 +180,8 @@ impl Engine {
         }
     }
 
-    /// What is done to the microphone's sound. Without this call a device gets [`MicrophoneMode::Speech`], and a file or a
-    /// microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
+    /// What is done to the microphone's sound. Without this call a device gets [`MicrophoneMode::Speech`], and a file
+    /// or a microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
     pub fn set_microphone_mode(&self, mode: MicrophoneMode) {
         // An engine that has stopped processes nothing.
         let _ = self.sound_loop.send(LoopCommand::SetMicrophoneMode(mode));
@@ -192,7 +193,8 @@ impl Engine {
         let _ = self.sound_loop.send(LoopCommand::SetEchoCancelling(setting));
     }
 
-    /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a window's thread.
+    /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a
+    /// window's thread.
     ///
     /// # Errors
     /// [`AudioError::NoMicrophone`] if the microphone is closed or is lost meanwhile.
@@ -209,14 +211,15 @@ impl Engine {
         let _ = self.sound_loop.send(LoopCommand::PlayCue(recording));
     }
 
-    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before the first
-    /// report the voice carries coarse copies of its own, as browsers send them.
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before
+    /// the first report the voice carries coarse copies of its own, as browsers send them.
     pub fn set_listener_loss(&self, report: LossReport) {
         // An engine that has stopped sends nothing.
         let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
     }
 
-    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near ones.
+    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near
+    /// ones.
     pub fn set_audience(&self, audience: Audience) {
         // An engine that has stopped sends nothing.
         let _ = self.sound_loop.send(LoopCommand::SetAudience(audience));

@@ -1,13 +1,14 @@
 //! Microphone to Opus packet, Opus packet to loudspeaker. No network, no window.
 //!
 //! ```text
-//! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► the caller's network
-//! the caller's network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
+//! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► network
+//! network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
 //! ```
 //!
-//! Between the two device edges everything is 32-bit float, 48 kHz, on one engine thread, in blocks of 10 ms from the microphone and
-//! of 5 ms to the loudspeaker: a middle, and a side where somebody sends stereo. Opus itself is `serambi-codec`. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on
-//! threads of their own. Start at [`Engine`].
+//! Between the two device edges everything is 32-bit float, 48 kHz, on one engine thread, in blocks of 10 ms from the
+//! microphone and of 5 ms to the loudspeaker: a middle, and a side where somebody sends stereo. Opus itself is
+//! `serambi-codec`. Device callbacks only move samples through rings. Devices are opened, closed and rebuilt on threads
+//! of their own. Start at [`Engine`].
 
 mod device;
 mod dsp;

@@ -7,7 +7,8 @@ use crate::error::AudioError;
 /// Where notices go.
 pub(crate) type NoticeSink = Arc<dyn Fn(AudioNotice) + Send + Sync>;
 
-/// Something happened to a device, or to the person in front of it. Mute and everything else the person chose stay as they were.
+/// Something happened to a device, or to the person in front of it. Mute and everything else the person chose stay as
+/// they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudioNotice {

@@ -116,12 +116,18 @@ impl Porch {
 
 fn is_moved_to(card: &str) -> impl Fn(&AudioNotice) -> bool {
     let name = format!("{card}-microphone");
-    move |notice| matches!(notice, AudioNotice::MicrophoneMoved { device } | AudioNotice::MicrophoneBack { device } if *device == name)
+    move |notice| match notice {
+        AudioNotice::MicrophoneMoved { device } | AudioNotice::MicrophoneBack { device } => *device == name,
+        _ => false,
+    }
 }
 
 fn loudspeaker_is_moved_to(card: &str) -> impl Fn(&AudioNotice) -> bool {
     let name = format!("{card}-loudspeaker");
-    move |notice| matches!(notice, AudioNotice::LoudspeakerMoved { device } | AudioNotice::LoudspeakerBack { device } if *device == name)
+    move |notice| match notice {
+        AudioNotice::LoudspeakerMoved { device } | AudioNotice::LoudspeakerBack { device } => *device == name,
+        _ => false,
+    }
 }
 
 /// A desk with a loud microphone and a headset with a soft one. The headset is the default.
@@ -281,8 +287,8 @@ fn a_device_chosen_by_name_is_left_when_it_goes_and_taken_up_again_when_it_retur
     );
 }
 
-// Regression: the server moves the streams of a device that goes to another one and leaves them there, and a look at the names alone
-// does not see it.
+// Regression: the server moves the streams of a device that goes to another one and leaves them there, and a look at
+// the names alone does not see it.
 #[test]
 fn a_headset_that_is_away_for_a_blink_is_taken_up_again() {
     with_sound_server("a_headset_that_is_away_for_a_blink_is_taken_up_again", |mut server| {
@@ -553,7 +559,8 @@ fn whoever_looks_at_the_list_again_and_again_leaves_nothing_behind() {
     });
 }
 
-// Regression: where no other program had made a cookie yet, the server refused this one, which took the bare cards instead.
+// Regression: where no other program had made a cookie yet, the server refused this one, which took the bare cards
+// instead.
 #[test]
 fn the_first_program_of_a_new_home_is_let_in_by_the_sound_server() {
     with_sound_server("the_first_program_of_a_new_home_is_let_in_by_the_sound_server", |mut server| {

@@ -1,9 +1,11 @@
-//! How the own voice is coded: as speech, or as music in one or two channels; and what each makes of a [`RedundancyScheme`].
+//! How the own voice is coded: as speech, or as music in one or two channels; and what each makes of a
+//! [`RedundancyScheme`].
 //!
-//! Music is CELT alone (`OPUS_APPLICATION_RESTRICTED_LOWDELAY`): speech coding would only be chosen at bit rates far below these, and
-//! without it the encoder holds back 4 ms less, which people who play together would otherwise have to play across. Some 128 kbit/s
-//! for stereo and 80 for mono are where listeners no longer tell Opus from the original (the Opus project recommends 64 - 128 for stereo
-//! music; mono has no redundancy between channels to save, so it takes more than half).
+//! Music is CELT alone (`OPUS_APPLICATION_RESTRICTED_LOWDELAY`): speech coding would only be chosen at bit rates far
+//! below these, and without it the encoder holds back 4 ms less, which people who play together would otherwise have to
+//! play across. Some 128 kbit/s for stereo and 80 for mono are where listeners no longer tell Opus from the original
+//! (the Opus project recommends 64 - 128 for stereo music; mono has no redundancy between channels to save, so it takes
+//! more than half).
 
 use crate::{
     dsp::mid_side::Channels,
@@ -20,11 +22,13 @@ pub enum Coding {
     Music(Channels),
 }
 
-/// Bit rates of music as shares of the scheme's for speech: 126 and 79 kbit/s on a clean path, 96 and 60 where frames are repeated twice.
+/// Bit rates of music as shares of the scheme's for speech: 126 and 79 kbit/s on a clean path, 96 and 60 where frames
+/// are repeated twice.
 const STEREO_SHARE: f32 = 4.0;
 const MONO_SHARE: f32 = 2.5;
 
-/// The same for its copies: 28 and 21 kbit/s, or 32 and 24 where there is one. CELT needs more than SILK to say anything.
+/// The same for its copies: 28 and 21 kbit/s, or 32 and 24 where there is one. CELT needs more than SILK to say
+/// anything.
 const STEREO_COPY_SHARE: f32 = 2.0;
 const MONO_COPY_SHARE: f32 = 1.5;
 

@@ -1,4 +1,5 @@
-//! Copies of one speaker's frames, each waiting at the media time of its frame, and how far back they have reached of late.
+//! Copies of one speaker's frames, each waiting at the media time of its frame, and how far back they have reached of
+//! late.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +47,8 @@ impl Default for CopySlots {
 }
 
 impl CopySlots {
-    /// Takes the copies out of a packet whose first sample is at media time `sample`, as far as `wanted` says that somebody
-    /// could still play the frame at that time. Of two copies of a frame the longer one stays.
+    /// Takes the copies out of a packet whose first sample is at media time `sample`, as far as `wanted` says that
+    /// somebody could still play the frame at that time. Of two copies of a frame the longer one stays.
     pub fn take_from(&mut self, packet: &Bytes, sample: i64, arrival: Moment, wanted: impl Fn(i64) -> bool) {
         self.newest_arrival = self.newest_arrival.max(arrival);
         for copy in find_copies(packet) {
@@ -79,8 +80,8 @@ impl CopySlots {
         self.copies = self.copies.split_off(&sample);
     }
 
-    /// Samples from the farthest frame that packets of the last two seconds repeated to the packets themselves; 0 if they
-    /// repeated none.
+    /// Samples from the farthest frame that packets of the last two seconds repeated to the packets themselves; 0 if
+    /// they repeated none.
     pub fn reach_samples(&self) -> usize {
         let recent =
             |at: &Option<Moment>| at.is_some_and(|at| self.newest_arrival.micros_since(at) <= REACH_MEMORY_MICROS);

@@ -1,13 +1,14 @@
 //! Frames of one speaker to sound, from the best there is: the packet, a copy, the coarse copy in the next packet, Deep
 //! Redundancy, concealment.
 //!
-//! One decoder hears all of it, in the order of time, exactly one step per frame: what stands in for a frame also mends the state
-//! that the next one goes on from. A packet that comes after its frame was replaced is not played any more, but the decoder is
-//! taken back to before that frame and goes through the steps since then again, so that the sound to come is whole.
+//! One decoder hears all of it, in the order of time, exactly one step per frame: what stands in for a frame also mends
+//! the state that the next one goes on from. A packet that comes after its frame was replaced is not played any more,
+//! but the decoder is taken back to before that frame and goes through the steps since then again, so that the sound to
+//! come is whole.
 //!
-//! A speaker is decoded in mono, which is all that nearly everybody sends and costs half of the synthesis, until a stereo packet comes,
-//! and again after some seconds without one. The decoder of the other kind hears the last packets first, so that it goes on
-//! where the old one was, and the sound slides from one to the other.
+//! A speaker is decoded in mono, which is all that nearly everybody sends and costs half of the synthesis, until a
+//! stereo packet comes, and again after some seconds without one. The decoder of the other kind hears the last packets
+//! first, so that it goes on where the old one was, and the sound slides from one to the other.
 
 mod effort;
 mod pause_rest;
@@ -38,10 +39,12 @@ const DEEP_REACH_SAMPLES: usize = 48_000;
 /// Steps the decoder can be taken back.
 const STEPS_KEPT: usize = 6;
 
-/// Mono sound after which a speaker is decoded in mono again, samples (3 s): libopus sends the odd mono packet in a stereo stream.
+/// Mono sound after which a speaker is decoded in mono again, samples (3 s): libopus sends the odd mono packet in a
+/// stereo stream.
 const MONO_BEFORE_MONO_DECODER_SAMPLES: usize = 3 * SAMPLE_RATE_HZ as usize;
 
-/// Packets that a decoder of another kind hears first: what CELT predicts from frame to frame is right within 1 dB after five.
+/// Packets that a decoder of another kind hears first: what CELT predicts from frame to frame is right within 1 dB
+/// after five.
 const PACKETS_TO_TUNE_IN: usize = 5;
 
 /// What stands in for a frame that is not here.
@@ -51,7 +54,8 @@ pub struct Substitutes {
     pub copy: Option<Bytes>,
     /// The packet right after the frame, which may carry a coarse copy of it (RFC 6716 section 2.1.7).
     pub next: Option<Bytes>,
-    /// The nearest later packet, which may tell of the sound before it, and how many samples before it the frame begins.
+    /// The nearest later packet, which may tell of the sound before it, and how many samples before it the frame
+    /// begins.
     pub later: Option<(Bytes, usize)>,
 }
 
@@ -181,8 +185,9 @@ impl DecodeLadder {
         Some(self.joined(before_joint, samples))
     }
 
-    /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not here, as if they
-    /// had not been, and gives the rest of it, which begins as what was invented would have gone on. `None` as above.
+    /// Decodes the packet of the frame at media time `at` whose first `passed` samples were invented while it was not
+    /// here, as if they had not been, and gives the rest of it, which begins as what was invented would have gone on.
+    /// `None` as above.
     pub fn decode_rest(&mut self, at: i64, packet: &Bytes, passed: usize) -> Option<MidSide<&mut [f32]>> {
         self.end_pause();
         let invented = self.keep_state();
@@ -209,8 +214,8 @@ impl DecodeLadder {
         Some(self.slid_from(&joint, channels, passed.min(samples)..samples))
     }
 
-    /// Fills the frame at media time `at`, `samples` long, from the best of `substitutes`. Without `at` the sound stands for no
-    /// frame.
+    /// Fills the frame at media time `at`, `samples` long, from the best of `substitutes`. Without `at` the sound
+    /// stands for no frame.
     pub fn substitute(
         &mut self,
         at: Option<i64>,
@@ -287,7 +292,8 @@ impl DecodeLadder {
         self.decoder.decode(packet, room).ok()
     }
 
-    /// Goes over to a decoder of the other kind where `packet` calls for it. What the old one would play now is slid away from.
+    /// Goes over to a decoder of the other kind where `packet` calls for it. What the old one would play now is slid
+    /// away from.
     fn take_channels_of(&mut self, packet: &[u8]) {
         let Some(toc) = packet.first() else { return };
         let wanted = match self.decoder.channels() {
@@ -322,7 +328,8 @@ impl DecodeLadder {
         self.last_packets.push_back(packet.clone());
     }
 
-    /// Lets the decoder that was abandoned play what comes now; its first samples are what the sound must slide away from.
+    /// Lets the decoder that was abandoned play what comes now; its first samples are what the sound must slide away
+    /// from.
     fn play_abandoned(&mut self, samples: usize, source: &Source) -> Option<Joint> {
         let abandoned = self.abandoned.take()?;
         let mended = self.keep_state();

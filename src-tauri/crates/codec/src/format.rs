@@ -1,5 +1,5 @@
-//! The format of all sound: planes of 32-bit float at 48 kHz, one for mono and two ([`crate::dsp::mid_side`]) for stereo, in
-//! Opus frames of 10, 20 or 40 ms.
+//! The format of all sound: planes of 32-bit float at 48 kHz, one for mono and two ([`crate::dsp::mid_side`]) for
+//! stereo, in Opus frames of 10, 20 or 40 ms.
 
 /// Sample rate of everything between the two device edges, Hz.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

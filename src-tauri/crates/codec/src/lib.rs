@@ -6,8 +6,8 @@
 //! packet ► DecodeLadder (packet, copy, in-band copy, Deep Redundancy, concealment) ► time_stretch ► frame
 //! ```
 //!
-//! Everything is 32-bit float at 48 kHz: a middle, and a side where the sound is stereo ([`dsp::mid_side`]). Whatever decides by
-//! time is told the time ([`clock::Moment`]).
+//! Everything is 32-bit float at 48 kHz: a middle, and a side where the sound is stereo ([`dsp::mid_side`]). Whatever
+//! decides by time is told the time ([`clock::Moment`]).
 
 pub mod clock;
 pub mod coding;

@@ -1,8 +1,8 @@
-//! libopus 1.6 with what the `opus` crate does not reach: the neural concealment and enhancement of the decoder, Deep Redundancy
-//! (DRED), and decoder states that can be kept and taken back.
+//! libopus 1.6 with what the `opus` crate does not reach: the neural concealment and enhancement of the decoder, Deep
+//! Redundancy (DRED), and decoder states that can be kept and taken back.
 //!
-//! All unsafe code of the codec is here. One or two channels, 48 kHz, 32-bit float. States are blocks of memory of our own, which libopus
-//! allows and which makes a copy of a state a copy of bytes (`opus.h`, `opus_decoder_get_size`).
+//! All unsafe code of the codec is here. One or two channels, 48 kHz, 32-bit float. States are blocks of memory of our
+//! own, which libopus allows and which makes a copy of a state a copy of bytes (`opus.h`, `opus_decoder_get_size`).
 
 mod decoder;
 mod encoder;

@@ -1,8 +1,8 @@
-//! Data that rides in the padding of an Opus packet: any decoder plays the packet as if it were not there, any server forwards
-//! it, and nothing is negotiated.
+//! Data that rides in the padding of an Opus packet: any decoder plays the packet as if it were not there, any server
+//! forwards it, and nothing is negotiated.
 //!
-//! The padding is RFC 6716 section 3.2.5 (code 3); its contents follow draft-ietf-mlcodec-opus-extension as libopus 1.6.1 reads
-//! and writes it (`extensions.c`). The frames of the packet are never touched.
+//! The padding is RFC 6716 section 3.2.5 (code 3); its contents follow draft-ietf-mlcodec-opus-extension as libopus
+//! 1.6.1 reads and writes it (`extensions.c`). The frames of the packet are never touched.
 
 pub mod extensions;
 pub mod packet;
@@ -13,8 +13,8 @@ mod tests;
 use extensions::{Extension, FIRST_LONG_ID, LAST_ID, read_extensions, write_extensions};
 use packet::OpusPacket;
 
-/// The packet with `payload` attached as extension `id` of its first frame, in front of the extensions it has; an older one of
-/// the same `id` goes.
+/// The packet with `payload` attached as extension `id` of its first frame, in front of the extensions it has; an older
+/// one of the same `id` goes.
 ///
 /// `None` if `packet` is no Opus packet or `id` is not one of a long extension (32 ..= 127).
 pub fn attach(packet: &[u8], id: u8, payload: &[u8]) -> Option<Vec<u8>> {

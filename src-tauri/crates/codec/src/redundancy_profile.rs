@@ -1,8 +1,9 @@
 //! How much a speaker repeats, and how long the frames are: from what listeners miss to bit rates and copies.
 //!
-//! A pure state machine: reports go in with the time they came, a [`RedundancyScheme`] comes out. It begins at once, goes on rising
-//! where a loss is plainly greater or is reported twice, and falls one level at a time after [`CALM_MICROS`] of calm: each change
-//! of level moves the listener's wait, which is heard. Nothing is negotiated: each packet says what it carries.
+//! A pure state machine: reports go in with the time they came, a [`RedundancyScheme`] comes out. It begins at once,
+//! goes on rising where a loss is plainly greater or is reported twice, and falls one level at a time after
+//! [`CALM_MICROS`] of calm: each change of level moves the listener's wait, which is heard. Nothing is negotiated: each
+//! packet says what it carries.
 //!
 //! | level | loss | sent |
 //! |---|---|---|
@@ -13,9 +14,9 @@
 //! | 3 | 15 - 30 %, or bursts | 24k, 14k copies of the first and fourth, or of the second and fifth |
 //! | 4 | above 30 %, or long bursts | the same with Deep Redundancy inside the 24k |
 //!
-//! Copies farther apart outlast longer bursts and cost the listener as much more delay. Measured with the example `loss_table`:
-//! ten utterances of two synthesizers, four seeds, reported loss as it was, copies of 16k. With 14k it is 4 kbit/s, 0.04 of PESQ and
-//! .001 of STOI less, and no more than 60 kbit/s while somebody talks without a pause.
+//! Copies farther apart outlast longer bursts and cost the listener as much more delay. Measured with the example
+//! `loss_table`: ten utterances of two synthesizers, four seeds, reported loss as it was, copies of 16k. With 14k it is
+//! 4 kbit/s, 0.04 of PESQ and .001 of STOI less, and no more than 60 kbit/s while somebody talks without a pause.
 //!
 //! | path | kbit/s | PESQ-WB | STOI | wait, ms |
 //! |---|---|---|---|---|
@@ -26,14 +27,15 @@
 //! | 20 % in bursts of 3 | 54 | 3.13 | .961 | 110 |
 //! | 30 % in bursts of 3 | 54 | 2.61 | .940 | 110 |
 //!
-//! With 12k copies: 6 kbit/s and 0.1 of PESQ less. On a path with 30 ms of jitter and no loss, which gets level 1 for its late frames:
-//! 36 kbit/s and 3.99 with a voice of 24k, 43 kbit/s and 4.10 with 32k. Level 1 can afford it, the others are at the limit of 60 kbit/s.
+//! With 12k copies: 6 kbit/s and 0.1 of PESQ less. On a path with 30 ms of jitter and no loss, which gets level 1 for
+//! its late frames: 36 kbit/s and 3.99 with a voice of 24k, 43 kbit/s and 4.10 with 32k. Level 1 can afford it, the
+//! others are at the limit of 60 kbit/s.
 //!
-//! Frames are 20 ms. Music gets frames of 10 ms where nothing was missed for [`CALM_BEFORE_SHORT_FRAMES_MICROS`], the house is near
-//! and listeners are few: that is 10 ms less delay for 20 kbit/s more of headers towards each listener, and people who play
-//! together notice it. Copies stand for 20 ms, so the first loss ends it. Speech keeps its 20 ms: in 32 kbit/s, frames of 10 ms
-//! cost it 0.15 of PESQ-WB (4.29 and 4.14 of ten utterances, example `loss_table`; 4.20 takes 36 kbit/s), because libopus's
-//! enhancement of decoded speech knows only frames of 20 ms.
+//! Frames are 20 ms. Music gets frames of 10 ms where nothing was missed for [`CALM_BEFORE_SHORT_FRAMES_MICROS`], the
+//! house is near and listeners are few: that is 10 ms less delay for 20 kbit/s more of headers towards each listener,
+//! and people who play together notice it. Copies stand for 20 ms, so the first loss ends it. Speech keeps its 20 ms:
+//! in 32 kbit/s, frames of 10 ms cost it 0.15 of PESQ-WB (4.29 and 4.14 of ten utterances, example `loss_table`; 4.20
+//! takes 36 kbit/s), because libopus's enhancement of decoded speech knows only frames of 20 ms.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +50,12 @@ const CALM_MICROS: i64 = 10_000_000;
 /// Loss from which each level above 0 is taken.
 const LEVEL_LOSS: [f32; 4] = [0.01, 0.05, 0.15, 0.30];
 
-/// A loss this many times that of a level is no accident of counting: of 150 frames with 10 % lost, 2 % of all reports say 15 %.
+/// A loss this many times that of a level is no accident of counting: of 150 frames with 10 % lost, 2 % of all reports
+/// say 15 %.
 const PLAINLY: f32 = 1.25;
 
-/// Mean burst, packets, from which losses count as coming in pairs, from which level 3 is taken, and from which, in two reports
-/// in a row, level 4 is.
+/// Mean burst, packets, from which losses count as coming in pairs, from which level 3 is taken, and from which, in two
+/// reports in a row, level 4 is.
 const PAIRED_BURST: f32 = 1.5;
 const SHORT_BURST: f32 = 2.0;
 const LONG_BURST: f32 = 2.5;
@@ -60,13 +63,13 @@ const LONG_BURST: f32 = 2.5;
 /// Below this an uplink is thin, bit/s.
 const THIN_UPLINK: u32 = 45_000;
 
-/// A voice without copies or with one, bit/s. While somebody talks the encoder spends one percent more, and 32 kbit/s are not to be
-/// passed.
+/// A voice without copies or with one, bit/s. While somebody talks the encoder spends one percent more, and 32 kbit/s
+/// are not to be passed.
 const CLEAN_BITRATE: i32 = 31_500;
 
-/// The voice itself and each of its copies where a packet carries two of them, bit/s. While somebody talks without a pause the encoder
-/// spends a tenth more: with copies of 16 kbit/s that was 63 kbit/s. With 1 kbit/s less for the voice, Deep Redundancy reaches back
-/// half as far.
+/// The voice itself and each of its copies where a packet carries two of them, bit/s. While somebody talks without a
+/// pause the encoder spends a tenth more: with copies of 16 kbit/s that was 63 kbit/s. With 1 kbit/s less for the
+/// voice, Deep Redundancy reaches back half as far.
 const BITRATE_WITH_TWO_COPIES: i32 = 24_000;
 const BITRATE_OF_TWO_COPIES: i32 = 14_000;
 
@@ -111,8 +114,8 @@ pub enum SoundKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LossReport {
-    /// Share of frames that had not arrived in time, 0.0 ..= 1.0, over the last 2 to 5 s: that of the worst listeners but for
-    /// the last tenth or so.
+    /// Share of frames that had not arrived in time, 0.0 ..= 1.0, over the last 2 to 5 s: that of the worst listeners
+    /// but for the last tenth or so.
     pub loss: f32,
     /// Mean length of a row of missing frames, frames; 1 if they are missing one by one.
     pub mean_burst: f32,
@@ -140,8 +143,8 @@ pub struct RedundancyScheme {
 }
 
 impl RedundancyScheme {
-    /// What is sent before the first report: in-band copies, which cost 0.1 of PESQ where nothing is lost, and at 10 % loss turn
-    /// 2.1 into 3.3.
+    /// What is sent before the first report: in-band copies, which cost 0.1 of PESQ where nothing is lost, and at 10 %
+    /// loss turn 2.1 into 3.3.
     pub const UNREPORTED: Self = Self { inband_copies: true, expected_loss_percent: 10, ..Self::CLEAN };
 
     /// What a clean path gets.

@@ -5,13 +5,13 @@
 //! ```text
 //! 0xA1                                 magic and version; with any other value the block means nothing
 //! per copy, nearest or farthest first:
-//!   1 byte   more(1) offset(7)         how far the copied frame starts before the packet's first one, in units of 10 ms
+//!   1 byte   more(1) offset(7)         how far the copied frame starts before the packet's first one, units of 10 ms
 //!   1 byte   length                    only where `more` is set; the last copy runs to the end of the block
 //!   bytes    a whole Opus packet of one frame (code 0), without padding
 //! ```
 //!
-//! The offset counts audio time, which is RTP time, and never sequence numbers: pauses and changes of the frame length then
-//! need no rule of their own.
+//! The offset counts audio time, which is RTP time, and never sequence numbers: pauses and changes of the frame length
+//! then need no rule of their own.
 
 use bytes::Bytes;
 
@@ -63,8 +63,8 @@ impl RedundantCopy {
     }
 }
 
-/// The packet with `copies` in it, nearest first, as long as it gets no longer than `most_bytes`; later copies stay out, and
-/// so does what no reader would take.
+/// The packet with `copies` in it, nearest first, as long as it gets no longer than `most_bytes`; later copies stay
+/// out, and so does what no reader would take.
 ///
 /// A packet that stands for silence stays as it is: servers and browsers tell it by its size.
 pub fn attach_copies(packet: Vec<u8>, copies: &[RedundantCopy], most_bytes: usize) -> Vec<u8> {

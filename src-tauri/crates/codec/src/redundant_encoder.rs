@@ -1,9 +1,9 @@
 //! The own voice to packets that carry low-rate copies of earlier frames.
 //!
-//! Two encoders hear the same sound: the voice itself, and a second one whose frames are sent again with later packets. A copy
-//! decoded in the state of the voice's own decoder sounds a little duller and leaves that state nearly right, so that the frame
-//! after it comes out whole. That takes copies of the voice's coding family, and of one SILK rate (hence their fixed bandwidth in
-//! speech).
+//! Two encoders hear the same sound: the voice itself, and a second one whose frames are sent again with later packets.
+//! A copy decoded in the state of the voice's own decoder sounds a little duller and leaves that state nearly right, so
+//! that the frame after it comes out whole. That takes copies of the voice's coding family, and of one SILK rate (hence
+//! their fixed bandwidth in speech).
 
 use std::collections::VecDeque;
 
@@ -87,8 +87,8 @@ impl RedundantEncoder {
         self.copier.change(copy_settings(self.coding, self.scheme))
     }
 
-    /// Forgets the sound so far: it lies before a pause, and Deep Redundancy and copies would put it right before what comes
-    /// now.
+    /// Forgets the sound so far: it lies before a pause, and Deep Redundancy and copies would put it right before what
+    /// comes now.
     ///
     /// # Errors
     /// [`OpusError`] never, as far as libopus says.

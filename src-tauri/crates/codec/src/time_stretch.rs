@@ -1,5 +1,6 @@
-//! Makes a piece of sound a little longer or shorter without changing its pitch: one period is repeated or left out where
-//! two neighbouring periods look alike (waveform similarity overlap-add). The middle says where; both channels are cut there.
+//! Makes a piece of sound a little longer or shorter without changing its pitch: one period is repeated or left out
+//! where two neighbouring periods look alike (waveform similarity overlap-add). The middle says where; both channels
+//! are cut there.
 
 use crate::dsp::{fade::cross_fade, mid_side::MidSide};
 
@@ -18,8 +19,8 @@ const ALIKE: f32 = 0.85;
 /// The search looks at every fourth shift and sample first: voice periods carry their energy far below 6 kHz.
 const COARSE_STEP: usize = 4;
 
-/// Leaves one period out of `sound`, at most `most` samples, or just so many if it is a pause. Returns how many samples are gone; 0
-/// if no joint would pass unheard.
+/// Leaves one period out of `sound`, at most `most` samples, or just so many if it is a pause. Returns how many samples
+/// are gone; 0 if no joint would pass unheard.
 pub fn shorten(sound: &mut MidSide<Vec<f32>>, most: usize, is_pause: bool) -> usize {
     let Some(period) = find_shift(&sound.middle, most, most, is_pause) else {
         return 0;
@@ -34,8 +35,8 @@ fn leave_out(plane: &mut Vec<f32>, period: usize) {
     plane.drain(..period);
 }
 
-/// Repeats a part of `sound`: `wanted` samples of a pause, else one period of up to [`OVERSHOOT`] more, or of any length if there is
-/// none so short. Returns how many samples were added; 0 if no joint would pass unheard.
+/// Repeats a part of `sound`: `wanted` samples of a pause, else one period of up to [`OVERSHOOT`] more, or of any
+/// length if there is none so short. Returns how many samples were added; 0 if no joint would pass unheard.
 pub fn lengthen(sound: &mut MidSide<Vec<f32>>, wanted: usize, is_pause: bool) -> usize {
     let shortest = find_shift(&sound.middle, wanted, wanted + OVERSHOOT, is_pause);
     let Some(period) = shortest.or_else(|| find_shift(&sound.middle, wanted, LONGEST_PERIOD, is_pause)) else {
@@ -52,7 +53,8 @@ fn repeat(plane: &mut Vec<f32>, period: usize) {
     plane.splice(period..period, again);
 }
 
-/// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` in a pause, where no joint is heard.
+/// The shift, no longer than `most`, at which `sound` looks most like itself; `wanted` in a pause, where no joint is
+/// heard.
 fn find_shift(sound: &[f32], wanted: usize, most: usize, is_pause: bool) -> Option<usize> {
     let half = sound.len() / 2;
     if is_pause {

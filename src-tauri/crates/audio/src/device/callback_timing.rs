@@ -1,5 +1,5 @@
-//! What a loudspeaker's callbacks and the engine tell each other about time: when the last callback came, and how long before it
-//! its sound was there. Atomics only: the callback waits for nobody.
+//! What a loudspeaker's callbacks and the engine tell each other about time: when the last callback came, and how long
+//! before it its sound was there. Atomics only: the callback waits for nobody.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -54,9 +54,9 @@ impl PlaybackPulse {
         }
     }
 
-    /// From the callback: at `called` it asks for `wanted` frames and takes the `ready` ones. The first of them leaves the
-    /// loudspeaker `latency_micros` later. Tells whether it was what the last callbacks let expect: then the engine, which sleeps
-    /// until shortly before the next one, need not be woken.
+    /// From the callback: at `called` it asks for `wanted` frames and takes the `ready` ones. The first of them leaves
+    /// the loudspeaker `latency_micros` later. Tells whether it was what the last callbacks let expect: then the
+    /// engine, which sleeps until shortly before the next one, need not be woken.
     pub(crate) fn note_callback(&self, called: Instant, latency_micros: i64, wanted: usize, ready: usize) -> bool {
         let at = Moment::of(called, self.clock_start).micros();
         let is_expected = ready == wanted && self.expects(at, wanted);
@@ -88,8 +88,8 @@ impl PlaybackPulse {
         self.rendered_before.store(self.taken.load(Ordering::Relaxed) + filled as u64, Ordering::Relaxed);
     }
 
-    /// The last callback; `None` before the first. Its period is the shorter one of the last two: a sound service that had stalled
-    /// asks for much at once and then again soon.
+    /// The last callback; `None` before the first. Its period is the shorter one of the last two: a sound service that
+    /// had stalled asks for much at once and then again soon.
     pub(crate) fn last_callback(&self) -> Option<LastCallback> {
         let at = self.called_at.load(Ordering::Relaxed);
         let before = self.called_before_frames.load(Ordering::Relaxed);
@@ -103,8 +103,8 @@ impl PlaybackPulse {
         self.latency_micros.load(Ordering::Relaxed)
     }
 
-    /// From `now` to when sound leaves the loudspeaker that is put into the ring behind `filled` frames, microseconds: the next
-    /// callback comes, its first frame takes the device's latency, and the waiting frames go first.
+    /// From `now` to when sound leaves the loudspeaker that is put into the ring behind `filled` frames, microseconds:
+    /// the next callback comes, its first frame takes the device's latency, and the waiting frames go first.
     pub(crate) fn micros_to_ear(&self, now: Moment, filled: usize) -> i64 {
         let to_next = self.last_callback().map_or(0, |last| last.micros_to_next(now));
         to_next + self.latency_micros() + self.micros(filled as i64)

@@ -1,4 +1,5 @@
-//! The microphone's sound out of its ring, at the engine's rate and in its blocks: the mean of all channels, or middle and side of two.
+//! The microphone's sound out of its ring, at the engine's rate and in its blocks: the mean of all channels, or middle
+//! and side of two.
 
 use std::sync::atomic::Ordering;
 

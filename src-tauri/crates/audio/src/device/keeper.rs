@@ -1,5 +1,6 @@
-//! Keeps one device open as long as it is wanted: opens and closes it on a thread of its own, follows the system's default,
-//! takes a chosen device up again when it returns, and rebuilds a stream that broke or stalled. The engine never waits for it.
+//! Keeps one device open as long as it is wanted: opens and closes it on a thread of its own, follows the system's
+//! default, takes a chosen device up again when it returns, and rebuilds a stream that broke or stalled. The engine
+//! never waits for it.
 
 use std::{
     sync::{
@@ -58,8 +59,8 @@ const LAST_COSTLY_RETRY: Duration = Duration::from_secs(5);
 /// How long the caller of a blocking request waits for the keeper: longer than a sound service may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 
-/// A loudspeaker whose sound service ran out so many times within [`DRAIN_WINDOW`] is opened anew at the steady pace. A single time is
-/// a stall of the computer and costs nobody the short delay.
+/// A loudspeaker whose sound service ran out so many times within [`DRAIN_WINDOW`] is opened anew at the steady pace. A
+/// single time is a stall of the computer and costs nobody the short delay.
 const MOST_DRAINS: u64 = 3;
 const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 
@@ -265,7 +266,8 @@ impl Keeper {
             return;
         }
         if error.kind() == ErrorKind::DeviceChanged {
-            // The person may have wanted that, or the device is gone: by the next look it may be back, and the stream elsewhere.
+            // The person may have wanted that, or the device is gone: by the next look it may be back, and the stream
+            // elsewhere.
             return self.look_after();
         }
         tracing::info!(%error, direction = ?self.direction, "a sound device was lost");
@@ -439,8 +441,8 @@ impl Keeper {
         })
     }
 
-    /// Takes the device from the engine and stops it. The order matters for a file, which ends when the engine lets go of it,
-    /// and not for a device, whose last samples stay in a ring nobody reads.
+    /// Takes the device from the engine and stops it. The order matters for a file, which ends when the engine lets go
+    /// of it, and not for a device, whose last samples stay in a ring nobody reads.
     fn stop_stream(&mut self) {
         if let Some(running) = self.running.take() {
             self.detach();

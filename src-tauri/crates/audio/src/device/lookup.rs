@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use crate::error::AudioError;
 
-/// A sound server that answered this recently is being restarted. What lies beneath it stays alone meanwhile: a sound card that
-/// is taken directly is one that the returning server does not get.
+/// A sound server that answered this recently is being restarted. What lies beneath it stays alone meanwhile: a sound
+/// card that is taken directly is one that the returning server does not get.
 const SERVER_RETURN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a person chose as microphone or loudspeaker.

@@ -60,7 +60,8 @@ impl SoundService {
         found
     }
 
-    /// Opens a device (a loudspeaker at `pace`), joins it to the engine and waits for its first sound. Where it fails it may already have been joined.
+    /// Opens a device (a loudspeaker at `pace`), joins it to the engine and waits for its first sound. Where it fails
+    /// it may already have been joined.
     pub(crate) fn open(
         &mut self,
         found: FoundDevice,
@@ -94,7 +95,8 @@ impl SoundService {
         }
     }
 
-    /// Builds a stream, not yet running, and joins it to the engine: a loudspeaker's ring must not be empty when it begins.
+    /// Builds a stream, not yet running, and joins it to the engine: a loudspeaker's ring must not be empty when it
+    /// begins.
     fn build(
         &mut self,
         found: FoundDevice,
@@ -129,8 +131,8 @@ impl SoundService {
         self.silent.as_mut().is_some_and(|silent| silent.id == id && silent.thread.is_held_up())
     }
 
-    /// Goes on with another thread, so that other devices can be opened while this one says nothing. The old thread closes its
-    /// stream as soon as that begins; nobody hears what comes out of it.
+    /// Goes on with another thread, so that other devices can be opened while this one says nothing. The old thread
+    /// closes its stream as soon as that begins; nobody hears what comes out of it.
     fn leave_waiting(&mut self, id: String) {
         match ServiceThread::start() {
             Ok(thread) => {

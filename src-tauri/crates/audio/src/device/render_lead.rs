@@ -1,8 +1,9 @@
 //! How long before the loudspeaker asks for it a block is rendered: as late as the computer allows.
 //!
-//! A device asks for sound at an even pace. What is rendered right after it has asked only waits for the next time, and whatever the
-//! network brings meanwhile comes too late for it. So the engine sleeps until shortly before: this *lead* covers the
-//! engine's own waking up and rendering, and grows where that was not enough. A pure state machine; time is an argument.
+//! A device asks for sound at an even pace. What is rendered right after it has asked only waits for the next time, and
+//! whatever the network brings meanwhile comes too late for it. So the engine sleeps until shortly before: this *lead*
+//! covers the engine's own waking up and rendering, and grows where that was not enough. A pure state machine; time is
+//! an argument.
 
 use serambi_codec::clock::Moment;
 
@@ -15,9 +16,9 @@ const LEAST_LEAD_MICROS: i64 = 1_500;
 /// What the lead grows by when a callback found too little, microseconds.
 const GROWTH_MICROS: i64 = 1_000;
 
-/// A callback that finds too little this soon after another one is the device's way and no accident: then the lead grows by all
-/// that was missing. After a stall of the sound service a single callback asks for twice the usual (measured with PulseAudio 16),
-/// and to be ready for that would cost everybody 10 ms.
+/// A callback that finds too little this soon after another one is the device's way and no accident: then the lead
+/// grows by all that was missing. After a stall of the sound service a single callback asks for twice the usual
+/// (measured with PulseAudio 16), and to be ready for that would cost everybody 10 ms.
 const SOON_MICROS: i64 = 1_000_000;
 
 /// Longest lead, microseconds: half of the ring.
@@ -26,12 +27,14 @@ const LONGEST_LEAD_MICROS: i64 = 500_000;
 /// Time to spare that is kept when the lead shrinks, microseconds.
 const SPARE_MICROS: i64 = 1_000;
 
-/// Time without a starved callback before the lead shrinks, microseconds; four times as long when that turns out to have been too early:
-/// half a millisecond less delay is not worth a hole of 5 ms in somebody's word, which costs an utterance 0.9 of PESQ-WB.
+/// Time without a starved callback before the lead shrinks, microseconds; four times as long when that turns out to
+/// have been too early: half a millisecond less delay is not worth a hole of 5 ms in somebody's word, which costs an
+/// utterance 0.9 of PESQ-WB.
 const FIRST_PATIENCE_MICROS: i64 = 10_000_000;
 const LONGEST_PATIENCE_MICROS: i64 = 640_000_000;
 
-/// A lead this long costs more than the odd gap it prevents: whether it is still needed is looked at this soon, microseconds.
+/// A lead this long costs more than the odd gap it prevents: whether it is still needed is looked at this soon,
+/// microseconds.
 const LONG_LEAD_MICROS: i64 = 10_000;
 const PATIENCE_WITH_LONG_LEADS_MICROS: i64 = 2_000_000;
 
@@ -57,7 +60,8 @@ impl LastCallback {
 pub(crate) struct CallbackLuck {
     /// Sound that was missing in starved callbacks, microseconds; 0 if none starved.
     pub(crate) missing_micros: i64,
-    /// Least time between a block's rendering and the callback that needed it, microseconds; `None` if no callback came.
+    /// Least time between a block's rendering and the callback that needed it, microseconds; `None` if no callback
+    /// came.
     pub(crate) least_spare_micros: Option<i64>,
 }
 
@@ -92,9 +96,9 @@ impl RenderLead {
         self.micros
     }
 
-    /// Microseconds until the next block must be rendered, 0 if now, where sound for `filled_micros` waits for the callbacks: the
-    /// moment at which the first callback for which that is not enough is only the lead away. An overdue callback may come at
-    /// any time.
+    /// Microseconds until the next block must be rendered, 0 if now, where sound for `filled_micros` waits for the
+    /// callbacks: the moment at which the first callback for which that is not enough is only the lead away. An overdue
+    /// callback may come at any time.
     pub(crate) fn micros_to_render(&self, now: Moment, last: LastCallback, filled_micros: i64) -> i64 {
         let period = last.period_micros.max(1);
         let enough_for = filled_micros / period;

@@ -1,4 +1,5 @@
-//! The only code that runs in a device callback: samples into and out of a wait-free ring. No allocation, no lock, no log.
+//! The only code that runs in a device callback: samples into and out of a wait-free ring. No allocation, no lock, no
+//! log.
 //!
 //! Rings carry left and right of each moment, at the device's rate; for a mono sound both are the same.
 
@@ -26,8 +27,8 @@ use crate::{
 /// Per-sample decay of the last value when the ring runs empty: silent after about 5 ms, without a step.
 const STARVED_DECAY: f32 = 0.98;
 
-/// What has died away this far ends. Left alone it would be multiplied for ever by numbers so small that processors are slow with
-/// them.
+/// What has died away this far ends. Left alone it would be multiplied for ever by numbers so small that processors are
+/// slow with them.
 const INAUDIBLE: f32 = 1e-9;
 
 /// Least size of a ring, frames: a slow device may want as many at once as a fast one.
@@ -99,8 +100,8 @@ pub(crate) fn capture_ring(
 }
 
 impl CapturePort {
-    /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone; channels are
-    /// averaged unless somebody asked for two. Wakes the engine once 10 ms are there.
+    /// Takes what a callback delivers, interleaved, `latency_micros` after its last frame reached the microphone;
+    /// channels are averaged unless somebody asked for two. Wakes the engine once 10 ms are there.
     pub fn take<T>(&mut self, data: &[T], latency_micros: i64)
     where
         T: Sample,
@@ -171,7 +172,8 @@ pub struct PlaybackTap {
     pub(crate) pulse: Arc<PlaybackPulse>,
 }
 
-/// A ring of at least one second between the engine, whose clock started at `clock_start`, and a loudspeaker's callback.
+/// A ring of at least one second between the engine, whose clock started at `clock_start`, and a loudspeaker's
+/// callback.
 pub(crate) fn playback_ring(
     rate_hz: u32,
     channels: u16,
@@ -195,10 +197,10 @@ pub(crate) fn playback_ring(
 }
 
 impl PlaybackPort {
-    /// Fills what a callback asks for at `called`, interleaved: left and right in the first two channels, or their mean in the only
-    /// one. Its first frame leaves the loudspeaker `latency_micros` later. Where the ring runs empty the sound dies away without a
-    /// click and fades in again later. Wakes the engine, which refills the ring before the next callback, unless it knew that this
-    /// one would come now.
+    /// Fills what a callback asks for at `called`, interleaved: left and right in the first two channels, or their mean
+    /// in the only one. Its first frame leaves the loudspeaker `latency_micros` later. Where the ring runs empty the
+    /// sound dies away without a click and fades in again later. Wakes the engine, which refills the ring before the
+    /// next callback, unless it knew that this one would come now.
     pub fn fill<T>(&mut self, data: &mut [T], called: Instant, latency_micros: i64)
     where
         T: Sample + FromSample<f32>,

@@ -39,8 +39,8 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    /// Callback length to ask for, frames. Only PulseAudio (and PipeWire's stand-in for it) was measured with 5 ms; through ALSA's
-    /// `pulse` plugin that gave gaps and a storm of errors.
+    /// Callback length to ask for, frames. Only PulseAudio (and PipeWire's stand-in for it) was measured with 5 ms;
+    /// through ALSA's `pulse` plugin that gave gaps and a storm of errors.
     fn frames(self, device_id: &str, rate_hz: u32) -> u32 {
         let ten_ms = u32::try_from(ten_milliseconds(rate_hz)).unwrap_or(SAMPLE_RATE_HZ / 100);
         let is_quick = self == Self::Quick && device_id.starts_with("pulseaudio:");
@@ -143,8 +143,8 @@ where
     found.device.build_output_stream::<T, _, _>(config, fill, on_error, Some(OPENING_LIMIT))
 }
 
-/// Counts the callbacks by which a sound service asks for all it can hold: it had run out. PulseAudio reports that to its clients,
-/// but not through cpal 0.18.
+/// Counts the callbacks by which a sound service asks for all it can hold: it had run out. PulseAudio reports that to
+/// its clients, but not through cpal 0.18.
 struct DrainCount {
     callbacks: u64,
     full_samples: usize,
@@ -186,9 +186,9 @@ fn playback_latency_micros(info: &cpal::OutputCallbackInfo) -> i64 {
     i64::try_from(latency.as_micros()).unwrap_or(0)
 }
 
-/// Counts what the system reports, and passes on the first report that says the stream is gone. Some drivers report the same
-/// error thousands of times in a loop (alsa-project/alsa-plugins issue 65): everything else is only counted, and a stream that
-/// stops calling is noticed by its keeper.
+/// Counts what the system reports, and passes on the first report that says the stream is gone. Some drivers report the
+/// same error thousands of times in a loop (alsa-project/alsa-plugins issue 65): everything else is only counted, and a
+/// stream that stops calling is noticed by its keeper.
 fn error_callback(counters: Arc<StreamCounters>, mut on_broken: OnBroken) -> impl FnMut(cpal::Error) + Send + 'static {
     let reported = AtomicBool::new(false);
     move |error| match error.kind() {
@@ -250,8 +250,8 @@ fn is_known(range: &SupportedStreamConfigRange) -> bool {
     matches!(range.sample_format(), SampleFormat::F32 | SampleFormat::I16 | SampleFormat::I32 | SampleFormat::U16)
 }
 
-/// Two channels for a loudspeaker: one is played on the left only by some drivers. Two for a microphone that has them by itself, in
-/// case the person wants both; a sound server would make two of one as well.
+/// Two channels for a loudspeaker: one is played on the left only by some drivers. Two for a microphone that has them
+/// by itself, in case the person wants both; a sound server would make two of one as well.
 fn wanted_channels(found: &FoundDevice, direction: Direction) -> u16 {
     match direction {
         Direction::Microphone => found.device.default_input_config().map_or(1, |own| own.channels().min(2)),
@@ -259,8 +259,8 @@ fn wanted_channels(found: &FoundDevice, direction: Direction) -> u16 {
     }
 }
 
-/// How far a configuration is from the wish, worst first: its rate from 48 kHz, its channels from those wanted, its samples from
-/// 32-bit float.
+/// How far a configuration is from the wish, worst first: its rate from 48 kHz, its channels from those wanted, its
+/// samples from 32-bit float.
 fn distance(range: &SupportedStreamConfigRange, wanted: u16) -> (u32, u16, u8) {
     let rate = SAMPLE_RATE_HZ.clamp(range.min_sample_rate(), range.max_sample_rate());
     let format = match range.sample_format() {

@@ -1,5 +1,5 @@
-//! A thread that talks to the system's sound service in place of those who must not wait for ever: a service that hangs holds
-//! up this thread and nobody else.
+//! A thread that talks to the system's sound service in place of those who must not wait for ever: a service that hangs
+//! holds up this thread and nobody else.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
@@ -41,8 +41,8 @@ impl<S: Default + 'static> ServiceThread<S> {
         held_up
     }
 
-    /// What `work` gives; `None` if it takes longer than `limit` or the thread is held up. Work that is late is done all the
-    /// same, and what it gives is dropped on the thread.
+    /// What `work` gives; `None` if it takes longer than `limit` or the thread is held up. Work that is late is done
+    /// all the same, and what it gives is dropped on the thread.
     pub(crate) fn ask<T: Send + 'static>(
         &mut self,
         limit: Duration,

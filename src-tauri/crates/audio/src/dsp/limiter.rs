@@ -2,7 +2,8 @@
 
 use serambi_codec::{dsp::mid_side::MidSide, format::SAMPLE_RATE_HZ};
 
-/// The loudest sample that leaves the limiter: -1 dBFS, room for the peaks that a resampler or a codec adds between samples.
+/// The loudest sample that leaves the limiter: -1 dBFS, room for the peaks that a resampler or a codec adds between
+/// samples.
 pub const CEILING: f32 = 0.891_25;
 
 /// Samples the gain stays down after a peak: longer than half a period of a deep voice (10 ms), so that one period is
@@ -15,8 +16,8 @@ const RELEASE_SECONDS: f32 = 0.12;
 /// A peak limiter with instant attack.
 ///
 /// The gain falls in the very sample that would pass the ceiling, so the output is continuous (it rests at the ceiling
-/// until the peak is over) and no look-ahead has to be paid for with delay. Both channels get the gain that the louder one needs,
-/// so that nothing moves sideways.
+/// until the peak is over) and no look-ahead has to be paid for with delay. Both channels get the gain that the louder
+/// one needs, so that nothing moves sideways.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     gain: f32,
@@ -83,8 +84,8 @@ impl Limiter {
     }
 }
 
-/// Whether no channel comes near full scale; false where something is not a number. Looks at everything, because that is quicker
-/// than to stop early.
+/// Whether no channel comes near full scale; false where something is not a number. Looks at everything, because that
+/// is quicker than to stop early.
 fn is_below_ceiling(sound: &MidSide<&mut [f32]>) -> bool {
     let middle = sound.middle.iter().map(|middle| middle.abs());
     match &sound.side {

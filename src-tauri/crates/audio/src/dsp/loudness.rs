@@ -1,7 +1,8 @@
 //! How loud a sound is to the ear: loudness after ITU-R BS.1770-5 and EBU Tech 3341, in LUFS.
 //!
-//! The sound here is one plane and is played from both loudspeakers, so it counts twice: a mono sound at -26 LUFS in a file is
-//! -23 LUFS in the room, as the same sound in both channels of a stereo file would be (BS.1770-5 adds channels up).
+//! The sound here is one plane and is played from both loudspeakers, so it counts twice: a mono sound at -26 LUFS in a
+//! file is -23 LUFS in the room, as the same sound in both channels of a stereo file would be (BS.1770-5 adds channels
+//! up).
 
 use serambi_codec::format::SAMPLE_RATE_HZ;
 
@@ -119,8 +120,8 @@ pub struct LoudnessMeter {
 }
 
 impl LoudnessMeter {
-    /// Takes the next samples; `on_step` is called after every 100 ms, with the meter as it then stands and the mean square
-    /// (K-weighted) of the step.
+    /// Takes the next samples; `on_step` is called after every 100 ms, with the meter as it then stands and the mean
+    /// square (K-weighted) of the step.
     pub fn feed(&mut self, samples: &[f32], mut on_step: impl FnMut(&Self, f32)) {
         let mut rest = samples;
         while !rest.is_empty() {

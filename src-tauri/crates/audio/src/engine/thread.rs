@@ -1,7 +1,7 @@
 //! The engine thread: every 10 ms of captured sound towards the network, every 5 ms of the mix towards the loudspeaker.
 //!
-//! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes a file,
-//! and never waits for anybody.
+//! It is woken by the device callbacks and by commands, and waits at most 20 ms. It never opens a device, never writes
+//! a file, and never waits for anybody.
 
 use std::{
     sync::{

@@ -1,5 +1,5 @@
-//! Whether so many talk at once that each voice is worth less processor time: what enhances a voice that is alone is masked where
-//! three sound together.
+//! Whether so many talk at once that each voice is worth less processor time: what enhances a voice that is alone is
+//! masked where three sound together.
 
 use serambi_codec::{decode_ladder::Effort, format::SAMPLE_RATE_HZ};
 

@@ -10,9 +10,9 @@ const WIDEST_MS: usize = 1_000;
 /// How much of the past is forgotten with each frame of 20 ms: a memory of 10 s. A frame of 10 ms takes half of that.
 const FORGETTING: f32 = 0.002;
 
-/// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of this
-/// much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low enough that
-/// a stall of the network is not.
+/// What a late packet costs, ms of delay: if one packet in a hundred is late, that is as bad as so many hundredths of
+/// this much delay for everything. High enough that a quiet path's rare wake-up of a busy computer is waited for, low
+/// enough that a stall of the network is not.
 pub const LATE_COST_MS: f32 = 450.0;
 
 /// The same where the packet after it carries a copy, which is mostly here by then.
@@ -25,7 +25,8 @@ const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
 /// The last frame counts for so much at most before all weights are brought down to 1 again.
 const MOST_WEIGHT: f32 = 1_000.0;
 
-/// What is remembered this faintly, frames, is forgotten: all thousand milliseconds of it together would not move the wait by 1 ms.
+/// What is remembered this faintly, frames, is forgotten: all thousand milliseconds of it together would not move the
+/// wait by 1 ms.
 const FORGOTTEN: f32 = 1e-4;
 
 /// How late something was, millisecond by millisecond, with a memory that fades.

@@ -1,14 +1,14 @@
 //! Decides which frame of one speaker is played when: the shortest wait that the network's jitter allows.
 //!
-//! A pure state machine: packets go in with [`JitterBuffer::insert`], frames come out with [`JitterBuffer::pull`], and time
-//! is an argument of both. It decodes nothing and sees no sound.
+//! A pure state machine: packets go in with [`JitterBuffer::insert`], frames come out with [`JitterBuffer::pull`], and
+//! time is an argument of both. It decodes nothing and sees no sound.
 //!
-//! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here (as
-//! the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the offset is
-//! late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The *target* is the
-//! offset at which delay and late frames together cost least, and on a path that loses packets the offset at which copies of
-//! lost frames are here; [`JitterBuffer::error_micros`] says how far the play-out is from it, and the caller stretches or
-//! shrinks the sound to get there.
+//! The wait is measured per frame as its *offset*: the time between the earliest moment the frame could have been here
+//! (as the quickest packet of the last seconds was) and the moment it is pulled. A frame whose own delay exceeds the
+//! offset is late. Pulls are not even either: a device that asks for two blocks at once pulls the second one early. The
+//! *target* is the offset at which delay and late frames together cost least, and on a path that loses packets the
+//! offset at which copies of lost frames are here; [`JitterBuffer::error_micros`] says how far the play-out is from it,
+//! and the caller stretches or shrinks the sound to get there.
 
 mod decision;
 mod gap;
@@ -31,7 +31,8 @@ use crate::receive::{
     packet_timeline::{PacketTimeline, Place, Placement},
 };
 
-/// Spare time on top of the jitter, ms. With 1 ms, clocks 500 ppm apart would use it up before a step of the mix is worth adding.
+/// Spare time on top of the jitter, ms. With 1 ms, clocks 500 ppm apart would use it up before a step of the mix is
+/// worth adding.
 const MARGIN_MS: i64 = 2;
 
 /// Least target while fewer than [`LEARNING_PACKETS`] have been seen, ms.
@@ -47,8 +48,8 @@ const LARGEST_EXCESS_MICROS: i64 = 500_000;
 /// Longest stretch of invented sound, samples (100 ms). libopus fades its concealment out over about this time.
 const LONGEST_CONCEALMENT_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 10;
 
-/// Sound invented at a time while nothing is here, samples (10 ms, the least that SILK conceals): a frame that is a little late
-/// then adds no more delay than that.
+/// Sound invented at a time while nothing is here, samples (10 ms, the least that SILK conceals): a frame that is a
+/// little late then adds no more delay than that.
 const DRY_STEP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 100;
 
 /// Packets held at most (4 s of 20 ms frames): a bound on memory, not on delay.
@@ -58,7 +59,8 @@ const MOST_PACKETS: usize = 200;
 const OFFSET_WEIGHT: f32 = 0.1;
 const SETTLING_PULLS: u32 = 8;
 
-/// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up again.
+/// Loss at which the target makes room for the in-band copy in the following packet, and at which it gives that up
+/// again.
 const LOSS_TO_WAIT_FOR_INBAND_COPIES: Hysteresis = Hysteresis { begin: 0.03, end: 0.01 };
 
 /// The same for the copies in later packets' padding: they sound better, and nobody sends them without somebody's loss.
@@ -168,8 +170,8 @@ impl JitterBuffer {
         outcome
     }
 
-    /// Takes the number of a packet without sound (RTP padding): no frame is missing there. One that comes after a later frame was
-    /// played has been counted as missing, and counts as late.
+    /// Takes the number of a packet without sound (RTP padding): no frame is missing there. One that comes after a
+    /// later frame was played has been counted as missing, and counts as late.
     pub fn note_padding(&mut self, sequence: u16) {
         let Some(sequence) = self.timeline.place_padding(sequence) else { return };
         if self.last_played_sequence.is_some_and(|last| sequence < last) {
@@ -217,14 +219,14 @@ impl JitterBuffer {
         (self.offset.pulls > 0).then_some(self.offset.micros / 1_000.0)
     }
 
-    /// How much later (positive) or earlier (negative) than the target frames are pulled on average, microseconds. `None` until
-    /// enough have been pulled to tell.
+    /// How much later (positive) or earlier (negative) than the target frames are pulled on average, microseconds.
+    /// `None` until enough have been pulled to tell.
     pub fn error_micros(&self) -> Option<i64> {
         (self.offset.pulls >= SETTLING_PULLS).then(|| self.offset.micros as i64 - self.target_ms() * 1_000)
     }
 
-    /// Tells the buffer that the pulls to come are `micros` later (earlier if negative), because the sound was made longer or
-    /// shorter.
+    /// Tells the buffer that the pulls to come are `micros` later (earlier if negative), because the sound was made
+    /// longer or shorter.
     pub fn note_pulls_moved(&mut self, micros: i64) {
         self.offset.micros += micros as f32;
     }
@@ -342,8 +344,8 @@ impl JitterBuffer {
         self.bridge(cursor, dry_samples, gap, &next, now)
     }
 
-    /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is still
-    /// played; the delay this costs is played off afterwards.
+    /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is
+    /// still played; the delay this costs is played off afterwards.
     fn run_dry(&mut self, cursor: i64, dry_samples: i64) -> Decision {
         if dry_samples >= LONGEST_CONCEALMENT_SAMPLES {
             self.state = State::Idle { floor: Some(cursor), dry_samples };

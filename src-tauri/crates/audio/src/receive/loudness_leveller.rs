@@ -1,7 +1,7 @@
 //! Makes everybody equally loud to one listener: measures how loud a person speaks and slowly turns them up or down.
 //!
-//! Only speech moves the gain. Noise, silence, tones and music are recognised by what they lack: the ups and downs of syllables
-//! well above the quietest moment around them. The gain rests in pauses, so no breath is pumped up.
+//! Only speech moves the gain. Noise, silence, tones and music are recognised by what they lack: the ups and downs of
+//! syllables well above the quietest moment around them. The gain rests in pauses, so no breath is pumped up.
 
 use serambi_codec::dsp::{fade::GainRamp, mid_side::MidSide};
 
@@ -10,8 +10,8 @@ use crate::{
     format::MixBlock,
 };
 
-/// How loud everybody should be, LUFS: the quiet end of what AES TD1004.1.15-10 recommends for streams (-20 to -16), because
-/// several people may talk at once and the limiter should rest.
+/// How loud everybody should be, LUFS: the quiet end of what AES TD1004.1.15-10 recommends for streams (-20 to -16),
+/// because several people may talk at once and the limiter should rest.
 const TARGET_LUFS: f32 = -20.0;
 
 /// Most the gain moves away from 1, dB.
@@ -20,7 +20,8 @@ pub const MOST_GAIN_DB: f32 = 12.0;
 /// Differences this small are not heard as such, dB.
 const TOLERANCE_DB: f32 = 1.0;
 
-/// How fast the gain moves while the person speaks, dB per step of 100 ms: up by 2 dB/s, down by 4 dB/s, for too loud hurts more.
+/// How fast the gain moves while the person speaks, dB per step of 100 ms: up by 2 dB/s, down by 4 dB/s, for too loud
+/// hurts more.
 const UP_DB_PER_STEP: f32 = 0.2;
 const DOWN_DB_PER_STEP: f32 = 0.4;
 
@@ -33,8 +34,8 @@ const ABOVE_FLOOR_LU: f32 = 8.0;
 /// Standard deviation of the loudness of speech from step to step is at least this, LU; steady noise stays below 1.
 const LIVELINESS_LU: f32 = 1.5;
 
-/// Steps of 100 ms: the look around for the quietest moment, the memory of speech (3 s, the short-term window of EBU Tech 3341),
-/// and the speech needed before the gain moves.
+/// Steps of 100 ms: the look around for the quietest moment, the memory of speech (3 s, the short-term window of EBU
+/// Tech 3341), and the speech needed before the gain moves.
 const LOOK_STEPS: usize = 30;
 const SPEECH_STEPS: usize = 30;
 const FIRST_SPEECH_STEPS: usize = 8;
@@ -262,7 +263,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn no_input_takes_the_gain_beyond_its_limits(seed in any::<u64>(), level in -60.0_f32..20.0, bad in any::<f32>()) {
+        fn no_input_takes_the_gain_beyond_its_limits(
+            seed in any::<u64>(), level in -60.0_f32..20.0, bad in any::<f32>(),
+        ) {
             let mut leveller = LoudnessLeveller::default();
             let mut sound = speech(seed, level, 6.0);
             sound[1_000] = bad;

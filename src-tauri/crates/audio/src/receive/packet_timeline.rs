@@ -1,18 +1,18 @@
-//! Puts the wrapping 16-bit sequence numbers and 32-bit timestamps of one stream on endless lines, and spots what cannot
-//! belong to it.
+//! Puts the wrapping 16-bit sequence numbers and 32-bit timestamps of one stream on endless lines, and spots what
+//! cannot belong to it.
 
 use serambi_codec::clock::{Moment, micros_to_samples, samples_to_micros};
 
-/// How far a packet may lie from where the clock expects it and still belong to the stream, microseconds. Wider than any
-/// delay that speech is worth playing after.
+/// How far a packet may lie from where the clock expects it and still belong to the stream, microseconds. Wider than
+/// any delay that speech is worth playing after.
 const PLAUSIBLE_MICROS: i64 = 5_000_000;
 
-/// So many packets in a row that fit each other but not the stream are a new stream (a sender that started again; compare
-/// the probation of RFC 3550 appendix A.1).
+/// So many packets in a row that fit each other but not the stream are a new stream (a sender that started again;
+/// compare the probation of RFC 3550 appendix A.1).
 const NEW_STREAM_PACKETS: u32 = 3;
 
-/// A stream that was heard of this recently is no old one, microseconds: what does not fit it is then a replay from the far past
-/// or from elsewhere, however many packets it has.
+/// A stream that was heard of this recently is no old one, microseconds: what does not fit it is then a replay from the
+/// far past or from elsewhere, however many packets it has.
 const STREAM_ALIVE_MICROS: i64 = 50_000;
 
 /// A jump of this many sequence numbers is a new numbering, not a loss.
@@ -83,8 +83,9 @@ impl PacketTimeline {
         Placement::Known(place)
     }
 
-    /// Finds the number of a packet without sound, which says nothing about media time: padding repeats an old timestamp. `None` if
-    /// there is no stream yet, if it was there before, or if it is too far away to belong to the stream.
+    /// Finds the number of a packet without sound, which says nothing about media time: padding repeats an old
+    /// timestamp. `None` if there is no stream yet, if it was there before, or if it is too far away to belong to the
+    /// stream.
     pub fn place_padding(&mut self, sequence: u16) -> Option<i64> {
         self.newest?;
         let sequence = self.endless(sequence);

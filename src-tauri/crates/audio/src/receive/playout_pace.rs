@@ -1,27 +1,28 @@
 //! When the sound is made longer or shorter to change the wait, and by how much: seldom, and in pauses where it can be.
 //!
-//! Every change inside a word is heard as a small stumble (one step of 10 ms cost an utterance 0.5 of PESQ-WB, measured between two
-//! network namespaces), while a few milliseconds more delay are not heard at all. So a wait that is too long by less than
-//! [`FAR_BEHIND_MICROS`] is shortened in the next pause, and only somebody who makes none is shortened while talking.
+//! Every change inside a word is heard as a small stumble (one step of 10 ms cost an utterance 0.5 of PESQ-WB, measured
+//! between two network namespaces), while a few milliseconds more delay are not heard at all. So a wait that is too
+//! long by less than [`FAR_BEHIND_MICROS`] is shortened in the next pause, and only somebody who makes none is
+//! shortened while talking.
 
 use serambi_codec::{clock::samples_to_micros, dsp::level_meter::mean_square, format::SAMPLE_RATE_HZ};
 
 use crate::format::{MIX_MICROS, MIX_SAMPLES};
 
-/// Frames are pulled this much earlier than the target before a pause is lengthened, and speech where that lasts, microseconds; and
-/// before speech is at once. The target has some 2 ms to spare.
+/// Frames are pulled this much earlier than the target before a pause is lengthened, and speech where that lasts,
+/// microseconds; and before speech is at once. The target has some 2 ms to spare.
 const EARLY_MICROS: i64 = 1_500;
 const TOO_EARLY_MICROS: i64 = 8_000;
 
-/// How long frames are pulled a little too early before speech is lengthened, samples (1 s): by then even clocks 500 ppm apart have
-/// not used up what the target has to spare.
+/// How long frames are pulled a little too early before speech is lengthened, samples (1 s): by then even clocks 500
+/// ppm apart have not used up what the target has to spare.
 const PATIENCE_WHEN_EARLY: usize = SAMPLE_RATE_HZ as usize;
 
 /// Delay worth cutting out, microseconds: a step of the mix, and some more lest the next jitter asks for it back.
 const WORTH_CUTTING_MICROS: i64 = 6_500;
 
-/// Where the wait is long, being off by this share of it more costs next to nothing, per mille: the price of a wait is flat around its
-/// least, the flatter the wider the jitter is.
+/// Where the wait is long, being off by this share of it more costs next to nothing, per mille: the price of a wait is
+/// flat around its least, the flatter the wider the jitter is.
 const TOLERANCE_PER_MILLE: i64 = 60;
 
 /// From here on it is shortened at once, pause or not, microseconds.
@@ -69,8 +70,8 @@ pub(crate) struct PlayoutPace {
 }
 
 impl PlayoutPace {
-    /// What should become of `frame`, where frames are pulled as `playout` says (`None` if nobody knows yet) and `waiting` decoded
-    /// samples, less than a block of the mix, wait before it.
+    /// What should become of `frame`, where frames are pulled as `playout` says (`None` if nobody knows yet) and
+    /// `waiting` decoded samples, less than a block of the mix, wait before it.
     pub(crate) fn judge(&mut self, frame: &[f32], playout: Option<Playout>, waiting: i64) -> Option<WantedChange> {
         let in_pause = self.is_pause(frame);
         self.since_change = self.since_change.saturating_add(frame.len());
@@ -120,8 +121,9 @@ pub(crate) fn tolerance_micros(target_ms: i64) -> i64 {
     target_ms * TOLERANCE_PER_MILLE
 }
 
-/// Samples to spare. Frames are pulled once per block of the mix at most, so the moment of the pull moves in steps of a block. Sound
-/// that waits decoded only costs delay: it can go without moving the pull. To pull a step earlier, a whole step must be to spare.
+/// Samples to spare. Frames are pulled once per block of the mix at most, so the moment of the pull moves in steps of a
+/// block. Sound that waits decoded only costs delay: it can go without moving the pull. To pull a step earlier, a whole
+/// step must be to spare.
 fn surplus(error_micros: i64, waiting: i64) -> i64 {
     let steps = error_micros.max(0) / MIX_MICROS;
     waiting + steps * MIX_SAMPLES as i64

@@ -68,8 +68,8 @@ pub struct SpeakerInbox {
 }
 
 impl SpeakerInbox {
-    /// Hands over a packet. Never blocks; if the engine has not emptied the inbox for seconds, the packet is dropped and
-    /// counted.
+    /// Hands over a packet. Never blocks; if the engine has not emptied the inbox for seconds, the packet is dropped
+    /// and counted.
     pub fn push(&self, packet: ReceivedPacket) {
         if self.packets.try_send(packet).is_err() {
             self.shared.overflow.fetch_add(1, Ordering::Relaxed);

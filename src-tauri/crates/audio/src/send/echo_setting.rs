@@ -1,8 +1,8 @@
 //! Whether the echo canceller runs: the person's choice, what the devices' names tell, and what the microphone hears.
 //!
-//! On a headset the canceller costs 10 ms and some of the voice while both sides talk, and has nothing to cancel. With a
-//! loudspeaker in the room it is the difference between a conversation and none. In doubt it runs, until it was seen that there
-//! is nothing to cancel; where it rests, it starts when an echo is heard.
+//! On a headset the canceller costs 10 ms and some of the voice while both sides talk, and has nothing to cancel. With
+//! a loudspeaker in the room it is the difference between a conversation and none. In doubt it runs, until it was seen
+//! that there is nothing to cancel; where it rests, it starts when an echo is heard.
 
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,8 @@ pub fn listening_path(microphone: &str, loudspeaker: &str) -> ListeningPath {
     if contains_any(&loudspeaker, &ROOM_WORDS) && !contains_any(&loudspeaker, &["headphone", "headset"]) {
         return ListeningPath::InTheRoom;
     }
-    // A headset's microphone and a loudspeaker of the same card are one headset ("USB Audio Mono", "USB Audio Analog Stereo").
+    // A headset's microphone and a loudspeaker of the same card are one headset ("USB Audio Mono", "USB Audio Analog
+    // Stereo").
     if worn(&loudspeaker) || (worn(&microphone) && same_card(&microphone, &loudspeaker)) {
         return ListeningPath::OnTheEars;
     }
@@ -176,7 +177,8 @@ const END_WORDS: [&str; 14] = [
     "iec958",
 ];
 
-/// Whether two names mean the two ends of one card: what is left without the words for the ends is the same, and not nothing.
+/// Whether two names mean the two ends of one card: what is left without the words for the ends is the same, and not
+/// nothing.
 fn same_card(microphone: &str, loudspeaker: &str) -> bool {
     let card = |name: &str| -> Vec<String> {
         name.split(|letter: char| !letter.is_alphanumeric())
@@ -195,8 +197,8 @@ pub struct EchoDecision {
     path: ListeningPath,
     coupling: EnvelopeCoupling,
     cancels: bool,
-    /// Nothing has been played yet, so there is no echo, and the canceller's 9 ms can be saved: somebody who only talks to an
-    /// audience is heard that much sooner.
+    /// Nothing has been played yet, so there is no echo, and the canceller's 9 ms can be saved: somebody who only talks
+    /// to an audience is heard that much sooner.
     is_silent_so_far: bool,
     /// Blocks of loudspeaker played when the coupling last spoke against a change.
     steady_since: u64,

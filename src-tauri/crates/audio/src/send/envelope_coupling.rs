@@ -1,9 +1,9 @@
 //! Whether what the loudspeaker plays can be heard in the microphone: how alike the two levels rise and fall.
 //!
-//! The correlation of the rises and falls within 30 ms, in dB, for every delay up to 600 ms, with forgetting. The levels
-//! themselves would not do: two voices can have their sentences and pauses alike for seconds by chance (correlations up to 0.68
-//! in 5 s of synthetic speech, of the rises 0.28; echoes reach 0.8 in both). The residual echo detector of WebRTC looks at
-//! levels, and only behind the canceller.
+//! The correlation of the rises and falls within 30 ms, in dB, for every delay up to 600 ms, with forgetting. The
+//! levels themselves would not do: two voices can have their sentences and pauses alike for seconds by chance
+//! (correlations up to 0.68 in 5 s of synthetic speech, of the rises 0.28; echoes reach 0.8 in both). The residual echo
+//! detector of WebRTC looks at levels, and only behind the canceller.
 
 /// Longest delay looked at, blocks of 10 ms: Bluetooth loudspeakers take up to 300 ms.
 const DELAYS: usize = 60;
@@ -117,7 +117,8 @@ impl EnvelopeCoupling {
         }
     }
 
-    /// The best correlation over all delays, 0.0 (nothing of the loudspeaker is heard) to 1.0; `None` before 3 s were played.
+    /// The best correlation over all delays, 0.0 (nothing of the loudspeaker is heard) to 1.0; `None` before 3 s were
+    /// played.
     pub fn coupling(&self) -> Option<f32> {
         (self.playing_blocks >= FIRST_FIGURE_BLOCKS).then(|| self.best_correlation())
     }
@@ -170,8 +171,8 @@ mod tests {
         coupling.coupling().unwrap()
     }
 
-    /// 120 ms late and 25 dB quieter, with the noise of a microphone and the reverberation of a living room (60 dB in 400 ms),
-    /// made of a reflection every 2 ms.
+    /// 120 ms late and 25 dB quieter, with the noise of a microphone and the reverberation of a living room (60 dB in
+    /// 400 ms), made of a reflection every 2 ms.
     fn echo(played: &[f32]) -> Vec<f32> {
         let mut random = Noise::new(11);
         let mut heard = white_noise(9, -65.0, 20.0);

@@ -1,5 +1,5 @@
-//! The microphone's sound between the ring and the voice: which processing it gets, what the processing must know of the
-//! loudspeaker, and who else looks at it: the notice of talk while muted, and the sound check.
+//! The microphone's sound between the ring and the voice: which processing it gets, what the processing must know of
+//! the loudspeaker, and who else looks at it: the notice of talk while muted, and the sound check.
 //!
 //! Processing is of one channel: it takes the middle. The side goes through only where nothing is processed.
 
@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-/// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in advance.
+/// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in
+/// advance.
 const MOST_LEVELS_AHEAD: usize = 16;
 
 /// A block as it comes out of the chain.
@@ -38,7 +39,8 @@ pub(crate) struct HeardBlock {
     pub(crate) talks_while_muted: bool,
 }
 
-/// Blocks that a new processing runs beside the old one before it takes over: it starts with silence, for as long as it delays.
+/// Blocks that a new processing runs beside the old one before it takes over: it starts with silence, for as long as it
+/// delays.
 const CHANGE_BLOCKS: u32 = 3;
 
 /// A processing that will take over.

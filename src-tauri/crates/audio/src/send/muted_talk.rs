@@ -1,7 +1,7 @@
 //! Notices that the person talks while muted. Looks at levels only, on this machine; nothing is kept.
 //!
-//! Talk is what stands out from the room for most of a second, goes up and down as syllables do, and is long enough not to be a
-//! cough or a keyboard.
+//! Talk is what stands out from the room for most of a second, goes up and down as syllables do, and is long enough not
+//! to be a cough or a keyboard.
 
 use crate::format::BLOCK_SAMPLES;
 
@@ -51,7 +51,8 @@ impl Default for MutedTalk {
 }
 
 impl MutedTalk {
-    /// Takes the level of the next block of 10 ms, dBFS, and whether the person is muted; true once per mute, when they talk.
+    /// Takes the level of the next block of 10 ms, dBFS, and whether the person is muted; true once per mute, when they
+    /// talk.
     pub fn observe(&mut self, block_dbfs: f32, muted: bool) -> bool {
         let level = if block_dbfs.is_finite() { block_dbfs } else { f32::MIN };
         self.room_dbfs = level.max(-127.0).min(self.room_dbfs + ROOM_RISE_DB);

@@ -1,7 +1,7 @@
 //! How loud the room and the microphone are by themselves, and whether that is worth suppressing.
 //!
-//! Noise suppression is not free: on a clean recording of speech it costs 0.3 of PESQ and 7 ms, and the high-pass filter with it
-//! another 0.4 to 0.7 (measured with two synthetic voices). So it runs where there is noise.
+//! Noise suppression is not free: on a clean recording of speech it costs 0.3 of PESQ and 7 ms, and the high-pass
+//! filter with it another 0.4 to 0.7 (measured with two synthetic voices). So it runs where there is noise.
 
 use serambi_codec::dsp::level_meter::SILENCE_DBFS;
 
@@ -11,17 +11,18 @@ const STEP_BLOCKS: u32 = 5;
 /// Steps in which somebody who talks breathes at least once (3 s).
 const LOOK_STEPS: usize = 60;
 
-/// Steps before the floor is believed if all of them are alike (1 s), and by how much they may differ, dB: before 3 s have
-/// passed, the quietest moment of somebody who talks may still be talk.
+/// Steps before the floor is believed if all of them are alike (1 s), and by how much they may differ, dB: before 3 s
+/// have passed, the quietest moment of somebody who talks may still be talk.
 const FIRST_STEPS: usize = 20;
 const STEADY_DB: f32 = 6.0;
 
-/// Noise from here on is suppressed at once, dBFS. After 20 dB of gain it would be as loud as a quiet voice's end of word.
+/// Noise from here on is suppressed at once, dBFS. After 20 dB of gain it would be as loud as a quiet voice's end of
+/// word.
 const NOISY_DBFS: f32 = -62.0;
 
-/// Noise is there all the time, so the quietest moments are alike: so many steps of the last 3 s (300 ms) lie within so many dB of
-/// the quietest. Where somebody talks for 3 s without a breath, the quietest moment is the end of a word and stands alone; taken for
-/// noise, it switched the suppression on in the middle of a sentence.
+/// Noise is there all the time, so the quietest moments are alike: so many steps of the last 3 s (300 ms) lie within so
+/// many dB of the quietest. Where somebody talks for 3 s without a breath, the quietest moment is the end of a word and
+/// stands alone; taken for noise, it switched the suppression on in the middle of a sentence.
 const ALIKE_STEPS: usize = 6;
 const ALIKE_DB: f32 = 3.0;
 

@@ -38,7 +38,8 @@ const ECHO_CORRELATION: f32 = 0.5;
 const PLAYING_SHARE: f32 = 0.3;
 const PLAYING_DBFS: f32 = -50.0;
 
-/// A telephone's band ends at 3.4 kHz (ITU-T G.712): above it, even the sharpest consonants are this much below the voice, dB.
+/// A telephone's band ends at 3.4 kHz (ITU-T G.712): above it, even the sharpest consonants are this much below the
+/// voice, dB.
 const TELEPHONE_DB: f32 = -40.0;
 
 /// Bands compared for it, Hz, and the step between the frequencies looked at.
@@ -107,7 +108,8 @@ impl Default for SoundCheckRecorder {
 }
 
 impl SoundCheckRecorder {
-    /// Takes a block as captured, the same as processed, and what the loudspeaker played meanwhile. Takes no more once full.
+    /// Takes a block as captured, the same as processed, and what the loudspeaker played meanwhile. Takes no more once
+    /// full.
     pub fn record(&mut self, captured: &Block, processed: &Block, played: &Block) {
         if !self.is_full() {
             self.captured.extend_from_slice(captured);
@@ -132,7 +134,8 @@ impl SoundCheckRecorder {
     }
 }
 
-/// Judges a recording: the microphone as captured and as processed, and what the loudspeaker played meanwhile; 48 kHz, mono.
+/// Judges a recording: the microphone as captured and as processed, and what the loudspeaker played meanwhile; 48 kHz,
+/// mono.
 pub fn judge(captured: &[f32], processed: &[f32], played: &[f32]) -> SoundCheckReport {
     let levels = block_levels(processed);
     let noise_dbfs = quantile(&levels, 0.1);
@@ -201,7 +204,8 @@ fn consonants_db(sound: &[f32]) -> Option<f32> {
     (voice > 0.0).then(|| 10.0 * (sharpest / voice).max(1e-12).log10())
 }
 
-/// Mean power of a block in a band: a discrete Fourier transform at a few frequencies (Goertzel 1958) under a Hann window.
+/// Mean power of a block in a band: a discrete Fourier transform at a few frequencies (Goertzel 1958) under a Hann
+/// window.
 fn band_power(block: &Block, (from_hz, to_hz): (u32, u32)) -> f32 {
     let frequencies = (from_hz..=to_hz).step_by(BAND_STEP_HZ);
     let count = frequencies.clone().count() as f32;

@@ -24,8 +24,8 @@ use crate::{
 /// A pause in what the microphone delivers from which the next sound is a new talkspurt, microseconds.
 const TALKSPURT_GAP_MICROS: i64 = 100_000;
 
-/// Captured sound this far behind wall time means that the device lost samples, microseconds: the timestamps jump over them
-/// lest listeners take them for delay.
+/// Captured sound this far behind wall time means that the device lost samples, microseconds: the timestamps jump over
+/// them lest listeners take them for delay.
 const LOST_SAMPLES_MICROS: i64 = 60_000;
 
 /// Samples over which the sound ends before another coding takes over (2.5 ms).
@@ -40,8 +40,8 @@ pub struct EncodedFrame {
     pub timestamp: u32,
     /// Level as RFC 6464 sends it: 0 is the loudest, 127 silence.
     pub level_dbov: u8,
-    /// When the sound that a listener hears at `timestamp` reached the microphone: the device's latency, the processing and the
-    /// encoder's look-ahead are counted in.
+    /// When the sound that a listener hears at `timestamp` reached the microphone: the device's latency, the processing
+    /// and the encoder's look-ahead are counted in.
     pub captured_at: Instant,
     /// The RTP marker: first frame after a mute, a closed microphone or a broken device (RFC 3551 section 4.1).
     pub starts_talkspurt: bool,
@@ -172,7 +172,8 @@ impl Voice {
         }
     }
 
-    /// Lets the sound end: frames of one coding and of another meet in silence, and no decoder has to find a way across.
+    /// Lets the sound end: frames of one coding and of another meet in silence, and no decoder has to find a way
+    /// across.
     fn end_sound(&mut self, block: &mut MidSide<Block>) {
         let fading = if self.ended_for == 0 { LAST_FADE_SAMPLES } else { 0 };
         for plane in block.planes_mut() {
@@ -227,8 +228,8 @@ impl Voice {
         }
     }
 
-    /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners' concealment
-    /// has nothing to prolong and nothing stays in the encoder for the next talkspurt.
+    /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners'
+    /// concealment has nothing to prolong and nothing stays in the encoder for the next talkspurt.
     pub(crate) fn mute(&mut self) -> Option<EncodedFrame> {
         let said_nothing = self.muted || (self.starting && self.frame.len() == 0);
         self.muted = true;

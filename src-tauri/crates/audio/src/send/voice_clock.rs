@@ -4,8 +4,8 @@ use serambi_codec::clock::{Moment, micros_to_samples, samples_to_micros};
 
 /// The RTP clock of the own voice.
 ///
-/// Within a talkspurt it counts captured samples; over a mute, a closed microphone or a broken device it follows wall time,
-/// so that a listener's jitter buffer sees the pause as a pause and not as a delay (RFC 3550 section 5.1).
+/// Within a talkspurt it counts captured samples; over a mute, a closed microphone or a broken device it follows wall
+/// time, so that a listener's jitter buffer sees the pause as a pause and not as a delay (RFC 3550 section 5.1).
 #[derive(Clone, Debug, Default)]
 pub struct VoiceClock {
     next_sample: i64,

@@ -8,8 +8,9 @@
 //!
 //! What stands in brackets runs where it is needed: each costs delay and some of the voice.
 //!
-//! The canceller comes first in both: it needs the room to answer linearly, and a denoiser before it would not let it. The gain
-//! comes before the denoiser: it knows noise from speech, but takes what a denoiser leaves of noise for speech and lifts it.
+//! The canceller comes first in both: it needs the room to answer linearly, and a denoiser before it would not let it.
+//! The gain comes before the denoiser: it knows noise from speech, but takes what a denoiser leaves of noise for speech
+//! and lifts it.
 
 use nnnoiseless::DenoiseState;
 use serambi_codec::format::SAMPLE_RATE_HZ;
@@ -30,7 +31,8 @@ const SIXTEEN_BIT: f32 = 32_768.0;
 /// Most the gain control adds to a quiet voice, dB. The library's own 50 dB lifts the room as well.
 const MOST_GAIN_DB: f32 = 24.0;
 
-/// Gain before the first word, dB. The library's own 15 dB would lift the echo while the canceller still learns the room.
+/// Gain before the first word, dB. The library's own 15 dB would lift the echo while the canceller still learns the
+/// room.
 const FIRST_GAIN_DB: f32 = 0.0;
 
 /// Loudest noise that the gain control may make of a room's, dBFS. The library's own -50 dBFS is heard between words.
@@ -83,19 +85,22 @@ pub struct ProcessingStatistics {
     pub noise_floor_dbfs: Option<f32>,
     /// How much later the sound leaves than it came, ms.
     pub delay_ms: f32,
-    /// How much of the echo the canceller takes away, dB (echo return loss enhancement, ITU-T G.168), as it estimates it.
+    /// How much of the echo the canceller takes away, dB (echo return loss enhancement, ITU-T G.168), as it estimates
+    /// it.
     pub echo_removed_db: Option<f32>,
     /// From the mix to its echo in the microphone, ms, as the canceller estimates it.
     pub echo_delay_ms: Option<i32>,
     /// How likely echo is left in the processed sound, 0.0 to 1.0.
     pub residual_echo_likelihood: Option<f32>,
-    /// How much of the loudspeaker the microphone hears before any processing, 0.0 to 1.0; `None` until 3 s were played.
+    /// How much of the loudspeaker the microphone hears before any processing, 0.0 to 1.0; `None` until 3 s were
+    /// played.
     pub echo_coupling: Option<f32>,
     /// Blocks that left as they came because a step refused them.
     pub unprocessed_blocks: u64,
 }
 
-/// The processing of one microphone. `sonora` allocates for every block: this is for the engine thread, not for a device callback.
+/// The processing of one microphone. `sonora` allocates for every block: this is for the engine thread, not for a
+/// device callback.
 pub struct VoiceProcessing {
     mode: MicrophoneMode,
     /// All but the denoiser.
@@ -106,8 +111,8 @@ pub struct VoiceProcessing {
 }
 
 impl VoiceProcessing {
-    /// Processing for a microphone that has not been heard yet. Call it on the thread that will process: the denoiser's Fourier
-    /// tables belong to a thread.
+    /// Processing for a microphone that has not been heard yet. Call it on the thread that will process: the denoiser's
+    /// Fourier tables belong to a thread.
     pub fn new(mode: MicrophoneMode, needs: Needs) -> Self {
         let needs = needs.met_by(mode);
         let (first, denoiser) = match mode {
@@ -133,7 +138,8 @@ impl VoiceProcessing {
         self.needs.echo
     }
 
-    /// How much later the sound leaves than it came, microseconds, as `tests::every_chain_is_as_late_as_it_says` measures it.
+    /// How much later the sound leaves than it came, microseconds, as `tests::every_chain_is_as_late_as_it_says`
+    /// measures it.
     pub fn delay_micros(&self) -> i64 {
         match (self.mode, self.needs.echo, self.needs.noise) {
             (MicrophoneMode::Music, ..) | (MicrophoneMode::Speech, false, false) => 0,
@@ -209,8 +215,9 @@ fn gain_control() -> GainController2 {
     }
 }
 
-/// One pass of the library. A high-pass filter goes with the noise, and not alone with the canceller as the library would have it:
-/// it takes some of a deep voice with the rumble (PESQ of a clean voice 3.9 with it, 4.6 without, for 0.5 dB of echo).
+/// One pass of the library. A high-pass filter goes with the noise, and not alone with the canceller as the library
+/// would have it: it takes some of a deep voice with the rumble (PESQ of a clean voice 3.9 with it, 4.6 without, for
+/// 0.5 dB of echo).
 fn pass(needs: Needs, suppress_noise: bool) -> Box<AudioProcessing> {
     let config = Config {
         pipeline: Pipeline {

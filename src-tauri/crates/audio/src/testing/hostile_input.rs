@@ -1,5 +1,6 @@
-//! What must hold of a listener whatever the network brings. Driven by property tests and by the fuzz targets in `fuzz/`, quickest
-//! first: the jitter buffer alone, and a whole listener with decoder and stretch. The parsers alone are in `serambi-codec`.
+//! What must hold of a listener whatever the network brings. Driven by property tests and by the fuzz targets in
+//! `fuzz/`, quickest first: the jitter buffer alone, and a whole listener with decoder and stretch. The parsers alone
+//! are in `serambi-codec`.
 
 mod buffer;
 mod script;
@@ -17,7 +18,8 @@ use crate::{
     receive::remote_voice::{ReceivedPacket, Speaker, SpeakerId, SpeakerInbox, speaker},
 };
 
-/// What a script may ask of a whole listener (1 s): decoding is what a run costs, and many short runs find more than a few long ones.
+/// What a script may ask of a whole listener (1 s): decoding is what a run costs, and many short runs find more than a
+/// few long ones.
 const LIMITS: Limits = Limits { packets: 100, blocks: 200 };
 
 /// It has fallen silent after so long without a sound, and must have after so long, blocks of 5 ms.

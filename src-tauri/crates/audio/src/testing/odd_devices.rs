@@ -254,7 +254,8 @@ struct LongTalk {
     end: SpeakerStatistics,
 }
 
-/// A hum that swells, from a microphone to a listener where 10 ms of sound last `microphone_micros` and `loudspeaker_micros`.
+/// A hum that swells, from a microphone to a listener where 10 ms of sound last `microphone_micros` and
+/// `loudspeaker_micros`.
 fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> LongTalk {
     let start = Instant::now();
     let (mut listener, inbox) = speaker(SpeakerId(1), start).unwrap();

@@ -1,5 +1,5 @@
-//! One voice to one listener in simulated time: the same encoder, jitter buffer and decoder as in a call, without devices,
-//! threads or a clock. For measurements and for trying a path out.
+//! One voice to one listener in simulated time: the same encoder, jitter buffer and decoder as in a call, without
+//! devices, threads or a clock. For measurements and for trying a path out.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ const MICROS_BETWEEN_REPORTS: i64 = 10_000_000;
 /// What a listener heard of a voice.
 #[derive(Clone, Debug)]
 pub struct HeardVoice {
-    /// The sound, mono, 48 kHz, from the moment the speaker began; later than what was said by the delay of the path and of the
-    /// codec (6.5 ms) and by the wait.
+    /// The sound, mono, 48 kHz, from the moment the speaker began; later than what was said by the delay of the path
+    /// and of the codec (6.5 ms) and by the wait.
     pub sound: Vec<f32>,
     /// Bytes of all packets, without headers.
     pub sent_bytes: u64,
@@ -37,8 +37,9 @@ pub struct HeardVoice {
     pub statistics: SpeakerStatistics,
 }
 
-/// Lets a listener hear `said` (mono, 48 kHz). `reported` is what the speaker is told before it begins, 10 s apart, if anything, and
-/// `audience` who listens; `path` says for each packet, by its number, how long it travels, or that it is lost.
+/// Lets a listener hear `said` (mono, 48 kHz). `reported` is what the speaker is told before it begins, 10 s apart, if
+/// anything, and `audience` who listens; `path` says for each packet, by its number, how long it travels, or that it is
+/// lost.
 ///
 /// # Errors
 /// [`AudioError::Codec`] if libopus has no memory.

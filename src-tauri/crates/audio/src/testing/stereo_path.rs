@@ -261,7 +261,8 @@ proptest! {
 
     #[test]
     fn no_course_of_modes_loses_a_frame_or_clicks(
-        course in prop::collection::vec((any::<bool>(), 1_usize..40), 1..20), music in prop::sample::select(vec![MONO, STEREO])
+        course in prop::collection::vec((any::<bool>(), 1_usize..40), 1..20),
+        music in prop::sample::select(vec![MONO, STEREO]),
     ) {
         let course: Vec<_> =
             course.iter().flat_map(|(chosen, blocks)| vec![if *chosen { music } else { SPEECH }; *blocks]).collect();

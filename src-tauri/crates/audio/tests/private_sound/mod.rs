@@ -1,7 +1,8 @@
-//! A sound server of a test's own, whose cards can be plugged in, pulled out and silenced, and which can be killed and frozen.
+//! A sound server of a test's own, whose cards can be plugged in, pulled out and silenced, and which can be killed and
+//! frozen.
 //!
-//! The sound system finds its server by an environment variable, which a running test must not change. So each test runs in a
-//! process of its own, which the test starts from the same program.
+//! The sound system finds its server by an environment variable, which a running test must not change. So each test
+//! runs in a process of its own, which the test starts from the same program.
 
 use std::{
     fmt::Write as _,
@@ -312,7 +313,8 @@ impl Drop for SoundServer {
     }
 }
 
-/// The modules that make a card; its loudspeaker comes first and so is the server's default where nobody has chosen one. A null sink with rewinds would sleep up to two seconds.
+/// The modules that make a card; its loudspeaker comes first and so is the server's default where nobody has chosen
+/// one. A null sink with rewinds would sleep up to two seconds.
 fn modules_of(card: &Card) -> [String; 3] {
     let Card { name: card, ears } = card;
     let sink = |name: &str, channels: u8| {

@@ -1,6 +1,7 @@
 //! How much a decoder makes of what it is given.
 
-/// libopus's scale (`OPUS_SET_COMPLEXITY`): from 5 on concealment is neural, at 6 LACE enhances decoded speech, from 7 on NoLACE does.
+/// libopus's scale (`OPUS_SET_COMPLEXITY`): from 5 on concealment is neural, at 6 LACE enhances decoded speech, from 7
+/// on NoLACE does.
 ///
 /// | | processor time of a frame of 20 ms | PESQ-WB clean, 10 %, 20 %, 40 % random loss |
 /// |---|---|---|

@@ -1,8 +1,9 @@
-//! Lets the enhancement of decoded speech (NoLACE) rest in pauses: it takes half of a decoder's time, and what it makes of sound that
-//! nobody hears, nobody hears.
+//! Lets the enhancement of decoded speech (NoLACE) rest in pauses: it takes half of a decoder's time, and what it makes
+//! of sound that nobody hears, nobody hears.
 //!
-//! Once it is switched on again, libopus leaves one frame as it is and slides over to enhanced sound in the next. That must not be
-//! the beginning of a word: so the decoder is taken back to before the last frames of the pause and hears them once more.
+//! Once it is switched on again, libopus leaves one frame as it is and slides over to enhanced sound in the next. That
+//! must not be the beginning of a word: so the decoder is taken back to before the last frames of the pause and hears
+//! them once more.
 
 use std::collections::VecDeque;
 

@@ -5,7 +5,8 @@ use crate::format::SAMPLE_RATE_HZ;
 /// What a meter shows for digital silence, dBFS: the quietest value RFC 6464 can carry.
 pub const SILENCE_DBFS: f32 = -127.0;
 
-/// Time constants of the meter, seconds: quick enough to light the ring with the first syllable, slow enough not to flicker.
+/// Time constants of the meter, seconds: quick enough to light the ring with the first syllable, slow enough not to
+/// flicker.
 const ATTACK_SECONDS: f32 = 0.02;
 const RELEASE_SECONDS: f32 = 0.12;
 

@@ -1,10 +1,10 @@
 //! Sound of one or two channels as middle and side (M/S), each in a plane of its own.
 //!
-//! The middle is the downmix, (left + right) / 2; the side is what makes the channels differ, (left - right) / 2. A mono sound has no
-//! side. Why not left and right, interleaved: the middle is all that a mono sound is, so whatever needs one channel (pace, echo
-//! canceller, sound check, mono loudspeaker) takes the middle and costs what it did; a mono voice sits in the middle of a stereo mix
-//! without being put there; and a sound may turn stereo and mono again while its middle runs on. Left and right exist at the edges
-//! only: in the rings of devices and at libopus.
+//! The middle is the downmix, (left + right) / 2; the side is what makes the channels differ, (left - right) / 2. A
+//! mono sound has no side. Why not left and right, interleaved: the middle is all that a mono sound is, so whatever
+//! needs one channel (pace, echo canceller, sound check, mono loudspeaker) takes the middle and costs what it did; a
+//! mono voice sits in the middle of a stereo mix without being put there; and a sound may turn stereo and mono again
+//! while its middle runs on. Left and right exist at the edges only: in the rings of devices and at libopus.
 
 use crate::{
     dsp::{
@@ -112,8 +112,8 @@ impl<T: AsMut<[f32]>> MidSide<T> {
         ramp.apply(self.middle.as_mut());
     }
 
-    /// Slides from what `from` says to this sound, over the length of `from`: 10 ms at most. A side of `from` that has no
-    /// counterpart here breaks off: see [`MidSide::side_or_silence`].
+    /// Slides from what `from` says to this sound, over the length of `from`: 10 ms at most. A side of `from` that has
+    /// no counterpart here breaks off: see [`MidSide::side_or_silence`].
     pub fn slide_from(&mut self, from: MidSide<&[f32]>) {
         let length = from.middle.len().min(SILENT_PLANE.len());
         cross_fade(&from.middle[..length], self.middle.as_mut());

@@ -18,8 +18,8 @@ pub fn packet_has_inband_copy(packet: &[u8]) -> bool {
 
 /// One decoder. Frames must be given in the order they are played: every one goes on from the one before.
 ///
-/// It decodes to its own number of channels whatever a packet holds: a mono decoder gives the middle of a stereo packet, and a
-/// stereo decoder a silent side to a mono one.
+/// It decodes to its own number of channels whatever a packet holds: a mono decoder gives the middle of a stereo
+/// packet, and a stereo decoder a silent side to a mono one.
 #[derive(Debug)]
 pub struct OpusDecoder {
     state: StateMemory,
@@ -36,8 +36,8 @@ pub struct DecoderSnapshot {
 }
 
 impl OpusDecoder {
-    /// A decoder with no history. From `complexity` 5 on it conceals with its neural network, from 7 on it enhances SILK frames
-    /// of 20 ms (NoLACE).
+    /// A decoder with no history. From `complexity` 5 on it conceals with its neural network, from 7 on it enhances
+    /// SILK frames of 20 ms (NoLACE).
     ///
     /// # Errors
     /// [`OpusError`] if libopus refuses the complexity.
@@ -78,7 +78,8 @@ impl OpusDecoder {
         if packet.is_empty() { Err(OpusError(sys::OPUS_INVALID_PACKET)) } else { self.run(packet, sound.into(), false) }
     }
 
-    /// Fills `sound`, a multiple of 2.5 ms, from the copy that the packet after it carries; conceals where there is none.
+    /// Fills `sound`, a multiple of 2.5 ms, from the copy that the packet after it carries; conceals where there is
+    /// none.
     ///
     /// # Errors
     /// [`OpusError`] if `next` is no Opus packet.
@@ -98,8 +99,8 @@ impl OpusDecoder {
         self.run(&[], sound.into(), false)
     }
 
-    /// Fills `sound`, a multiple of 2.5 ms, with what `redundancy` tells of the sound that begins `offset` samples before the
-    /// packet it was read from; conceals where it tells nothing.
+    /// Fills `sound`, a multiple of 2.5 ms, with what `redundancy` tells of the sound that begins `offset` samples
+    /// before the packet it was read from; conceals where it tells nothing.
     ///
     /// # Errors
     /// [`OpusError`] if the length is wrong.
@@ -111,8 +112,8 @@ impl OpusDecoder {
     ) -> Result<usize, OpusError> {
         let offset = c_int::try_from(offset).unwrap_or(c_int::MAX);
         self.fill(sound.into(), |state, out, samples| {
-            // SAFETY: both states were initialised, the buffer holds that many samples of each of the state's channels, and libopus
-            // keeps none of them.
+            // SAFETY: both states were initialised, the buffer holds that many samples of each of the state's channels,
+            // and libopus keeps none of them.
             unsafe {
                 sys::opus_decoder_dred_decode_float(
                     state.as_mut_ptr(),
@@ -150,8 +151,8 @@ impl OpusDecoder {
     fn run(&mut self, packet: &[u8], sound: MidSide<&mut [f32]>, inband_copy: bool) -> Result<usize, OpusError> {
         let data = if packet.is_empty() { std::ptr::null() } else { packet.as_ptr() };
         self.fill(sound, |state, out, samples| {
-            // SAFETY: the state was initialised, the packet is as long as stated (or null: a lost one), the buffer holds that many
-            // samples of each of the state's channels, and libopus keeps neither.
+            // SAFETY: the state was initialised, the packet is as long as stated (or null: a lost one), the buffer
+            // holds that many samples of each of the state's channels, and libopus keeps neither.
             unsafe {
                 sys::opus_decode_float(
                     state.as_mut_ptr(),
@@ -165,7 +166,8 @@ impl OpusDecoder {
         })
     }
 
-    /// Lets `call` write into a buffer for as many samples of each channel as `sound` has room for, and spreads them over the planes.
+    /// Lets `call` write into a buffer for as many samples of each channel as `sound` has room for, and spreads them
+    /// over the planes.
     fn fill(
         &mut self,
         sound: MidSide<&mut [f32]>,
@@ -210,8 +212,8 @@ impl DeepRedundancy {
         Ok(Self { reader, found })
     }
 
-    /// Reads what `packet` tells of the sound before it, at most `most_samples` of it. Says how far back it reaches, samples; 0
-    /// if it tells nothing.
+    /// Reads what `packet` tells of the sound before it, at most `most_samples` of it. Says how far back it reaches,
+    /// samples; 0 if it tells nothing.
     ///
     /// # Errors
     /// [`OpusError`] if it is no Opus packet.
@@ -220,8 +222,8 @@ impl DeepRedundancy {
             return Err(OpusError(sys::OPUS_INVALID_PACKET));
         }
         let mut silent_end: c_int = 0;
-        // SAFETY: the reader was initialised; what it finds goes into memory of the size libopus asked for, where it needs no
-        // initialisation (`opus_dred_alloc` gives none); the packet is as long as stated and is not kept.
+        // SAFETY: the reader was initialised; what it finds goes into memory of the size libopus asked for, where it
+        // needs no initialisation (`opus_dred_alloc` gives none); the packet is as long as stated and is not kept.
         checked(unsafe {
             sys::opus_dred_parse(
                 self.reader.as_mut_ptr(),

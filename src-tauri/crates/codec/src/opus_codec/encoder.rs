@@ -20,14 +20,14 @@ pub struct EncoderSettings {
     pub bitrate: i32,
     /// Effort, 0 ..= 10.
     pub complexity: i32,
-    /// Sound up to 8 kHz and no other bandwidth, whatever the bit rate: all frames then share one SILK rate, and none resets
-    /// the decoder that hears them mixed with frames of another encoder.
+    /// Sound up to 8 kHz and no other bandwidth, whatever the bit rate: all frames then share one SILK rate, and none
+    /// resets the decoder that hears them mixed with frames of another encoder.
     pub only_wideband: bool,
-    /// Everything is coded as speech (SILK or hybrid), also what sounds like music: frames of CELT would neither take up nor
-    /// leave the state that those of SILK need.
+    /// Everything is coded as speech (SILK or hybrid), also what sounds like music: frames of CELT would neither take
+    /// up nor leave the state that those of SILK need.
     pub only_speech: bool,
-    /// Whether each packet carries a coarse copy of the frame before it where the expected loss calls for it (RFC 6716 section
-    /// 2.1.7). Does not go together with Deep Redundancy.
+    /// Whether each packet carries a coarse copy of the frame before it where the expected loss calls for it (RFC 6716
+    /// section 2.1.7). Does not go together with Deep Redundancy.
     pub inband_copies: bool,
     /// Loss to prepare for, percent. Neither in-band copies nor Deep Redundancy are sent at 0.
     pub expected_loss_percent: u8,
@@ -87,7 +87,8 @@ impl OpusEncoder {
         self.apply(self.settings)
     }
 
-    /// Encodes `sound`, 2.5 to 60 ms of it, into one packet of at most `most_bytes`. A mono encoder leaves the side out.
+    /// Encodes `sound`, 2.5 to 60 ms of it, into one packet of at most `most_bytes`. A mono encoder leaves the side
+    /// out.
     ///
     /// # Errors
     /// [`OpusError`] if that is no length of a frame.
@@ -106,8 +107,8 @@ impl OpusEncoder {
                 &self.interleaved
             }
         };
-        // SAFETY: the state was initialised; the sound has as many samples of each of its channels as stated, the packet as many
-        // bytes, and libopus keeps neither.
+        // SAFETY: the state was initialised; the sound has as many samples of each of its channels as stated, the
+        // packet as many bytes, and libopus keeps neither.
         let written = unsafe {
             sys::opus_encode_float(
                 self.state.as_mut_ptr(),

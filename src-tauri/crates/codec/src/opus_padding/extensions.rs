@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | the rest is plain padding | one byte of padding |
 //! | 1 | go on with the next frame | one more byte: go on so many frames later |
-//! | 2 | what this frame has, the later ones have as well; the last long one takes the rest | the same, each with its length |
+//! | 2 | what this frame has, the later ones have as well; the last long one takes the rest | the same, with lengths |
 //! | 3 ..= 31 | no payload | one byte of payload |
 //! | 32 ..= 127 | the payload takes the rest | length in bytes of 255 and one of 0 ..= 254, payload |
 

@@ -1,5 +1,5 @@
-//! What must hold of one packet whatever the network brings. Driven by property tests, with bytes at random and with real packets
-//! spoiled, and by the fuzz target `take_apart`.
+//! What must hold of one packet whatever the network brings. Driven by property tests, with bytes at random and with
+//! real packets spoiled, and by the fuzz target `take_apart`.
 
 use bytes::Bytes;
 
@@ -50,7 +50,8 @@ mod tests {
     use super::*;
     use crate::testing::real_packets::real_packet;
 
-    /// Garbage, garbage that looks like a packet with padding, and real packets with some bytes changed and the end cut off.
+    /// Garbage, garbage that looks like a packet with padding, and real packets with some bytes changed and the end cut
+    /// off.
     fn hostile_packet() -> impl Strategy<Value = Vec<u8>> {
         let padded = (any::<u8>(), any::<u8>(), 0_u8..80, prop::collection::vec(any::<u8>(), 0..200))
             .prop_map(|(toc, number, length, rest)| [vec![toc | 3, (number % 8) | 0x40, length], rest].concat());

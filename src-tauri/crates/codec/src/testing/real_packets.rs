@@ -1,4 +1,5 @@
-//! Packets as a speaker sends them, to be spoiled: with copies of earlier frames and with Deep Redundancy, of every length and kind.
+//! Packets as a speaker sends them, to be spoiled: with copies of earlier frames and with Deep Redundancy, of every
+//! length and kind.
 
 use std::sync::LazyLock;
 

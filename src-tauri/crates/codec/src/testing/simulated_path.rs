@@ -77,8 +77,8 @@ impl SimulatedPath {
     }
 }
 
-/// Something like speech: a voice of about 120 Hz through two formants that move on to another vowel every 90 ms, with a pause
-/// now and then.
+/// Something like speech: a voice of about 120 Hz through two formants that move on to another vowel every 90 ms, with
+/// a pause now and then.
 pub fn synthetic_speech(samples: usize) -> Vec<f32> {
     const VOWELS: [(f32, f32); 6] =
         [(730.0, 1_090.0), (270.0, 2_290.0), (300.0, 870.0), (530.0, 1_840.0), (570.0, 840.0), (660.0, 1_720.0)];

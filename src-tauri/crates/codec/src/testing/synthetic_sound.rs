@@ -40,8 +40,9 @@ pub fn tone(hertz: f32, peak: f32, seconds: f32) -> Vec<f32> {
     (0..samples(seconds)).map(|n| gain(peak) * (n as f64 * step).sin() as f32).collect()
 }
 
-/// Something with the timing and the spectrum of speech: syllables of 120 to 260 ms with a gliding pitch and its harmonics,
-/// hissing consonants up to 10 kHz between them, a pause of 400 ms every second or so. About `level` dBFS (rms) while it talks.
+/// Something with the timing and the spectrum of speech: syllables of 120 to 260 ms with a gliding pitch and its
+/// harmonics, hissing consonants up to 10 kHz between them, a pause of 400 ms every second or so. About `level` dBFS
+/// (rms) while it talks.
 pub fn speech(seed: u64, level: f32, seconds: f32) -> Vec<f32> {
     let mut random = Noise::new(seed);
     let mut sound = Vec::with_capacity(samples(seconds));

@@ -1,6 +1,8 @@
-//! A connection to a PulseAudio server (or PipeWire's stand-in for it): its greeting, its commands, and its messages as they come.
+//! A connection to a PulseAudio server (or PipeWire's stand-in for it): its greeting, its commands, and its messages as
+//! they come.
 //!
-//! The words of the protocol are the `pulseaudio` crate's. Its own client is not used for streams: see [`crate::device::pulse::stream`].
+//! The words of the protocol are the `pulseaudio` crate's. Its own client is not used for streams: see
+//! [`crate::device::pulse::stream`].
 
 use std::{
     ffi::CString,
@@ -51,7 +53,8 @@ pub(crate) enum Message<'a> {
 }
 
 impl PulseConnection {
-    /// Connects to the server that the environment names. No answer may take longer than `limit`, until [`Self::wait_for_ever`].
+    /// Connects to the server that the environment names. No answer may take longer than `limit`, until
+    /// [`Self::wait_for_ever`].
     pub(crate) fn open(limit: Option<Duration>) -> Result<Self, ClientError> {
         let path = socket_path_from_env().ok_or(ClientError::ServerUnavailable)?;
         let socket = UnixStream::connect(path)?;
@@ -139,9 +142,9 @@ impl PulseConnection {
 
 /// Waits until there is something to read, or the end of the connection, for no longer than `limit`.
 ///
-/// Reading waits as well, but not only for that: whoever sleeps in `recv` on a Unix socket is also woken when the other end has
-/// taken what was sent (`unix_write_space` in Linux), finds nothing, and goes back to sleep. That is a second wake-up for each
-/// block of sound that a loudspeaker gets.
+/// Reading waits as well, but not only for that: whoever sleeps in `recv` on a Unix socket is also woken when the other
+/// end has taken what was sent (`unix_write_space` in Linux), finds nothing, and goes back to sleep. That is a second
+/// wake-up for each block of sound that a loudspeaker gets.
 fn wait_until_readable(socket: &UnixStream, limit: Option<Timespec>) -> std::io::Result<()> {
     loop {
         match poll(&mut [PollFd::new(socket, PollFlags::IN)], limit.as_ref()) {

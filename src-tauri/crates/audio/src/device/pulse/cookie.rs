@@ -1,8 +1,9 @@
-//! The cookie that a greeting to a PulseAudio server carries: found where libpulse looks for it, and made where libpulse makes it.
+//! The cookie that a greeting to a PulseAudio server carries: found where libpulse looks for it, and made where
+//! libpulse makes it.
 //!
-//! PipeWire's stand-in takes any cookie, PulseAudio its own or, from its own user, any; but both refuse a greeting whose cookie
-//! is not 256 bytes long. pulseaudio 0.3.2, by which cpal finds the devices, sends an empty one where it finds no file, and so was
-//! never let in where no other program had played sound yet.
+//! PipeWire's stand-in takes any cookie, PulseAudio its own or, from its own user, any; but both refuse a greeting
+//! whose cookie is not 256 bytes long. pulseaudio 0.3.2, by which cpal finds the devices, sends an empty one where it
+//! finds no file, and so was never let in where no other program had played sound yet.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -116,7 +117,8 @@ mod tests {
         assert_eq!(places.cookie(), [5; 256]);
     }
 
-    // Regression: where no program had made a cookie yet, the sound server refused this one, which took the bare cards instead.
+    // Regression: where no program had made a cookie yet, the sound server refused this one, which took the bare cards
+    // instead.
     #[test]
     fn where_there_is_no_cookie_one_is_made_that_is_nobody_elses_to_read() {
         let folder = tempfile::tempdir().unwrap();

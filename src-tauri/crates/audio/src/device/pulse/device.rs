@@ -1,4 +1,5 @@
-//! A device of a PulseAudio server (or PipeWire's stand-in for it): as cpal found it, with streams that cost less than cpal's.
+//! A device of a PulseAudio server (or PipeWire's stand-in for it): as cpal found it, with streams that cost less than
+//! cpal's.
 //!
 //! cpal takes it as a device of a custom host, so that nobody else needs to tell it from others.
 

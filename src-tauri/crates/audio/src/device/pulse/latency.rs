@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use pulseaudio::protocol::{PlaybackLatency, RecordLatency};
 
-/// How often the server is asked. In between the stream's own count of frames goes on, and two clocks 500 ppm apart part by 50 µs.
+/// How often the server is asked. In between the stream's own count of frames goes on, and two clocks 500 ppm apart
+/// part by 50 µs.
 const ASKING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is known about the delay of one stream.

@@ -17,9 +17,9 @@ pub(crate) const MOST_CHANNELS: ChannelCount = 2;
 /// The samples are 32-bit float; the same.
 pub(crate) const SAMPLE_BYTES: usize = size_of::<f32>();
 
-/// Some sources (a null sink's monitor with rewinds) deliver 3000 pieces a second, whatever fragment they were asked for, and
-/// being woken for each costs 3 % of a core. After a piece shorter than this the next ones are left to gather, for no longer than
-/// the rest of a callback takes, less a margin for a late wake-up.
+/// Some sources (a null sink's monitor with rewinds) deliver 3000 pieces a second, whatever fragment they were asked
+/// for, and being woken for each costs 3 % of a core. After a piece shorter than this the next ones are left to gather,
+/// for no longer than the rest of a callback takes, less a margin for a late wake-up.
 const SHORT_PIECE: Duration = Duration::from_millis(1);
 const NAP_MARGIN: Duration = Duration::from_micros(500);
 

@@ -1,10 +1,10 @@
-//! A stream of a PulseAudio server (or PipeWire's stand-in for it), with one thread that wakes once per callback. cpal's callbacks,
-//! timestamps and errors are its language; [`crate::device::pulse::device`] gives it to cpal.
+//! A stream of a PulseAudio server (or PipeWire's stand-in for it), with one thread that wakes once per callback.
+//! cpal's callbacks, timestamps and errors are its language; [`crate::device::pulse::device`] gives it to cpal.
 //!
-//! Not cpal's own streams, because of what they cost (cpal 0.18.2 with pulseaudio 0.3.2, callbacks of 5 ms, percent of one core on
-//! the machine of the other figures): 2 % per direction, of which half is a buffer of 1 MB that `pulseaudio::client`'s reader
-//! clears before each of 1000 reads a second, and the rest two threads that wake each other 1200 times a second to ask for the
-//! latency after each callback. This one costs 0.3 %.
+//! Not cpal's own streams, because of what they cost (cpal 0.18.2 with pulseaudio 0.3.2, callbacks of 5 ms, percent of
+//! one core on the machine of the other figures): 2 % per direction, of which half is a buffer of 1 MB that
+//! `pulseaudio::client`'s reader clears before each of 1000 reads a second, and the rest two threads that wake each
+//! other 1200 times a second to ask for the latency after each callback. This one costs 0.3 %.
 
 use std::{
     sync::{
@@ -86,8 +86,8 @@ enum End {
 type Begun = Sender<Result<(), cpal::Error>>;
 
 impl PulseStream {
-    /// A microphone's stream, not yet running, that calls with as many frames as `config` says. The server may take `limit` for
-    /// each answer.
+    /// A microphone's stream, not yet running, that calls with as many frames as `config` says. The server may take
+    /// `limit` for each answer.
     pub(crate) fn capture(
         source: &str,
         config: StreamConfig,
@@ -102,8 +102,8 @@ impl PulseStream {
         Self::of(connection, reply.channel, End::Microphone(take), shape, on_error)
     }
 
-    /// A loudspeaker's stream, not yet running, that calls for as many frames as `config` says, or for more where the server ran
-    /// short. The server holds two callbacks' worth, and may take `limit` for each answer.
+    /// A loudspeaker's stream, not yet running, that calls for as many frames as `config` says, or for more where the
+    /// server ran short. The server holds two callbacks' worth, and may take `limit` for each answer.
     pub(crate) fn playback(
         sink: &str,
         config: StreamConfig,
@@ -303,7 +303,8 @@ impl Worker {
         Ok(plays)
     }
 
-    /// Hands on what a microphone's stream brought, in callbacks of the length that was asked for; tells whether there was one.
+    /// Hands on what a microphone's stream brought, in callbacks of the length that was asked for; tells whether there
+    /// was one.
     fn deliver(&mut self, now: Instant) -> Result<bool, ClientError> {
         let End::Microphone(take) = &mut self.end else { return Ok(false) };
         let age_of_last = Duration::from_micros(self.latency.capture_micros(now));

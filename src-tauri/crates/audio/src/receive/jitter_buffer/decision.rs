@@ -101,9 +101,9 @@ pub struct JitterCounters {
 }
 
 impl JitterCounters {
-    /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came late count up to
-    /// [`MOST_LATE_AS_LOST`]: a copy of the frame before in each packet costs less than the wait that would make all of them come in
-    /// time, and more copies would not help.
+    /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came
+    /// late count up to [`MOST_LATE_AS_LOST`]: a copy of the frame before in each packet costs less than the wait that
+    /// would make all of them come in time, and more copies would not help.
     pub fn loss_since(&self, earlier: &Self) -> Option<LossReport> {
         let since = |counter: fn(&Self) -> u64| counter(self).saturating_sub(counter(earlier));
         let missing = since(|counters| counters.missing);

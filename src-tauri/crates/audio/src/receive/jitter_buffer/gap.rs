@@ -30,8 +30,8 @@ impl JitterBuffer {
     /// meanwhile.
     pub(super) fn bridge(&mut self, cursor: i64, dry_samples: i64, gap: i64, next: &Packet, now: Moment) -> Decision {
         self.count_concealed(dry_samples);
-        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay. So is all
-        // of it where a copy is here and the wait is to grow anyway.
+        // What was invented while nothing was here covers the first part of the gap; the rest of it is added delay. So
+        // is all of it where a copy is here and the wait is to grow anyway.
         let is_early = self.offset_of(cursor, now) <= self.target_ms() * 1_000;
         if gap == 0 && self.may_pass_over(cursor, dry_samples, next, now) {
             return self.take_first(dry_samples, now, false);
@@ -52,8 +52,8 @@ impl JitterBuffer {
         self.fill(from, covered, gap, next, now, starts)
     }
 
-    /// Whether a frame that came a little late loses its beginning, so that the wait stays what it is: not where the wait is to grow
-    /// anyway, and not where little of the frame would be left.
+    /// Whether a frame that came a little late loses its beginning, so that the wait stays what it is: not where the
+    /// wait is to grow anyway, and not where little of the frame would be left.
     fn may_pass_over(&self, cursor: i64, dry_samples: i64, next: &Packet, now: Moment) -> bool {
         let would_be = self.offset_of(cursor + dry_samples, now);
         let target_ms = self.target_ms();
@@ -61,7 +61,8 @@ impl JitterBuffer {
         dry_samples > 0 && !is_short && 2 * dry_samples <= next.samples as i64
     }
 
-    /// Fills the first piece of the `gap` samples from `from` to the next packet, `covered` samples after where it began.
+    /// Fills the first piece of the `gap` samples from `from` to the next packet, `covered` samples after where it
+    /// began.
     pub(super) fn fill(
         &mut self,
         from: i64,
@@ -82,8 +83,8 @@ impl JitterBuffer {
         Decision::Conceal { at, samples: playable(samples), substitutes, starts, ends: false }
     }
 
-    /// Where sound begins again after a gap that ended in silence at `floor`: at the first frame from which on there is something
-    /// to play, and whose time has not passed. `first` is the media time of the next packet.
+    /// Where sound begins again after a gap that ended in silence at `floor`: at the first frame from which on there is
+    /// something to play, and whose time has not passed. `first` is the media time of the next packet.
     pub(super) fn resume_at(&self, floor: i64, first: i64, next: &Packet, now: Moment) -> i64 {
         let behind_floor = self.offset_of(floor, now) - self.target_ms() * 1_000;
         let due = floor + micros_to_samples(behind_floor.max(0));

@@ -105,7 +105,8 @@ mod tests {
         }
     }
 
-    /// Once each frame that came a little late was lost: it came before the next one was played, and that was too early to be told.
+    /// Once each frame that came a little late was lost: it came before the next one was played, and that was too early
+    /// to be told.
     #[test]
     fn a_frame_that_comes_after_its_turn_and_before_the_next_one_is_no_loss() {
         let mut watch = LossWatch::default();

@@ -163,7 +163,8 @@ fn frames_that_come_late_mend_the_sound_after_them() {
 
 #[test]
 fn deep_redundancy_bridges_gaps_longer_than_concealment_and_copies() {
-    // Of both the first frames are due before anything is here that tells of them; in the longer one the sound has even ended.
+    // Of both the first frames are due before anything is here that tells of them; in the longer one the sound has even
+    // ended.
     assert!(brought_back_of_a_gap(8) >= 5);
     assert!(brought_back_of_a_gap(16) >= 5);
 }

@@ -105,8 +105,8 @@ fn samples_that_are_not_numbers_do_not_stay() {
     }
 }
 
-/// `sonora` allocates for every block (its echo remover and its gain control keep scratch space in vectors), which is why the
-/// processing is on the engine thread and never in a device callback.
+/// `sonora` allocates for every block (its echo remover and its gain control keep scratch space in vectors), which is
+/// why the processing is on the engine thread and never in a device callback.
 #[test]
 fn the_denoiser_and_the_music_mode_do_not_allocate() {
     let sound = speech(17, -20.0, 2.0);
@@ -122,7 +122,8 @@ fn the_denoiser_and_the_music_mode_do_not_allocate() {
     }
 }
 
-/// Where `out` fits `sound` best, samples later. Compares the steps between samples: the pitch alone fits in many places.
+/// Where `out` fits `sound` best, samples later. Compares the steps between samples: the pitch alone fits in many
+/// places.
 fn lateness(sound: &[f32], out: &[f32]) -> usize {
     let steps = |sound: &[f32]| -> Vec<f32> { sound.windows(3).map(|s| s[2] - 2.0 * s[1] + s[0]).collect() };
     let (sound, out) = (steps(sound), steps(out));

@@ -1,5 +1,5 @@
-//! The jitter buffer alone: what it decides, not how that sounds. No codec runs, so it takes microseconds where a whole listener
-//! takes milliseconds.
+//! The jitter buffer alone: what it decides, not how that sounds. No codec runs, so it takes microseconds where a whole
+//! listener takes milliseconds.
 
 use serambi_codec::{clock::Moment, format::LONGEST_PACKET_SAMPLES, opus_padding::packet::packet_samples};
 

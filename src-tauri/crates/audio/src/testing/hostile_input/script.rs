@@ -1,5 +1,5 @@
-//! Bytes as what a network does to one speaker's packets: real ones, spoiled ones and garbage, in and out of order, and pauses
-//! between.
+//! Bytes as what a network does to one speaker's packets: real ones, spoiled ones and garbage, in and out of order, and
+//! pauses between.
 
 use bytes::Bytes;
 use serambi_codec::{format::FRAME_SAMPLES, testing::real_packets::Kind};
@@ -132,7 +132,8 @@ impl<'a> Script<'a> {
         (!end).then(|| Step::Blocks { blocks, at_once: u32::from(self.at_once) })
     }
 
-    /// Small jumps repeat or leave out packets, large ones change the numbers of all to come; or the computer gets slower.
+    /// Small jumps repeat or leave out packets, large ones change the numbers of all to come; or the computer gets
+    /// slower.
     fn jump(&mut self) {
         let (kind, far) = (self.byte(), self.byte());
         let by = usize::from(far);

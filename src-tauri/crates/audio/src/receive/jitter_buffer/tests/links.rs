@@ -78,7 +78,8 @@ proptest! {
             prop_assert!(rises(&out.played), "{name}");
             prop_assert!(unplayed <= most_unplayed_share, "{name}: {unplayed}, {:?}", buffer.counters());
             prop_assert!(buffer.target_ms() <= longest_wait_ms, "{name}: {} ms", buffer.target_ms());
-            // Nobody knows of those before the first and after the last, nor which came first where they overtake each other.
+            // Nobody knows of those before the first and after the last, nor which came first where they overtake each
+            // other.
             let lost = (indices[arrived - 1] - indices[0] + 1 - arrived) as i64;
             let missing = buffer.counters().missing.abs_diff(buffer.counters().late) as i64;
             prop_assert!((missing - lost).abs() <= 8, "{name}: {missing} of {lost}, {:?}", buffer.counters());
