@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     path::PathBuf,
     str::FromStr,
-    sync::{Mutex, Once, PoisonError},
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -12,13 +12,17 @@ use cpal::{
     DeviceId, ErrorKind, HostId,
     traits::{DeviceTrait as _, HostTrait as _},
 };
+use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::error::AudioError;
+use crate::{device::worker::ServiceThread, error::AudioError};
 
 /// A sound server that answered this recently is being restarted. What lies beneath it stays alone meanwhile: a sound
 /// card that is taken directly is one that the returning server does not get.
 const SERVER_RETURN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a list of devices is waited for. The thread of a sound service that hangs goes on waiting alone.
+const LISTING_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a person chose as microphone or loudspeaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,22 +73,21 @@ pub struct Devices {
     pub loudspeakers: Vec<Device>,
 }
 
-/// The devices of this computer now. Asks the system; may take some 100 ms.
+/// The devices of this computer now. Asks the system, for some 100 ms as a rule and [`LISTING_LIMIT`] at most.
 ///
 /// # Errors
 /// [`AudioError::SoundServerGone`] if the system's sound service does not answer.
 pub fn list_devices() -> Result<Devices, AudioError> {
     // One connection for all lists: each new one leaves a thread and three files behind (measured with cpal 0.18.2 and
     // pulseaudio 0.3.2 over 30 lists), and a settings page lists every few seconds.
-    static LISTING: Mutex<SoundSystem> = Mutex::new(SoundSystem { host: None, server_answered_at: None });
-    let mut system = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
-    let listed = system.list_both();
-    if listed.as_ref().is_ok_and(|devices| !devices.microphones.is_empty() || !devices.loudspeakers.is_empty()) {
-        return listed;
-    }
-    // A connection to a sound service that was restarted answers nothing any more.
-    system.host = None;
-    system.list_both()
+    static LISTING: Mutex<Option<ServiceThread<SoundSystem>>> = Mutex::new(None);
+    let mut listing = LISTING.lock();
+    let worker = match &mut *listing {
+        Some(worker) => worker,
+        none => none.insert(ServiceThread::start()?),
+    };
+    let listed = worker.ask(LISTING_LIMIT, SoundSystem::list_anew);
+    listed.ok_or_else(|| AudioError::SoundServerGone("the sound service does not answer".into()))?
 }
 
 /// Which way the sound goes.
@@ -185,6 +188,17 @@ impl SoundSystem {
         let host = self.host()?;
         let named = name.and_then(|name| find_named(host, name, direction));
         named.or_else(|| direction.default_of(host).and_then(FoundDevice::of)).ok_or_else(|| direction.none_there())
+    }
+
+    /// Both lists, over a new connection where the present one shows nothing.
+    fn list_anew(&mut self) -> Result<Devices, AudioError> {
+        let listed = self.list_both();
+        if listed.as_ref().is_ok_and(|devices| !devices.microphones.is_empty() || !devices.loudspeakers.is_empty()) {
+            return listed;
+        }
+        // A connection to a sound service that was restarted answers nothing any more.
+        self.host = None;
+        self.list_both()
     }
 
     fn list_both(&mut self) -> Result<Devices, AudioError> {
