@@ -4,11 +4,12 @@ pub(crate) mod statistics;
 pub(crate) mod thread;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::channel},
+    sync::{Arc, atomic::Ordering, mpsc::channel},
     thread::{JoinHandle, ThreadId},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use serambi_codec::redundancy_profile::{Audience, LossReport};
 
 use crate::{
@@ -148,7 +149,7 @@ impl Engine {
     /// Makes a person heard whose packets are pushed into the returned inbox.
     pub fn add_speaker(&self, id: SpeakerId) -> Result<SpeakerInbox, AudioError> {
         let (speaker, inbox) = speaker(id, self.sound_loop.clock_start)?;
-        self.sound_loop.state.lock_speakers().push(Arc::clone(speaker.shared()));
+        self.sound_loop.state.speakers.lock().push(Arc::clone(speaker.shared()));
         self.sound_loop.send(LoopCommand::AddSpeaker(Box::new(speaker)))?;
         Ok(inbox)
     }
@@ -160,13 +161,13 @@ impl Engine {
             microphone: self
                 .microphone_is_open()
                 .then(|| f32::from_bits(state.microphone_level.load(Ordering::Relaxed))),
-            speakers: state.lock_speakers().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
+            speakers: state.speakers.lock().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
         }
     }
 
     /// What every part counted, at most 100 ms old.
     pub fn statistics(&self) -> EngineStatistics {
-        let mut statistics = self.sound_loop.state.lock_statistics().clone();
+        let mut statistics = self.sound_loop.state.statistics.lock().clone();
         statistics.microphone = with_counters(statistics.microphone, &self.microphone);
         statistics.loudspeaker = with_counters(statistics.loudspeaker, &self.loudspeaker);
         statistics
@@ -175,7 +176,7 @@ impl Engine {
     /// How loud a speaker is played here: 0 is silent, 1 as sent, 2 the loudest.
     pub fn set_speaker_volume(&self, id: SpeakerId, gain: f32) {
         let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
-        for shared in self.sound_loop.state.lock_speakers().iter().filter(|shared| shared.id == id) {
+        for shared in self.sound_loop.state.speakers.lock().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
     }
@@ -245,7 +246,7 @@ fn with_counters(named: DeviceStatistics, keeper: &KeeperHandle) -> DeviceStatis
 fn notice_sink(on_notice: impl FnMut(AudioNotice) + Send + 'static) -> NoticeSink {
     let on_notice = Mutex::new(on_notice);
     NoticeSink::from(Box::new(move |notice| {
-        let mut on_notice = on_notice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut on_notice = on_notice.lock();
         on_notice(notice);
     }) as Box<dyn Fn(AudioNotice) + Send + Sync>)
 }

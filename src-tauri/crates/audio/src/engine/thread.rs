@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, Ordering},
         mpsc::{Receiver, Sender, TryRecvError, channel},
     },
@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use serambi_codec::{
     clock::Moment,
     dsp::level_meter::SILENCE_DBFS,
@@ -70,16 +71,6 @@ pub(crate) struct LoopState {
     pub(crate) microphone_level: AtomicU32,
     pub(crate) speakers: Mutex<Vec<Arc<SpeakerShared>>>,
     pub(crate) statistics: Mutex<EngineStatistics>,
-}
-
-impl LoopState {
-    pub(crate) fn lock_speakers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<SpeakerShared>>> {
-        self.speakers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    pub(crate) fn lock_statistics(&self) -> std::sync::MutexGuard<'_, EngineStatistics> {
-        self.statistics.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
 }
 
 /// A way to reach the loop, for everybody who may.
@@ -329,7 +320,7 @@ impl SoundLoop {
             return;
         }
         // Whoever reads them now gets the next ones: the loop does not wait.
-        let Ok(mut statistics) = self.state.statistics.try_lock() else { return };
+        let Some(mut statistics) = self.state.statistics.try_lock() else { return };
         self.published_at = now;
         statistics.voice = self.voice.statistics();
         statistics.voice.level_dbfs = self.microphone.as_ref().map(|_| self.voice.level_dbfs());
@@ -358,7 +349,7 @@ fn acknowledge(done: &Sender<()>) {
 }
 
 fn forget(state: &LoopState, id: SpeakerId) {
-    let mut speakers = state.lock_speakers();
+    let mut speakers = state.speakers.lock();
     if let Some(index) = speakers.iter().position(|shared| shared.id == id) {
         speakers.remove(index);
     }

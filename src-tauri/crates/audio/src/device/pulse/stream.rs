@@ -8,7 +8,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -17,6 +17,7 @@ use std::{
 };
 
 use cpal::{ErrorKind, FrameCount, StreamConfig, StreamInstant, traits::StreamTrait};
+use parking_lot::Mutex;
 use pulseaudio::{
     ClientError,
     protocol::{
@@ -151,7 +152,7 @@ impl PulseStream {
 impl StreamTrait for PulseStream {
     /// Starts the callbacks, on a thread as urgent as the calling one. Waits for the first sound, which may never come.
     fn play(&self) -> Result<(), cpal::Error> {
-        let Some(worker) = lock(&self.idle).take() else { return Ok(()) };
+        let Some(worker) = self.idle.lock().take() else { return Ok(()) };
         let (begun, first_sound) = channel();
         let (end, over) = channel::<()>();
         let name = match worker.end {
@@ -165,7 +166,7 @@ impl StreamTrait for PulseStream {
                 drop(end);
             })
             .map_err(ClientError::from)?;
-        *lock(&self.running) = Some(Running { thread, over });
+        *self.running.lock() = Some(Running { thread, over });
         first_sound.recv().unwrap_or_else(|_| Err(ClientError::Disconnected.into()))
     }
 
@@ -187,7 +188,7 @@ impl Drop for PulseStream {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
         self.ending.say_goodbye();
-        let Some(running) = lock(&self.running).take() else { return };
+        let Some(running) = self.running.lock().take() else { return };
         // The server closes the connection once the stream is gone.
         if running.over.recv_timeout(GOODBYE_LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             self.ending.hang_up();
@@ -198,10 +199,6 @@ impl Drop for PulseStream {
 }
 
 /// Nothing is left half done under these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Worker {
     fn run(mut self: Box<Self>, begun: Begun) {
         let mut begun = Some(begun);
