@@ -93,6 +93,16 @@ impl Program {
         self.signal(Signal::INT);
     }
 
+    /// Stops it and all it started where they are.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen program go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// The end of what it said on standard error.
     pub fn last_words(&self) -> String {
         last_words(&self.log)

@@ -68,7 +68,7 @@ pub fn read_wav(path: &Path) -> Result<Vec<f32>, Trouble> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_wav(path: &Path, samples: &[f32]) -> Result<(), Trouble> {
-    write_channels(path, [samples])
+    write_channels(path, &[samples])
 }
 
 /// Writes a WAV file of left and right: 16 bit, 48 kHz, as long as the shorter of both.
@@ -76,13 +76,17 @@ pub fn write_wav(path: &Path, samples: &[f32]) -> Result<(), Trouble> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_stereo_wav(path: &Path, left: &[f32], right: &[f32]) -> Result<(), Trouble> {
-    write_channels(path, [left, right])
+    write_channels(path, &[left, right])
 }
 
-fn write_channels<const CHANNELS: usize>(path: &Path, channels: [&[f32]; CHANNELS]) -> Result<(), Trouble> {
+/// Writes a WAV file of any number of channels: 16 bit, 48 kHz, as long as the shortest of them.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_channels(path: &Path, channels: &[&[f32]]) -> Result<(), Trouble> {
     let sound = |source| Trouble::Sound { path: path.to_owned(), source };
     let spec = hound::WavSpec {
-        channels: CHANNELS as u16,
+        channels: channels.len() as u16,
         sample_rate: SAMPLES_PER_SECOND,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,

@@ -7,7 +7,12 @@ use std::{
 
 use crate::Trouble;
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// Pause after the first look; each pause is twice the one before, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+
+/// What one look and its pause count at most: a computer that stops this process for a while has not waited.
+const MAX_COUNTED: Duration = Duration::from_millis(500);
 
 /// Looks until `look` finds something. An error ends the waiting.
 ///
@@ -19,15 +24,18 @@ pub fn until<T>(
     mut look: impl FnMut() -> Result<Option<T>, Trouble>,
     seen: impl FnOnce() -> String,
 ) -> Result<T, Trouble> {
-    let start = Instant::now();
+    let (mut waited, mut looked, mut pause) = (Duration::ZERO, Instant::now(), FIRST_PAUSE);
     loop {
         if let Some(found) = look()? {
             return Ok(found);
         }
-        if start.elapsed() > limit {
+        waited += looked.elapsed().min(MAX_COUNTED);
+        looked = Instant::now();
+        if waited > limit {
             return Err(Trouble::TooLong { what: what.to_owned(), limit, seen: seen() });
         }
-        thread::sleep(BETWEEN_LOOKS);
+        thread::sleep(pause);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
