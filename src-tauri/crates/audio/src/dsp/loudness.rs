@@ -181,8 +181,11 @@ pub fn integrated(samples: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ebur128::{EbuR128, Mode};
     use proptest::prelude::*;
-    use serambi_codec::testing::synthetic_sound::tone;
+    use serambi_codec::testing::synthetic_sound::{speech, tone, white_noise};
 
     use super::*;
 
@@ -230,6 +233,21 @@ mod tests {
         }
         for loudness in &read[30..] {
             assert_reads(*loudness, -23.0);
+        }
+    }
+
+    #[test]
+    fn speech_and_noise_read_as_the_ebur128_crate_reads_them() {
+        let sounds = [speech(1, -30.0, 20.0), speech(2, -15.0, 7.3), white_noise(3, -40.0, 5.0), tone(60.0, -9.0, 5.0)];
+        for sound in sounds {
+            let sound = &sound[..sound.len() / STEP_SAMPLES * STEP_SAMPLES];
+            let mut meter = LoudnessMeter::default();
+            meter.feed(sound, |_, _| {});
+            let mut other = EbuR128::new(2, SAMPLE_RATE_HZ, Mode::M | Mode::S | Mode::I).unwrap();
+            other.add_frames_planar_f32(&[sound, sound]).unwrap();
+            assert_reads(meter.momentary(), other.loudness_momentary().unwrap() as f32);
+            assert_reads(meter.short_term(), other.loudness_shortterm().unwrap() as f32);
+            assert_reads(integrated(sound), other.loudness_global().unwrap() as f32);
         }
     }
 
