@@ -15,7 +15,7 @@ use std::{
 };
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EchoCancelling, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, SpeakerId,
+    Bytes, DeviceChoice, EchoCancelling, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, RemoteVoiceId,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let statistics = near.statistics();
         let line = serde_json::json!({
             "second": second,
-            "playedDbfs": statistics.speakers.first().map(|speaker| speaker.level_dbfs),
+            "playedDbfs": statistics.remote_voices.first().map(|voice| voice.level_dbfs),
             "leftDbfs": statistics.voice.level_dbfs,
             "processing": statistics.voice.processing,
         });
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Somebody who speaks a sound file, carried to `near` without loss.
 fn far_end(path: &str, near: &Engine) -> Result<Engine, Box<dyn Error>> {
     let (frames, sent) = channel();
-    let inbox = near.add_speaker(SpeakerId(1))?;
+    let inbox = near.add_remote_voice(RemoteVoiceId(1))?;
     let far = Engine::start(
         EngineSettings { microphone: DeviceChoice::File(path.into()), loudspeaker: DeviceChoice::Absent },
         move |frame| {

@@ -20,7 +20,8 @@ use std::{
 };
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket, SpeakerId,
+    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket,
+    RemoteVoiceId,
 };
 
 const SETTLING: Duration = Duration::from_secs(3);
@@ -152,7 +153,7 @@ impl Bench {
         stop: &Arc<AtomicBool>,
     ) -> Result<std::thread::JoinHandle<()>, Failure> {
         let inboxes: Vec<_> =
-            (0..talking.people).map(|id| engine.add_speaker(SpeakerId(id))).collect::<Result<_, _>>()?;
+            (0..talking.people).map(|id| engine.add_remote_voice(RemoteVoiceId(id))).collect::<Result<_, _>>()?;
         let (voice, apart) = if talking.in_turns { (&self.turn, 166) } else { (&self.voice, 83) };
         let (voice, stop) = (Arc::clone(voice), Arc::clone(stop));
         let network = std::thread::Builder::new().name("network".into()).spawn(move || {

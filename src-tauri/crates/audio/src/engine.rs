@@ -1,4 +1,4 @@
-//! The engine as its owner sees it: devices, mute, speakers, levels, statistics.
+//! The engine as its owner sees it: devices, mute, remote voices, levels, statistics.
 
 pub(crate) mod statistics;
 pub(crate) mod thread;
@@ -27,7 +27,7 @@ use crate::{
     notice::{AudioNotice, NoticeSink},
     receive::{
         cue::Cue,
-        remote_voice::{SpeakerId, SpeakerInbox, speaker},
+        remote_voice::{RemoteVoiceId, RemoteVoiceInbox, remote_voice},
     },
     send::{
         echo_setting::EchoCancelling,
@@ -43,7 +43,7 @@ const MUTE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a sound check of five seconds may take.
 const SOUND_CHECK_LIMIT: Duration = Duration::from_secs(8);
 
-/// Loudest gain a speaker can be given: 200 %.
+/// Loudest gain a remote voice can be given: 200 %.
 const LOUDEST_VOLUME: f32 = 2.0;
 
 /// What the engine works with.
@@ -60,8 +60,8 @@ pub struct EngineSettings {
 pub struct Levels {
     /// The own microphone, also while muted; `None` while it is closed.
     pub microphone: Option<f32>,
-    /// Each speaker as decoded, before their volume.
-    pub speakers: Vec<(SpeakerId, f32)>,
+    /// Each remote voice as decoded, before their volume.
+    pub remote_voices: Vec<(RemoteVoiceId, f32)>,
 }
 
 /// The sound of one person in one room. Dropping it stops everything.
@@ -147,10 +147,10 @@ impl Engine {
     }
 
     /// Makes a person heard whose packets are pushed into the returned inbox.
-    pub fn add_speaker(&self, id: SpeakerId) -> Result<SpeakerInbox, AudioError> {
-        let (speaker, inbox) = speaker(id, self.sound_loop.clock_start)?;
-        self.sound_loop.state.speakers.lock().push(Arc::clone(speaker.shared()));
-        self.sound_loop.send(LoopCommand::AddSpeaker(Box::new(speaker)))?;
+    pub fn add_remote_voice(&self, id: RemoteVoiceId) -> Result<RemoteVoiceInbox, AudioError> {
+        let (voice, inbox) = remote_voice(id, self.sound_loop.clock_start)?;
+        self.sound_loop.state.remote_voices.lock().push(Arc::clone(voice.shared()));
+        self.sound_loop.send(LoopCommand::AddRemoteVoice(Box::new(voice)))?;
         Ok(inbox)
     }
 
@@ -161,7 +161,7 @@ impl Engine {
             microphone: self
                 .microphone_is_open()
                 .then(|| f32::from_bits(state.microphone_level.load(Ordering::Relaxed))),
-            speakers: state.speakers.lock().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
+            remote_voices: state.remote_voices.lock().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
         }
     }
 
@@ -173,10 +173,10 @@ impl Engine {
         statistics
     }
 
-    /// How loud a speaker is played here: 0 is silent, 1 as sent, 2 the loudest.
-    pub fn set_speaker_volume(&self, id: SpeakerId, gain: f32) {
+    /// How loud a remote voice is played here: 0 is silent, 1 as sent, 2 the loudest.
+    pub fn set_remote_voice_volume(&self, id: RemoteVoiceId, gain: f32) {
         let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
-        for shared in self.sound_loop.state.speakers.lock().iter().filter(|shared| shared.id == id) {
+        for shared in self.sound_loop.state.remote_voices.lock().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
     }

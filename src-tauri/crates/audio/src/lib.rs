@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► network
-//! network ► SpeakerInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
+//! network ► RemoteVoiceInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
 //! ```
 //!
 //! Between the two device edges everything is 32-bit float, 48 kHz, on one engine thread, in blocks of 10 ms from the
@@ -43,8 +43,8 @@ pub use crate::{
     receive::{
         cue::Cue,
         jitter_buffer::JitterCounters,
-        remote_voice::{ReceivedPacket, SpeakerId, SpeakerInbox},
-        statistics::{HeardMark, SpeakerStatistics},
+        remote_voice::{ReceivedPacket, RemoteVoiceId, RemoteVoiceInbox},
+        statistics::{HeardMark, RemoteVoiceStatistics},
     },
     send::{
         echo_setting::EchoCancelling,

@@ -16,7 +16,7 @@ use std::{
 
 use serambi_audio::{
     AudioError, AudioNotice, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, MicrophoneMode, ReceivedPacket,
-    SpeakerId, SpeakerInbox, list_devices,
+    RemoteVoiceId, RemoteVoiceInbox, list_devices,
 };
 use serambi_testkit::{
     own_process,
@@ -42,7 +42,7 @@ impl Porch {
     fn open(microphone: DeviceChoice, loudspeaker: DeviceChoice) -> Self {
         let frames: Arc<Mutex<Vec<_>>> = Arc::default();
         let notices: Arc<Mutex<Vec<_>>> = Arc::default();
-        let inbox: Arc<OnceLock<SpeakerInbox>> = Arc::default();
+        let inbox: Arc<OnceLock<RemoteVoiceInbox>> = Arc::default();
         let (kept, told, to) = (Arc::clone(&frames), Arc::clone(&notices), Arc::clone(&inbox));
         let mut sequence = 0_u16;
         let engine = Engine::start(
@@ -60,7 +60,7 @@ impl Porch {
         )
         .unwrap();
         engine.set_microphone_mode(MicrophoneMode::Music);
-        inbox.set(engine.add_speaker(SpeakerId(7)).unwrap()).unwrap();
+        inbox.set(engine.add_remote_voice(RemoteVoiceId(7)).unwrap()).unwrap();
         Self { engine, frames, notices }
     }
 

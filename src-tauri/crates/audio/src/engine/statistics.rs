@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    device::statistics::DeviceStatistics, receive::statistics::SpeakerStatistics, send::statistics::VoiceStatistics,
+    device::statistics::DeviceStatistics, receive::statistics::RemoteVoiceStatistics, send::statistics::VoiceStatistics,
 };
 
 /// The whole sound path of one engine.
@@ -17,7 +17,7 @@ pub struct EngineStatistics {
     /// The loudspeaker's stream.
     pub loudspeaker: DeviceStatistics,
     /// Everybody who can be heard.
-    pub speakers: Vec<SpeakerStatistics>,
+    pub remote_voices: Vec<RemoteVoiceStatistics>,
     /// Blocks of 5 ms mixed.
     pub mixed_blocks: u64,
 }

@@ -35,7 +35,7 @@ use crate::{
     notice::{AudioNotice, NoticeSink},
     receive::{
         mixer::Mixer,
-        remote_voice::{Speaker, SpeakerId, SpeakerShared},
+        remote_voice::{RemoteVoice, RemoteVoiceId, RemoteVoiceShared},
     },
     send::{
         echo_setting::EchoCancelling,
@@ -59,7 +59,7 @@ pub(crate) enum LoopCommand {
     SetMicrophoneMode(MicrophoneMode),
     SetEchoCancelling(EchoCancelling),
     CheckSound { recorder: SoundCheckRecorder, done: Sender<SoundCheckRecorder> },
-    AddSpeaker(Box<Speaker>),
+    AddRemoteVoice(Box<RemoteVoice>),
     SetListenerLoss(LossReport),
     SetAudience(Audience),
     PlayCue(Vec<f32>),
@@ -69,7 +69,7 @@ pub(crate) enum LoopCommand {
 /// What the loop publishes.
 pub(crate) struct LoopState {
     pub(crate) microphone_level: AtomicU32,
-    pub(crate) speakers: Mutex<Vec<Arc<SpeakerShared>>>,
+    pub(crate) remote_voices: Mutex<Vec<Arc<RemoteVoiceShared>>>,
     pub(crate) statistics: Mutex<EngineStatistics>,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn start(
     let (commands, inbox) = channel();
     let state = Arc::new(LoopState {
         microphone_level: AtomicU32::new(SILENCE_DBFS.to_bits()),
-        speakers: Mutex::default(),
+        remote_voices: Mutex::default(),
         statistics: Mutex::default(),
     });
     let clock_start = Instant::now();
@@ -201,7 +201,7 @@ impl SoundLoop {
             LoopCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
             LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
             LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
-            LoopCommand::AddSpeaker(speaker) => self.mixer.add_speaker(*speaker),
+            LoopCommand::AddRemoteVoice(voice) => self.mixer.add_remote_voice(*voice),
             LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
             LoopCommand::SetAudience(audience) => self.voice.take_audience(audience),
             LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
@@ -325,7 +325,7 @@ impl SoundLoop {
         statistics.voice = self.voice.statistics();
         statistics.voice.level_dbfs = self.microphone.as_ref().map(|_| self.voice.level_dbfs());
         statistics.voice.processing = self.chain.statistics();
-        statistics.speakers = self.mixer.statistics(self.output.micros_to_ear());
+        statistics.remote_voices = self.mixer.statistics(self.output.micros_to_ear());
         statistics.mixed_blocks = self.mixer.mixed_blocks();
         statistics.microphone.device = self.microphone.as_ref().map(|(name, _)| name.clone());
         statistics.microphone.latency_ms = self.capture.as_ref().map_or(0.0, Capture::latency_ms);
@@ -348,9 +348,9 @@ fn acknowledge(done: &Sender<()>) {
     let _ = done.send(());
 }
 
-fn forget(state: &LoopState, id: SpeakerId) {
-    let mut speakers = state.speakers.lock();
-    if let Some(index) = speakers.iter().position(|shared| shared.id == id) {
-        speakers.remove(index);
+fn forget(state: &LoopState, id: RemoteVoiceId) {
+    let mut remote_voices = state.remote_voices.lock();
+    if let Some(index) = remote_voices.iter().position(|shared| shared.id == id) {
+        remote_voices.remove(index);
     }
 }

@@ -1,4 +1,4 @@
-//! Decides which frame of one speaker is played when: the shortest wait that the network's jitter allows.
+//! Decides which frame of one remote voice is played when: the shortest wait that the network's jitter allows.
 //!
 //! A pure state machine: packets go in with [`JitterBuffer::insert`], frames come out with [`JitterBuffer::pull`], and
 //! time is an argument of both. It decodes nothing and sees no sound.
@@ -113,7 +113,7 @@ impl Hysteresis {
 
 const SILENT_FROM_THE_START: State = State::Idle { floor: None, dry_samples: 0 };
 
-/// The jitter buffer of one speaker.
+/// The jitter buffer of one remote voice.
 #[derive(Debug)]
 pub struct JitterBuffer {
     timeline: PacketTimeline,

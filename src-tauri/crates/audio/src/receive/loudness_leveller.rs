@@ -95,7 +95,7 @@ impl SpeechLoudness {
     }
 }
 
-/// The gain of one speaker at one listener.
+/// The gain of one remote voice at one listener.
 #[derive(Clone, Debug)]
 pub struct LoudnessLeveller {
     meter: LoudnessMeter,

@@ -7,8 +7,8 @@ use crate::{
     format::{MIX_SAMPLES, MixBlock, SILENT_MIX},
     receive::{
         crowd::Crowd,
-        remote_voice::{Speaker, SpeakerId},
-        statistics::SpeakerStatistics,
+        remote_voice::{RemoteVoice, RemoteVoiceId},
+        statistics::RemoteVoiceStatistics,
     },
 };
 
@@ -17,7 +17,7 @@ const MOST_CUES: usize = 8;
 
 #[derive(Default)]
 pub(crate) struct Mixer {
-    speakers: Vec<Speaker>,
+    remote_voices: Vec<RemoteVoice>,
     cues: Vec<CuePlayback>,
     crowd: Crowd,
     limiter: Limiter,
@@ -30,8 +30,8 @@ struct CuePlayback {
 }
 
 impl Mixer {
-    pub(crate) fn add_speaker(&mut self, speaker: Speaker) {
-        self.speakers.push(speaker);
+    pub(crate) fn add_remote_voice(&mut self, voice: RemoteVoice) {
+        self.remote_voices.push(voice);
     }
 
     pub(crate) fn play_cue(&mut self, sound: Vec<f32>) {
@@ -40,23 +40,23 @@ impl Mixer {
         }
     }
 
-    /// The next block of the mix, played from `now` on. `gone` is told about speakers whose last fade this was.
-    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(SpeakerId)) -> MidSide<MixBlock> {
+    /// The next block of the mix, played from `now` on. `gone` is told about remote voices whose last fade this was.
+    pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(RemoteVoiceId)) -> MidSide<MixBlock> {
         let mut mix = MidSide::mono(SILENT_MIX);
-        let effort = self.crowd.effort(self.speakers.iter().filter(|speaker| speaker.is_heard()).count());
-        for speaker in &mut self.speakers {
-            speaker.set_effort(effort);
-            let sound = speaker.render(now);
+        let effort = self.crowd.effort(self.remote_voices.iter().filter(|voice| voice.is_heard()).count());
+        for voice in &mut self.remote_voices {
+            voice.set_effort(effort);
+            let sound = voice.render(now);
             add(&mut mix.middle, &sound.middle);
             if let Some(side) = &sound.side {
                 add(mix.side_or_silence(), side);
             }
         }
-        self.speakers.retain(|speaker| {
-            if speaker.has_left() {
-                gone(speaker.shared().id);
+        self.remote_voices.retain(|voice| {
+            if voice.has_left() {
+                gone(voice.shared().id);
             }
-            !speaker.has_left()
+            !voice.has_left()
         });
         for cue in &mut self.cues {
             let end = (cue.played + MIX_SAMPLES).min(cue.sound.len());
@@ -73,9 +73,10 @@ impl Mixer {
         self.mixed_blocks
     }
 
-    /// What each speaker counted; a block rendered lately leaves the loudspeaker `micros_to_ear` after its rendering.
-    pub(crate) fn statistics(&self, micros_to_ear: i64) -> Vec<SpeakerStatistics> {
-        self.speakers.iter().map(|speaker| speaker.statistics(micros_to_ear)).collect()
+    /// What each remote voice counted; a block rendered lately leaves the loudspeaker `micros_to_ear` after its
+    /// rendering.
+    pub(crate) fn statistics(&self, micros_to_ear: i64) -> Vec<RemoteVoiceStatistics> {
+        self.remote_voices.iter().map(|voice| voice.statistics(micros_to_ear)).collect()
     }
 }
 
@@ -97,15 +98,15 @@ mod tests {
     use super::*;
     use crate::{
         dsp::limiter::CEILING,
-        receive::remote_voice::{ReceivedPacket, SpeakerInbox, speaker},
+        receive::remote_voice::{ReceivedPacket, RemoteVoiceInbox, remote_voice},
     };
 
-    const SPEAKERS: u64 = 12;
+    const VOICES: u64 = 12;
 
     /// A hum at its own pitch for each.
-    fn voice(speaker: u64) -> Vec<Bytes> {
+    fn hum(person: u64) -> Vec<Bytes> {
         let mut encoder = RedundantEncoder::new().unwrap();
-        let hertz = 110.0 + 17.0 * speaker as f32;
+        let hertz = 110.0 + 17.0 * person as f32;
         let sample = |n: usize| 0.3 * (n as f32 * std::f32::consts::TAU * hertz / 48_000.0).sin();
         let frame = |index: usize| std::array::from_fn::<f32, FRAME_SAMPLES, _>(|n| sample(index * FRAME_SAMPLES + n));
         (0..250).map(|n| encoder.encode(&frame(n), (n * FRAME_SAMPLES) as u32).unwrap().into()).collect()
@@ -115,11 +116,11 @@ mod tests {
     fn twelve_who_talk_at_once_are_all_heard_below_full_scale_and_leave_without_a_click() {
         let start = Instant::now();
         let mut mixer = Mixer::default();
-        let mut inboxes: Vec<(SpeakerInbox, Vec<Bytes>)> = Vec::new();
-        for id in 0..SPEAKERS {
-            let (speaker, inbox) = speaker(SpeakerId(id), start).unwrap();
-            mixer.add_speaker(speaker);
-            inboxes.push((inbox, voice(id)));
+        let mut inboxes: Vec<(RemoteVoiceInbox, Vec<Bytes>)> = Vec::new();
+        for id in 0..VOICES {
+            let (voice, inbox) = remote_voice(RemoteVoiceId(id), start).unwrap();
+            mixer.add_remote_voice(voice);
+            inboxes.push((inbox, hum(id)));
         }
         let (mut heard, mut left) = (Vec::new(), Vec::new());
         for block in 0..1_000_u64 {
@@ -140,13 +141,13 @@ mod tests {
         // Twelve sines that begin in phase step by 0.096, and levelling may add 2 dB.
         let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
         assert!(step < 0.12, "{step}");
-        assert_eq!(left, (6..SPEAKERS).map(SpeakerId).collect::<Vec<_>>());
+        assert_eq!(left, (6..VOICES).map(RemoteVoiceId).collect::<Vec<_>>());
         let statistics = mixer.statistics(0);
         assert_eq!(statistics.len(), 6);
-        for speaker in statistics {
-            assert!(speaker.packets.decoded > 240, "{speaker:?}");
-            assert_eq!((speaker.packets.concealed_samples, speaker.undecodable), (0, 0), "{speaker:?}");
-            assert!((speaker.level_dbfs + 13.5).abs() < 2.0, "{speaker:?}");
+        for voice in statistics {
+            assert!(voice.packets.decoded > 240, "{voice:?}");
+            assert_eq!((voice.packets.concealed_samples, voice.undecodable), (0, 0), "{voice:?}");
+            assert!((voice.level_dbfs + 13.5).abs() < 2.0, "{voice:?}");
         }
     }
 }

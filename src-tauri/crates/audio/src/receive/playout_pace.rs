@@ -59,7 +59,7 @@ pub(crate) struct WantedChange {
     pub(crate) in_pause: bool,
 }
 
-/// What is remembered of one speaker.
+/// What is remembered of one remote voice.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlayoutPace {
     loudest: f32,

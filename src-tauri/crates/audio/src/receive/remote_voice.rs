@@ -1,4 +1,4 @@
-//! One person who can be heard: packets from the network to blocks of sound.
+//! One remote voice: packets from the network to blocks of sound.
 
 use std::{
     sync::{
@@ -29,11 +29,11 @@ use crate::{
         jitter_buffer::{Arrival, Decision, JitterBuffer, Packet},
         loudness_leveller::LoudnessLeveller,
         playout_pace::{Playout, PlayoutPace},
-        statistics::{HeardMark, SpeakerStatistics},
+        statistics::{HeardMark, RemoteVoiceStatistics},
     },
 };
 
-/// Packets that may wait between the network and the engine: 5 s of one speaker.
+/// Packets that may wait between the network and the engine: 5 s of one remote voice.
 const INBOX_PACKETS: usize = 256;
 
 /// How long a packet is followed at most, microseconds.
@@ -42,10 +42,10 @@ const FOLLOWED_MICROS: i64 = 1_000_000;
 /// A voice is louder than this, dBFS.
 const HEARD_DBFS: f32 = -45.0;
 
-/// The caller's name for a speaker; unique within one engine.
+/// The caller's name for a remote voice; unique within one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
-pub struct SpeakerId(pub u64);
+pub struct RemoteVoiceId(pub u64);
 
 /// One RTP packet as it came from the network.
 #[derive(Clone, Debug)]
@@ -60,14 +60,14 @@ pub struct ReceivedPacket {
     pub arrival: Instant,
 }
 
-/// Where a speaker's packets go. Dropping it ends the speaker with a fade.
+/// Where a remote voice's packets go. Dropping it ends the remote voice with a fade.
 #[derive(Debug)]
-pub struct SpeakerInbox {
+pub struct RemoteVoiceInbox {
     packets: SyncSender<ReceivedPacket>,
-    shared: Arc<SpeakerShared>,
+    shared: Arc<RemoteVoiceShared>,
 }
 
-impl SpeakerInbox {
+impl RemoteVoiceInbox {
     /// Hands over a packet. Never blocks; if the engine has not emptied the inbox for seconds, the packet is dropped
     /// and counted.
     pub fn push(&self, packet: ReceivedPacket) {
@@ -77,21 +77,21 @@ impl SpeakerInbox {
     }
 
     /// Whose inbox it is.
-    pub fn id(&self) -> SpeakerId {
+    pub fn id(&self) -> RemoteVoiceId {
         self.shared.id
     }
 }
 
-/// What the engine thread and everybody else know about a speaker without a lock.
+/// What the engine thread and everybody else know about a remote voice without a lock.
 #[derive(Debug)]
-pub(crate) struct SpeakerShared {
-    pub(crate) id: SpeakerId,
+pub(crate) struct RemoteVoiceShared {
+    pub(crate) id: RemoteVoiceId,
     level: AtomicU32,
     volume: AtomicU32,
     overflow: AtomicU64,
 }
 
-impl SpeakerShared {
+impl RemoteVoiceShared {
     pub(crate) fn level_dbfs(&self) -> f32 {
         f32::from_bits(self.level.load(Ordering::Relaxed))
     }
@@ -105,9 +105,9 @@ impl SpeakerShared {
     }
 }
 
-/// The engine's side of a speaker.
-pub(crate) struct Speaker {
-    shared: Arc<SpeakerShared>,
+/// The engine's side of a remote voice.
+pub(crate) struct RemoteVoice {
+    shared: Arc<RemoteVoiceShared>,
     inbox: Receiver<ReceivedPacket>,
     clock_start: Instant,
     jitter: JitterBuffer,
@@ -124,7 +124,7 @@ pub(crate) struct Speaker {
     leaving: bool,
     followed: Option<(u32, Moment)>,
     turn: Option<Turn>,
-    statistics: SpeakerStatistics,
+    statistics: RemoteVoiceStatistics,
 }
 
 /// The followed packet that was decoded last.
@@ -136,16 +136,19 @@ struct Turn {
     played_at: Moment,
 }
 
-/// A new speaker and the inbox that feeds it. `clock_start` is where the engine's clock began.
-pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, SpeakerInbox), AudioError> {
+/// A new remote voice and the inbox that feeds it. `clock_start` is where the engine's clock began.
+pub(crate) fn remote_voice(
+    id: RemoteVoiceId,
+    clock_start: Instant,
+) -> Result<(RemoteVoice, RemoteVoiceInbox), AudioError> {
     let (packets, inbox) = sync_channel(INBOX_PACKETS);
-    let shared = Arc::new(SpeakerShared {
+    let shared = Arc::new(RemoteVoiceShared {
         id,
         level: AtomicU32::new(SILENCE_DBFS.to_bits()),
         volume: AtomicU32::new(1.0_f32.to_bits()),
         overflow: AtomicU64::new(0),
     });
-    let speaker = Speaker {
+    let voice = RemoteVoice {
         shared: Arc::clone(&shared),
         inbox,
         clock_start,
@@ -161,13 +164,13 @@ pub(crate) fn speaker(id: SpeakerId, clock_start: Instant) -> Result<(Speaker, S
         leaving: false,
         followed: None,
         turn: None,
-        statistics: SpeakerStatistics::of(id),
+        statistics: RemoteVoiceStatistics::of(id),
     };
-    Ok((speaker, SpeakerInbox { packets, shared }))
+    Ok((voice, RemoteVoiceInbox { packets, shared }))
 }
 
-impl Speaker {
-    pub(crate) fn shared(&self) -> &Arc<SpeakerShared> {
+impl RemoteVoice {
+    pub(crate) fn shared(&self) -> &Arc<RemoteVoiceShared> {
         &self.shared
     }
 
@@ -186,7 +189,7 @@ impl Speaker {
         self.decoder.set_effort(effort);
     }
 
-    /// The next block of this speaker's sound, played from `now` on.
+    /// The next block of this remote voice's sound, played from `now` on.
     pub(crate) fn render(&mut self, now: Moment) -> MidSide<MixBlock> {
         let inbox_is_open = self.take_packets(now);
         while self.queue.len() < MIX_SAMPLES {
@@ -207,8 +210,8 @@ impl Speaker {
     }
 
     /// What happened so far; a block rendered lately leaves the loudspeaker `micros_to_ear` after its rendering.
-    pub(crate) fn statistics(&self, micros_to_ear: i64) -> SpeakerStatistics {
-        SpeakerStatistics {
+    pub(crate) fn statistics(&self, micros_to_ear: i64) -> RemoteVoiceStatistics {
+        RemoteVoiceStatistics {
             heard: self.turn.map(|turn| self.heard_mark(turn, micros_to_ear)),
             packets: self.jitter.counters(),
             inbox_overflow: self.shared.overflow.load(Ordering::Relaxed),

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::{
     dsp::loudness::SILENCE_LUFS,
-    receive::{jitter_buffer::JitterCounters, remote_voice::SpeakerId},
+    receive::{jitter_buffer::JitterCounters, remote_voice::RemoteVoiceId},
 };
 
-/// When a speaker's sound came in and goes out: what a measurement of the delay needs from the listener.
+/// When a remote voice's sound came in and goes out: what a measurement of the delay needs from the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeardMark {
     /// RTP timestamp, as received, of the sound in question.
@@ -28,9 +28,9 @@ pub struct HeardMark {
 /// One person who can be heard.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SpeakerStatistics {
+pub struct RemoteVoiceStatistics {
     /// Who.
-    pub id: SpeakerId,
+    pub id: RemoteVoiceId,
     /// What became of the packets.
     pub packets: JitterCounters,
     /// Packets dropped because the engine did not empty the inbox.
@@ -64,8 +64,8 @@ pub struct SpeakerStatistics {
     pub heard: Option<HeardMark>,
 }
 
-impl SpeakerStatistics {
-    pub(crate) fn of(id: SpeakerId) -> Self {
+impl RemoteVoiceStatistics {
+    pub(crate) fn of(id: RemoteVoiceId) -> Self {
         Self {
             id,
             packets: JitterCounters::default(),

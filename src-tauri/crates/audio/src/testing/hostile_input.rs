@@ -15,7 +15,7 @@ use serambi_codec::clock::Moment;
 use crate::{
     error::AudioError,
     format::MIX_MICROS,
-    receive::remote_voice::{ReceivedPacket, Speaker, SpeakerId, SpeakerInbox, speaker},
+    receive::remote_voice::{ReceivedPacket, RemoteVoice, RemoteVoiceId, RemoteVoiceInbox, remote_voice},
 };
 
 /// What a script may ask of a whole listener (1 s): decoding is what a run costs, and many short runs find more than a
@@ -42,8 +42,8 @@ pub fn play_script(script: &[u8]) {
 }
 
 struct Listener {
-    speaker: Speaker,
-    inbox: SpeakerInbox,
+    voice: RemoteVoice,
+    inbox: RemoteVoiceInbox,
     start: Instant,
     /// Since `start`.
     now: Moment,
@@ -52,8 +52,8 @@ struct Listener {
 impl Listener {
     fn new() -> Result<Self, AudioError> {
         let start = Instant::now();
-        let (speaker, inbox) = speaker(SpeakerId(1), start)?;
-        Ok(Self { speaker, inbox, start, now: Moment::default() })
+        let (voice, inbox) = remote_voice(RemoteVoiceId(1), start)?;
+        Ok(Self { voice, inbox, start, now: Moment::default() })
     }
 
     fn hear(&self, packet: Numbered) {
@@ -67,14 +67,14 @@ impl Listener {
             if block % at_once == 0 {
                 self.now = self.now.plus_micros(MIX_MICROS * i64::from(at_once));
             }
-            let block = self.speaker.render(self.now);
+            let block = self.voice.render(self.now);
             assert!(block.left_right().flatten().all(|sample| sample.is_finite()));
         }
         self.assert_bounded();
     }
 
     fn assert_bounded(&self) {
-        let statistics = self.speaker.statistics(0);
+        let statistics = self.voice.statistics(0);
         let packets = statistics.packets;
         assert!(packets.received >= packets.decoded + packets.duplicate + packets.refused, "{statistics:?}");
         assert!((0..=1_000).contains(&statistics.jitter_target_ms), "{statistics:?}");
@@ -88,17 +88,17 @@ impl Listener {
         let mut silent = 0;
         for _ in 0..LONGEST_REST_BLOCKS {
             self.now = self.now.plus_micros(MIX_MICROS);
-            let is_silent = self.speaker.render(self.now).left_right().flatten().all(|sample| sample == 0.0);
-            let is_empty = self.speaker.statistics(0).buffered_ms == 0.0;
+            let is_silent = self.voice.render(self.now).left_right().flatten().all(|sample| sample == 0.0);
+            let is_empty = self.voice.statistics(0).buffered_ms == 0.0;
             silent = if is_silent && is_empty { silent + 1 } else { 0 };
             if silent == SILENT_BLOCKS {
                 break;
             }
         }
-        assert!(silent == SILENT_BLOCKS, "it does not fall silent: {:?}", self.speaker.statistics(0));
+        assert!(silent == SILENT_BLOCKS, "it does not fall silent: {:?}", self.voice.statistics(0));
         drop(self.inbox);
-        self.speaker.render(self.now.plus_micros(MIX_MICROS));
-        assert!(self.speaker.has_left());
+        self.voice.render(self.now.plus_micros(MIX_MICROS));
+        assert!(self.voice.has_left());
     }
 }
 

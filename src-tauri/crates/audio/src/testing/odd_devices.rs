@@ -24,8 +24,8 @@ use crate::{
     },
     format::{BLOCK_MICROS, BLOCK_SAMPLES, MIX_SAMPLES, MixBlock},
     receive::{
-        remote_voice::{ReceivedPacket, SpeakerId, speaker},
-        statistics::SpeakerStatistics,
+        remote_voice::{ReceivedPacket, RemoteVoiceId, remote_voice},
+        statistics::RemoteVoiceStatistics,
     },
     send::{
         microphone_chain::MicrophoneChain,
@@ -251,14 +251,14 @@ struct LongTalk {
     largest_step: f32,
     longest_wait_ms: f32,
     most_buffered_ms: f32,
-    end: SpeakerStatistics,
+    end: RemoteVoiceStatistics,
 }
 
 /// A hum that swells, from a microphone to a listener where 10 ms of sound last `microphone_micros` and
 /// `loudspeaker_micros`.
 fn long_talk(minutes: i64, microphone_micros: i64, loudspeaker_micros: i64) -> LongTalk {
     let start = Instant::now();
-    let (mut listener, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut listener, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let mut voice = Voice::new(Instant::now()).unwrap();
     voice.unmute(0);
     let (mut said, mut heard, mut sequence) = (0_i64, 0_i64, 0_u16);

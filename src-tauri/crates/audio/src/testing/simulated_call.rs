@@ -13,8 +13,8 @@ use crate::{
     error::AudioError,
     format::BLOCK_SAMPLES,
     receive::{
-        remote_voice::{ReceivedPacket, SpeakerId, speaker},
-        statistics::SpeakerStatistics,
+        remote_voice::{ReceivedPacket, RemoteVoiceId, remote_voice},
+        statistics::RemoteVoiceStatistics,
     },
     send::voice::{EncodedFrame, Voice},
 };
@@ -34,7 +34,7 @@ pub struct HeardVoice {
     /// Bytes of all packets, without headers.
     pub sent_bytes: u64,
     /// What the listener counted.
-    pub statistics: SpeakerStatistics,
+    pub statistics: RemoteVoiceStatistics,
 }
 
 /// Lets a listener hear `said` (mono, 48 kHz). `reported` is what the speaker is told before it begins, 10 s apart, if
@@ -50,7 +50,7 @@ pub fn hear(
     mut path: impl FnMut(usize) -> Option<Duration>,
 ) -> Result<HeardVoice, AudioError> {
     let start = Instant::now();
-    let (mut listener, inbox) = speaker(SpeakerId(1), start)?;
+    let (mut listener, inbox) = remote_voice(RemoteVoiceId(1), start)?;
     let mut voice = Voice::new(start)?;
     if let Some(audience) = audience {
         voice.take_audience(audience);

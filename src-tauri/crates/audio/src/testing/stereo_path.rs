@@ -25,8 +25,8 @@ use crate::{
     format::{BLOCK_SAMPLES, Block},
     receive::{
         mixer::Mixer,
-        remote_voice::{ReceivedPacket, SpeakerId, speaker},
-        statistics::SpeakerStatistics,
+        remote_voice::{ReceivedPacket, RemoteVoiceId, remote_voice},
+        statistics::RemoteVoiceStatistics,
     },
     send::voice::{EncodedFrame, Voice},
 };
@@ -71,15 +71,15 @@ fn toc(frame: &EncodedFrame) -> u8 {
 struct Heard {
     left: Vec<f32>,
     right: Vec<f32>,
-    statistics: SpeakerStatistics,
+    statistics: RemoteVoiceStatistics,
 }
 
 /// What somebody hears of it at a loudspeaker.
 fn heard(frames: &[EncodedFrame], path: &SimulatedPath) -> Heard {
     let start = Instant::now();
-    let (speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let mut mixer = Mixer::default();
-    mixer.add_speaker(speaker);
+    mixer.add_remote_voice(voice);
     let at = |frame: &EncodedFrame| Moment::from_millis(i64::from(frame.timestamp) / 48);
     let mut arrivals = path.carry(frames.iter().map(at)).into_iter().peekable();
     let (mut left, mut right) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Frames that came late count as lost up to this share: enough for the first level of redundancy, not for the second.
 const MOST_LATE_AS_LOST: f32 = 0.03;
 
-/// One packet of one speaker.
+/// One packet of one remote voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// RTP sequence number.
@@ -74,7 +74,7 @@ pub enum Decision {
     Idle,
 }
 
-/// What happened to a speaker's packets so far.
+/// What happened to a remote voice's packets so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JitterCounters {
@@ -92,7 +92,7 @@ pub struct JitterCounters {
     pub missing: u64,
     /// Rows of such frames.
     pub gaps: u64,
-    /// Samples for which neither a packet nor a copy was there while the speaker was talking.
+    /// Samples for which neither a packet nor a copy was there while the remote voice was talking.
     pub concealed_samples: u64,
     /// Frames skipped because the sound was far behind.
     pub skipped: u64,

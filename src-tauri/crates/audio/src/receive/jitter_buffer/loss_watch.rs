@@ -14,7 +14,7 @@ const WEIGHT: f32 = 0.01;
 const MOST_AWAITED: usize = 100;
 const MOST_REMEMBERED: usize = 32;
 
-/// The watch over one speaker's frames.
+/// The watch over one remote voice's frames.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossWatch {
     share: f32,

@@ -1,4 +1,4 @@
-//! A speaker with real Opus on simulated paths in simulated time.
+//! A remote voice with real Opus on simulated paths in simulated time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,7 +36,7 @@ fn encoded(frames: usize) -> Vec<Bytes> {
 struct Heard {
     sound: Vec<f32>,
     /// Statistics every 100 ms.
-    course: Vec<SpeakerStatistics>,
+    course: Vec<RemoteVoiceStatistics>,
 }
 
 fn listen(path: &SimulatedPath, frames: usize) -> Heard {
@@ -45,7 +45,7 @@ fn listen(path: &SimulatedPath, frames: usize) -> Heard {
 
 fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
     let start = Instant::now();
-    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let sent = (0..payloads.len() as i64).map(|index| Moment::from_millis(index * 20));
     let mut arrivals = path.carry(sent).into_iter().peekable();
     let mut heard = Heard { sound: Vec::new(), course: Vec::new() };
@@ -59,9 +59,9 @@ fn listen_to(payloads: &[Bytes], path: &SimulatedPath) -> Heard {
                 arrival: start + Duration::from_micros(at.micros() as u64),
             });
         }
-        heard.sound.extend_from_slice(&speaker.render(now).middle);
+        heard.sound.extend_from_slice(&voice.render(now).middle);
         if block % 20 == 19 {
-            heard.course.push(speaker.statistics(0));
+            heard.course.push(voice.statistics(0));
         }
     }
     heard
@@ -127,7 +127,7 @@ fn lost_packets_leave_no_hole_and_no_click() {
     assert!(largest_step(talking) < 0.12, "{}", largest_step(talking));
 }
 
-/// Speech as a speaker sends it whose listeners miss this much.
+/// Speech as a remote voice sends it whose listeners miss this much.
 fn repeated(loss: f32, mean_burst: f32, frames: usize) -> Vec<Bytes> {
     let mut control = RedundancyControl::default();
     control.report(LossReport { loss, mean_burst, available_bitrate: None }, Moment::default());
@@ -173,7 +173,7 @@ fn deep_redundancy_bridges_gaps_longer_than_concealment_and_copies() {
 fn brought_back_of_a_gap(frames: usize) -> u64 {
     let payloads = repeated(0.4, 2.0, 300);
     let start = Instant::now();
-    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let mut recovered_before = 0;
     for block in 0..1_200_usize {
         let now = Moment::from_millis(block as i64 * 5);
@@ -188,12 +188,12 @@ fn brought_back_of_a_gap(frames: usize) -> u64 {
                 arrival: start + Duration::from_millis(block as u64 * 5),
             });
         }
-        speaker.render(now);
+        voice.render(now);
         if index == 215 {
-            recovered_before = speaker.statistics(0).recovered;
+            recovered_before = voice.statistics(0).recovered;
         }
     }
-    speaker.statistics(0).recovered - recovered_before
+    voice.statistics(0).recovered - recovered_before
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_sender_whose_clock_is_off_by_500_ppm_is_followed() {
     // Sent every 20 ms by a fast clock: 19.99 ms.
     let payloads = encoded(6_000);
     let start = Instant::now();
-    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let mut sent = 0;
     for block in 0..23_980_i64 {
         let now = Moment::from_millis(block * 5);
@@ -214,9 +214,9 @@ fn a_sender_whose_clock_is_off_by_500_ppm_is_followed() {
             });
             sent += 1;
         }
-        speaker.render(now);
+        voice.render(now);
     }
-    let end = speaker.statistics(0);
+    let end = voice.statistics(0);
     assert!(end.playout_offset_ms.unwrap() < 40.0, "{end:?}");
     assert!(end.packets.concealed_samples < 48_000 / 5, "{end:?}");
     assert_eq!(end.packets.skipped, 0);
@@ -241,7 +241,7 @@ fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
     let payloads = encoded(1_000);
     let start = Instant::now();
     let heard = |disturbed: bool| {
-        let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+        let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
         let push = |index: usize, millis: usize| {
             inbox.push(ReceivedPacket {
                 sequence: index as u16,
@@ -264,9 +264,9 @@ fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
                     (0..30).filter(|_| pair[0] > 500).for_each(|n| push(pair[0] - 500 + n, block * 5 + 4));
                 }
             }
-            sound.extend_from_slice(&speaker.render(Moment::from_millis(block as i64 * 5 + 4)).middle);
+            sound.extend_from_slice(&voice.render(Moment::from_millis(block as i64 * 5 + 4)).middle);
         }
-        (sound, speaker.statistics(0))
+        (sound, voice.statistics(0))
     };
     let ((alone, _), (disturbed, statistics)) = (heard(false), heard(true));
     assert_eq!(statistics.packets.restarts, 0, "{statistics:?}");
@@ -276,9 +276,9 @@ fn packets_twice_out_of_order_and_from_the_far_past_are_not_heard() {
 }
 
 #[test]
-fn a_speaker_whose_inbox_is_dropped_fades_out() {
+fn a_remote_voice_whose_inbox_is_dropped_fades_out() {
     let start = Instant::now();
-    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     for (index, payload) in encoded(50).into_iter().enumerate() {
         let at = index as u64 * 20;
         inbox.push(ReceivedPacket {
@@ -288,24 +288,24 @@ fn a_speaker_whose_inbox_is_dropped_fades_out() {
             arrival: start + Duration::from_millis(at),
         });
         for block in 0..4 {
-            speaker.render(Moment::from_millis(at as i64 + block * 5));
+            voice.render(Moment::from_millis(at as i64 + block * 5));
         }
     }
     drop(inbox);
-    let last = speaker.render(Moment::from_millis(1_000));
-    assert!(speaker.has_left());
+    let last = voice.render(Moment::from_millis(1_000));
+    assert!(voice.has_left());
     assert!(mean_square(&last.middle[..100]) > 1e-4);
     assert_eq!(last.middle[MIX_SAMPLES - 1], 0.0);
 }
 
 #[test]
 fn an_inbox_nobody_empties_never_blocks() {
-    let (speaker, inbox) = speaker(SpeakerId(1), Instant::now()).unwrap();
+    let (voice, inbox) = remote_voice(RemoteVoiceId(1), Instant::now()).unwrap();
     let payload = encoded(1).remove(0);
     for sequence in 0..1_000 {
         inbox.push(ReceivedPacket { sequence, timestamp: 0, payload: payload.clone(), arrival: Instant::now() });
     }
-    assert_eq!(speaker.statistics(0).inbox_overflow, 1_000 - INBOX_PACKETS as u64);
+    assert_eq!(voice.statistics(0).inbox_overflow, 1_000 - INBOX_PACKETS as u64);
 }
 
 proptest! {
@@ -319,7 +319,7 @@ proptest! {
     ) {
         let good = repeated(0.4, 2.0, 40);
         let start = Instant::now();
-        let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+        let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
         let mut millis = 0;
         for (n, (attach_block, index, shift, bytes, wait_ms)) in packets.into_iter().enumerate() {
             // Garbage as a packet, or as a block in a good packet, at about the right place.
@@ -336,7 +336,7 @@ proptest! {
             });
             for _ in 0..wait_ms / 5 {
                 millis += 5;
-                let block = speaker.render(Moment::from_millis(millis as i64));
+                let block = voice.render(Moment::from_millis(millis as i64));
                 prop_assert!(block.left_right().flatten().all(|sample| sample.is_finite()));
             }
         }
@@ -347,7 +347,7 @@ proptest! {
 #[test]
 fn padding_without_sound_leaves_no_mark_in_the_statistics() {
     let start = Instant::now();
-    let (mut speaker, inbox) = speaker(SpeakerId(1), start).unwrap();
+    let (mut voice, inbox) = remote_voice(RemoteVoiceId(1), start).unwrap();
     let mut sequence = 65_500_u16;
     for (n, payload) in (0_u32..).zip(encoded(200)) {
         let arrival = start + Duration::from_millis(u64::from(n) * 20);
@@ -360,10 +360,10 @@ fn padding_without_sound_leaves_no_mark_in_the_statistics() {
             (0..5).for_each(|_| push(Bytes::new()));
         }
         for block in 0..4 {
-            speaker.render(Moment::from_millis(i64::from(n) * 20 + block * 5));
+            voice.render(Moment::from_millis(i64::from(n) * 20 + block * 5));
         }
     }
-    let statistics = speaker.statistics(0);
+    let statistics = voice.statistics(0);
     assert_eq!((statistics.undecodable, statistics.recovered), (0, 0), "{statistics:?}");
     assert_eq!((statistics.packets.missing, statistics.packets.received), (0, 200), "{statistics:?}");
 }

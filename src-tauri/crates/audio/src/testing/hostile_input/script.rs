@@ -1,5 +1,5 @@
-//! Bytes as what a network does to one speaker's packets: real ones, spoiled ones and garbage, in and out of order, and
-//! pauses between.
+//! Bytes as what a network does to one remote voice's packets: real ones, spoiled ones and garbage, in and out of
+//! order, and pauses between.
 
 use bytes::Bytes;
 use serambi_codec::{format::FRAME_SAMPLES, testing::real_packets::Kind};
