@@ -21,7 +21,7 @@ use crate::{
     },
     engine::{
         statistics::EngineStatistics,
-        thread::{LoopCommand, LoopHandle},
+        thread::{EngineCommand, EngineHandle},
     },
     error::AudioError,
     notice::{AudioNotice, NoticeSink},
@@ -69,8 +69,8 @@ pub struct Engine {
     // Fields are dropped in this order: devices first, then the loop they feed.
     microphone: KeeperHandle,
     loudspeaker: KeeperHandle,
-    sound_loop: LoopHandle,
-    thread: LoopThread,
+    engine: EngineHandle,
+    thread: ThreadOwner,
 }
 
 impl Engine {
@@ -88,16 +88,16 @@ impl Engine {
         on_notice: impl FnMut(AudioNotice) + Send + 'static,
     ) -> Result<Self, AudioError> {
         let notices = notice_sink(on_notice);
-        let (sound_loop, thread) = thread::start(on_frame, NoticeSink::clone(&notices))?;
-        let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
-        let sink: Arc<dyn DeviceSink> = Arc::new(sound_loop.clone());
+        let (engine, thread) = thread::start(on_frame, NoticeSink::clone(&notices))?;
+        let thread = ThreadOwner { engine: engine.clone(), id: thread.thread().id(), thread: Some(thread) };
+        let sink: Arc<dyn DeviceSink> = Arc::new(engine.clone());
         let microphone =
             keep(Direction::Microphone, settings.microphone, Arc::clone(&sink), NoticeSink::clone(&notices))?;
         let loudspeaker = keep(Direction::Loudspeaker, settings.loudspeaker, sink, NoticeSink::clone(&notices))?;
         if let Err(reason) = loudspeaker.open() {
             notices(AudioNotice::LoudspeakerLost { reason });
         }
-        Ok(Self { microphone, loudspeaker, sound_loop, thread })
+        Ok(Self { microphone, loudspeaker, engine, thread })
     }
 
     /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it
@@ -128,7 +128,7 @@ impl Engine {
     /// leaves before it returns.
     pub fn set_muted(&self, muted: bool) {
         let (done, answer) = channel();
-        if self.sound_loop.send(LoopCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
+        if self.engine.send(EngineCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
             return;
         }
         if answer.recv_timeout(MUTE_LIMIT).is_err() {
@@ -148,15 +148,15 @@ impl Engine {
 
     /// Makes a person heard whose packets are pushed into the returned inbox.
     pub fn add_remote_voice(&self, id: RemoteVoiceId) -> Result<RemoteVoiceInbox, AudioError> {
-        let (voice, inbox) = remote_voice(id, self.sound_loop.clock_start)?;
-        self.sound_loop.state.remote_voices.lock().push(Arc::clone(voice.shared()));
-        self.sound_loop.send(LoopCommand::AddRemoteVoice(Box::new(voice)))?;
+        let (voice, inbox) = remote_voice(id, self.engine.clock_start)?;
+        self.engine.state.remote_voices.lock().push(Arc::clone(voice.shared()));
+        self.engine.send(EngineCommand::AddRemoteVoice(Box::new(voice)))?;
         Ok(inbox)
     }
 
     /// How loud everybody is now.
     pub fn levels(&self) -> Levels {
-        let state = &self.sound_loop.state;
+        let state = &self.engine.state;
         Levels {
             microphone: self
                 .microphone_is_open()
@@ -167,7 +167,7 @@ impl Engine {
 
     /// What every part counted, at most 100 ms old.
     pub fn statistics(&self) -> EngineStatistics {
-        let mut statistics = self.sound_loop.state.statistics.lock().clone();
+        let mut statistics = self.engine.state.statistics.lock().clone();
         statistics.microphone = with_counters(statistics.microphone, &self.microphone);
         statistics.loudspeaker = with_counters(statistics.loudspeaker, &self.loudspeaker);
         statistics
@@ -176,7 +176,7 @@ impl Engine {
     /// How loud a remote voice is played here: 0 is silent, 1 as sent, 2 the loudest.
     pub fn set_remote_voice_volume(&self, id: RemoteVoiceId, gain: f32) {
         let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
-        for shared in self.sound_loop.state.remote_voices.lock().iter().filter(|shared| shared.id == id) {
+        for shared in self.engine.state.remote_voices.lock().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
     }
@@ -185,13 +185,13 @@ impl Engine {
     /// or a microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
     pub fn set_microphone_mode(&self, mode: MicrophoneMode) {
         // An engine that has stopped processes nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetMicrophoneMode(mode));
+        let _ = self.engine.send(EngineCommand::SetMicrophoneMode(mode));
     }
 
     /// When echo is cancelled; [`EchoCancelling::Auto`] without this call.
     pub fn set_echo_cancelling(&self, setting: EchoCancelling) {
         // An engine that has stopped processes nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetEchoCancelling(setting));
+        let _ = self.engine.send(EngineCommand::SetEchoCancelling(setting));
     }
 
     /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a
@@ -201,7 +201,7 @@ impl Engine {
     /// [`AudioError::NoMicrophone`] if the microphone is closed or is lost meanwhile.
     pub fn check_sound(&self) -> Result<SoundCheck, AudioError> {
         let (done, recorded) = channel();
-        self.sound_loop.send(LoopCommand::CheckSound { recorder: SoundCheckRecorder::default(), done })?;
+        self.engine.send(EngineCommand::CheckSound { recorder: SoundCheckRecorder::default(), done })?;
         let recorder = recorded.recv_timeout(SOUND_CHECK_LIMIT).map_err(|_| AudioError::NoMicrophone)?;
         Ok(SoundCheck { report: recorder.judge(), recording: recorder.into_processed() })
     }
@@ -209,27 +209,27 @@ impl Engine {
     /// Plays a sound check back into the loudspeaker. It is never sent.
     pub fn play_recording(&self, recording: Vec<f32>) {
         // An engine that has stopped plays nothing.
-        let _ = self.sound_loop.send(LoopCommand::PlayCue(recording));
+        let _ = self.engine.send(EngineCommand::PlayCue(recording));
     }
 
     /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before
     /// the first report the voice carries coarse copies of its own, as browsers send them.
     pub fn set_listener_loss(&self, report: LossReport) {
         // An engine that has stopped sends nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
+        let _ = self.engine.send(EngineCommand::SetListenerLoss(report));
     }
 
     /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near
     /// ones.
     pub fn set_audience(&self, audience: Audience) {
         // An engine that has stopped sends nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetAudience(audience));
+        let _ = self.engine.send(EngineCommand::SetAudience(audience));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.
     pub fn play_cue(&self, cue: Cue) {
         // An engine that has stopped plays nothing.
-        let _ = self.sound_loop.send(LoopCommand::PlayCue(cue.sound()));
+        let _ = self.engine.send(EngineCommand::PlayCue(cue.sound()));
     }
 }
 
@@ -252,22 +252,22 @@ fn notice_sink(on_notice: impl FnMut(AudioNotice) + Send + 'static) -> NoticeSin
 }
 
 /// Ends the engine thread when dropped.
-struct LoopThread {
-    sound_loop: LoopHandle,
+struct ThreadOwner {
+    engine: EngineHandle,
     id: ThreadId,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LoopThread {
+impl ThreadOwner {
     fn is_current(&self) -> bool {
         std::thread::current().id() == self.id
     }
 }
 
-impl Drop for LoopThread {
+impl Drop for ThreadOwner {
     fn drop(&mut self) {
         // A loop that panicked has stopped as well.
-        let _ = self.sound_loop.send(LoopCommand::Stop);
+        let _ = self.engine.send(EngineCommand::Stop);
         if let Some(thread) = self.thread.take()
             && !self.is_current()
         {

@@ -52,8 +52,8 @@ const MOST_BLOCKS_AT_ONCE: u32 = 32;
 /// Time between two updates of the published statistics, microseconds.
 const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
 
-/// What the loop can be told.
-pub(crate) enum LoopCommand {
+/// A command to the engine thread.
+pub(crate) enum EngineCommand {
     Device(DeviceEvent),
     SetMuted { muted: bool, done: Sender<()> },
     SetMicrophoneMode(MicrophoneMode),
@@ -66,33 +66,33 @@ pub(crate) enum LoopCommand {
     Stop,
 }
 
-/// What the loop publishes.
-pub(crate) struct LoopState {
+/// What the engine thread publishes.
+pub(crate) struct EngineState {
     pub(crate) microphone_level: AtomicU32,
     pub(crate) remote_voices: Mutex<Vec<Arc<RemoteVoiceShared>>>,
     pub(crate) statistics: Mutex<EngineStatistics>,
 }
 
-/// A way to reach the loop, for everybody who may.
+/// A way to reach the engine thread.
 #[derive(Clone)]
-pub(crate) struct LoopHandle {
-    commands: Sender<LoopCommand>,
+pub(crate) struct EngineHandle {
+    commands: Sender<EngineCommand>,
     waker: Waker,
-    pub(crate) state: Arc<LoopState>,
+    pub(crate) state: Arc<EngineState>,
     pub(crate) clock_start: Instant,
 }
 
-impl LoopHandle {
-    pub(crate) fn send(&self, command: LoopCommand) -> Result<(), AudioError> {
+impl EngineHandle {
+    pub(crate) fn send(&self, command: EngineCommand) -> Result<(), AudioError> {
         self.commands.send(command).map_err(|_| AudioError::EngineStopped)?;
         self.waker.wake();
         Ok(())
     }
 }
 
-impl DeviceSink for LoopHandle {
+impl DeviceSink for EngineHandle {
     fn send(&self, event: DeviceEvent) -> Result<(), AudioError> {
-        self.send(LoopCommand::Device(event))
+        self.send(EngineCommand::Device(event))
     }
 
     fn waker(&self) -> Waker {
@@ -104,22 +104,22 @@ impl DeviceSink for LoopHandle {
     }
 }
 
-/// Starts the loop.
+/// Starts the engine thread.
 ///
 /// # Errors
 /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the encoder or the thread cannot be made.
 pub(crate) fn start(
     on_frame: impl FnMut(EncodedFrame) + Send + 'static,
     notices: NoticeSink,
-) -> Result<(LoopHandle, JoinHandle<()>), AudioError> {
+) -> Result<(EngineHandle, JoinHandle<()>), AudioError> {
     let (commands, inbox) = channel();
-    let state = Arc::new(LoopState {
+    let state = Arc::new(EngineState {
         microphone_level: AtomicU32::new(SILENCE_DBFS.to_bits()),
         remote_voices: Mutex::default(),
         statistics: Mutex::default(),
     });
     let clock_start = Instant::now();
-    let mut sound_loop = SoundLoop {
+    let mut engine = EngineThread {
         inbox,
         state: Arc::clone(&state),
         clock_start,
@@ -136,18 +136,18 @@ pub(crate) fn start(
     };
     let thread = std::thread::Builder::new()
         .name("sound-engine".into())
-        .spawn(move || sound_loop.run())
+        .spawn(move || engine.run())
         .map_err(|_| AudioError::EngineStopped)?;
     let waker = Waker::of(thread.thread().clone());
-    Ok((LoopHandle { commands, waker, state, clock_start }, thread))
+    Ok((EngineHandle { commands, waker, state, clock_start }, thread))
 }
 
 /// Where encoded frames go.
 type FrameSink = Box<dyn FnMut(EncodedFrame) + Send>;
 
-struct SoundLoop {
-    inbox: Receiver<LoopCommand>,
-    state: Arc<LoopState>,
+struct EngineThread {
+    inbox: Receiver<EngineCommand>,
+    state: Arc<EngineState>,
     clock_start: Instant,
     capture: Option<Capture>,
     microphone: Option<(String, u32)>,
@@ -161,10 +161,10 @@ struct SoundLoop {
     published_at: Moment,
 }
 
-impl SoundLoop {
+impl EngineThread {
     fn run(&mut self) {
         raise_this_thread();
-        while self.obey() {
+        while self.take_commands() {
             self.capture();
             self.render();
             self.publish();
@@ -180,32 +180,32 @@ impl SoundLoop {
         Moment::of(Instant::now(), self.clock_start)
     }
 
-    /// Carries out the commands that came in; false once the loop must end.
-    fn obey(&mut self) -> bool {
+    /// Applies the commands that came in; false once the thread must end.
+    fn take_commands(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(LoopCommand::Stop) | Err(TryRecvError::Disconnected) => return false,
-                Ok(command) => self.carry_out(command),
+                Ok(EngineCommand::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.apply(command),
                 Err(TryRecvError::Empty) => return true,
             }
         }
     }
 
-    fn carry_out(&mut self, command: LoopCommand) {
+    fn apply(&mut self, command: EngineCommand) {
         match command {
-            LoopCommand::Device(event) => self.change_device(event),
-            LoopCommand::SetMuted { muted, done } => {
+            EngineCommand::Device(event) => self.change_device(event),
+            EngineCommand::SetMuted { muted, done } => {
                 self.set_muted(muted);
                 acknowledge(&done);
             }
-            LoopCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
-            LoopCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
-            LoopCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
-            LoopCommand::AddRemoteVoice(voice) => self.mixer.add_remote_voice(*voice),
-            LoopCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
-            LoopCommand::SetAudience(audience) => self.voice.take_audience(audience),
-            LoopCommand::PlayCue(sound) => self.mixer.play_cue(sound),
-            LoopCommand::Stop => {}
+            EngineCommand::SetMicrophoneMode(mode) => self.chain.set_mode(mode),
+            EngineCommand::SetEchoCancelling(setting) => self.chain.set_echo_cancelling(setting),
+            EngineCommand::CheckSound { recorder, done } => self.chain.start_sound_check(recorder, done),
+            EngineCommand::AddRemoteVoice(voice) => self.mixer.add_remote_voice(*voice),
+            EngineCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
+            EngineCommand::SetAudience(audience) => self.voice.take_audience(audience),
+            EngineCommand::PlayCue(sound) => self.mixer.play_cue(sound),
+            EngineCommand::Stop => {}
         }
     }
 
@@ -319,7 +319,7 @@ impl SoundLoop {
         if now.micros_since(self.published_at) < PUBLISH_INTERVAL_MICROS {
             return;
         }
-        // Whoever reads them now gets the next ones: the loop does not wait.
+        // Whoever reads them now gets the next ones: the engine thread does not wait.
         let Some(mut statistics) = self.state.statistics.try_lock() else { return };
         self.published_at = now;
         statistics.voice = self.voice.statistics();
@@ -348,7 +348,7 @@ fn acknowledge(done: &Sender<()>) {
     let _ = done.send(());
 }
 
-fn forget(state: &LoopState, id: RemoteVoiceId) {
+fn forget(state: &EngineState, id: RemoteVoiceId) {
     let mut remote_voices = state.remote_voices.lock();
     if let Some(index) = remote_voices.iter().position(|shared| shared.id == id) {
         remote_voices.remove(index);
