@@ -66,7 +66,7 @@ pub struct Levels {
 
 /// The sound of one person in one room. Dropping it stops everything.
 pub struct Engine {
-    // Fields are dropped in this order: devices first, then the loop they feed.
+    // Fields are dropped in this order: devices first, then the thread they feed.
     microphone: KeeperHandle,
     loudspeaker: KeeperHandle,
     engine: EngineHandle,
@@ -266,7 +266,7 @@ impl ThreadOwner {
 
 impl Drop for ThreadOwner {
     fn drop(&mut self) {
-        // A loop that panicked has stopped as well.
+        // A thread that panicked has stopped as well.
         let _ = self.engine.send(EngineCommand::Stop);
         if let Some(thread) = self.thread.take()
             && !self.is_current()

@@ -17,7 +17,7 @@ use cpal::ErrorKind;
 use crate::{
     device::{
         lookup::{DeviceChoice, Direction, FoundDevice},
-        opener::SoundService,
+        opener::DeviceOpener,
         priority::raise_this_thread,
         sink::{DeviceEvent, DeviceSink, SoundEnd},
         statistics::StreamCounters,
@@ -140,7 +140,7 @@ pub(crate) fn keep(
         counters: Arc::clone(&counters),
         is_open: Arc::clone(&is_open),
         own_requests: requests.clone(),
-        service: SoundService::of(direction)?,
+        opener: DeviceOpener::of(direction)?,
         wanted: false,
         running: None,
         lost: false,
@@ -194,7 +194,7 @@ struct Keeper {
     counters: Arc<StreamCounters>,
     is_open: Arc<AtomicBool>,
     own_requests: Sender<Request>,
-    service: SoundService,
+    opener: DeviceOpener,
     wanted: bool,
     running: Option<Running>,
     lost: bool,
@@ -349,7 +349,7 @@ impl Keeper {
     }
 
     fn longest_retry(&self) -> Duration {
-        match self.service.is_cheap_to_ask() {
+        match self.opener.is_cheap_to_ask() {
             true if self.lost && self.lost_at.elapsed() < QUICK_RETRIES_LAST => QUICK_RETRY,
             true => LAST_RETRY,
             false => LAST_COSTLY_RETRY,
@@ -370,7 +370,7 @@ impl Keeper {
             DeviceChoice::Named(name) => Some(name.clone()),
             _ => None,
         };
-        self.service.find(name, limit)
+        self.opener.find(name, limit)
     }
 
     /// Opens what is chosen and joins it to the engine; returns its name.
@@ -405,7 +405,7 @@ impl Keeper {
 
     fn start_device(&mut self, found: FoundDevice, build: u64) -> Result<Source, AudioError> {
         let on_broken = self.on_broken(build);
-        let opened = self.service.open(found, self.pace, &*self.engine, &self.counters, on_broken);
+        let opened = self.opener.open(found, self.pace, &*self.engine, &self.counters, on_broken);
         opened.map(Source::Stream).inspect_err(|_| self.detach())
     }
 
@@ -447,7 +447,7 @@ impl Keeper {
         if let Some(running) = self.running.take() {
             self.detach();
             if let Source::Stream(stream) = running.source {
-                self.service.close(stream);
+                self.opener.close(stream);
             }
             self.is_open.store(false, Ordering::Relaxed);
         }

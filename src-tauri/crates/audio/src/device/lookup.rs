@@ -15,7 +15,7 @@ use cpal::{
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::{device::worker::ServiceThread, error::AudioError};
+use crate::{device::worker::DeviceWorker, error::AudioError};
 
 /// A sound server that answered this recently is being restarted. What lies beneath it stays alone meanwhile: a sound
 /// card that is taken directly is one that the returning server does not get.
@@ -80,13 +80,13 @@ pub struct Devices {
 pub fn list_devices() -> Result<Devices, AudioError> {
     // One connection for all lists: each new one leaves a thread and three files behind (measured with cpal 0.18.2 and
     // pulseaudio 0.3.2 over 30 lists), and a settings page lists every few seconds.
-    static LISTING: Mutex<Option<ServiceThread<SoundSystem>>> = Mutex::new(None);
+    static LISTING: Mutex<Option<DeviceWorker<HostConnection>>> = Mutex::new(None);
     let mut listing = LISTING.lock();
     let worker = match &mut *listing {
         Some(worker) => worker,
-        none => none.insert(ServiceThread::start()?),
+        none => none.insert(DeviceWorker::start()?),
     };
-    let listed = worker.ask(LISTING_LIMIT, SoundSystem::list_anew);
+    let listed = worker.ask(LISTING_LIMIT, HostConnection::list_anew);
     listed.ok_or_else(|| AudioError::SoundServerGone("the sound service does not answer".into()))?
 }
 
@@ -154,13 +154,13 @@ impl FoundDevice {
 
 /// The connection to the system's sound service, made anew when it broke.
 #[derive(Default)]
-pub(crate) struct SoundSystem {
+pub(crate) struct HostConnection {
     host: Option<cpal::Host>,
     /// When the sound server last answered.
     server_answered_at: Option<Instant>,
 }
 
-impl SoundSystem {
+impl HostConnection {
     /// The device that `name` means, else the system's default.
     pub(crate) fn find(&mut self, name: Option<&str>, direction: Direction) -> Result<FoundDevice, AudioError> {
         let mut found = self.look_up(name, direction);

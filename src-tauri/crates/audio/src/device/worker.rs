@@ -11,18 +11,18 @@ use crate::{device::priority::raise_this_thread, error::AudioError};
 type Work<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// A thread with a state of its own that does one piece of work after the other.
-pub(crate) struct ServiceThread<S> {
+pub(crate) struct DeviceWorker<S> {
     works: Sender<Work<S>>,
     /// Tells of the end of a piece of work that took longer than somebody would wait.
     overdue: Option<Receiver<()>>,
 }
 
-impl<S: Default + 'static> ServiceThread<S> {
+impl<S: Default + 'static> DeviceWorker<S> {
     /// Starts the thread. It ends once this value is dropped and the work that was given to it is done.
     pub(crate) fn start() -> Result<Self, AudioError> {
         let (works, given) = channel::<Work<S>>();
         std::thread::Builder::new()
-            .name("sound-service".into())
+            .name("device-worker".into())
             .spawn(move || {
                 raise_this_thread();
                 let mut state = S::default();
@@ -92,25 +92,25 @@ mod tests {
 
     #[test]
     fn work_is_done_in_order_on_one_state() {
-        let mut thread = ServiceThread::<Vec<u32>>::start().unwrap();
+        let mut worker = DeviceWorker::<Vec<u32>>::start().unwrap();
         for n in 0..3 {
-            assert_eq!(thread.ask(LONG, move |state| state.push(n)), Some(()));
+            assert_eq!(worker.ask(LONG, move |state| state.push(n)), Some(()));
         }
-        assert_eq!(thread.ask(LONG, |state| state.clone()), Some(vec![0, 1, 2]));
+        assert_eq!(worker.ask(LONG, |state| state.clone()), Some(vec![0, 1, 2]));
     }
 
     #[test]
     fn while_it_is_held_up_nobody_waits_and_nothing_more_is_asked() {
-        let mut thread = ServiceThread::<Vec<u32>>::start().unwrap();
+        let mut worker = DeviceWorker::<Vec<u32>>::start().unwrap();
         let (release, released) = channel::<()>();
-        assert_eq!(thread.ask(SHORT, move |_| released.recv().is_ok()), None);
-        assert!(thread.is_held_up());
-        assert_eq!(thread.ask(LONG, |state| state.push(1)), None);
-        assert_eq!(thread.hand_over(LONG, |state| state.push(2)), None);
+        assert_eq!(worker.ask(SHORT, move |_| released.recv().is_ok()), None);
+        assert!(worker.is_held_up());
+        assert_eq!(worker.ask(LONG, |state| state.push(1)), None);
+        assert_eq!(worker.hand_over(LONG, |state| state.push(2)), None);
         release.send(()).unwrap();
-        while thread.is_held_up() {
+        while worker.is_held_up() {
             std::thread::yield_now();
         }
-        assert_eq!(thread.ask(LONG, |state| state.clone()), Some(vec![2]));
+        assert_eq!(worker.ask(LONG, |state| state.clone()), Some(vec![2]));
     }
 }
