@@ -18,7 +18,7 @@ const EXPECTED_WITHIN_MICROS: i64 = 500;
 
 /// Shared by both ends of one playback ring.
 #[derive(Debug)]
-pub(crate) struct PlaybackPulse {
+pub(crate) struct CallbackTiming {
     clock_start: Instant,
     rate_hz: u32,
     called_at: AtomicI64,
@@ -36,8 +36,8 @@ pub(crate) struct PlaybackPulse {
     least_spare_micros: AtomicI64,
 }
 
-impl PlaybackPulse {
-    /// The pulse of a stream that has not begun, on the clock that started at `clock_start`.
+impl CallbackTiming {
+    /// The timing of a stream that has not begun, on the clock that started at `clock_start`.
     pub(crate) fn new(clock_start: Instant, rate_hz: u32) -> Self {
         Self {
             clock_start,
@@ -132,42 +132,42 @@ mod tests {
 
     use super::*;
 
-    fn pulse() -> (PlaybackPulse, Instant) {
+    fn timing() -> (CallbackTiming, Instant) {
         let start = Instant::now();
-        (PlaybackPulse::new(start, 48_000), start)
+        (CallbackTiming::new(start, 48_000), start)
     }
 
     #[test]
-    fn before_the_first_callback_there_is_no_pulse() {
-        let (pulse, _) = pulse();
-        assert_eq!(pulse.last_callback(), None);
-        assert_eq!(pulse.take_luck(), CallbackLuck::default());
+    fn before_the_first_callback_there_is_no_timing() {
+        let (timing, _) = timing();
+        assert_eq!(timing.last_callback(), None);
+        assert_eq!(timing.take_luck(), CallbackLuck::default());
     }
 
     #[test]
     fn only_the_callback_that_begins_a_block_tells_how_early_the_block_was_there() {
-        let (pulse, start) = pulse();
-        pulse.note_block(Moment::from_millis(10), 0);
-        pulse.note_callback(start + Duration::from_millis(13), 5_000, 240, 240);
-        pulse.note_callback(start + Duration::from_millis(18), 5_000, 240, 240);
-        assert_eq!(pulse.take_luck(), CallbackLuck { missing_micros: 0, least_spare_micros: Some(3_000) });
-        assert_eq!(pulse.take_luck(), CallbackLuck::default());
-        assert_eq!(pulse.last_callback(), Some(LastCallback { at: Moment::from_millis(18), period_micros: 5_000 }));
+        let (timing, start) = timing();
+        timing.note_block(Moment::from_millis(10), 0);
+        timing.note_callback(start + Duration::from_millis(13), 5_000, 240, 240);
+        timing.note_callback(start + Duration::from_millis(18), 5_000, 240, 240);
+        assert_eq!(timing.take_luck(), CallbackLuck { missing_micros: 0, least_spare_micros: Some(3_000) });
+        assert_eq!(timing.take_luck(), CallbackLuck::default());
+        assert_eq!(timing.last_callback(), Some(LastCallback { at: Moment::from_millis(18), period_micros: 5_000 }));
     }
 
     #[test]
     fn a_single_large_callback_does_not_put_the_next_one_off() {
-        let (pulse, start) = pulse();
-        pulse.note_callback(start + Duration::from_millis(10), 0, 480, 480);
-        pulse.note_callback(start + Duration::from_millis(30), 0, 960, 480);
-        assert_eq!(pulse.last_callback(), Some(LastCallback { at: Moment::from_millis(30), period_micros: 10_000 }));
+        let (timing, start) = timing();
+        timing.note_callback(start + Duration::from_millis(10), 0, 480, 480);
+        timing.note_callback(start + Duration::from_millis(30), 0, 960, 480);
+        assert_eq!(timing.last_callback(), Some(LastCallback { at: Moment::from_millis(30), period_micros: 10_000 }));
     }
 
     #[test]
     fn only_an_even_pace_lets_the_engine_sleep() {
-        let (pulse, start) = pulse();
+        let (timing, start) = timing();
         let expected = |micros: u64, wanted: usize, ready: usize| {
-            pulse.note_callback(start + Duration::from_micros(micros), 0, wanted, ready)
+            timing.note_callback(start + Duration::from_micros(micros), 0, wanted, ready)
         };
         assert!(!expected(10_000, 240, 240));
         assert!(!expected(15_000, 240, 240));
@@ -181,9 +181,9 @@ mod tests {
 
     #[test]
     fn what_a_callback_misses_is_told_once() {
-        let (pulse, start) = pulse();
-        pulse.note_callback(start + Duration::from_millis(1), 5_000, 960, 480);
-        assert_eq!(pulse.take_luck().missing_micros, 10_000);
-        assert_eq!(pulse.take_luck().missing_micros, 0);
+        let (timing, start) = timing();
+        timing.note_callback(start + Duration::from_millis(1), 5_000, 960, 480);
+        assert_eq!(timing.take_luck().missing_micros, 10_000);
+        assert_eq!(timing.take_luck().missing_micros, 0);
     }
 }

@@ -85,7 +85,7 @@ impl Output {
     /// From a callback to the sound at the loudspeaker, ms.
     pub(crate) fn latency_ms(&self) -> f32 {
         match self {
-            Self::Device(device) => device.tap.pulse.latency_micros() as f32 / 1_000.0,
+            Self::Device(device) => device.tap.timing.latency_micros() as f32 / 1_000.0,
             Self::Clock(_) => 0.0,
         }
     }
@@ -144,7 +144,7 @@ impl DeviceOutput {
     }
 
     fn wants_block(&mut self, now: Moment) -> bool {
-        let luck = self.tap.pulse.take_luck();
+        let luck = self.tap.timing.take_luck();
         self.lead.learn(now, luck);
         if !self.lead.is_settling(now) {
             self.missed.note(luck.missing_micros);
@@ -155,8 +155,8 @@ impl DeviceOutput {
     /// Microseconds until the next block must be rendered.
     fn micros_to_render(&self, now: Moment) -> i64 {
         let filled = self.filled();
-        match self.tap.pulse.last_callback() {
-            Some(last) => self.lead.micros_to_render(now, last, self.tap.pulse.micros(filled as i64)),
+        match self.tap.timing.last_callback() {
+            Some(last) => self.lead.micros_to_render(now, last, self.tap.timing.micros(filled as i64)),
             None if filled < self.first_fill => 0,
             None => LONGEST_WAIT_MICROS,
         }
@@ -168,8 +168,8 @@ impl DeviceOutput {
 
     fn accept(&mut self, block: &MidSide<MixBlock>, now: Moment) {
         let filled = self.filled();
-        self.tap.pulse.note_block(now, filled);
-        self.micros_to_ear = self.tap.pulse.micros_to_ear(now, filled);
+        self.tap.timing.note_block(now, filled);
+        self.micros_to_ear = self.tap.timing.micros_to_ear(now, filled);
         // The lead is at most half of the ring, so all of it fits.
         let (_, rest) = self.tap.ring.push_partial_slice(self.converters.convert(block));
         debug_assert!(rest.is_empty());

@@ -20,7 +20,7 @@ use serambi_codec::dsp::{
 };
 
 use crate::{
-    device::{callback_timing::PlaybackPulse, statistics::StreamCounters},
+    device::{callback_timing::CallbackTiming, statistics::StreamCounters},
     dsp::resampler::ten_milliseconds,
 };
 
@@ -161,7 +161,7 @@ pub struct PlaybackPort {
     rest: LeftRight,
     gain: GainRamp,
     waker: Waker,
-    pulse: Arc<PlaybackPulse>,
+    timing: Arc<CallbackTiming>,
     counters: Arc<StreamCounters>,
 }
 
@@ -169,7 +169,7 @@ pub struct PlaybackPort {
 pub struct PlaybackTap {
     pub(crate) ring: Producer<LeftRight>,
     pub(crate) rate_hz: u32,
-    pub(crate) pulse: Arc<PlaybackPulse>,
+    pub(crate) timing: Arc<CallbackTiming>,
 }
 
 /// A ring of at least one second between the engine, whose clock started at `clock_start`, and a loudspeaker's
@@ -182,7 +182,7 @@ pub(crate) fn playback_ring(
     counters: Arc<StreamCounters>,
 ) -> (PlaybackPort, PlaybackTap) {
     let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
-    let pulse = Arc::new(PlaybackPulse::new(clock_start, rate_hz));
+    let timing = Arc::new(CallbackTiming::new(clock_start, rate_hz));
     let port = PlaybackPort {
         ring: consumer,
         channels: usize::from(channels.max(1)),
@@ -190,10 +190,10 @@ pub(crate) fn playback_ring(
         rest: [0.0; 2],
         gain: GainRamp::resting_at(0.0),
         waker,
-        pulse: Arc::clone(&pulse),
+        timing: Arc::clone(&timing),
         counters,
     };
-    (port, PlaybackTap { ring: producer, rate_hz, pulse })
+    (port, PlaybackTap { ring: producer, rate_hz, timing })
 }
 
 impl PlaybackPort {
@@ -208,7 +208,7 @@ impl PlaybackPort {
         let wanted = data.len() / self.channels;
         self.counters.note_callback(wanted);
         let ready = self.ring.slots().min(wanted);
-        let is_expected = self.pulse.note_callback(called, latency_micros, wanted, ready);
+        let is_expected = self.timing.note_callback(called, latency_micros, wanted, ready);
         let (sound, rest) = data.split_at_mut(ready * self.channels);
         if ready > 0 {
             self.play(sound, ready);
