@@ -23,7 +23,7 @@ use serambi_audio::{Audience, LossReport, SAMPLE_RATE_HZ, testing::simulated_cal
 const TRAVEL: Duration = Duration::from_millis(20);
 
 /// The longest that jitter adds to it, ms.
-const LONGEST_JITTER_MS: f64 = 120.0;
+const MAX_JITTER_MS: f64 = 120.0;
 
 /// What a listener's reports come to where many frames are late and none are lost.
 const REPORTED_WITH_JITTER: LossReport = LossReport { loss: 0.03, mean_burst: 1.0, available_bitrate: None };
@@ -136,7 +136,7 @@ impl Path {
 fn jitter(chance: &mut Chance, deviation_ms: f64) -> Duration {
     let (radius, angle) = (1.0 - chance.share(), chance.share());
     let ms = deviation_ms * (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos().abs();
-    Duration::from_secs_f64(ms.min(LONGEST_JITTER_MS) / 1_000.0)
+    Duration::from_secs_f64(ms.min(MAX_JITTER_MS) / 1_000.0)
 }
 
 /// Which packets are lost: each for itself, or in bursts as Gilbert's channel makes them (1960).

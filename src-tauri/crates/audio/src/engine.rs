@@ -44,7 +44,7 @@ const MUTE_LIMIT: Duration = Duration::from_secs(5);
 const SOUND_CHECK_LIMIT: Duration = Duration::from_secs(8);
 
 /// Loudest gain a remote voice can be given: 200 %.
-const LOUDEST_VOLUME: f32 = 2.0;
+const MAX_VOLUME: f32 = 2.0;
 
 /// What the engine works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Engine {
 
     /// How loud a remote voice is played here: 0 is silent, 1 as sent, 2 the loudest.
     pub fn set_remote_voice_volume(&self, id: RemoteVoiceId, gain: f32) {
-        let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
+        let gain = if gain.is_finite() { gain.clamp(0.0, MAX_VOLUME) } else { 1.0 };
         for shared in self.engine.state.remote_voices.lock().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use crate::{
     clock::Moment,
-    format::LONGEST_PACKET_SAMPLES,
+    format::MAX_PACKET_SAMPLES,
     opus_padding::packet::frame_samples,
-    redundant_copies::{LARGEST_OFFSET_UNITS, OFFSET_UNIT_SAMPLES, find_copies},
+    redundant_copies::{MAX_OFFSET_UNITS, OFFSET_UNIT_SAMPLES, find_copies},
 };
 
 /// Copies held at most: a bound on memory.
-const MOST_COPIES: usize = 256;
+const MAX_COPIES: usize = 256;
 
 /// How long an offset counts after a packet carried it, microseconds.
 const REACH_MEMORY_MICROS: i64 = 2_000_000;
@@ -32,7 +32,7 @@ pub struct CopiedFrame {
 pub struct CopySlots {
     copies: BTreeMap<i64, CopiedFrame>,
     /// When a packet last carried a copy from so many units before it.
-    carried_at: [Option<Moment>; LARGEST_OFFSET_UNITS as usize + 1],
+    carried_at: [Option<Moment>; MAX_OFFSET_UNITS as usize + 1],
     newest_arrival: Moment,
 }
 
@@ -40,7 +40,7 @@ impl Default for CopySlots {
     fn default() -> Self {
         Self {
             copies: BTreeMap::new(),
-            carried_at: [None; LARGEST_OFFSET_UNITS as usize + 1],
+            carried_at: [None; MAX_OFFSET_UNITS as usize + 1],
             newest_arrival: Moment::default(),
         }
     }
@@ -60,7 +60,7 @@ impl CopySlots {
             let samples = frame_samples(copy.packet[0]);
             self.copies.insert(at, CopiedFrame { samples, packet: copy.packet });
         }
-        while self.copies.len() > MOST_COPIES {
+        while self.copies.len() > MAX_COPIES {
             self.copies.pop_first();
         }
     }
@@ -86,7 +86,7 @@ impl CopySlots {
         let recent =
             |at: &Option<Moment>| at.is_some_and(|at| self.newest_arrival.micros_since(at) <= REACH_MEMORY_MICROS);
         let farthest = self.carried_at.iter().rposition(recent).unwrap_or(0);
-        (farthest * OFFSET_UNIT_SAMPLES).min(LONGEST_PACKET_SAMPLES)
+        (farthest * OFFSET_UNIT_SAMPLES).min(MAX_PACKET_SAMPLES)
     }
 }
 
@@ -150,6 +150,6 @@ mod tests {
         for n in 0..2_000_i64 {
             slots.take_from(&packet(&[(2, 20)]), n * 960, Moment::from_millis(n), |_| true);
         }
-        assert_eq!(slots.copies.len(), MOST_COPIES);
+        assert_eq!(slots.copies.len(), MAX_COPIES);
     }
 }

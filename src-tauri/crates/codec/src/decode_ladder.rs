@@ -25,7 +25,7 @@ use crate::{
         fade::FADE_SAMPLES,
         mid_side::{Channels, MidSide},
     },
-    format::{LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES},
+    format::{MAX_PACKET_SAMPLES, SAMPLE_RATE_HZ, SHORT_FRAME_SAMPLES},
     opus_codec::{DecoderSnapshot, DeepRedundancy, OpusDecoder, OpusError, packet_has_inband_copy},
     opus_padding::packet::is_stereo,
 };
@@ -120,7 +120,7 @@ struct Planes {
 
 impl Planes {
     fn with_room() -> Self {
-        Self { middle: vec![0.0; LONGEST_PACKET_SAMPLES], side: vec![0.0; LONGEST_PACKET_SAMPLES] }
+        Self { middle: vec![0.0; MAX_PACKET_SAMPLES], side: vec![0.0; MAX_PACKET_SAMPLES] }
     }
 
     fn view(&mut self, channels: Channels, samples: usize) -> MidSide<&mut [f32]> {
@@ -172,9 +172,9 @@ impl DecodeLadder {
     /// Decodes the packet of the frame at media time `at`; `None` if it is not valid Opus.
     pub fn decode(&mut self, at: i64, packet: &Bytes) -> Option<MidSide<&mut [f32]>> {
         self.take_channels_of(packet);
-        let before_joint = self.play_abandoned(LONGEST_PACKET_SAMPLES, &Source::Packet(packet.clone()));
+        let before_joint = self.play_abandoned(MAX_PACKET_SAMPLES, &Source::Packet(packet.clone()));
         self.pause.prepare(&mut self.decoder, packet, &mut self.discarded);
-        let room = self.sound.view(self.decoder.channels(), LONGEST_PACKET_SAMPLES);
+        let room = self.sound.view(self.decoder.channels(), MAX_PACKET_SAMPLES);
         let samples = self.decoder.decode(packet, room).ok()?;
         self.note_decoded(packet, samples);
         if self.steps.is_empty() {
@@ -223,7 +223,7 @@ impl DecodeLadder {
         substitutes: &Substitutes,
     ) -> (Rung, MidSide<&mut [f32]>) {
         self.end_pause();
-        let samples = samples.min(LONGEST_PACKET_SAMPLES);
+        let samples = samples.min(MAX_PACKET_SAMPLES);
         let source = Source::Substitutes(substitutes.clone());
         let before_joint = self.play_abandoned(samples, &source);
         let before = self.keep_state();
@@ -288,7 +288,7 @@ impl DecodeLadder {
     }
 
     fn decode_discarding(&mut self, packet: &[u8]) -> Option<usize> {
-        let room = self.discarded.view(self.decoder.channels(), LONGEST_PACKET_SAMPLES);
+        let room = self.discarded.view(self.decoder.channels(), MAX_PACKET_SAMPLES);
         self.decoder.decode(packet, room).ok()
     }
 
@@ -307,7 +307,7 @@ impl DecodeLadder {
         let Ok(mut decoder) = OpusDecoder::new(wanted, self.pause.awake().complexity()) else { return };
         for packet in &self.last_packets {
             // The other decoder took them.
-            let _ = decoder.decode(packet, self.discarded.view(wanted, LONGEST_PACKET_SAMPLES));
+            let _ = decoder.decode(packet, self.discarded.view(wanted, MAX_PACKET_SAMPLES));
         }
         let old = std::mem::replace(&mut self.decoder, decoder).into_snapshot();
         // What was abandoned first is what was heard last.

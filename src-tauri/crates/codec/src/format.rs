@@ -14,4 +14,4 @@ pub const SHORT_FRAME_SAMPLES: usize = 480;
 pub const LONG_FRAME_SAMPLES: usize = 1_920;
 
 /// Samples in the longest packet Opus allows (120 ms, RFC 6716 section 3.1).
-pub const LONGEST_PACKET_SAMPLES: usize = 5_760;
+pub const MAX_PACKET_SAMPLES: usize = 5_760;

@@ -83,7 +83,7 @@ const DEEP_UNITS: u8 = 100;
 pub const CALM_BEFORE_SHORT_FRAMES_MICROS: i64 = 6_000_000;
 
 /// Short frames are for at most so many listeners: the packets of a house double with them.
-const MOST_LISTENERS_FOR_SHORT_FRAMES: u32 = 24;
+const MAX_LISTENERS_FOR_SHORT_FRAMES: u32 = 24;
 
 /// A house farther than this is not near, ms of round trip: 10 ms more or less are not noticed any more.
 const NEAR_ROUND_TRIP_MS: f32 = 60.0;
@@ -247,7 +247,7 @@ impl RedundancyControl {
     /// Long frames are for a clean path as well: a copy stands for a frame of 20 ms.
     fn frame_samples(&self) -> usize {
         let is_near = |audience: Audience| {
-            audience.listeners <= MOST_LISTENERS_FOR_SHORT_FRAMES && audience.round_trip_ms <= NEAR_ROUND_TRIP_MS
+            audience.listeners <= MAX_LISTENERS_FOR_SHORT_FRAMES && audience.round_trip_ms <= NEAR_ROUND_TRIP_MS
         };
         match self.audience {
             Some(audience) if audience.saves_headers && self.level == 0 => LONG_FRAME_SAMPLES,

@@ -24,18 +24,18 @@ pub const EXTENSION_ID: u8 = 121;
 pub const OFFSET_UNIT_SAMPLES: usize = 480;
 
 /// Largest offset, units of 10 ms.
-pub const LARGEST_OFFSET_UNITS: u8 = 50;
+pub const MAX_OFFSET_UNITS: u8 = 50;
 
 /// Copies in one packet.
-pub const MOST_COPIES: usize = 4;
+pub const MAX_COPIES: usize = 4;
 
 /// Longest copy, bytes: its length is one byte.
-pub const LONGEST_COPY_BYTES: usize = 255;
+pub const MAX_COPY_BYTES: usize = 255;
 
 /// A shorter packet stands for silence (RFC 6716 section 3.4): nothing to copy and nothing to carry copies in.
-pub const SHORTEST_PACKET_BYTES: usize = 3;
+pub const MIN_PACKET_BYTES: usize = 3;
 
-const SHORTEST_COPY_BYTES: usize = 2;
+const MIN_COPY_BYTES: usize = 2;
 const MAGIC: u8 = 0xA1;
 const MORE: u8 = 0x80;
 const CODE: u8 = 0b11;
@@ -57,8 +57,8 @@ impl RedundantCopy {
 
     /// Whether it may stand in a packet whose frames are `samples` long.
     fn is_sound(&self, samples: usize) -> bool {
-        let fits = (SHORTEST_COPY_BYTES..=LONGEST_COPY_BYTES).contains(&self.packet.len());
-        let near = (1..=LARGEST_OFFSET_UNITS).contains(&self.offset_units);
+        let fits = (MIN_COPY_BYTES..=MAX_COPY_BYTES).contains(&self.packet.len());
+        let near = (1..=MAX_OFFSET_UNITS).contains(&self.offset_units);
         fits && near && self.packet[0] & CODE == 0 && frame_samples(self.packet[0]) == samples
     }
 }
@@ -68,11 +68,11 @@ impl RedundantCopy {
 ///
 /// A packet that stands for silence stays as it is: servers and browsers tell it by its size.
 pub fn attach_copies(packet: Vec<u8>, copies: &[RedundantCopy], most_bytes: usize) -> Vec<u8> {
-    if packet.len() < SHORTEST_PACKET_BYTES {
+    if packet.len() < MIN_PACKET_BYTES {
         return packet;
     }
     let samples = frame_samples(packet[0]);
-    let sound = copies.iter().filter(|copy| copy.is_sound(samples)).take(MOST_COPIES);
+    let sound = copies.iter().filter(|copy| copy.is_sound(samples)).take(MAX_COPIES);
     let mut carried: Vec<&RedundantCopy> = sound.collect();
     while !carried.is_empty() {
         let attached = attach(&packet, EXTENSION_ID, &write_block(&carried));
@@ -91,7 +91,7 @@ pub fn find_copies(packet: &Bytes) -> Vec<RedundantCopy> {
     };
     let samples = frame_samples(packet[0]);
     let mut copies = Vec::new();
-    for _ in 0..MOST_COPIES {
+    for _ in 0..MAX_COPIES {
         let Some((copy, after)) = read_copy(packet, rest) else { break };
         if copy.is_sound(samples) {
             copies.push(copy);

@@ -23,10 +23,10 @@ use crate::{
 const COMPLEXITY: i32 = 10;
 
 /// The largest packet libopus makes for one frame (RFC 6716 section 3.4), bytes.
-const LARGEST_FRAME_BYTES: usize = 1_275;
+const MAX_FRAME_BYTES: usize = 1_275;
 
 /// The largest packet with copies, bytes: with headers, encryption and relaying it stays well below 1200.
-const LARGEST_PACKET_BYTES: usize = 700;
+const MAX_PACKET_BYTES: usize = 700;
 
 /// Copies kept: as many frames as the farthest one is back, and the newest.
 const KEPT_COPIES: usize = 6;
@@ -108,16 +108,16 @@ impl RedundantEncoder {
     /// [`OpusError`] if libopus cannot.
     pub fn encode<'a>(&mut self, frame: impl Into<MidSide<&'a [f32]>>, timestamp: u32) -> Result<Vec<u8>, OpusError> {
         let frame = frame.into();
-        let packet = self.voice.encode(frame, LARGEST_FRAME_BYTES)?;
+        let packet = self.voice.encode(frame, MAX_FRAME_BYTES)?;
         if frame.len() != FRAME_SAMPLES {
             return Ok(packet);
         }
         // The copier always listens: one that begins late needs some 100 ms to sound like the voice.
-        let copy = self.copier.encode(frame, LARGEST_FRAME_BYTES)?;
+        let copy = self.copier.encode(frame, MAX_FRAME_BYTES)?;
         let copies = self.copies_for(&packet, timestamp);
         self.recent.truncate(KEPT_COPIES - 1);
         self.recent.push_front((timestamp, copy.into()));
-        Ok(attach_copies(packet, &copies, LARGEST_PACKET_BYTES))
+        Ok(attach_copies(packet, &copies, MAX_PACKET_BYTES))
     }
 
     /// By media time and not by count: after a pause the frames of before are far away.
@@ -261,6 +261,6 @@ mod tests {
         let packets = encode(control.scheme(), steadily(0));
         let bits: usize = packets.iter().map(|packet| packet.len() * 8).sum();
         assert!(bits < 8 * 60_000, "{} bit/s", bits / 8);
-        assert!(packets.iter().all(|packet| packet.len() <= LARGEST_PACKET_BYTES));
+        assert!(packets.iter().all(|packet| packet.len() <= MAX_PACKET_BYTES));
     }
 }

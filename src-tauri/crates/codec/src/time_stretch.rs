@@ -5,10 +5,10 @@
 use crate::dsp::{fade::cross_fade, mid_side::MidSide};
 
 /// Shortest period, samples (2.5 ms, a voice of 400 Hz).
-const SHORTEST_PERIOD: usize = 120;
+const MIN_PERIOD: usize = 120;
 
 /// Longest period, samples (12.5 ms, a voice of 80 Hz).
-const LONGEST_PERIOD: usize = 600;
+const MAX_PERIOD: usize = 600;
 
 /// Samples that a sound may become longer than wanted (4 ms), so that a voice's period fits in.
 const OVERSHOOT: usize = 192;
@@ -39,7 +39,7 @@ fn leave_out(plane: &mut Vec<f32>, period: usize) {
 /// length if there is none so short. Returns how many samples were added; 0 if no joint would pass unheard.
 pub fn lengthen(sound: &mut MidSide<Vec<f32>>, wanted: usize, is_pause: bool) -> usize {
     let shortest = find_shift(&sound.middle, wanted, wanted + OVERSHOOT, is_pause);
-    let Some(period) = shortest.or_else(|| find_shift(&sound.middle, wanted, LONGEST_PERIOD, is_pause)) else {
+    let Some(period) = shortest.or_else(|| find_shift(&sound.middle, wanted, MAX_PERIOD, is_pause)) else {
         return 0;
     };
     sound.planes_mut().for_each(|plane| repeat(plane, period));
@@ -60,12 +60,12 @@ fn find_shift(sound: &[f32], wanted: usize, most: usize, is_pause: bool) -> Opti
     if is_pause {
         return Some(wanted.min(half)).filter(|shift| *shift > 0);
     }
-    let longest = most.min(LONGEST_PERIOD).min(half);
-    if longest < SHORTEST_PERIOD {
+    let longest = most.min(MAX_PERIOD).min(half);
+    if longest < MIN_PERIOD {
         return None;
     }
-    let coarse = best_shift(sound, (SHORTEST_PERIOD..=longest).step_by(COARSE_STEP), COARSE_STEP)?;
-    let around = coarse.0.saturating_sub(COARSE_STEP).max(SHORTEST_PERIOD)..=(coarse.0 + COARSE_STEP).min(longest);
+    let coarse = best_shift(sound, (MIN_PERIOD..=longest).step_by(COARSE_STEP), COARSE_STEP)?;
+    let around = coarse.0.saturating_sub(COARSE_STEP).max(MIN_PERIOD)..=(coarse.0 + COARSE_STEP).min(longest);
     let (shift, likeness) = best_shift(sound, around, 1)?;
     (likeness >= ALIKE).then_some(shift)
 }
@@ -179,7 +179,7 @@ mod tests {
             prop_assert_eq!(shorter.len() + gone, sound.len());
             let mut longer = sound.clone();
             let added = lengthen(&mut longer, most, is_pause);
-            prop_assert!(added <= most.saturating_add(OVERSHOOT).max(LONGEST_PERIOD));
+            prop_assert!(added <= most.saturating_add(OVERSHOOT).max(MAX_PERIOD));
             prop_assert_eq!(longer.len(), sound.len() + added);
             for sound in [shorter, longer] {
                 prop_assert_eq!(sound.side.map(|side| side.len()), Some(sound.middle.len()));

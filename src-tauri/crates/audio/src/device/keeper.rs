@@ -61,7 +61,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 
 /// A loudspeaker whose sound service ran out so many times within [`DRAIN_WINDOW`] is opened anew at the steady pace. A
 /// single time is a stall of the computer and costs nobody the short delay.
-const MOST_DRAINS: u64 = 3;
+const MAX_DRAINS: u64 = 3;
 const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 
 enum Request {
@@ -314,7 +314,7 @@ impl Keeper {
     fn look_at_drains(&mut self) {
         let Some(running) = &mut self.running else { return };
         let drained = self.counters.drained.load(Ordering::Relaxed);
-        if self.pace == Pace::Quick && drained - running.seen_drains >= MOST_DRAINS {
+        if self.pace == Pace::Quick && drained - running.seen_drains >= MAX_DRAINS {
             let before = running.id.clone();
             self.pace = Pace::Steady;
             tracing::info!(direction = ?self.direction, "the sound service runs out: longer callbacks from here on");

@@ -8,7 +8,7 @@
 use crate::format::MIX_MICROS;
 
 /// Holes longer than this are not made up for, microseconds: then a word comes late rather than not at all.
-const LONGEST_HOLE_MICROS: i64 = 10_000;
+const MAX_HOLE_MICROS: i64 = 10_000;
 
 /// Time that was filled with silence and is to be skipped.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct MissedTime {
 impl MissedTime {
     /// Since the last call so much was missing.
     pub(crate) fn note(&mut self, missing_micros: i64) {
-        if missing_micros <= LONGEST_HOLE_MICROS {
+        if missing_micros <= MAX_HOLE_MICROS {
             self.micros += missing_micros;
         }
     }

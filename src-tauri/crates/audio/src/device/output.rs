@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// A clock this far behind (a machine that slept) goes on from now, microseconds.
-const LARGEST_BACKLOG_MICROS: i64 = 500_000;
+const MAX_BACKLOG_MICROS: i64 = 500_000;
 
 /// Longest wait of the engine thread, microseconds: a device that never calls must not stop the rest.
-const LONGEST_WAIT_MICROS: i64 = 20_000;
+const MAX_WAIT_MICROS: i64 = 20_000;
 
 pub(crate) enum Output {
     Device(Box<DeviceOutput>),
@@ -61,8 +61,8 @@ impl Output {
     /// How long the engine may wait for something else to do, microseconds.
     pub(crate) fn micros_to_next(&self, now: Moment) -> i64 {
         match self {
-            Self::Device(device) => device.micros_to_render(now).min(LONGEST_WAIT_MICROS),
-            Self::Clock(clock) => clock.due.micros_since(now).clamp(0, LONGEST_WAIT_MICROS),
+            Self::Device(device) => device.micros_to_render(now).min(MAX_WAIT_MICROS),
+            Self::Clock(clock) => clock.due.micros_since(now).clamp(0, MAX_WAIT_MICROS),
         }
     }
 
@@ -158,7 +158,7 @@ impl DeviceOutput {
         match self.tap.timing.last_callback() {
             Some(last) => self.lead.micros_to_render(now, last, self.tap.timing.micros(filled as i64)),
             None if filled < self.first_fill => 0,
-            None => LONGEST_WAIT_MICROS,
+            None => MAX_WAIT_MICROS,
         }
     }
 
@@ -188,7 +188,7 @@ impl ClockOutput {
     }
 
     fn wants_block(&mut self, now: Moment) -> bool {
-        if now.micros_since(self.due) > LARGEST_BACKLOG_MICROS {
+        if now.micros_since(self.due) > MAX_BACKLOG_MICROS {
             self.due = now;
         }
         now >= self.due

@@ -11,7 +11,7 @@ use serambi_codec::clock::Moment;
 const FIRST_LEAD_MICROS: i64 = 4_000;
 
 /// Least lead, microseconds: what one speaker's block costs to render, four times over.
-const LEAST_LEAD_MICROS: i64 = 1_500;
+const MIN_LEAD_MICROS: i64 = 1_500;
 
 /// What the lead grows by when a callback found too little, microseconds.
 const GROWTH_MICROS: i64 = 1_000;
@@ -22,7 +22,7 @@ const GROWTH_MICROS: i64 = 1_000;
 const SOON_MICROS: i64 = 1_000_000;
 
 /// Longest lead, microseconds: half of the ring.
-const LONGEST_LEAD_MICROS: i64 = 500_000;
+const MAX_LEAD_MICROS: i64 = 500_000;
 
 /// Time to spare that is kept when the lead shrinks, microseconds.
 const SPARE_MICROS: i64 = 1_000;
@@ -31,7 +31,7 @@ const SPARE_MICROS: i64 = 1_000;
 /// have been too early: half a millisecond less delay is not worth a hole of 5 ms in somebody's word, which costs an
 /// utterance 0.9 of PESQ-WB.
 const FIRST_PATIENCE_MICROS: i64 = 10_000_000;
-const LONGEST_PATIENCE_MICROS: i64 = 640_000_000;
+const MAX_PATIENCE_MICROS: i64 = 640_000_000;
 
 /// A lead this long costs more than the odd gap it prevents: whether it is still needed is looked at this soon,
 /// microseconds.
@@ -132,9 +132,9 @@ impl RenderLead {
         let again = self.starved_at.is_some_and(|before| now.micros_since(before) < SOON_MICROS);
         self.starved_at = Some(now);
         let growth = if again { missing_micros.max(GROWTH_MICROS) } else { GROWTH_MICROS };
-        self.micros = (self.micros + growth).min(LONGEST_LEAD_MICROS);
+        self.micros = (self.micros + growth).min(MAX_LEAD_MICROS);
         if std::mem::take(&mut self.shrunk) {
-            self.patience_micros = (self.patience_micros * 4).min(LONGEST_PATIENCE_MICROS);
+            self.patience_micros = (self.patience_micros * 4).min(MAX_PATIENCE_MICROS);
         }
         self.look_again(now);
     }
@@ -142,7 +142,7 @@ impl RenderLead {
     /// Gives up half of what was to spare: a quarter of an hour may know a worse moment than a few seconds.
     fn shrink(&mut self) {
         let Some(spare) = self.least_spare_micros else { return };
-        let shorter = (self.micros - (spare - SPARE_MICROS).max(0) / 2).max(LEAST_LEAD_MICROS);
+        let shorter = (self.micros - (spare - SPARE_MICROS).max(0) / 2).max(MIN_LEAD_MICROS);
         self.shrunk |= shorter < self.micros;
         self.micros = shorter.min(self.micros);
     }
@@ -260,7 +260,7 @@ mod tests {
             let mut lead = lead();
             for (n, (missing_micros, least_spare_micros)) in lucks.into_iter().enumerate() {
                 lead.learn(Moment::from_millis(n as i64 * 700), CallbackLuck { missing_micros, least_spare_micros });
-                prop_assert!((LEAST_LEAD_MICROS..=LONGEST_LEAD_MICROS).contains(&lead.micros()));
+                prop_assert!((MIN_LEAD_MICROS..=MAX_LEAD_MICROS).contains(&lead.micros()));
             }
         }
     }

@@ -32,7 +32,7 @@ const STARVED_DECAY: f32 = 0.98;
 const INAUDIBLE: f32 = 1e-9;
 
 /// Least size of a ring, frames: a slow device may want as many at once as a fast one.
-const LEAST_RING_FRAMES: usize = 48_000;
+const MIN_RING_FRAMES: usize = 48_000;
 
 /// Wakes the engine thread. Waking is one system call at most: no lock is taken and nothing is allocated.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub(crate) fn capture_ring(
     waker: Waker,
     counters: Arc<StreamCounters>,
 ) -> (CapturePort, CaptureTap) {
-    let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
+    let (producer, consumer) = RingBuffer::new(MIN_RING_FRAMES.max(rate_hz as usize));
     let wake_at = ten_milliseconds(rate_hz);
     let latency_micros = Arc::new(AtomicI64::new(0));
     let keeps_stereo = Arc::new(AtomicBool::new(false));
@@ -181,7 +181,7 @@ pub(crate) fn playback_ring(
     waker: Waker,
     counters: Arc<StreamCounters>,
 ) -> (PlaybackPort, PlaybackTap) {
-    let (producer, consumer) = RingBuffer::new(LEAST_RING_FRAMES.max(rate_hz as usize));
+    let (producer, consumer) = RingBuffer::new(MIN_RING_FRAMES.max(rate_hz as usize));
     let timing = Arc::new(CallbackTiming::new(clock_start, rate_hz));
     let port = PlaybackPort {
         ring: consumer,

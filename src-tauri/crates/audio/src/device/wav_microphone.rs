@@ -27,7 +27,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(10);
 
 /// A reader that fell behind further than this (a machine that slept) goes on from now.
-const LARGEST_BACKLOG: Duration = Duration::from_millis(500);
+const MAX_BACKLOG: Duration = Duration::from_millis(500);
 
 /// A running sound file. Dropping it stops the reading before it returns.
 pub(crate) struct WavMicrophone {
@@ -74,7 +74,7 @@ fn read_at_real_time(mut source: WavSource, mut port: CapturePort, stopped: &Rec
     let mut due = Instant::now();
     loop {
         let now = Instant::now();
-        if now.duration_since(due) > LARGEST_BACKLOG {
+        if now.duration_since(due) > MAX_BACKLOG {
             due = now;
         }
         if let Some(wait) = due.checked_duration_since(now) {

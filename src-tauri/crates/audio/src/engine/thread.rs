@@ -47,7 +47,7 @@ use crate::{
 };
 
 /// Blocks rendered in a row at most before the microphone and the commands get their turn.
-const MOST_BLOCKS_AT_ONCE: u32 = 32;
+const MAX_BLOCKS_AT_ONCE: u32 = 32;
 
 /// Time between two updates of the published statistics, microseconds.
 const PUBLISH_INTERVAL_MICROS: i64 = 100_000;
@@ -299,7 +299,7 @@ impl EngineThread {
     }
 
     fn render(&mut self) {
-        for _ in 0..MOST_BLOCKS_AT_ONCE {
+        for _ in 0..MAX_BLOCKS_AT_ONCE {
             let now = self.now();
             if !self.output.wants_block(now) {
                 break;

@@ -23,7 +23,7 @@ pub const LATE_COST_WITH_COPIES_MS: f32 = 300.0;
 const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
 
 /// The last frame counts for so much at most before all weights are brought down to 1 again.
-const MOST_WEIGHT: f32 = 1_000.0;
+const MAX_WEIGHT: f32 = 1_000.0;
 
 /// What is remembered this faintly, frames, is forgotten: all thousand milliseconds of it together would not move the
 /// wait by 1 ms.
@@ -61,9 +61,9 @@ impl Default for LatenessHistogram {
 impl LatenessHistogram {
     /// Counts a frame of `samples` that was late by `micros`.
     pub fn record(&mut self, micros: i64, samples: usize) {
-        let kept = (1.0 - FORGETTING * samples as f32 / FRAME_SAMPLES as f32).max(1.0 / MOST_WEIGHT);
+        let kept = (1.0 - FORGETTING * samples as f32 / FRAME_SAMPLES as f32).max(1.0 / MAX_WEIGHT);
         self.weight /= kept;
-        if self.weight > MOST_WEIGHT {
+        if self.weight > MAX_WEIGHT {
             self.bring_down();
         }
         let late_ms = usize::try_from(micros / 1_000).unwrap_or(0).min(WIDEST_MS);

@@ -23,7 +23,7 @@ use loss_watch::LossWatch;
 use serambi_codec::{
     clock::{Moment, samples_to_micros},
     copy_slots::CopySlots,
-    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ},
+    format::{FRAME_SAMPLES, MAX_PACKET_SAMPLES, SAMPLE_RATE_HZ},
 };
 
 use crate::receive::{
@@ -40,20 +40,20 @@ const LEARNING_TARGET_MS: i64 = 20;
 const LEARNING_PACKETS: u64 = 25;
 
 /// Longest target, ms: beyond this a conversation is over anyway.
-const LONGEST_TARGET_MS: i64 = 1_000;
+const MAX_TARGET_MS: i64 = 1_000;
 
 /// An offset this far above the target is not played off but skipped, microseconds.
-const LARGEST_EXCESS_MICROS: i64 = 500_000;
+const MAX_EXCESS_MICROS: i64 = 500_000;
 
 /// Longest stretch of invented sound, samples (100 ms). libopus fades its concealment out over about this time.
-const LONGEST_CONCEALMENT_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 10;
+const MAX_CONCEALMENT_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 10;
 
 /// Sound invented at a time while nothing is here, samples (10 ms, the least that SILK conceals): a frame that is a
 /// little late then adds no more delay than that.
 const DRY_STEP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 100;
 
 /// Packets held at most (4 s of 20 ms frames): a bound on memory, not on delay.
-const MOST_PACKETS: usize = 200;
+const MAX_PACKETS: usize = 200;
 
 /// Weight of one pull in the running mean of the offset, and pulls before that mean says anything.
 const OFFSET_WEIGHT: f32 = 0.1;
@@ -67,10 +67,10 @@ const LOSS_TO_WAIT_FOR_INBAND_COPIES: Hysteresis = Hysteresis { begin: 0.03, end
 const LOSS_TO_WAIT_FOR_COPIES: Hysteresis = Hysteresis { begin: 0.015, end: 0.003 };
 
 /// Farthest copy that is waited for, samples (100 ms): beyond this the wait costs more than it mends.
-const LONGEST_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
+const MAX_WAIT_FOR_COPIES_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 10;
 
 /// So many missing frames at most are believed from one jump of the sequence numbers.
-const MOST_MISSING_AT_ONCE: i64 = 50;
+const MAX_MISSING_AT_ONCE: i64 = 50;
 
 /// Numbers of packets without sound that are remembered: a bound on memory.
 const MAX_PADDING_NUMBERS: usize = 256;
@@ -198,12 +198,12 @@ impl JitterBuffer {
     pub fn target_ms(&self) -> i64 {
         let jitter = (self.delays.best_wait_ms() + self.early_pulls.best_wait_ms()) as i64 + MARGIN_MS;
         let learning = if self.in_this_stream < LEARNING_PACKETS { LEARNING_TARGET_MS } else { 0 };
-        (jitter + self.wait_for_copies_ms()).max(learning).min(LONGEST_TARGET_MS)
+        (jitter + self.wait_for_copies_ms()).max(learning).min(MAX_TARGET_MS)
     }
 
     /// How much later than its own packet a frame's copy comes, as far as this listener has use for copies.
     fn wait_for_copies_ms(&self) -> i64 {
-        let reach = self.copies.reach_samples().min(LONGEST_WAIT_FOR_COPIES_SAMPLES);
+        let reach = self.copies.reach_samples().min(MAX_WAIT_FOR_COPIES_SAMPLES);
         let samples = if reach > 0 && self.waits_for_copies {
             reach
         } else if reach == 0 && self.waits_for_inband_copies {
@@ -242,7 +242,7 @@ impl JitterBuffer {
     }
 
     fn place(&mut self, packet: Packet, arrival: Moment) -> Arrival {
-        if packet.samples == 0 || packet.samples > LONGEST_PACKET_SAMPLES {
+        if packet.samples == 0 || packet.samples > MAX_PACKET_SAMPLES {
             return Arrival::Refused;
         }
         let place = match self.timeline.place(packet.sequence, packet.timestamp, arrival) {
@@ -299,7 +299,7 @@ impl JitterBuffer {
         }
         self.frame_samples = packet.samples;
         self.packets.insert(place.sample, (place.sequence, packet));
-        if self.packets.len() > MOST_PACKETS {
+        if self.packets.len() > MAX_PACKETS {
             self.packets.pop_first();
             self.counters.skipped += 1;
         }
@@ -347,13 +347,13 @@ impl JitterBuffer {
     /// Nothing is here. It may be a mute or a stall: the cursor stays, so that a frame that comes after a stall is
     /// still played; the delay this costs is played off afterwards.
     fn run_dry(&mut self, cursor: i64, dry_samples: i64) -> Decision {
-        if dry_samples >= LONGEST_CONCEALMENT_SAMPLES {
+        if dry_samples >= MAX_CONCEALMENT_SAMPLES {
             self.state = State::Idle { floor: Some(cursor), dry_samples };
             return Decision::Idle;
         }
         let dry_samples = dry_samples + DRY_STEP_SAMPLES;
         self.state = State::Playing { cursor, dry_samples };
-        prolong(DRY_STEP_SAMPLES, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        prolong(DRY_STEP_SAMPLES, dry_samples >= MAX_CONCEALMENT_SAMPLES)
     }
 
     /// The sender paused: nothing is missing before the next packet, and its time may not have come.
@@ -362,7 +362,7 @@ impl JitterBuffer {
             return self.run_dry(cursor, dry_samples);
         }
         self.offset = MeanOffset::default();
-        self.take_first(0, now, dry_samples >= LONGEST_CONCEALMENT_SAMPLES)
+        self.take_first(0, now, dry_samples >= MAX_CONCEALMENT_SAMPLES)
     }
 
     /// Plays the next packet but for the `passed` samples at its beginning.
@@ -373,7 +373,7 @@ impl JitterBuffer {
         self.note_missing_before(sequence, now);
         self.state = State::Playing { cursor: first + packet.samples as i64, dry_samples: 0 };
         let behind = self.offset_of(first, now) - self.target_ms() * 1_000;
-        if behind > LARGEST_EXCESS_MICROS && !self.packets.is_empty() {
+        if behind > MAX_EXCESS_MICROS && !self.packets.is_empty() {
             self.counters.skipped += 1;
             return Decision::Skip { packet, at: first };
         }
@@ -395,7 +395,7 @@ impl JitterBuffer {
     }
 
     fn note_missing_before(&mut self, sequence: i64, now: Moment) {
-        let jump = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MOST_MISSING_AT_ONCE));
+        let jump = self.last_played_sequence.map_or(0, |last| (sequence - last - 1).clamp(0, MAX_MISSING_AT_ONCE));
         let mut missing = 0;
         for absent in (sequence - jump..sequence).filter(|absent| !self.padding.contains(absent)) {
             self.losses.note_missing(absent, now);

@@ -15,7 +15,7 @@ use crate::{
 const TARGET_LUFS: f32 = -20.0;
 
 /// Most the gain moves away from 1, dB.
-pub const MOST_GAIN_DB: f32 = 12.0;
+pub const MAX_GAIN_DB: f32 = 12.0;
 
 /// Differences this small are not heard as such, dB.
 const TOLERANCE_DB: f32 = 1.0;
@@ -155,12 +155,12 @@ impl LoudnessLeveller {
 
 /// The gain after one more step of speech that is as loud as `spoken`, LUFS.
 fn moved(gain_db: f32, spoken: f32) -> f32 {
-    let wanted = (TARGET_LUFS - spoken).clamp(-MOST_GAIN_DB, MOST_GAIN_DB);
+    let wanted = (TARGET_LUFS - spoken).clamp(-MAX_GAIN_DB, MAX_GAIN_DB);
     let missing = wanted - gain_db;
     if missing.abs() < TOLERANCE_DB {
         return gain_db;
     }
-    (gain_db + missing.clamp(-DOWN_DB_PER_STEP, UP_DB_PER_STEP)).clamp(-MOST_GAIN_DB, MOST_GAIN_DB)
+    (gain_db + missing.clamp(-DOWN_DB_PER_STEP, UP_DB_PER_STEP)).clamp(-MAX_GAIN_DB, MAX_GAIN_DB)
 }
 
 #[cfg(test)]
@@ -204,10 +204,10 @@ mod tests {
     fn the_gain_stops_at_its_limits() {
         let mut leveller = LoudnessLeveller::default();
         levelled(&mut leveller, &speech_at(-42.0));
-        assert!((leveller.gain_db() - MOST_GAIN_DB).abs() < TOLERANCE_DB, "{}", leveller.gain_db());
+        assert!((leveller.gain_db() - MAX_GAIN_DB).abs() < TOLERANCE_DB, "{}", leveller.gain_db());
         let mut leveller = LoudnessLeveller::default();
         levelled(&mut leveller, &speech_at(-2.0));
-        assert!((leveller.gain_db() + MOST_GAIN_DB).abs() < TOLERANCE_DB, "{}", leveller.gain_db());
+        assert!((leveller.gain_db() + MAX_GAIN_DB).abs() < TOLERANCE_DB, "{}", leveller.gain_db());
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             let mut sound = speech(seed, level, 6.0);
             sound[1_000] = bad;
             levelled(&mut leveller, &sound);
-            prop_assert!(leveller.gain_db().abs() <= MOST_GAIN_DB);
+            prop_assert!(leveller.gain_db().abs() <= MAX_GAIN_DB);
         }
     }
 }

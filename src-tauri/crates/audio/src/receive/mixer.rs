@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Cues that may sound at once; more are dropped.
-const MOST_CUES: usize = 8;
+const MAX_CUES: usize = 8;
 
 #[derive(Default)]
 pub(crate) struct Mixer {
@@ -35,7 +35,7 @@ impl Mixer {
     }
 
     pub(crate) fn play_cue(&mut self, sound: Vec<f32>) {
-        if self.cues.len() < MOST_CUES {
+        if self.cues.len() < MAX_CUES {
             self.cues.push(CuePlayback { sound, played: 0 });
         }
     }

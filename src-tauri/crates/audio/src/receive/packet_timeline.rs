@@ -16,7 +16,7 @@ const NEW_STREAM_PACKETS: u32 = 3;
 const STREAM_ALIVE_MICROS: i64 = 50_000;
 
 /// A jump of this many sequence numbers is a new numbering, not a loss.
-const LARGEST_SEQUENCE_JUMP: i64 = 3_000;
+const MAX_SEQUENCE_JUMP: i64 = 3_000;
 
 /// Where a packet lies on the stream's endless lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl PacketTimeline {
     pub fn place_padding(&mut self, sequence: u16) -> Option<i64> {
         self.newest?;
         let sequence = self.endless(sequence);
-        let is_near = (sequence - self.newest_sequence).abs() <= LARGEST_SEQUENCE_JUMP;
+        let is_near = (sequence - self.newest_sequence).abs() <= MAX_SEQUENCE_JUMP;
         (is_near && self.mark_seen(sequence)).then_some(sequence)
     }
 
@@ -124,7 +124,7 @@ impl PacketTimeline {
             self.newest_sequence = sequence;
             return true;
         }
-        if ahead < -LARGEST_SEQUENCE_JUMP {
+        if ahead < -MAX_SEQUENCE_JUMP {
             self.seen = 1;
             self.newest_sequence = sequence;
             return true;

@@ -28,7 +28,7 @@ use crate::{
 
 /// Blocks that the loudspeaker's levels may run ahead of the microphone's; the ring of a loudspeaker is filled in
 /// advance.
-const MOST_LEVELS_AHEAD: usize = 16;
+const MAX_LEVELS_AHEAD: usize = 16;
 
 /// A block as it comes out of the chain.
 pub(crate) struct HeardBlock {
@@ -86,7 +86,7 @@ impl Default for MicrophoneChain {
             change: None,
             half_played: None,
             played: SILENT_BLOCK,
-            played_levels: VecDeque::with_capacity(MOST_LEVELS_AHEAD),
+            played_levels: VecDeque::with_capacity(MAX_LEVELS_AHEAD),
             talk: MutedTalk::default(),
             check: None,
         }
@@ -166,7 +166,7 @@ impl MicrophoneChain {
 
     fn hear_whole(&mut self, block: &Block) {
         self.played = *block;
-        if self.played_levels.len() == MOST_LEVELS_AHEAD {
+        if self.played_levels.len() == MAX_LEVELS_AHEAD {
             self.played_levels.pop_front();
         }
         self.played_levels.push_back(dbfs(mean_square(block)));

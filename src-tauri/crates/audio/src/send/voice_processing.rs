@@ -29,14 +29,14 @@ use crate::format::{BLOCK_SAMPLES, Block, SILENT_BLOCK};
 const SIXTEEN_BIT: f32 = 32_768.0;
 
 /// Most the gain control adds to a quiet voice, dB. The library's own 50 dB lifts the room as well.
-const MOST_GAIN_DB: f32 = 24.0;
+const MAX_GAIN_DB: f32 = 24.0;
 
 /// Gain before the first word, dB. The library's own 15 dB would lift the echo while the canceller still learns the
 /// room.
 const FIRST_GAIN_DB: f32 = 0.0;
 
 /// Loudest noise that the gain control may make of a room's, dBFS. The library's own -50 dBFS is heard between words.
-const MOST_NOISE_DBFS: f32 = -60.0;
+const MAX_NOISE_DBFS: f32 = -60.0;
 
 /// What is done to the microphone's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -206,9 +206,9 @@ fn gain_control() -> GainController2 {
     GainController2 {
         input_volume_controller: false,
         adaptive_digital: Some(AdaptiveDigital {
-            max_gain_db: MOST_GAIN_DB,
+            max_gain_db: MAX_GAIN_DB,
             initial_gain_db: FIRST_GAIN_DB,
-            max_output_noise_level_dbfs: MOST_NOISE_DBFS,
+            max_output_noise_level_dbfs: MAX_NOISE_DBFS,
             ..AdaptiveDigital::default()
         }),
         ..GainController2::default()

@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits { packets: 100, blocks: 200 };
 
 /// It has fallen silent after so long without a sound, and must have after so long, blocks of 5 ms.
 const SILENT_BLOCKS: u32 = 40;
-const LONGEST_REST_BLOCKS: u32 = 12_000;
+const MAX_REST_BLOCKS: u32 = 12_000;
 
 /// Plays to one listener what `script` says, with decoder, stretch and levelling.
 ///
@@ -86,7 +86,7 @@ impl Listener {
     /// Whatever came in, it falls silent once nothing comes any more, and ends when it is told to.
     fn leave(mut self) {
         let mut silent = 0;
-        for _ in 0..LONGEST_REST_BLOCKS {
+        for _ in 0..MAX_REST_BLOCKS {
             self.now = self.now.plus_micros(MIX_MICROS);
             let is_silent = self.voice.render(self.now).left_right().flatten().all(|sample| sample == 0.0);
             let is_empty = self.voice.statistics(0).buffered_ms == 0.0;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{Planes, effort::Effort};
 use crate::{
     dsp::level_meter::mean_square,
-    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES},
+    format::{FRAME_SAMPLES, MAX_PACKET_SAMPLES},
     opus_codec::{DecoderSnapshot, OpusDecoder},
     opus_padding::packet::{OpusPacket, frame_samples, is_celt, is_stereo},
 };
@@ -95,7 +95,7 @@ impl PauseRest {
         set_effort(decoder, self.awake);
         for (_, packet) in &self.last {
             // What could not be decoded then cannot be now.
-            let _ = decoder.decode(packet, room.view(decoder.channels(), LONGEST_PACKET_SAMPLES));
+            let _ = decoder.decode(packet, room.view(decoder.channels(), MAX_PACKET_SAMPLES));
         }
         self.forget();
     }

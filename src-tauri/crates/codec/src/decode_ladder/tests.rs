@@ -45,7 +45,7 @@ fn with_pause(pause: Range<usize>, noise_dbfs: f32) -> Vec<Bytes> {
 
 fn enhanced_throughout(packets: &[Bytes]) -> Vec<Vec<f32>> {
     let mut decoder = OpusDecoder::new(Channels::Mono, Effort::Full.complexity()).unwrap();
-    let mut sound = vec![0.0; LONGEST_PACKET_SAMPLES];
+    let mut sound = vec![0.0; MAX_PACKET_SAMPLES];
     let mut decode = |packet: &Bytes| decoder.decode(packet, &mut sound[..]).map(|samples| sound[..samples].to_vec());
     packets.iter().map(|packet| decode(packet).unwrap()).collect()
 }
@@ -261,12 +261,12 @@ proptest! {
             match what {
                 0 => {
                     if let Some(sound) = ladder.decode(at(n), &packet) {
-                        prop_assert!(sound.len() <= LONGEST_PACKET_SAMPLES);
+                        prop_assert!(sound.len() <= MAX_PACKET_SAMPLES);
                     }
                 }
                 1 => {
                     let (_, sound) = ladder.substitute(Some(at(n)), samples, &all);
-                    prop_assert_eq!(sound.len(), samples.min(LONGEST_PACKET_SAMPLES));
+                    prop_assert_eq!(sound.len(), samples.min(MAX_PACKET_SAMPLES));
                     prop_assert!(sound.left_right().flatten().all(|sample| sample.is_finite()));
                 }
                 2 => {

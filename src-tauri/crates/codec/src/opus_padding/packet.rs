@@ -1,10 +1,10 @@
 //! An Opus packet taken apart into frames and padding, and put together again (RFC 6716 section 3).
 
 /// Longest frame, bytes (RFC 6716 section 3.4, R2).
-const LONGEST_FRAME_BYTES: usize = 1_275;
+const MAX_FRAME_BYTES: usize = 1_275;
 
 /// Longest packet, samples at 48 kHz: 120 ms (RFC 6716 section 3.4, R5).
-const LONGEST_PACKET_SAMPLES: usize = 5_760;
+const MAX_PACKET_SAMPLES: usize = 5_760;
 
 /// The code bits of the first byte, and the code of a packet with any number of frames.
 const CODE: u8 = 0b11;
@@ -65,7 +65,7 @@ impl<'a> OpusPacket<'a> {
             2 => (split_by_lengths(rest, 2)?, &[][..]),
             _ => any_number(toc, rest)?,
         };
-        frames.iter().all(|frame| frame.len() <= LONGEST_FRAME_BYTES).then_some(Self { toc, frames, padding })
+        frames.iter().all(|frame| frame.len() <= MAX_FRAME_BYTES).then_some(Self { toc, frames, padding })
     }
 
     /// Samples of sound in the packet at 48 kHz.
@@ -97,7 +97,7 @@ type FramesAndPadding<'a> = (Vec<&'a [u8]>, &'a [u8]);
 fn any_number(toc: u8, rest: &[u8]) -> Option<FramesAndPadding<'_>> {
     let (&header, mut rest) = rest.split_first()?;
     let number = usize::from(header & NUMBER);
-    if number == 0 || number * frame_samples(toc) > LONGEST_PACKET_SAMPLES {
+    if number == 0 || number * frame_samples(toc) > MAX_PACKET_SAMPLES {
         return None;
     }
     let mut padding = &[][..];

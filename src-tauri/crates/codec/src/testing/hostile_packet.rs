@@ -4,14 +4,14 @@
 use bytes::Bytes;
 
 use crate::{
-    format::LONGEST_PACKET_SAMPLES,
+    format::MAX_PACKET_SAMPLES,
     opus_padding::{
         attach,
         extensions::{FIRST_LONG_ID, LAST_ID, read_extensions},
         find,
         packet::OpusPacket,
     },
-    redundant_copies::{EXTENSION_ID, LARGEST_OFFSET_UNITS, MOST_COPIES, find_copies},
+    redundant_copies::{EXTENSION_ID, MAX_COPIES, MAX_OFFSET_UNITS, find_copies},
 };
 
 /// Takes one packet apart in every way that the sound path does.
@@ -20,9 +20,9 @@ use crate::{
 /// When something does not hold.
 pub fn take_apart(bytes: &[u8]) {
     let copies = find_copies(&Bytes::copy_from_slice(bytes));
-    assert!(copies.len() <= MOST_COPIES);
+    assert!(copies.len() <= MAX_COPIES);
     for copy in &copies {
-        assert!((1..=LARGEST_OFFSET_UNITS).contains(&copy.offset_units));
+        assert!((1..=MAX_OFFSET_UNITS).contains(&copy.offset_units));
         assert!(OpusPacket::parse(&copy.packet).is_some_and(|copy| copy.frames.len() == 1));
     }
     let Some(packet) = OpusPacket::parse(bytes) else {
@@ -30,7 +30,7 @@ pub fn take_apart(bytes: &[u8]) {
         assert_eq!(attach(bytes, EXTENSION_ID, b"block"), None);
         return;
     };
-    assert!((1..=LONGEST_PACKET_SAMPLES).contains(&packet.samples()));
+    assert!((1..=MAX_PACKET_SAMPLES).contains(&packet.samples()));
     assert_eq!(OpusPacket::parse(&packet.build()), Some(packet.clone()));
     let read = read_extensions(packet.padding, packet.frames.len());
     for extension in &read.extensions {

@@ -10,7 +10,7 @@ use cpal::{
     StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange, platform::CustomDevice, traits::DeviceTrait,
 };
 
-use crate::device::pulse::{shape::MOST_CHANNELS, stream::PulseStream};
+use crate::device::pulse::{shape::MAX_CHANNELS, stream::PulseStream};
 
 /// `device`, with streams of our own if it is a PulseAudio server's.
 pub(crate) fn with_own_streams(device: cpal::Device) -> cpal::Device {
@@ -96,13 +96,13 @@ fn of_our_streams(
     all: impl Iterator<Item = SupportedStreamConfigRange>,
 ) -> std::vec::IntoIter<SupportedStreamConfigRange> {
     let ours = |range: &SupportedStreamConfigRange| {
-        range.sample_format() == SampleFormat::F32 && range.channels() <= MOST_CHANNELS
+        range.sample_format() == SampleFormat::F32 && range.channels() <= MAX_CHANNELS
     };
     all.filter(ours).collect::<Vec<_>>().into_iter()
 }
 
 fn nearest_of_ours(own: SupportedStreamConfig) -> SupportedStreamConfig {
-    let channels = own.channels().min(MOST_CHANNELS);
+    let channels = own.channels().min(MAX_CHANNELS);
     SupportedStreamConfig::new(channels, own.sample_rate(), *own.buffer_size(), SampleFormat::F32)
 }
 

@@ -12,7 +12,7 @@ use pulseaudio::{
 };
 
 /// Channels that a stream has at most; the server converts.
-pub(crate) const MOST_CHANNELS: ChannelCount = 2;
+pub(crate) const MAX_CHANNELS: ChannelCount = 2;
 
 /// The samples are 32-bit float; the same.
 pub(crate) const SAMPLE_BYTES: usize = size_of::<f32>();
@@ -38,7 +38,7 @@ impl Shape {
             BufferSize::Default => config.sample_rate / 100,
         };
         match (config.channels, config.sample_rate, callback_frames) {
-            (1..=MOST_CHANNELS, 1.., 1..) => {
+            (1..=MAX_CHANNELS, 1.., 1..) => {
                 Ok(Self { rate_hz: config.sample_rate, channels: config.channels as u8, callback_frames })
             }
             _ => Err(ErrorKind::UnsupportedConfig.into()),

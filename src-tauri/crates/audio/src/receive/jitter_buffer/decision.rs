@@ -5,7 +5,7 @@ use serambi_codec::{decode_ladder::Substitutes, redundancy_profile::LossReport};
 use serde::Serialize;
 
 /// Frames that came late count as lost up to this share: enough for the first level of redundancy, not for the second.
-const MOST_LATE_AS_LOST: f32 = 0.03;
+const MAX_LATE_AS_LOST: f32 = 0.03;
 
 /// One packet of one remote voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct JitterCounters {
 
 impl JitterCounters {
     /// What this listener lost since it had counted `earlier`; `None` if nothing was sent meanwhile. Frames that came
-    /// late count up to [`MOST_LATE_AS_LOST`]: a copy of the frame before in each packet costs less than the wait that
+    /// late count up to [`MAX_LATE_AS_LOST`]: a copy of the frame before in each packet costs less than the wait that
     /// would make all of them come in time, and more copies would not help.
     pub fn loss_since(&self, earlier: &Self) -> Option<LossReport> {
         let since = |counter: fn(&Self) -> u64| counter(self).saturating_sub(counter(earlier));
@@ -112,7 +112,7 @@ impl JitterCounters {
         let gaps = since(|counters| counters.gaps);
         let late_share = (missing - lost) as f32 / sent as f32;
         let loss = lost as f32 / sent as f32;
-        let loss = (loss + late_share).min(MOST_LATE_AS_LOST).max(loss);
+        let loss = (loss + late_share).min(MAX_LATE_AS_LOST).max(loss);
         let mean_burst = if loss == 0.0 { 0.0 } else { (lost as f32 / gaps.max(1) as f32).max(1.0) };
         (sent > 0).then_some(LossReport { loss, mean_burst, available_bitrate: None })
     }

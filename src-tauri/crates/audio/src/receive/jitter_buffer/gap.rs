@@ -3,15 +3,15 @@
 use serambi_codec::{
     clock::{Moment, micros_to_samples, samples_to_micros},
     decode_ladder::Substitutes,
-    format::{FRAME_SAMPLES, LONGEST_PACKET_SAMPLES, SAMPLE_RATE_HZ},
+    format::{FRAME_SAMPLES, MAX_PACKET_SAMPLES, SAMPLE_RATE_HZ},
     opus_padding::find,
 };
 
-use super::{Decision, JitterBuffer, LONGEST_CONCEALMENT_SAMPLES, MeanOffset, Packet, State};
+use super::{Decision, JitterBuffer, MAX_CONCEALMENT_SAMPLES, MeanOffset, Packet, State};
 use crate::{format::MIX_MICROS, receive::playout_pace::tolerance_micros};
 
 /// Longest gap that Deep Redundancy is asked to bridge, samples (500 ms).
-const LONGEST_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
+const MAX_DEEP_GAP_SAMPLES: i64 = SAMPLE_RATE_HZ as i64 / 2;
 
 /// A wait that is short of the target by this much, and the tolerance, is short enough to grow.
 const SHORT_MICROS: i64 = 500;
@@ -40,7 +40,7 @@ impl JitterBuffer {
         if dry_samples > covered {
             self.offset = MeanOffset::default();
         }
-        let starts = dry_samples >= LONGEST_CONCEALMENT_SAMPLES;
+        let starts = dry_samples >= MAX_CONCEALMENT_SAMPLES;
         let (from, gap) = (cursor + covered, gap - covered);
         if gap == 0 {
             return self.take_first(0, now, starts);
@@ -93,7 +93,7 @@ impl JitterBuffer {
         let frames_back = (first - due).max(0).unsigned_abs().div_ceil(frame.unsigned_abs()) as i64;
         let boundary = (first - frames_back * frame).max(floor);
         let is_just_due = samples_to_micros(due - boundary) < MIX_MICROS;
-        if first - floor <= LONGEST_DEEP_GAP_SAMPLES && is_just_due && tells_of_before(next) {
+        if first - floor <= MAX_DEEP_GAP_SAMPLES && is_just_due && tells_of_before(next) {
             return boundary;
         }
         self.copies.first_from(boundary).filter(|copy| *copy < first).unwrap_or(first)
@@ -117,7 +117,7 @@ impl JitterBuffer {
     fn can_bridge(&self, from: i64, gap: i64, next: &Packet) -> bool {
         let first_copy = self.copies.first_from(from).filter(|copy| *copy < from + gap);
         let to_next_known = first_copy.map_or(gap, |copy| copy - from);
-        to_next_known <= LONGEST_CONCEALMENT_SAMPLES || gap <= LONGEST_DEEP_GAP_SAMPLES && tells_of_before(next)
+        to_next_known <= MAX_CONCEALMENT_SAMPLES || gap <= MAX_DEEP_GAP_SAMPLES && tells_of_before(next)
     }
 }
 
@@ -126,5 +126,5 @@ fn tells_of_before(packet: &Packet) -> bool {
 }
 
 fn playable(samples: i64) -> usize {
-    usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(LONGEST_PACKET_SAMPLES)
+    usize::try_from(samples).unwrap_or(FRAME_SAMPLES).min(MAX_PACKET_SAMPLES)
 }

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use serambi_codec::clock::Moment;
 
 /// A frame that has not come so long after its turn is lost, microseconds: beyond any jitter worth waiting out.
-const LATE_AT_MOST_MICROS: i64 = 250_000;
+const MAX_LATE_MICROS: i64 = 250_000;
 
 /// Weight of one frame in the running share: a memory of 100 frames.
 const WEIGHT: f32 = 0.01;
 
 /// Frames that are waited for at most, and late ones that are remembered: bounds on memory.
-const MOST_AWAITED: usize = 100;
-const MOST_REMEMBERED: usize = 32;
+const MAX_AWAITED: usize = 100;
+const MAX_REMEMBERED: usize = 32;
 
 /// The watch over one remote voice's frames.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl LossWatch {
             return;
         }
         self.awaited.push_back((sequence, now));
-        if self.awaited.len() > MOST_AWAITED {
+        if self.awaited.len() > MAX_AWAITED {
             self.give_up_oldest();
         }
     }
@@ -43,7 +43,7 @@ impl LossWatch {
         if self.awaited.len() < awaited {
             return;
         }
-        if self.came.len() == MOST_REMEMBERED {
+        if self.came.len() == MAX_REMEMBERED {
             self.came.pop_front();
         }
         self.came.push_back(sequence);
@@ -51,7 +51,7 @@ impl LossWatch {
 
     /// A frame was here when its turn came.
     pub(super) fn note_played(&mut self, now: Moment) {
-        while self.awaited.front().is_some_and(|(_, turn)| now.micros_since(*turn) > LATE_AT_MOST_MICROS) {
+        while self.awaited.front().is_some_and(|(_, turn)| now.micros_since(*turn) > MAX_LATE_MICROS) {
             self.give_up_oldest();
         }
         self.count(0.0);

@@ -132,10 +132,10 @@ proptest! {
                 last = Some(now);
             }
             if pull && let Decision::Conceal { samples, .. } = buffer.pull(now) {
-                prop_assert!(samples <= LONGEST_PACKET_SAMPLES);
+                prop_assert!(samples <= MAX_PACKET_SAMPLES);
             }
-            prop_assert!(buffer.packets.len() <= MOST_PACKETS);
-            prop_assert!((0..=LONGEST_TARGET_MS).contains(&buffer.target_ms()));
+            prop_assert!(buffer.packets.len() <= MAX_PACKETS);
+            prop_assert!((0..=MAX_TARGET_MS).contains(&buffer.target_ms()));
         }
         // Whatever came in, it falls silent once nothing comes any more.
         if let Some(last) = last {

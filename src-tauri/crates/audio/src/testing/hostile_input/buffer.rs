@@ -1,7 +1,7 @@
 //! The jitter buffer alone: what it decides, not how that sounds. No codec runs, so it takes microseconds where a whole
 //! listener takes milliseconds.
 
-use serambi_codec::{clock::Moment, format::LONGEST_PACKET_SAMPLES, opus_padding::packet::packet_samples};
+use serambi_codec::{clock::Moment, format::MAX_PACKET_SAMPLES, opus_padding::packet::packet_samples};
 
 use super::script::{Limits, Numbered, Script, Step};
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
 const LIMITS: Limits = Limits { packets: 1_000, blocks: 4_000 };
 
 /// Decisions for one block: the buffer can be skipped through whole, and the shortest sound is 2.5 ms.
-const MOST_DECISIONS: usize = 256;
+const MAX_DECISIONS: usize = 256;
 
 /// The largest delay, and packets held, that the buffer allows.
-const LONGEST_TARGET_MS: i64 = 1_000;
-const MOST_PACKETS: usize = 200;
+const MAX_TARGET_MS: i64 = 1_000;
+const MAX_PACKETS: usize = 200;
 
 /// It must have come to rest after so long, blocks of 5 ms (60 s).
-const LONGEST_REST_BLOCKS: u32 = 12_000;
+const MAX_REST_BLOCKS: u32 = 12_000;
 
 /// Error of the play-out from which on the sound is made longer or shorter by a block, microseconds.
 const TOLERANCE_MICROS: i64 = 6_000;
@@ -79,7 +79,7 @@ impl Player {
             };
             self.queued += samples;
             decisions += 1;
-            assert!(decisions <= MOST_DECISIONS, "{decisions} decisions for one block");
+            assert!(decisions <= MAX_DECISIONS, "{decisions} decisions for one block");
         }
         self.queued -= MIX_SAMPLES;
         false
@@ -99,7 +99,7 @@ impl Player {
                 Some(0)
             }
             Decision::Conceal { at, samples, .. } => {
-                assert!((1..=LONGEST_PACKET_SAMPLES).contains(&samples), "{samples} samples of a gap");
+                assert!((1..=MAX_PACKET_SAMPLES).contains(&samples), "{samples} samples of a gap");
                 if let Some(at) = at {
                     self.assert_plays_on(at, samples);
                 }
@@ -134,14 +134,14 @@ impl Player {
         let (counters, waiting) = (self.jitter.counters(), self.jitter.waiting_samples());
         let accounted = counters.decoded + counters.late + counters.duplicate + counters.refused + counters.skipped;
         assert!(counters.received >= accounted, "{counters:?}");
-        assert!((0..=LONGEST_TARGET_MS).contains(&self.jitter.target_ms()), "{}", self.jitter.target_ms());
+        assert!((0..=MAX_TARGET_MS).contains(&self.jitter.target_ms()), "{}", self.jitter.target_ms());
         assert!(self.jitter.offset_ms().is_none_or(f32::is_finite), "{:?}", self.jitter.offset_ms());
-        assert!(waiting <= MOST_PACKETS * LONGEST_PACKET_SAMPLES, "{waiting} samples are waiting");
+        assert!(waiting <= MAX_PACKETS * MAX_PACKET_SAMPLES, "{waiting} samples are waiting");
     }
 
     /// Whatever came in, it falls silent once nothing comes any more, and every packet has been accounted for.
     fn rest(mut self) {
-        let rests = (0..LONGEST_REST_BLOCKS).any(|_| {
+        let rests = (0..MAX_REST_BLOCKS).any(|_| {
             self.now = self.now.plus_micros(MIX_MICROS);
             self.play_block() && self.jitter.waiting_samples() == 0
         });

@@ -5,13 +5,13 @@ use bytes::Bytes;
 use serambi_codec::{format::FRAME_SAMPLES, testing::real_packets::Kind};
 
 /// Longest pause that a script can ask for in one step, blocks of 5 ms.
-const LONGEST_PAUSE_BLOCKS: u8 = 128;
+const MAX_PAUSE_BLOCKS: u8 = 128;
 
 /// Longest wait of a packet between the network and its reader, ms.
-const LONGEST_INBOX_MS: u8 = 32;
+const MAX_INBOX_MS: u8 = 32;
 
 /// Most blocks that a device asks for at once.
-const MOST_AT_ONCE: u8 = 4;
+const MAX_AT_ONCE: u8 = 4;
 
 /// A packet with its numbers.
 #[derive(Clone, Debug)]
@@ -143,8 +143,8 @@ impl<'a> Script<'a> {
             2 => self.sequence_shift = self.sequence_shift.wrapping_add(u16::from(far) << 8),
             3 => self.timestamp_shift = self.timestamp_shift.wrapping_add(u32::from(far) << 24),
             4 => self.timestamp_shift = self.timestamp_shift.wrapping_add(u32::from(far)),
-            5 => self.inbox_ms = far % LONGEST_INBOX_MS,
-            _ => self.at_once = 1 + far % MOST_AT_ONCE,
+            5 => self.inbox_ms = far % MAX_INBOX_MS,
+            _ => self.at_once = 1 + far % MAX_AT_ONCE,
         }
     }
 }
@@ -165,7 +165,7 @@ impl Iterator for Script<'_> {
                     continue;
                 }
                 6 => {
-                    let blocks = self.byte() % LONGEST_PAUSE_BLOCKS;
+                    let blocks = self.byte() % MAX_PAUSE_BLOCKS;
                     return self.pause(blocks);
                 }
                 _ => return self.pause(4),
