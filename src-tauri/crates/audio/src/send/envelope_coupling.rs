@@ -177,7 +177,7 @@ mod tests {
         let mut random = Noise::new(11);
         let mut heard = white_noise(9, -65.0, 20.0);
         for reflection in 0..200 {
-            let strength = gain(-25.0 - 0.3 * reflection as f32) * if reflection == 0 { 1.0 } else { random.next() };
+            let strength = gain(-25.0 - 0.3 * reflection as f32) * if reflection == 0 { 1.0 } else { random.draw() };
             let late = 5_760 + reflection * 96;
             heard.iter_mut().skip(late).zip(played).for_each(|(sum, sample)| *sum += sample * strength);
         }

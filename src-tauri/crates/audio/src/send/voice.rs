@@ -141,12 +141,12 @@ impl Voice {
             self.starting = true;
         }
         let coding = Coding::of(self.sound, block.channels());
-        if self.frame.len() == 0 {
+        if self.frame.is_empty() {
             self.begin_frame(coding, captured_at);
         }
         if coding != self.encoder.coding() {
             self.end_sound(&mut block);
-        } else if std::mem::take(&mut self.ended_for) > 0 || (self.starting && self.frame.len() == 0) {
+        } else if std::mem::take(&mut self.ended_for) > 0 || (self.starting && self.frame.is_empty()) {
             block.fade_in();
         }
         self.frame.extend(block.as_slices());
@@ -231,7 +231,7 @@ impl Voice {
     /// Stops the voice. What was said up to here leaves in one last frame that fades to silence, so that listeners'
     /// concealment has nothing to prolong and nothing stays in the encoder for the next talkspurt.
     pub(crate) fn mute(&mut self) -> Option<EncodedFrame> {
-        let said_nothing = self.muted || (self.starting && self.frame.len() == 0);
+        let said_nothing = self.muted || (self.starting && self.frame.is_empty());
         self.muted = true;
         if said_nothing {
             self.frame.clear();

@@ -84,6 +84,11 @@ impl<T: AsRef<[f32]>> MidSide<T> {
         self.middle.as_ref().len()
     }
 
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Mean square over both channels: (L² + R²) / 2 = M² + S².
     pub fn mean_square(&self) -> f32 {
         let side = self.side.as_ref().map_or(0.0, |side| mean_square(side.as_ref()));

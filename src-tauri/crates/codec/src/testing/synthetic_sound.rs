@@ -12,7 +12,7 @@ impl Noise {
     }
 
     /// The next number in -1.0 .. 1.0.
-    pub fn next(&mut self) -> f32 {
+    pub fn draw(&mut self) -> f32 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -31,7 +31,7 @@ pub fn white_noise(seed: u64, level: f32, seconds: f32) -> Vec<f32> {
     let mut noise = Noise::new(seed);
     // Uniform noise has an rms of its peak / sqrt 3.
     let peak = gain(level) * 3_f32.sqrt();
-    (0..samples(seconds)).map(|_| noise.next() * peak).collect()
+    (0..samples(seconds)).map(|_| noise.draw() * peak).collect()
 }
 
 /// A sine of `peak` dBFS.
@@ -47,12 +47,12 @@ pub fn speech(seed: u64, level: f32, seconds: f32) -> Vec<f32> {
     let mut random = Noise::new(seed);
     let mut sound = Vec::with_capacity(samples(seconds));
     while sound.len() < samples(seconds) {
-        let words = 4 + (random.next().abs() * 3.0) as usize;
+        let words = 4 + (random.draw().abs() * 3.0) as usize;
         for _ in 0..words {
             hiss(&mut random, &mut sound);
             vowel(&mut random, &mut sound);
         }
-        let pause = 0.3 + 0.2 * random.next().abs();
+        let pause = 0.3 + 0.2 * random.draw().abs();
         sound.resize(sound.len() + samples(pause), 0.0);
     }
     sound.truncate(samples(seconds));
@@ -69,10 +69,10 @@ pub fn mixed(sounds: &[&[f32]]) -> Vec<f32> {
 }
 
 fn vowel(random: &mut Noise, sound: &mut Vec<f32>) {
-    let length = samples(0.19 + 0.07 * random.next());
-    let pitch = 130.0 + 40.0 * random.next();
-    let glide = 1.0 + 0.2 * random.next();
-    let loudness = 0.6 + 0.4 * random.next();
+    let length = samples(0.19 + 0.07 * random.draw());
+    let pitch = 130.0 + 40.0 * random.draw();
+    let glide = 1.0 + 0.2 * random.draw();
+    let loudness = 0.6 + 0.4 * random.draw();
     let mut phase = 0.0_f32;
     for n in 0..length {
         let place = n as f32 / length as f32;
@@ -83,10 +83,10 @@ fn vowel(random: &mut Noise, sound: &mut Vec<f32>) {
 }
 
 fn hiss(random: &mut Noise, sound: &mut Vec<f32>) {
-    let length = samples(0.06 + 0.02 * random.next());
+    let length = samples(0.06 + 0.02 * random.draw());
     for n in 0..length {
         let place = n as f32 / length as f32;
-        sound.push(0.15 * random.next() * (place * std::f32::consts::PI).sin());
+        sound.push(0.15 * random.draw() * (place * std::f32::consts::PI).sin());
     }
 }
 

@@ -34,7 +34,7 @@ fn level(sound: &[f32]) -> f32 {
 /// What a microphone hears of a loudspeaker 60 ms later, through a room of 20 ms.
 fn echo_of(played: &[f32]) -> Vec<f32> {
     let mut random = Noise::new(3);
-    let room: Vec<f32> = (0..960).map(|n| random.next() * 0.1 * (-(n as f32) / 200.0).exp()).collect();
+    let room: Vec<f32> = (0..960).map(|n| random.draw() * 0.1 * (-(n as f32) / 200.0).exp()).collect();
     let mut heard = vec![0.0; played.len()];
     for (n, sample) in heard.iter_mut().enumerate().skip(2_880) {
         let reach = (n - 2_880).min(room.len() - 1);
