@@ -6,7 +6,7 @@ use crate::{
     Trouble,
     likeness::{self, Likeness},
     recording::write_wav,
-    sound_card::{Card, Recorder},
+    sound_server::{Card, Recorder},
     speech::Speech,
     wait,
 };

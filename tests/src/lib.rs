@@ -11,7 +11,6 @@ pub mod conversation;
 pub mod datagram;
 pub mod delay;
 pub mod display;
-pub mod error;
 pub mod likeness;
 #[cfg(target_os = "linux")]
 pub mod network;
@@ -21,15 +20,11 @@ pub mod places;
 #[cfg(target_os = "linux")]
 pub mod precedence;
 pub mod process_load;
-pub mod program;
-pub mod recording;
-pub mod sound_card;
 pub mod speech;
 pub mod strangers;
 #[cfg(target_os = "linux")]
 pub mod tun;
-pub mod wait;
 pub mod webdriver;
 pub mod window;
 
-pub use error::Trouble;
+pub use serambi_testkit::{Trouble, error, program, recording, sound_server, wait};

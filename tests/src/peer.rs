@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Trouble, error::io, places, program::Program, sound_card::Card, wait};
+use crate::{Trouble, error::io, places, program::Program, sound_server::Card, wait};
 
 /// A running `serambi-peer` with a folder of its own.
 pub struct Peer {

@@ -12,7 +12,7 @@ use std::{
 use serambi_tests::{
     delay, likeness, places,
     recording::write_wav,
-    sound_card::SoundServer,
+    sound_server::SoundServer,
     speech::{self, FERRY, PORCH},
     window::{Opening, Window},
 };

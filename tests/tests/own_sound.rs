@@ -5,7 +5,7 @@
 use serambi_tests::{
     conversation::microphones_open,
     places,
-    sound_card::SoundServer,
+    sound_server::SoundServer,
     speech::{self, PORCH},
     wait,
     window::{Opening, PATIENCE, Window},

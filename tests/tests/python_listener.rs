@@ -15,7 +15,7 @@ use serambi_tests::{
     places,
     program::Program,
     recording::{read_wav, write_stereo_wav},
-    sound_card::{Card, SoundServer},
+    sound_server::{Card, SoundServer},
     speech, strangers, wait,
 };
 

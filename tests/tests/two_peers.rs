@@ -9,7 +9,7 @@ use serambi_tests::{
     conversation::{hears, microphones_open, overhears},
     peer::Peer,
     places,
-    sound_card::SoundServer,
+    sound_server::SoundServer,
     speech::{self, FERRY, PORCH},
 };
 

@@ -10,7 +10,7 @@ use serambi_tests::{
     conversation::{hears, microphones_open, overhears},
     likeness::Likeness,
     places,
-    sound_card::{Card, SoundServer},
+    sound_server::{Card, SoundServer},
     speech::{self, FERRY, PORCH},
     wait,
     window::{Opening, PATIENCE, Window},

@@ -1,5 +1,5 @@
-//! The echo canceller on real or virtual devices: plays a sound file as somebody's voice through the loudspeaker, and prints once
-//! a second what is left of it in the microphone, as a line of JSON.
+//! The echo canceller on real or virtual devices: plays a sound file as somebody's voice through the loudspeaker, and
+//! prints once a second what is left of it in the microphone, as a line of JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example echo_on_devices -- far.wav 20 auto
@@ -8,12 +8,14 @@
 //! `pactl load-module module-null-sink sink_name=room` and
 //! `pactl load-module module-remap-source source_name=mic master=room.monitor`.
 
-use std::error::Error;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    sync::mpsc::channel,
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EchoCancelling, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, SpeakerId,
+    Bytes, DeviceChoice, EchoCancelling, Engine, EngineSettings, MicrophoneMode, ReceivedPacket, RemoteVoiceId,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let statistics = near.statistics();
         let line = serde_json::json!({
             "second": second,
-            "playedDbfs": statistics.speakers.first().map(|speaker| speaker.level_dbfs),
+            "playedDbfs": statistics.remote_voices.first().map(|voice| voice.level_dbfs),
             "leftDbfs": statistics.voice.level_dbfs,
             "processing": statistics.voice.processing,
         });
@@ -52,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Somebody who speaks a sound file, carried to `near` without loss.
 fn far_end(path: &str, near: &Engine) -> Result<Engine, Box<dyn Error>> {
     let (frames, sent) = channel();
-    let inbox = near.add_speaker(SpeakerId(1))?;
+    let inbox = near.add_remote_voice(RemoteVoiceId(1))?;
     let far = Engine::start(
         EngineSettings { microphone: DeviceChoice::File(path.into()), loudspeaker: DeviceChoice::Absent },
         move |frame| {

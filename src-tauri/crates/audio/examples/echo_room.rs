@@ -1,17 +1,19 @@
-//! How much of the far end's voice comes back from a room: plays speech through a synthetic loudspeaker and room into the voice
-//! processing and prints the echo return loss enhancement (ITU-T G.168) as JSON.
+//! How much of the far end's voice comes back from a room: plays speech through a synthetic loudspeaker and room into
+//! the voice processing and prints the echo return loss enhancement (ITU-T G.168) as JSON.
 //!
 //! ```text
 //! espeak-ng -w far.wav "$(cat a-text-of-half-a-minute)"
-//! cargo run --release -p serambi-audio --example echo_room -- far.wav near.wav
+//! cargo run --release -p serambi-audio --features testing --example echo_room -- far.wav near.wav
 //! ```
-//! The loudspeaker clips softly, the sound takes 60 ms to the microphone, the room answers for 150 ms, the microphone has noise
-//! at -65 dBFS. The near talker is silent for the first 15 s; without `near.wav` for good.
+//! The loudspeaker clips softly, the sound takes 60 ms to the microphone, the room answers for 150 ms, the microphone
+//! has noise at -65 dBFS. The near talker is silent for the first 15 s; without `near.wav` for good.
 
-use std::error::Error;
-use std::time::Instant;
+use std::{error::Error, time::Instant};
 
-use serambi_audio::{BLOCK_SAMPLES, MicrophoneMode, Needs, SAMPLE_RATE_HZ, VoiceProcessing};
+use serambi_audio::{
+    BLOCK_SAMPLES, MicrophoneMode, SAMPLE_RATE_HZ,
+    testing::{Needs, VoiceProcessing},
+};
 
 const BULK_DELAY_SAMPLES: usize = 2_880;
 const ROOM_SAMPLES: usize = 7_200;

@@ -6,17 +6,22 @@
 //! cargo run --release -p serambi-audio --example engine_cost -- default default "joined and silent"
 //! ```
 //!
-//! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a microphone and
-//! a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows whose name has it in it.
-//! Linux: threads are read from `/proc`.
+//! Without arguments nothing of a sound card is in it: the microphone is a file, the loudspeaker a clock. With a
+//! microphone and a loudspeaker the cost of their streams is in it as well. A third argument measures only the rows
+//! whose name has it in it. Linux: threads are read from `/proc`.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
-    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket, SpeakerId,
+    Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, LossReport, MicrophoneMode, ReceivedPacket,
+    RemoteVoiceId,
 };
 
 const SETTLING: Duration = Duration::from_secs(3);
@@ -136,8 +141,8 @@ impl Bench {
         }
         by_thread.retain(|_, percent| *percent >= 0.005);
         let percent: f64 = by_thread.values().sum();
-        Ok(serde_json::json!({ "percentOfACore": round(percent),
-            "threads": by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect::<BTreeMap<_, _>>() }))
+        let threads: BTreeMap<_, _> = by_thread.iter().map(|(name, percent)| (name.clone(), round(*percent))).collect();
+        Ok(serde_json::json!({ "percentOfACore": round(percent), "threads": threads }))
     }
 
     /// Plays the recorded voice to the engine, once for each who talks.
@@ -148,7 +153,7 @@ impl Bench {
         stop: &Arc<AtomicBool>,
     ) -> Result<std::thread::JoinHandle<()>, Failure> {
         let inboxes: Vec<_> =
-            (0..talking.people).map(|id| engine.add_speaker(SpeakerId(id))).collect::<Result<_, _>>()?;
+            (0..talking.people).map(|id| engine.add_remote_voice(RemoteVoiceId(id))).collect::<Result<_, _>>()?;
         let (voice, apart) = if talking.in_turns { (&self.turn, 166) } else { (&self.voice, 83) };
         let (voice, stop) = (Arc::clone(voice), Arc::clone(stop));
         let network = std::thread::Builder::new().name("network".into()).spawn(move || {

@@ -1,21 +1,27 @@
-//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to the speaker
-//! every 3 s. Prints the delay from mouth to ear as the engine measures it every second, and its statistics as JSON.
+//! Microphone to Opus to a simulated network to loudspeaker, on this machine alone; the listener reports its loss to
+//! the speaker every 3 s. Prints the delay from mouth to ear as the engine measures it every second, and its statistics
+//! as JSON.
 //!
 //! ```text
 //! cargo run -p serambi-audio --example loop_back -- --seconds 20 --loss 0.1 --jitter-ms 20 --seed 7
 //! ```
-//! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`, `none`, a `.wav` file, or a device's id or name; `--list` prints those.
+//! `--mode` takes `speech`, `strong_noise_removal` or `music`; `--microphone` and `--loudspeaker` take `default`,
+//! `none`, a `.wav` file, or a device's id or name; `--list` prints those.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::error::Error;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    error::Error,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     Audience, Bytes, DeviceChoice, EncodedFrame, Engine, EngineSettings, JitterCounters, MicrophoneMode,
-    ReceivedPacket, SpeakerId, SpeakerInbox,
+    ReceivedPacket, RemoteVoiceId, RemoteVoiceInbox,
 };
 
 /// Time between two reports of loss.
@@ -73,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
         |notice| eprintln!("notice: {notice:?}"),
     )?;
-    let inbox = engine.add_speaker(SpeakerId(1))?;
+    let inbox = engine.add_remote_voice(RemoteVoiceId(1))?;
     let network = options.network;
     let carrier = std::thread::spawn(move || carry(network, &sent, &inbox));
     if let Some(mode) = options.mode {
@@ -116,7 +122,7 @@ fn note_captured(captured: &Captured, frame: &EncodedFrame) {
 /// The delay from mouth to ear and its last two parts.
 fn delay_of(engine: &Engine, captured: &Captured) -> String {
     let statistics = engine.statistics();
-    let Some(heard) = statistics.speakers.first().and_then(|speaker| speaker.heard) else {
+    let Some(heard) = statistics.remote_voices.first().and_then(|voice| voice.heard) else {
         return "no delay yet".into();
     };
     let captured = captured.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +137,7 @@ fn delay_of(engine: &Engine, captured: &Captured) -> String {
 
 /// Tells the speaker what the listener missed since `reported`, as a house would.
 fn report_loss(engine: &Engine, reported: &mut JitterCounters) {
-    let Some(counted) = engine.statistics().speakers.first().map(|speaker| speaker.packets) else { return };
+    let Some(counted) = engine.statistics().remote_voices.first().map(|voice| voice.packets) else { return };
     if let Some(report) = counted.loss_since(reported) {
         engine.set_listener_loss(report);
     }
@@ -139,7 +145,7 @@ fn report_loss(engine: &Engine, reported: &mut JitterCounters) {
 }
 
 /// Carries frames from the encoder to the inbox until the engine is gone.
-fn carry(mut network: Network, sent: &Receiver<(Instant, EncodedFrame)>, inbox: &SpeakerInbox) {
+fn carry(mut network: Network, sent: &Receiver<(Instant, EncodedFrame)>, inbox: &RemoteVoiceInbox) {
     let mut sequence: u16 = 65_500;
     let mut under_way: BinaryHeap<Reverse<(Instant, u16, u32, Bytes)>> = BinaryHeap::new();
     loop {

@@ -1,25 +1,29 @@
-//! What a listener hears of a voice on paths that lose or delay packets, in simulated time: one WAV file per path, and a line of figures.
+//! What a listener hears of a voice on paths that lose or delay packets, in simulated time: one WAV file per path, and
+//! a line of figures.
 //!
 //! ```text
-//! cargo run -p serambi-audio --example loss_table -- speech.wav out/ --seed 7
+//! cargo run -p serambi-audio --features testing --example loss_table -- speech.wav out/ --seed 7
 //! ```
-//! `--near` makes the audience one near listener, so that a clean path gets frames of 10 ms. The speech is mono at 48 kHz. The speaker is told of the loss before it begins; the speech is said once before the listener
-//! counts, so that the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said.
-//! Compare it with the speech by PESQ or STOI.
+//! `--near` makes the audience one near listener, so that a clean path gets frames of 10 ms. The speech is mono at 48
+//! kHz. The speaker is told of the loss before it begins; the speech is said once before the listener counts, so that
+//! the wait has settled. Each `out/<path>.wav` is as long as the speech and begins when that began to be said. Compare
+//! it with the speech by PESQ or STOI.
 
-use std::error::Error;
-use std::fs::create_dir_all;
-use std::path::{Path as FilePath, PathBuf};
-use std::time::Duration;
+use std::{
+    error::Error,
+    fs::create_dir_all,
+    path::{Path as FilePath, PathBuf},
+    time::Duration,
+};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use serambi_audio::{Audience, LossReport, SAMPLE_RATE_HZ, hear};
+use serambi_audio::{Audience, LossReport, SAMPLE_RATE_HZ, testing::simulated_call::hear};
 
 /// What every packet travels that is not lost.
 const TRAVEL: Duration = Duration::from_millis(20);
 
 /// The longest that jitter adds to it, ms.
-const LONGEST_JITTER_MS: f64 = 120.0;
+const MAX_JITTER_MS: f64 = 120.0;
 
 /// What a listener's reports come to where many frames are late and none are lost.
 const REPORTED_WITH_JITTER: LossReport = LossReport { loss: 0.03, mean_burst: 1.0, available_bitrate: None };
@@ -132,7 +136,7 @@ impl Path {
 fn jitter(chance: &mut Chance, deviation_ms: f64) -> Duration {
     let (radius, angle) = (1.0 - chance.share(), chance.share());
     let ms = deviation_ms * (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos().abs();
-    Duration::from_secs_f64(ms.min(LONGEST_JITTER_MS) / 1_000.0)
+    Duration::from_secs_f64(ms.min(MAX_JITTER_MS) / 1_000.0)
 }
 
 /// Which packets are lost: each for itself, or in bursts as Gilbert's channel makes them (1960).

@@ -1,12 +1,16 @@
-//! What the processing of a microphone and the levelling of a speaker cost per block of 10 ms, in microseconds, as JSON.
+//! What the processing of a microphone and the levelling of a speaker cost per block of 10 ms, in microseconds, as
+//! JSON.
 //!
 //! ```text
-//! cargo run --release -p serambi-audio --example processing_cost
+//! cargo run --release -p serambi-audio --features testing --example processing_cost
 //! ```
 
 use std::time::Instant;
 
-use serambi_audio::{BLOCK_SAMPLES, Block, LoudnessLeveller, MicrophoneMode, Needs, VoiceProcessing};
+use serambi_audio::{
+    BLOCK_SAMPLES, Block, MicrophoneMode,
+    testing::{LoudnessLeveller, Needs, VoiceProcessing},
+};
 
 const BLOCKS: usize = 3_000;
 

@@ -1,24 +1,41 @@
-//! The engine as its owner sees it: devices, mute, speakers, levels, statistics.
+//! The engine as its owner sees it: devices, mute, remote voices, levels, statistics.
 
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::Duration;
+pub(crate) mod statistics;
+pub(crate) mod thread;
 
-use crate::cue::Cue;
-use crate::device::{DeviceChoice, Direction};
-use crate::device_keeper::{KeeperHandle, NoticeSink, keep};
-use crate::echo_setting::EchoCancelling;
-use crate::error::AudioError;
-use crate::notice::AudioNotice;
-use crate::redundancy_profile::{Audience, LossReport};
-use crate::sound_check::{SoundCheck, SoundCheckRecorder};
-use crate::sound_loop::{self, LoopCommand, LoopHandle};
-use crate::speaker::{SpeakerId, SpeakerInbox, speaker};
-use crate::statistics::{DeviceStatistics, EngineStatistics};
-use crate::voice::EncodedFrame;
-use crate::voice_processing::MicrophoneMode;
+use std::{
+    sync::{Arc, atomic::Ordering, mpsc::channel},
+    thread::{JoinHandle, ThreadId},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serambi_codec::redundancy_profile::{Audience, LossReport};
+
+use crate::{
+    device::{
+        keeper::{KeeperHandle, keep},
+        lookup::{DeviceChoice, Direction},
+        sink::DeviceSink,
+        statistics::DeviceStatistics,
+    },
+    engine::{
+        statistics::EngineStatistics,
+        thread::{EngineCommand, EngineHandle},
+    },
+    error::AudioError,
+    notice::{AudioNotice, NoticeSink},
+    receive::{
+        cue::Cue,
+        remote_voice::{RemoteVoiceId, RemoteVoiceInbox, remote_voice},
+    },
+    send::{
+        echo_setting::EchoCancelling,
+        sound_check::{SoundCheck, SoundCheckRecorder},
+        voice::EncodedFrame,
+        voice_processing::MicrophoneMode,
+    },
+};
 
 /// How long a change of mute may take before the engine counts as stuck.
 const MUTE_LIMIT: Duration = Duration::from_secs(5);
@@ -26,8 +43,8 @@ const MUTE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a sound check of five seconds may take.
 const SOUND_CHECK_LIMIT: Duration = Duration::from_secs(8);
 
-/// Loudest gain a speaker can be given: 200 %.
-const LOUDEST_VOLUME: f32 = 2.0;
+/// Loudest gain a remote voice can be given: 200 %.
+const MAX_VOLUME: f32 = 2.0;
 
 /// What the engine works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,25 +60,25 @@ pub struct EngineSettings {
 pub struct Levels {
     /// The own microphone, also while muted; `None` while it is closed.
     pub microphone: Option<f32>,
-    /// Each speaker as decoded, before their volume.
-    pub speakers: Vec<(SpeakerId, f32)>,
+    /// Each remote voice as decoded, before their volume.
+    pub remote_voices: Vec<(RemoteVoiceId, f32)>,
 }
 
 /// The sound of one person in one room. Dropping it stops everything.
 pub struct Engine {
-    // Fields are dropped in this order: devices first, then the loop they feed.
+    // Fields are dropped in this order: devices first, then the thread they feed.
     microphone: KeeperHandle,
     loudspeaker: KeeperHandle,
-    sound_loop: LoopHandle,
-    thread: LoopThread,
+    engine: EngineHandle,
+    thread: ThreadOwner,
 }
 
 impl Engine {
-    /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the notice
-    /// says so and the engine keeps trying.
+    /// Starts the engine with the microphone closed and muted. The loudspeaker is opened; if that is not possible, the
+    /// notice says so and the engine keeps trying.
     ///
-    /// `on_frame` is called on the engine thread, `on_notice` there and on the device threads; neither may block, and neither
-    /// may call the engine.
+    /// `on_frame` is called on the engine thread, `on_notice` there and on the device threads; neither may block, and
+    /// neither may call the engine.
     ///
     /// # Errors
     /// [`AudioError::Codec`] or [`AudioError::EngineStopped`] if the computer is out of memory or threads.
@@ -71,19 +88,20 @@ impl Engine {
         on_notice: impl FnMut(AudioNotice) + Send + 'static,
     ) -> Result<Self, AudioError> {
         let notices = notice_sink(on_notice);
-        let (sound_loop, thread) = sound_loop::start(on_frame, NoticeSink::clone(&notices))?;
-        let thread = LoopThread { sound_loop: sound_loop.clone(), id: thread.thread().id(), thread: Some(thread) };
+        let (engine, thread) = thread::start(on_frame, NoticeSink::clone(&notices))?;
+        let thread = ThreadOwner { engine: engine.clone(), id: thread.thread().id(), thread: Some(thread) };
+        let sink: Arc<dyn DeviceSink> = Arc::new(engine.clone());
         let microphone =
-            keep(Direction::Microphone, settings.microphone, sound_loop.clone(), NoticeSink::clone(&notices))?;
-        let loudspeaker =
-            keep(Direction::Loudspeaker, settings.loudspeaker, sound_loop.clone(), NoticeSink::clone(&notices))?;
+            keep(Direction::Microphone, settings.microphone, Arc::clone(&sink), NoticeSink::clone(&notices))?;
+        let loudspeaker = keep(Direction::Loudspeaker, settings.loudspeaker, sink, NoticeSink::clone(&notices))?;
         if let Err(reason) = loudspeaker.open() {
             notices(AudioNotice::LoudspeakerLost { reason });
         }
-        Ok(Self { microphone, loudspeaker, sound_loop, thread })
+        Ok(Self { microphone, loudspeaker, engine, thread })
     }
 
-    /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it is open.
+    /// Opens the microphone, muted. Waits for the system, perhaps seconds while it asks the person. Does nothing if it
+    /// is open.
     ///
     /// # Errors
     /// Why it did not open; it stays closed.
@@ -103,14 +121,14 @@ impl Engine {
 
     /// Whether a microphone is open and its sound reaches the engine.
     pub fn microphone_is_open(&self) -> bool {
-        self.sound_loop.state.microphone_is_open.load(Ordering::Relaxed)
+        self.microphone.is_open()
     }
 
-    /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then leaves
-    /// before it returns.
+    /// Mutes or unmutes. Once `set_muted(true)` has returned no further frame is handed out. What was said until then
+    /// leaves before it returns.
     pub fn set_muted(&self, muted: bool) {
         let (done, answer) = channel();
-        if self.sound_loop.send(LoopCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
+        if self.engine.send(EngineCommand::SetMuted { muted, done }).is_err() || self.thread.is_current() {
             return;
         }
         if answer.recv_timeout(MUTE_LIMIT).is_err() {
@@ -129,60 +147,61 @@ impl Engine {
     }
 
     /// Makes a person heard whose packets are pushed into the returned inbox.
-    pub fn add_speaker(&self, id: SpeakerId) -> Result<SpeakerInbox, AudioError> {
-        let (speaker, inbox) = speaker(id, self.sound_loop.clock_start)?;
-        self.sound_loop.state.lock_speakers().push(std::sync::Arc::clone(speaker.shared()));
-        self.sound_loop.send(LoopCommand::AddSpeaker(Box::new(speaker)))?;
+    pub fn add_remote_voice(&self, id: RemoteVoiceId) -> Result<RemoteVoiceInbox, AudioError> {
+        let (voice, inbox) = remote_voice(id, self.engine.clock_start)?;
+        self.engine.state.remote_voices.lock().push(Arc::clone(voice.shared()));
+        self.engine.send(EngineCommand::AddRemoteVoice(Box::new(voice)))?;
         Ok(inbox)
     }
 
     /// How loud everybody is now.
     pub fn levels(&self) -> Levels {
-        let state = &self.sound_loop.state;
+        let state = &self.engine.state;
         Levels {
             microphone: self
                 .microphone_is_open()
                 .then(|| f32::from_bits(state.microphone_level.load(Ordering::Relaxed))),
-            speakers: state.lock_speakers().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
+            remote_voices: state.remote_voices.lock().iter().map(|shared| (shared.id, shared.level_dbfs())).collect(),
         }
     }
 
     /// What every part counted, at most 100 ms old.
     pub fn statistics(&self) -> EngineStatistics {
-        let mut statistics = self.sound_loop.state.lock_statistics().clone();
+        let mut statistics = self.engine.state.statistics.lock().clone();
         statistics.microphone = with_counters(statistics.microphone, &self.microphone);
         statistics.loudspeaker = with_counters(statistics.loudspeaker, &self.loudspeaker);
         statistics
     }
 
-    /// How loud a speaker is played here: 0 is silent, 1 as sent, 2 the loudest.
-    pub fn set_speaker_volume(&self, id: SpeakerId, gain: f32) {
-        let gain = if gain.is_finite() { gain.clamp(0.0, LOUDEST_VOLUME) } else { 1.0 };
-        for shared in self.sound_loop.state.lock_speakers().iter().filter(|shared| shared.id == id) {
+    /// How loud a remote voice is played here: 0 is silent, 1 as sent, 2 the loudest.
+    pub fn set_remote_voice_volume(&self, id: RemoteVoiceId, gain: f32) {
+        let gain = if gain.is_finite() { gain.clamp(0.0, MAX_VOLUME) } else { 1.0 };
+        for shared in self.engine.state.remote_voices.lock().iter().filter(|shared| shared.id == id) {
             shared.set_volume(gain);
         }
     }
 
-    /// What is done to the microphone's sound. Without this call a device gets [`MicrophoneMode::Speech`], and a file or a
-    /// microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
+    /// What is done to the microphone's sound. Without this call a device gets [`MicrophoneMode::Speech`], and a file
+    /// or a microphone made of software [`MicrophoneMode::Music`]: it is already what it should be.
     pub fn set_microphone_mode(&self, mode: MicrophoneMode) {
         // An engine that has stopped processes nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetMicrophoneMode(mode));
+        let _ = self.engine.send(EngineCommand::SetMicrophoneMode(mode));
     }
 
     /// When echo is cancelled; [`EchoCancelling::Auto`] without this call.
     pub fn set_echo_cancelling(&self, setting: EchoCancelling) {
         // An engine that has stopped processes nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetEchoCancelling(setting));
+        let _ = self.engine.send(EngineCommand::SetEchoCancelling(setting));
     }
 
-    /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a window's thread.
+    /// Records five seconds of the open microphone, muted or not, and judges them. Waits for that long: not for a
+    /// window's thread.
     ///
     /// # Errors
     /// [`AudioError::NoMicrophone`] if the microphone is closed or is lost meanwhile.
     pub fn check_sound(&self) -> Result<SoundCheck, AudioError> {
         let (done, recorded) = channel();
-        self.sound_loop.send(LoopCommand::CheckSound { recorder: SoundCheckRecorder::default(), done })?;
+        self.engine.send(EngineCommand::CheckSound { recorder: SoundCheckRecorder::default(), done })?;
         let recorder = recorded.recv_timeout(SOUND_CHECK_LIMIT).map_err(|_| AudioError::NoMicrophone)?;
         Ok(SoundCheck { report: recorder.judge(), recording: recorder.into_processed() })
     }
@@ -190,26 +209,27 @@ impl Engine {
     /// Plays a sound check back into the loudspeaker. It is never sent.
     pub fn play_recording(&self, recording: Vec<f32>) {
         // An engine that has stopped plays nothing.
-        let _ = self.sound_loop.send(LoopCommand::PlayCue(recording));
+        let _ = self.engine.send(EngineCommand::PlayCue(recording));
     }
 
-    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before the first
-    /// report the voice carries coarse copies of its own, as browsers send them.
+    /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before
+    /// the first report the voice carries coarse copies of its own, as browsers send them.
     pub fn set_listener_loss(&self, report: LossReport) {
         // An engine that has stopped sends nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetListenerLoss(report));
+        let _ = self.engine.send(EngineCommand::SetListenerLoss(report));
     }
 
-    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near ones.
+    /// Tells the engine who receives the own voice; frames are as long as fits: 10 ms on a clean path to a few near
+    /// ones.
     pub fn set_audience(&self, audience: Audience) {
         // An engine that has stopped sends nothing.
-        let _ = self.sound_loop.send(LoopCommand::SetAudience(audience));
+        let _ = self.engine.send(EngineCommand::SetAudience(audience));
     }
 
     /// Plays a cue into the loudspeaker. It is never sent.
     pub fn play_cue(&self, cue: Cue) {
         // An engine that has stopped plays nothing.
-        let _ = self.sound_loop.send(LoopCommand::PlayCue(cue.sound()));
+        let _ = self.engine.send(EngineCommand::PlayCue(cue.sound()));
     }
 }
 
@@ -226,28 +246,28 @@ fn with_counters(named: DeviceStatistics, keeper: &KeeperHandle) -> DeviceStatis
 fn notice_sink(on_notice: impl FnMut(AudioNotice) + Send + 'static) -> NoticeSink {
     let on_notice = Mutex::new(on_notice);
     NoticeSink::from(Box::new(move |notice| {
-        let mut on_notice = on_notice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut on_notice = on_notice.lock();
         on_notice(notice);
     }) as Box<dyn Fn(AudioNotice) + Send + Sync>)
 }
 
 /// Ends the engine thread when dropped.
-struct LoopThread {
-    sound_loop: LoopHandle,
+struct ThreadOwner {
+    engine: EngineHandle,
     id: ThreadId,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LoopThread {
+impl ThreadOwner {
     fn is_current(&self) -> bool {
         std::thread::current().id() == self.id
     }
 }
 
-impl Drop for LoopThread {
+impl Drop for ThreadOwner {
     fn drop(&mut self) {
-        // A loop that panicked has stopped as well.
-        let _ = self.sound_loop.send(LoopCommand::Stop);
+        // A thread that panicked has stopped as well.
+        let _ = self.engine.send(EngineCommand::Stop);
         if let Some(thread) = self.thread.take()
             && !self.is_current()
         {

@@ -1,5 +1,7 @@
 //! Everything that can go wrong with sound, each with a code that callers and translations match on.
 
+use serambi_codec::OpusError;
+
 /// Why something about the sound did not work. The engine goes on after every one of these.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +45,12 @@ pub enum AudioError {
     /// The engine did not answer in time or has stopped.
     #[error("the sound engine does not answer")]
     EngineStopped,
+}
+
+impl From<OpusError> for AudioError {
+    fn from(error: OpusError) -> Self {
+        Self::Codec(error.to_string())
+    }
 }
 
 impl AudioError {

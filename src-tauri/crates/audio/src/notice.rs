@@ -1,8 +1,14 @@
 //! What the engine says by itself, without having been asked.
 
+use std::sync::Arc;
+
 use crate::error::AudioError;
 
-/// Something happened to a device, or to the person in front of it. Mute and everything else the person chose stay as they were.
+/// Where notices go.
+pub(crate) type NoticeSink = Arc<dyn Fn(AudioNotice) + Send + Sync>;
+
+/// Something happened to a device, or to the person in front of it. Mute and everything else the person chose stay as
+/// they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudioNotice {

@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
+};
 
 use serambi_audio::{
     AudioError, AudioNotice, Bytes, Cue, DeviceChoice, EchoCancelling, EncodedFrame, Engine, EngineSettings,
-    FRAME_SAMPLES, LossReport, MicrophoneMode, ReceivedPacket, SAMPLE_RATE_HZ, SOUND_CHECK_SAMPLES, SoundCheckVerdict,
-    SpeakerId, SpeakerInbox,
+    FRAME_SAMPLES, LossReport, MicrophoneMode, ReceivedPacket, RemoteVoiceId, RemoteVoiceInbox, SAMPLE_RATE_HZ,
+    SOUND_CHECK_SAMPLES, SoundCheckVerdict,
 };
 
 /// Longest any condition may take.
@@ -82,8 +84,8 @@ impl Scene {
     }
 
     /// An engine that hears itself, as if a network without loss lay between.
-    fn looped(&self, microphone: DeviceChoice, loudspeaker: DeviceChoice) -> (Engine, Arc<OnceLock<SpeakerInbox>>) {
-        let inbox: Arc<OnceLock<SpeakerInbox>> = Arc::default();
+    fn looped(&self, microphone: DeviceChoice, loudspeaker: DeviceChoice) -> (Engine, Arc<OnceLock<RemoteVoiceInbox>>) {
+        let inbox: Arc<OnceLock<RemoteVoiceInbox>> = Arc::default();
         let (to, frames) = (Arc::clone(&inbox), Arc::clone(&self.frames));
         let mut sequence = 65_530_u16;
         let engine = Engine::start(
@@ -104,7 +106,7 @@ impl Scene {
             |_| {},
         )
         .unwrap();
-        inbox.set(engine.add_speaker(SpeakerId(7)).unwrap()).unwrap();
+        inbox.set(engine.add_remote_voice(RemoteVoiceId(7)).unwrap()).unwrap();
         (engine, inbox)
     }
 
@@ -122,12 +124,12 @@ fn a_tone_goes_through_file_opus_and_jitter_buffer_to_a_file() {
     engine.open_microphone().unwrap();
     engine.set_muted(false);
     wait_until("two seconds of sound", || {
-        engine.statistics().speakers.iter().any(|speaker| speaker.packets.decoded > 100)
+        engine.statistics().remote_voices.iter().any(|voice| voice.packets.decoded > 100)
     });
     let levels = engine.levels();
     assert!((levels.microphone.unwrap() + 15.05).abs() < 1.0, "{levels:?}");
-    assert_eq!(levels.speakers.len(), 1);
-    assert!((levels.speakers[0].1 + 15.05).abs() < 1.0, "{levels:?}");
+    assert_eq!(levels.remote_voices.len(), 1);
+    assert!((levels.remote_voices[0].1 + 15.05).abs() < 1.0, "{levels:?}");
     drop(engine);
     let heard = read(&to);
     let start = heard.iter().position(|sample| sample.abs() > 0.05).unwrap() + 12_000;
@@ -263,11 +265,11 @@ fn another_microphone_is_taken_without_unmuting() {
 fn a_speaker_who_is_removed_is_gone_from_levels_and_statistics() {
     let scene = Scene::new();
     let engine = scene.engine(DeviceChoice::Absent, DeviceChoice::Absent);
-    let inboxes: Vec<SpeakerInbox> = (0..12).map(|n| engine.add_speaker(SpeakerId(n)).unwrap()).collect();
-    assert_eq!(engine.levels().speakers.len(), 12);
-    wait_until("twelve speakers", || engine.statistics().speakers.len() == 12);
+    let inboxes: Vec<RemoteVoiceInbox> = (0..12).map(|n| engine.add_remote_voice(RemoteVoiceId(n)).unwrap()).collect();
+    assert_eq!(engine.levels().remote_voices.len(), 12);
+    wait_until("twelve speakers", || engine.statistics().remote_voices.len() == 12);
     drop(inboxes);
-    wait_until("nobody", || engine.levels().speakers.is_empty() && engine.statistics().speakers.is_empty());
+    wait_until("nobody", || engine.levels().remote_voices.is_empty() && engine.statistics().remote_voices.is_empty());
 }
 
 #[test]
@@ -276,10 +278,10 @@ fn a_speaker_turned_down_is_not_heard_but_still_measured() {
     let (from, to) = (scene.path("in.wav"), scene.path("out.wav"));
     write_tone(&from, 48_000, 1, 30, 440.0, 0.25);
     let (engine, _inbox) = scene.looped(DeviceChoice::File(from), DeviceChoice::File(to.clone()));
-    engine.set_speaker_volume(SpeakerId(7), 0.0);
+    engine.set_remote_voice_volume(RemoteVoiceId(7), 0.0);
     engine.open_microphone().unwrap();
     engine.set_muted(false);
-    wait_until("a measured voice", || engine.levels().speakers[0].1 > -17.0);
+    wait_until("a measured voice", || engine.levels().remote_voices[0].1 > -17.0);
     drop(engine);
     assert!(read(&to).iter().all(|sample| sample.abs() < 0.001));
 }
@@ -348,9 +350,9 @@ fn who_speaks_too_quietly_is_turned_up_at_the_listener() {
     let (engine, _inbox) = scene.looped(DeviceChoice::File(from), DeviceChoice::Absent);
     engine.open_microphone().unwrap();
     engine.set_muted(false);
-    wait_until("the leveller", || engine.statistics().speakers.iter().any(|speaker| speaker.levelled_db > 2.0));
-    let speaker = engine.statistics().speakers[0].clone();
-    assert!((-45.0..-30.0).contains(&speaker.loudness_lufs), "{speaker:?}");
+    wait_until("the leveller", || engine.statistics().remote_voices.iter().any(|voice| voice.levelled_db > 2.0));
+    let voice = engine.statistics().remote_voices[0].clone();
+    assert!((-45.0..-30.0).contains(&voice.loudness_lufs), "{voice:?}");
 }
 
 #[test]
@@ -405,8 +407,8 @@ fn a_cue_is_heard_and_not_sent() {
 fn statistics_are_json_with_camel_case_names() {
     let scene = Scene::new();
     let engine = scene.engine(DeviceChoice::Absent, DeviceChoice::Absent);
-    let _inbox = engine.add_speaker(SpeakerId(3)).unwrap();
-    wait_until("a speaker", || engine.statistics().speakers.len() == 1);
+    let _inbox = engine.add_remote_voice(RemoteVoiceId(3)).unwrap();
+    wait_until("a speaker", || engine.statistics().remote_voices.len() == 1);
     let json = serde_json::to_value(engine.statistics()).unwrap();
     assert_eq!(json["speakers"][0]["id"], 3);
     assert!(json["speakers"][0]["jitterTargetMs"].is_number());
@@ -420,5 +422,5 @@ fn assert_send_and_sync<T: Send + Sync>() {}
 #[test]
 fn the_engine_can_be_shared_between_threads() {
     assert_send_and_sync::<Engine>();
-    assert_send_and_sync::<SpeakerInbox>();
+    assert_send_and_sync::<RemoteVoiceInbox>();
 }

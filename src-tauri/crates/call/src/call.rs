@@ -307,7 +307,7 @@ impl Shared {
         let Some(engine) = self.sound.engine() else { return Levels::default() };
         let levels = engine.levels();
         let mut people: Vec<(PersonId, f32)> = levels
-            .speakers
+            .remote_voices
             .iter()
             .filter_map(|(speaker, level)| Some((self.speakers.person(*speaker)?, *level)))
             .filter(|(person, _)| self.speakers.gain_of(person) > 0.0)

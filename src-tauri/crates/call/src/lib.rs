@@ -37,7 +37,7 @@ pub use onlooker::Onlooker;
 pub use own_reception::VoiceReceived;
 pub use profile::{Profile, SavedHouse, Settings, Theme};
 pub use rehearsal::{Rehearsal, SoundCheckVerdict};
-pub use serambi_audio::{Cue, DeviceChoice, EngineSettings, SpeakerStatistics};
+pub use serambi_audio::{Cue, DeviceChoice, EngineSettings, RemoteVoiceStatistics as SpeakerStatistics};
 pub use sound_notice::SoundNotice;
 pub use sound_settings::{ChosenDevice, EchoCancelling, MicrophoneMode, SoundChoice, SoundSettings, VoiceSetting};
 pub use voice_delay::{DelayParts, NetworkParts, VoiceDelay};

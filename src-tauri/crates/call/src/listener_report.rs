@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serambi_audio::{JitterCounters, SpeakerId};
+use serambi_audio::{JitterCounters, RemoteVoiceId as SpeakerId};
 use serambi_protocol::{PersonId, limits::STAGE_PEOPLE, measurement::VoiceHeard};
 
 /// Loss that the house should not hear of only with the next report, if less than half of it was reported before: until it knows,

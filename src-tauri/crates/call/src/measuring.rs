@@ -97,7 +97,7 @@ impl Measuring {
             }
             let heard = engine.statistics();
             self.measure_delays(shared, &heard, now);
-            let counters = heard.speakers.iter().map(|voice| (voice.id, voice.packets));
+            let counters = heard.remote_voices.iter().map(|voice| (voice.id, voice.packets));
             if now >= self.report_at || self.counts.are_alarming(counters) {
                 self.report_at = now + Duration::from_millis(LISTENER_REPORT_MS);
                 self.report(shared, channel, &heard);
@@ -116,7 +116,7 @@ impl Measuring {
     }
 
     fn measure_delays(&mut self, shared: &Shared, heard: &EngineStatistics, now: Instant) {
-        for voice in &heard.speakers {
+        for voice in &heard.remote_voices {
             let Some((mark, person)) = voice.heard.zip(shared.speakers.person(voice.id)) else { continue };
             let heard = Heard {
                 timestamp: mark.timestamp,
@@ -142,7 +142,7 @@ impl Measuring {
 
     fn report(&mut self, shared: &Shared, channel: &HouseChannel, heard: &EngineStatistics) {
         let voices = heard
-            .speakers
+            .remote_voices
             .iter()
             .filter_map(|voice| Some((voice.id, shared.speakers.person(voice.id)?, voice.packets)));
         let voices = self.counts.since_last(voices);

@@ -7,7 +7,7 @@ use serambi_tests::{
     delay::{self, Delays},
     program::run,
     recording::{Recording, SAMPLES_PER_SECOND, write_wav},
-    sound_card::Card,
+    sound_server::Card,
     strangers::{python, script},
     wait,
 };

@@ -8,7 +8,7 @@ use std::{
 use serambi_tests::{
     Trouble,
     peer::Peer,
-    sound_card::{Card, SoundServer, Speaking},
+    sound_server::{Card, SoundServer, Speaking},
     speech::{self, LONG},
     wait,
     window::{Opening, Window},

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use serambi_tests::{Trouble, peer::Peer, process_load::Family, sound_card::SoundServer, wait};
+use serambi_tests::{Trouble, peer::Peer, process_load::Family, sound_server::SoundServer, wait};
 
 use crate::{
     join::{open_at_home, show_link, talk},

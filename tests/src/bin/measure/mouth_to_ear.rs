@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serambi_tests::{
     Trouble,
     peer::Peer,
-    sound_card::SoundServer,
+    sound_server::SoundServer,
     speech::{self, LONG},
 };
 

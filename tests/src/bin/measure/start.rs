@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use serambi_tests::{Trouble, display::Display, error::io, places, program::Program, sound_card::SoundServer};
+use serambi_tests::{Trouble, display::Display, error::io, places, program::Program, sound_server::SoundServer};
 
 use crate::table::{Table, milliseconds};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serambi_tests::{
     Trouble,
     conversation::microphones_open,
-    sound_card::{Card, SoundServer},
+    sound_server::{Card, SoundServer},
     speech::{self, LONG, PORCH},
     window::Window,
 };

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use serambi_audio::{Engine, ReceivedPacket, SpeakerId};
+use serambi_audio::{Engine, ReceivedPacket, RemoteVoiceId as SpeakerId};
 use serambi_protocol::PersonId;
 use tokio::sync::watch;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
@@ -59,7 +59,7 @@ impl Speakers {
         // Who is heard before there is an engine gets their gain when they are added to it.
         let Some(engine) = self.engine.borrow().clone() else { return };
         for (id, person) in self.people().iter() {
-            engine.set_speaker_volume(SpeakerId(*id), self.gain_of(person));
+            engine.set_remote_voice_volume(SpeakerId(*id), self.gain_of(person));
         }
     }
 
@@ -78,14 +78,14 @@ impl Speakers {
     pub(super) async fn listen(self: Arc<Self>, track: Arc<dyn TrackRemote>, owner: Option<PersonId>) {
         let Some(engine) = self.engine().await else { return };
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let inbox = match engine.add_speaker(SpeakerId(id)) {
+        let inbox = match engine.add_remote_voice(SpeakerId(id)) {
             Ok(inbox) => inbox,
             Err(error) => return tracing::warn!(%error, "a speaker cannot be heard"),
         };
         if let Some(owner) = owner {
             // Named first: gains that change meanwhile are set by whoever comes second.
             self.people().insert(id, owner.clone());
-            engine.set_speaker_volume(SpeakerId(id), self.gain_of(&owner));
+            engine.set_remote_voice_volume(SpeakerId(id), self.gain_of(&owner));
         }
         drop(engine);
         let _named = Named { speakers: &self, id };

@@ -13,7 +13,7 @@ use serambi_tests::{
     network::Network,
     precedence::Precedence,
     recording::{Recording, SAMPLES_PER_SECOND, level_dbfs},
-    sound_card::{Card, SoundServer},
+    sound_server::{Card, SoundServer},
     speech::{self, Speech, UTTERANCES},
     wait,
 };

@@ -15,7 +15,7 @@ use serambi_tests::{
     error::io,
     network::Place,
     program::Program,
-    sound_card::Card,
+    sound_server::Card,
     wait,
     webdriver::{Session, connect},
 };

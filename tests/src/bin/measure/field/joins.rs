@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use serambi_tests::{Trouble, network::Network, places, sound_card::SoundServer};
+use serambi_tests::{Trouble, network::Network, places, sound_server::SoundServer};
 
 use super::{
     Stage,

@@ -17,7 +17,7 @@ use serambi_tests::{
     network::{self, Network},
     places,
     program::run,
-    sound_card::Card,
+    sound_server::Card,
 };
 
 use self::{

@@ -14,7 +14,7 @@ use serambi_tests::{
     error::io,
     network::Place,
     program::{Program, run},
-    sound_card::Card,
+    sound_server::Card,
     strangers::script,
     wait,
 };

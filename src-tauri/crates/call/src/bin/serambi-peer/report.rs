@@ -73,7 +73,7 @@ impl Report {
     /// Once a second.
     pub fn say_statistics(&self, counted: &CallStatistics, levels: &Levels) {
         let sound = counted.sound.as_ref();
-        let speakers = sound.map_or(&[][..], |sound| &sound.speakers);
+        let speakers = sound.map_or(&[][..], |sound| &sound.remote_voices);
         let received = counted.measured.voice_received;
         let loudest = levels.people.iter().map(|(_, level)| *level).reduce(f32::max);
         let missing: u64 = speakers.iter().map(|speaker| speaker.packets.missing).sum();

@@ -1,4 +1,0 @@
-//! Bytes as an Opus packet with extensions in its padding.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|packet: &[u8]| serambi_audio::hostile_input::take_apart(packet));
