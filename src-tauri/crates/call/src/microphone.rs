@@ -240,7 +240,7 @@ mod tests {
         async fn open(&self) -> Result<(), CallError> {
             self.asked.lock().push("open");
             // The sender is `self`, so this cannot fail.
-            let _answers = self.hangs.subscribe().wait_for(|hangs| !hangs).await;
+            self.hangs.subscribe().wait_for(|hangs| !hangs).await.map(drop).unwrap_or_default();
             if self.refused.load(Ordering::SeqCst) {
                 return Err(CallError::Microphone(AudioError::MicrophoneRefused(String::new())));
             }

@@ -37,7 +37,7 @@ mod tests {
     // Before, `leave` as a command left the room without the app noticing that it had.
     #[test]
     fn what_only_the_call_can_do_has_one_way() {
-        let code = |command| RoomCommand::try_from(command).err().map(|error| error.code());
+        let code = |command: Command| RoomCommand::try_from(command).err().map(|error: CallError| error.code());
         for own in [Command::SetMuted { muted: true }, Command::AcceptInvitation, Command::Leave, Command::EndRoom] {
             assert_eq!(code(own), Some(Code::BadRequest));
         }

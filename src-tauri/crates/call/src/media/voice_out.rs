@@ -297,7 +297,7 @@ mod tests {
             Box::pin(async move {
                 self.waiting.notify_one();
                 // The sender is `self`, so this cannot fail.
-                let _free = self.stuck.subscribe().wait_for(|stuck| !stuck).await;
+                self.stuck.subscribe().wait_for(|stuck| !stuck).await.map(drop).unwrap_or_default();
                 self.taken.lock().push(packet);
                 self.has_taken.notify_one();
                 Ok(())
