@@ -19,10 +19,11 @@ use serambi_protocol::{
     name::read_name,
 };
 use tauri::{AppHandle, ipc::Channel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use crate::{
     arguments::Arguments,
+    call_updates::CallUpdates,
     home::{self, Home, KeptHouse, Known},
     ipc::{self, AppChanged, Problem},
     ongoing::Ongoing,
@@ -80,6 +81,7 @@ struct Shared {
     /// One going-in at a time: a double click must not join twice.
     going_in: tokio::sync::Mutex<()>,
     ongoing: Mutex<Option<Ongoing>>,
+    call_updates: Arc<CallUpdates>,
     /// Devices named on the command line, until others are chosen.
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
@@ -96,6 +98,7 @@ impl Desk {
         let profile = Profile::open(&profile_folder(arguments)?)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
+            call_updates: Arc::new(CallUpdates::new(app.clone())),
             app,
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
@@ -131,7 +134,6 @@ impl Desk {
             sound: self.sound_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
-            call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view),
             opened_link: lock(&self.shared.opened_link).clone(),
         }
     }
@@ -167,11 +169,11 @@ impl Desk {
     /// `port_taken`, `on_stage_elsewhere`, and whatever joining can say.
     pub async fn start_room(&self, title: &str, leave_other: bool) -> Result<(), Refusal> {
         let _one_at_a_time = self.shared.going_in.lock().await;
-        self.leave_present_room(leave_other).await?;
+        self.may_leave_present_room(leave_other)?;
         let house = self.own_house().await?;
         let client = self.sign_in(&house.address()).await?;
-        let (call, events) = Call::start(client, title, self.sound_choice()).await?;
-        self.enter(call, events);
+        let (call, events) = Call::start(client, title, leave_other, self.sound_choice()).await?;
+        self.enter(call, events).await;
         Ok(())
     }
 
@@ -287,37 +289,53 @@ impl Desk {
         }
     }
 
-    /// Called when the call has closed by itself.
-    pub(crate) fn forget_call(&self) {
-        lock(&self.shared.ongoing).take();
+    /// Called when this call has closed by itself; whether it was the present one.
+    pub(crate) fn forget_call(&self, closed: &Call) -> bool {
+        let is_present = |ongoing: &mut Ongoing| ongoing.call().is_same(closed);
+        let was_present = lock(&self.shared.ongoing).take_if(is_present).is_some();
         self.shared.home.ask_again();
         self.tell_changed();
+        was_present
+    }
+
+    /// Tells the window everything about the present call anew: it may be a new page.
+    pub(crate) fn show_call_again(&self) {
+        if let Some(ongoing) = lock(&self.shared.ongoing).as_ref() {
+            ongoing.show_again();
+        }
     }
 
     async fn join(&self, address: &HouseAddress, room: RoomId, leave_other: bool) -> Result<(), Refusal> {
         let _one_at_a_time = self.shared.going_in.lock().await;
-        self.leave_present_room(leave_other).await?;
+        // Whoever joins the room they are in would be thrown out of it by leaving the first.
+        if self.call().is_ok_and(|call| call.room_id() == room) {
+            return Ok(());
+        }
+        self.may_leave_present_room(leave_other)?;
         let client = self.sign_in(address).await?;
-        let (call, events) = Call::join(client, room, self.sound_choice()).await?;
-        self.enter(call, events);
+        let (call, events) = Call::join(client, room, leave_other, self.sound_choice()).await?;
+        self.enter(call, events).await;
         Ok(())
     }
 
-    fn enter(&self, call: Call, events: UnboundedReceiver<CallEvent>) {
-        let ongoing = Ongoing::begin(call, events, self.clone(), self.shared.app.clone());
+    /// The new room has said yes: only now the present one is left (room rules 3.5).
+    async fn enter(&self, call: Call, events: Receiver<CallEvent>) {
+        self.close_sound_check().await;
+        let previous = lock(&self.shared.ongoing).take();
+        let updates = self.shared.call_updates.clone();
+        let ongoing = Ongoing::begin(call, events, updates, self.clone(), self.shared.app.clone());
         *lock(&self.shared.ongoing) = Some(ongoing);
+        if let Some(previous) = previous {
+            previous.leave_for_another().await;
+        }
         self.shared.home.ask_again();
         self.tell_changed();
     }
 
     /// A person is in one room at a time; only somebody on stage is asked before leaving it (room rules 3.5).
-    async fn leave_present_room(&self, leave_other: bool) -> Result<(), Refusal> {
-        let on_stage = self.call().is_ok_and(|call| call.view().room.you.role.is_on_stage());
-        if on_stage && !leave_other {
-            return Err(Code::OnStageElsewhere.into());
-        }
-        self.leave().await;
-        Ok(())
+    fn may_leave_present_room(&self, leave_other: bool) -> Result<(), Refusal> {
+        let on_stage = self.call().is_ok_and(|call| call.room().you.role.is_on_stage());
+        if on_stage && !leave_other { Err(Code::OnStageElsewhere.into()) } else { Ok(()) }
     }
 
     async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {

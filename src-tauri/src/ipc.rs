@@ -4,7 +4,7 @@
 //! another generator could take its place.
 
 use serambi_call::{
-    CallView, ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme,
+    ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, RoomCommand, SoundCheckVerdict, SoundNotice, Theme,
     VoiceSetting,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
@@ -14,6 +14,7 @@ use tauri::{AppHandle, Manager, State, ipc::Channel};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
+    call_updates::CallUpdated,
     desk::DeskPlace,
     sound_view::SoundDevices,
     view::{AppView, FoundRoom, Language, LevelBatch},
@@ -26,10 +27,6 @@ type Place<'a> = State<'a, DeskPlace>;
 /// Anything but the call changed.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 pub struct AppChanged(pub AppView);
-
-/// The call changed, or there is none any more.
-#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
-pub struct CallChanged(pub Option<CallView>);
 
 /// What is measured in the call was measured anew: about once a second while anybody speaks.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -64,7 +61,9 @@ pub struct CloseAsked {
 #[tauri::command]
 #[specta::specta]
 async fn open_app(place: Place<'_>) -> Answer<AppView> {
-    Ok(place.open()?.view())
+    let desk = place.open()?;
+    desk.show_call_again();
+    Ok(desk.view())
 }
 
 #[tauri::command]
@@ -124,19 +123,19 @@ async fn forget_house(place: Place<'_>, pin: String) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 async fn command(place: Place<'_>, command: Command) -> Answer<()> {
-    place.open()?.call()?.command(command).await
+    Ok(place.open()?.call()?.command(RoomCommand::try_from(command)?).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 async fn accept_invitation(place: Place<'_>) -> Answer<()> {
-    place.open()?.call()?.accept_invitation().await
+    Ok(place.open()?.call()?.accept_invitation().await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 async fn set_muted(place: Place<'_>, muted: bool) -> Answer<()> {
-    place.open()?.call()?.set_muted(muted).await
+    Ok(place.open()?.call()?.set_muted(muted).await?)
 }
 
 #[tauri::command]
@@ -149,7 +148,7 @@ async fn leave(place: Place<'_>) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 async fn end_room(place: Place<'_>) -> Answer<()> {
-    place.open()?.call()?.end_room().await
+    Ok(place.open()?.call()?.end_room().await?)
 }
 
 #[tauri::command]
@@ -268,7 +267,7 @@ pub fn border() -> Builder<tauri::Wry> {
         ])
         .events(collect_events![
             AppChanged,
-            CallChanged,
+            CallUpdated,
             CallMeasured,
             Noticed,
             SoundNoticed,

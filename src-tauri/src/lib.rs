@@ -1,6 +1,7 @@
 //! The shell: one window, its commands and events, and nothing that knows how a room or sound works.
 
 pub mod arguments;
+mod call_updates;
 pub mod desk;
 mod home;
 pub mod ipc;

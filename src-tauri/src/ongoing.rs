@@ -1,14 +1,15 @@
 //! The room one is in: hands its news to the window and streams sound levels while the window can be seen.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use serambi_call::{Call, CallEvent, CallView};
+use serambi_call::{Call, CallEvent};
 use tauri::{AppHandle, Manager, async_runtime::JoinHandle, ipc::Channel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, mpsc::Receiver};
 
 use crate::{
+    call_updates::{CallUpdate, CallUpdates, ShownCall},
     desk::Desk,
-    ipc::{self, CallChanged, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
+    ipc::{self, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
     view::LevelBatch,
     window,
 };
@@ -23,14 +24,23 @@ pub struct Ongoing {
     call: Call,
     news: JoinHandle<()>,
     levels: Option<JoinHandle<()>>,
+    updates: Arc<CallUpdates>,
+    /// A window asks for everything anew.
+    show_again: Arc<Notify>,
 }
 
 impl Ongoing {
     /// Passes the call's news on until it closes.
-    pub fn begin(call: Call, events: UnboundedReceiver<CallEvent>, desk: Desk, app: AppHandle) -> Self {
-        ipc::tell(&app, CallChanged(Some(call.view())));
-        let news = tauri::async_runtime::spawn(pass_on(call.clone(), events, desk, app));
-        Self { call, news, levels: None }
+    pub fn begin(
+        call: Call,
+        events: Receiver<CallEvent>,
+        updates: Arc<CallUpdates>,
+        desk: Desk,
+        app: AppHandle,
+    ) -> Self {
+        let show_again = Arc::new(Notify::new());
+        let news = pass_on(call.clone(), events, updates.clone(), show_again.clone(), desk, app);
+        Self { call, news: tauri::async_runtime::spawn(news), levels: None, updates, show_again }
     }
 
     /// The call.
@@ -38,9 +48,9 @@ impl Ongoing {
         &self.call
     }
 
-    /// The room and its circumstances now.
-    pub fn view(&self) -> CallView {
-        self.call.view()
+    /// Tells the window everything about the call anew.
+    pub fn show_again(&self) {
+        self.show_again.notify_one();
     }
 
     /// Streams levels from now on, to this channel only.
@@ -55,6 +65,13 @@ impl Ongoing {
     pub async fn leave(self) {
         self.news.abort();
         self.call.leave().await;
+        self.updates.tell(CallUpdate::None).await;
+    }
+
+    /// Leaves quietly for another room, which the window shows by now.
+    pub async fn leave_for_another(self) {
+        self.news.abort();
+        self.call.leave().await;
     }
 }
 
@@ -66,22 +83,39 @@ impl Drop for Ongoing {
     }
 }
 
-async fn pass_on(call: Call, mut events: UnboundedReceiver<CallEvent>, desk: Desk, app: AppHandle) {
-    while let Some(event) = events.recv().await {
-        match event {
-            CallEvent::Changed => ipc::tell(&app, CallChanged(Some(call.view()))),
-            CallEvent::Measured => ipc::tell(&app, CallMeasured(call.measurements())),
-            CallEvent::Notice(notice) => ipc::tell(&app, Noticed(notice)),
-            CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
-            CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
-            CallEvent::Closed(reason) => {
-                ipc::tell(&app, CallClosed(reason));
-                break;
+async fn pass_on(
+    call: Call,
+    mut events: Receiver<CallEvent>,
+    updates: Arc<CallUpdates>,
+    show_again: Arc<Notify>,
+    desk: Desk,
+    app: AppHandle,
+) {
+    let mut shown = ShownCall::of(&call);
+    updates.tell(shown.opened()).await;
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = show_again.notified() => {
+                updates.tell(shown.opened()).await;
+                continue;
             }
+        };
+        let Some(event) = event else { break };
+        match shown.take(event) {
+            Ok(update) => updates.tell(update).await,
+            Err(CallEvent::Measured(measured)) => ipc::tell(&app, CallMeasured(measured)),
+            Err(CallEvent::Notice(notice)) => ipc::tell(&app, Noticed(notice)),
+            Err(CallEvent::Sound(notice)) => ipc::tell(&app, SoundNoticed(notice)),
+            Err(CallEvent::Problem(error)) => ipc::tell(&app, Problem(error.into())),
+            Err(CallEvent::Closed(reason)) => ipc::tell(&app, CallClosed(reason)),
+            // These are updates.
+            Err(CallEvent::Opened { .. } | CallEvent::Room { .. } | CallEvent::Changed(_)) => {}
         }
     }
-    ipc::tell(&app, CallChanged(None));
-    desk.forget_call();
+    if desk.forget_call(&call) {
+        updates.tell(CallUpdate::None).await;
+    }
 }
 
 async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>) {

@@ -1,6 +1,6 @@
 //! What the window is shown: one profile, the rooms one could go to, and the room one is in.
 
-use serambi_call::{CallView, Theme};
+use serambi_call::Theme;
 use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -94,8 +94,6 @@ pub struct AppView {
     pub problem: Option<Refusal>,
     /// Where one could go.
     pub home: HomeView,
-    /// The room one is in.
-    pub call: Option<CallView>,
     /// A link the app was opened with: to be shown, never joined without a click.
     pub opened_link: Option<String>,
 }

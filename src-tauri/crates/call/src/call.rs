@@ -207,6 +207,11 @@ impl Call {
         self.handle.room_id
     }
 
+    /// Whether both are handles of one call.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
     /// How things stand, but for the room.
     pub fn view(&self) -> CallView {
         self.handle.view.borrow().clone()
