@@ -183,6 +183,7 @@ impl Call {
             house,
             room_id,
             seq: joined.seq,
+            house_is_media_server: joined.media.url.is_none(),
             requests: request_queue,
             instruments,
             microphone,
@@ -239,8 +240,8 @@ impl Call {
         self.ask(Request::AcceptInvitation).await
     }
 
-    /// Mutes or unmutes. Muting: when this returns, and when the view says muted, no voice leaves this machine any more;
-    /// it waits for nothing. Unmuting: the house agrees first.
+    /// Mutes or unmutes. Muting: when this returns, and when the view says muted, no voice leaves this machine any
+    /// more; it waits for nothing. Unmuting: the house agrees first.
     ///
     /// # Errors
     /// Of unmuting: `not_on_stage`, `no_microphone`, `microphone_*`, `house_unreachable`. Of muting: `no_call`.

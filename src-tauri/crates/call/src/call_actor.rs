@@ -72,6 +72,8 @@ pub(crate) struct Entered {
     pub(crate) room_id: RoomId,
     /// The number of the last event in the room's view.
     pub(crate) seq: u64,
+    /// The house carries the sound itself.
+    pub(crate) house_is_media_server: bool,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) instruments: Arc<Instruments>,
     pub(crate) microphone: Microphone,
@@ -122,6 +124,7 @@ impl CallActor {
             house,
             room_id,
             seq,
+            house_is_media_server,
             requests,
             instruments,
             microphone,
@@ -149,7 +152,7 @@ impl CallActor {
             measured,
             asked: FuturesUnordered::new(),
             own: OwnMicrophone::default(),
-            connection: ConnectionWatch::new(now),
+            connection: ConnectionWatch::new(house_is_media_server, now),
             microphone_loss: DeviceLoss::default(),
             loudspeaker_loss: DeviceLoss::default(),
             microphone_lost: None,

@@ -1,4 +1,5 @@
-//! What a call tells, in order and bounded: a reader that falls behind gets the whole state anew in place of what it missed.
+//! What a call tells, in order and bounded: a reader that falls behind gets the whole state anew in place of what it
+//! missed.
 
 use std::sync::Arc;
 

@@ -40,8 +40,8 @@ pub struct CallView {
     pub loudspeaker_problem: Option<Code>,
 }
 
-/// What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
-/// whoever draws the room need not do so for it.
+/// What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time,
+/// and whoever draws the room need not do so for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
@@ -50,8 +50,8 @@ pub struct Measurements {
     pub voice_received: Option<VoiceReceived>,
     /// How late each voice is heard here that can be heard right now, in the order of ids.
     pub delays: Vec<VoiceDelay>,
-    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
-    /// are no delays. A delay is as uncertain as this and the speaker's own together.
+    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while
+    /// there are no delays. A delay is as uncertain as this and the speaker's own together.
     pub clock_error_ms: Option<u32>,
 }
 

@@ -73,6 +73,8 @@ impl Half {
 pub(crate) struct ConnectionWatch {
     house: Half,
     house_stopped: bool,
+    /// The house carries the sound itself: stopped, it carries none.
+    is_media_server: bool,
     receiving: Half,
     sending: Half,
     /// Since when the own voice goes out and no listener reports it.
@@ -81,11 +83,19 @@ pub(crate) struct ConnectionWatch {
 }
 
 impl ConnectionWatch {
-    /// Nothing is up yet.
-    pub(crate) fn new(now: Instant) -> Self {
+    /// Nothing is up yet. `is_media_server`: the house carries the sound itself.
+    pub(crate) fn new(is_media_server: bool, now: Instant) -> Self {
         let down = Half { down_since: Some(now) };
         let up = Half { down_since: None };
-        Self { house: down, house_stopped: false, receiving: down, sending: down, unheard: up, blocked: None }
+        Self {
+            house: down,
+            house_stopped: false,
+            is_media_server,
+            receiving: down,
+            sending: down,
+            unheard: up,
+            blocked: None,
+        }
     }
 
     pub(crate) fn house_is_up(&mut self) {
@@ -119,7 +129,9 @@ impl ConnectionWatch {
 
     /// House and sound are both down for so long that nobody would know they are heard when the sound comes back.
     pub(crate) fn is_cut_off(&self, now: Instant) -> bool {
-        self.house.is_down(now) && self.receiving.is_down(now)
+        // ICE takes seconds to notice; that the house's computer refuses connections says it sooner.
+        let has_no_server = self.house_stopped && self.is_media_server;
+        self.house.is_down(now) && (has_no_server || self.receiving.is_down(now))
     }
 
     /// What is to be said; `speaks`: the own microphone is open to the room.
@@ -165,7 +177,7 @@ mod tests {
 
     fn connected() -> (ConnectionWatch, Instant) {
         let now = Instant::now();
-        let mut watch = ConnectionWatch::new(now);
+        let mut watch = ConnectionWatch::new(false, now);
         watch.house_is_up();
         watch.take_media(UP, now);
         (watch, now)
@@ -223,6 +235,19 @@ mod tests {
         let (mut watch, now) = connected();
         watch.house_is_down(true, now);
         assert_eq!(watch.state(false, after(now, 5_000)), Connection::HouseReconnecting);
+    }
+
+    // Until ICE noticed, some 5 s after a house was killed, people would have read that they are heard.
+    #[test]
+    fn a_house_that_carried_the_sound_itself_takes_it_along_when_it_stops() {
+        let (_, now) = connected();
+        let mut watch = ConnectionWatch::new(true, now);
+        watch.house_is_up();
+        watch.take_media(UP, now);
+        watch.house_is_down(true, now);
+        assert_eq!(watch.state(true, after(now, 1_999)), Connection::Connected);
+        assert_eq!(watch.state(true, after(now, 2_000)), Connection::HouseRestarting);
+        assert!(watch.is_cut_off(after(now, 2_000)));
     }
 
     #[test]

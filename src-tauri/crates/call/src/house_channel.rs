@@ -1,4 +1,5 @@
-//! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both ways.
+//! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both
+//! ways.
 
 use std::time::{Duration, Instant as Moment};
 
@@ -224,7 +225,8 @@ impl Connector {
         self.tell(ChannelNews::Up).await?;
         let (mut pings, mut ping_at) = (0, Instant::now());
         let mut heard_at = Instant::now();
-        // Until the house has shown its clock it may be an older one, that closes the channel on words it does not know.
+        // Until the house has shown its clock it may be an older one, that closes the channel on words it does not
+        // know.
         let mut takes_measurements = false;
         // What was measured before is of another time.
         while self.saying.try_recv().is_ok() {}

@@ -227,7 +227,7 @@ async fn first_to_answer(
 ) -> Result<(String, Challenge), Refusal> {
     let asked = &ChallengeAsked { person: identity.id() };
     let asking = house.addresses.iter().map(|address| async move {
-        let challenge = ask_at_the_door(http, address, "/challenge", asked).await?;
+        let challenge = ask_to_sign_in(http, address, "/challenge", asked).await?;
         Ok((address.clone(), challenge))
     });
     first_good(asking).await
@@ -260,7 +260,7 @@ async fn answer_challenge(
 ) -> Result<Session, Refusal> {
     let signature = identity.sign_in(pin.as_str(), &challenge.challenge);
     let answer = SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: name.to_owned() };
-    ask_at_the_door(http, address, "/session", &answer).await
+    ask_to_sign_in(http, address, "/session", &answer).await
 }
 
 /// A refusal, and when the house wants to be asked again.
@@ -286,8 +286,8 @@ pub(crate) async fn ask<A: DeserializeOwned>(
     ask_once(http, address, method, path, session, body).await.map_err(|refused| refused.refusal)
 }
 
-/// Asks to be let in. A house that has too many guests at once says when to come again, and is asked then.
-async fn ask_at_the_door<A: DeserializeOwned>(
+/// Asks for a challenge or a session. A house that limits its sign-ins says when to ask again, and is asked then.
+async fn ask_to_sign_in<A: DeserializeOwned>(
     http: &reqwest::Client,
     address: &str,
     path: &str,
@@ -304,7 +304,7 @@ async fn ask_at_the_door<A: DeserializeOwned>(
         };
         // Not all who were refused in the same second come again in the same one.
         let wait = wait.mul_f64(1.0 + rand::random::<f64>() / 2.0);
-        tracing::info!(?wait, address, "the house is full of arrivals; waiting");
+        tracing::info!(?wait, address, "the house limits its sign-ins; waiting");
         tokio::time::sleep(wait).await;
         waited += wait;
     }

@@ -1,8 +1,8 @@
 //! The own microphone: what it is to be, what it is, and the one worker that makes the second follow the first.
 //!
-//! Devices take seconds to open, so nobody waits for the worker: who wants something of the microphone changes the desired
-//! state and reads in the worker's reports what came of it. A mute does not wait even for that: the gate before the network
-//! ([`VoiceOut::shut`]) is shut first, and what the worker then does only spares the encoder.
+//! Devices take seconds to open, so nobody waits for the worker: who wants something of the microphone changes the
+//! desired state and reads in the worker's reports what came of it. A mute does not wait even for that: the gate before
+//! the network ([`VoiceOut::shut`]) is shut first, and what the worker then does only spares the encoder.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Files that only their owner can read, written so that either the old or the whole new one is there after a power cut.
+//! Files that only their owner can read, written so that either the old or the whole new one is there after a power
+//! cut.
 
 use std::{
     fs::{self, File, OpenOptions},

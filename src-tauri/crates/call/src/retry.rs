@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// The first wait; the next are twice as long each time.
 const FIRST: Duration = Duration::from_millis(250);
-/// No wait is longer: a house that comes back is joined within 5 s, its channel and its media server one after the other.
+/// No wait is longer: a house that comes back is joined within 5 s, its channel and its media server one after the
+/// other.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Waits between tries. The first try after a success comes at once.

@@ -1,5 +1,5 @@
-//! A sound check: the own microphone before it is heard. A live level, five seconds recorded and judged, and the recording
-//! played back. Nothing of it is sent.
+//! A sound check: the own microphone before it is heard. A live level, five seconds recorded and judged, and the
+//! recording played back. Nothing of it is sent.
 
 use std::sync::Arc;
 
@@ -59,12 +59,12 @@ const EVENTS_WAITING: usize = 32;
 /// An open microphone that nobody else hears, until [`Self::end`].
 pub struct SoundCheck {
     sound: Arc<Sound>,
-    place: Place,
+    owner: Owner,
     recording: Mutex<Vec<f32>>,
 }
 
-/// Where a sound check goes on.
-enum Place {
+/// Whose engine it uses.
+enum Owner {
     Call(Call),
     /// Without a room, with an engine and tasks of its own.
     Alone(Tasks),
@@ -72,7 +72,7 @@ enum Place {
 
 impl std::fmt::Debug for SoundCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SoundCheck(in a call: {})", matches!(self.place, Place::Call(_)))
+        write!(f, "SoundCheck(in a call: {})", matches!(self.owner, Owner::Call(_)))
     }
 }
 
@@ -87,7 +87,7 @@ impl SoundCheck {
         let (sound, _, news) = Sound::start(choice, VoiceOut::start(&tasks), &tasks);
         let (teller, events) = mpsc::channel(EVENTS_WAITING);
         tasks.spawn(pass_on(news, teller));
-        let check = Self { sound, place: Place::Alone(tasks), recording: Mutex::default() };
+        let check = Self { sound, owner: Owner::Alone(tasks), recording: Mutex::default() };
         match check.sound.open_microphone().await {
             Ok(()) => Ok((check, events)),
             Err(error) => {
@@ -133,13 +133,13 @@ impl SoundCheck {
 
     /// Closes the microphone again, unless the person is on stage by now.
     pub async fn end(&self) {
-        match &self.place {
-            Place::Call(call) => {
+        match &self.owner {
+            Owner::Call(call) => {
                 if let Err(error) = call.ask(Request::EndSoundCheck).await {
                     tracing::debug!(%error, "the sound check had ended");
                 }
             }
-            Place::Alone(tasks) => {
+            Owner::Alone(tasks) => {
                 tasks.end().await;
                 self.sound.stop().await;
             }
@@ -148,13 +148,14 @@ impl SoundCheck {
 }
 
 impl Call {
-    /// Checks the sound in this call. Who is on stage is muted first; a listener's microphone is open until the end of it.
+    /// Checks the sound in this call. Who is on stage is muted first; a listener's microphone is open until the end of
+    /// it.
     ///
     /// # Errors
     /// `no_microphone`, `microphone_*`, `no_call`.
     pub async fn check_sound(&self) -> Result<SoundCheck, CallError> {
         self.ask(Request::BeginSoundCheck).await?;
-        Ok(SoundCheck { sound: self.sound().clone(), place: Place::Call(self.clone()), recording: Mutex::default() })
+        Ok(SoundCheck { sound: self.sound().clone(), owner: Owner::Call(self.clone()), recording: Mutex::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The own microphone in a call: who wants something of it, and what the house is told of it.
 //!
-//! On stage it is open and muted until its owner unmutes it, to which the house agrees first. A mute is carried out at once
-//! and the house is told afterwards, one request at a time, until both agree.
+//! On stage it is open and muted until its owner unmutes it, to which the house agrees first. A mute is carried out at
+//! once and the house is told afterwards, one request at a time, until both agree.
 
 use std::time::{Duration, Instant};
 
@@ -340,17 +340,17 @@ impl CallActor {
         }
     }
 
-    /// House and microphone may disagree after a lost connection or a crossing of two changes. What is really sent
-    /// counts, so the house is told.
+    /// A mute that the house does not know of (it was not reached, or refused for the moment) is told until it does. An
+    /// unmute is never repeated: a moderator may have muted in between.
     pub(super) fn settle_mute(&mut self, now: Instant) {
-        let (on_stage, said) = {
+        let (on_stage, said_muted) = {
             let room = self.room.borrow();
             (room.you.role.is_on_stage(), room.you.muted)
         };
-        let muted = self.microphone_view().muted;
+        let is_untold = on_stage && !said_muted && self.microphone_view().muted && self.own.unmuting.is_none();
         let is_young = self.own.told.answered_at.is_some_and(|at| now.saturating_duration_since(at) < TELL_AGAIN);
-        if on_stage && said != muted && self.own.unmuting.is_none() && !self.own.told.in_flight && !is_young {
-            self.tell_house_muted(muted);
+        if is_untold && !self.own.told.in_flight && !is_young {
+            self.tell_house_muted(true);
         }
     }
 }

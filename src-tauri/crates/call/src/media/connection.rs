@@ -1,4 +1,5 @@
-//! One peer connection that cannot leak, cannot be blocked by its events, and waits with candidates until it may use them.
+//! One peer connection that cannot leak, cannot be blocked by its events, and waits with candidates until it may use
+//! them.
 
 use std::sync::Arc;
 

@@ -152,7 +152,8 @@ impl SessionContext {
     }
 }
 
-/// The media side of a call. It repairs itself: resume first, a new session with a fresh grant otherwise, without an end.
+/// The media side of a call. It repairs itself: resume first, a new session with a fresh grant otherwise, without an
+/// end.
 pub(crate) struct Media {
     context: Arc<SessionContext>,
     leaving: CancellationToken,

@@ -22,6 +22,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep_until},
 };
+use tokio_util::task::AbortOnDropHandle;
 use webrtc::data_channel::DataChannel;
 
 use self::{
@@ -117,9 +118,9 @@ impl Session {
         let (news_sender, news) = mpsc::channel(CONNECTION_NEWS_WAITING);
         let addresses = settings::bind_addresses(endpoint.host());
         // Connecting reads the system's name by running a program: not on this task.
-        let connecting = tokio::spawn(async move {
+        let connecting = AbortOnDropHandle::new(tokio::spawn(async move {
             SignalClient::connect(&endpoint.url, &endpoint.token, signalling::options(), None).await
-        });
+        }));
         let (connected, publisher, subscriber) = tokio::join!(
             connecting,
             Connection::build(Direction::Publish, addresses.clone(), news_sender.clone(), &context.tasks),

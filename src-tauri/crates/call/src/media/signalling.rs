@@ -58,8 +58,8 @@ pub(super) fn target(direction: Direction) -> SignalTarget {
 }
 
 /// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off. Always announced as stereo,
-/// which it is while music is sent: a browser decodes to as many channels as it was told of beforehand, and mono then is
-/// the same on both.
+/// which it is while music is sent: a browser decodes to as many channels as it was told of beforehand, and mono then
+/// is the same on both.
 #[expect(deprecated, reason = "older servers know only the deprecated field")]
 pub(super) fn add_track(cid: &str) -> Request {
     Request::AddTrack(AddTrackRequest {

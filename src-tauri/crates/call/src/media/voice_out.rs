@@ -1,7 +1,8 @@
 //! Encoded voice on its way to the network: a ring of three frames that drops the oldest, behind a gate that mutes.
 //!
-//! `webrtc` blocks the writer of a track while its driver does not keep up. Voice that waits longer than the ring is of no
-//! use to anybody, and a mute must not wait for it: shutting the gate empties the ring and abandons the write in flight.
+//! `webrtc` blocks the writer of a track while its driver does not keep up. Voice that waits longer than the ring is of
+//! no use to anybody, and a mute must not wait for it: shutting the gate empties the ring and abandons the write in
+//! flight.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 

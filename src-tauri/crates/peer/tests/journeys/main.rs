@@ -11,6 +11,7 @@ mod wire;
 use fixtures::{Shown, TestHouse, bring_on_stage, two_on_stage};
 use serambi_call::{Connection, HouseClient, Identity};
 use serambi_protocol::{
+    command::HandScope,
     Code, Command, Notice, RoomId,
     event::ClosedReason,
     link::{HouseAddress, Pin},
@@ -356,4 +357,32 @@ async fn dropping_a_call_leaves_the_room() {
     host.until("B in the audience", |view| view.room.counts.listeners == 1).await;
     drop(guest);
     host.until("B gone", |view| view.room.counts.listeners == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_34_a_second_room_that_refuses_leaves_the_first_as_it_was() {
+    let place = TestHouse::open().await;
+    let (a, b) = (place.guest("A").await, place.guest("B").await);
+    let first = a.start().await;
+    let other = b.start().await;
+    let refused = serambi_call::Call::join(a.house.clone(), other.call.room_id(), false, a.sound.clone()).await;
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(Code::OnStageElsewhere));
+    assert_eq!(first.call.room().you.role, Role::Host);
+    first.command(Command::SetHandScope { scope: HandScope::Off }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_the_last_event_and_whoever_asks_after_it_is_told_so() {
+    let place = TestHouse::open().await;
+    let host = place.guest("A").await.with_voice(&speech::voice(1, 5)).start().await;
+    let fixtures::Visit { call, mut events, .. } = host;
+    let (accepted, ()) = tokio::join!(call.accept_invitation(), call.leave());
+    assert!(accepted.is_err());
+    assert_eq!(call.set_muted(true).await.map_err(|error| error.code()), Err(Code::NoCall));
+    let mut last = None;
+    while let Some(event) = events.recv().await {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(serambi_call::CallEvent::Closed(ClosedReason::Left)));
+    assert!(!call.view().microphone.open);
 }
