@@ -22,17 +22,18 @@ use serambi_protocol::{
     name::read_name,
 };
 use tauri::{AppHandle, ipc::Channel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use crate::{
     arguments::Arguments,
     diagnostics,
+    call_updates::CallUpdates,
     home::{self, Home, KeptHouse, Known},
-    ipc::{self, AppChanged, CallChanged, Problem},
+    ipc::{self, AppChanged, Problem},
     ongoing::Ongoing,
     polling::Attention,
     profile_folder,
-    view::{AppView, CallSnapshot, FoundRoom, Language, LevelBatch, OpenedApp},
+    view::{AppView, FoundRoom, Language, LevelBatch},
     window,
 };
 use sound::SoundCheck;
@@ -90,12 +91,13 @@ struct Shared {
     /// One going-in at a time: a double click must not join twice.
     going_in: tokio::sync::Mutex<()>,
     ongoing: Mutex<Option<Ongoing>>,
+    call_updates: Arc<CallUpdates>,
     /// Devices named on the command line, until others are chosen.
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
     opened_link: Mutex<Option<String>>,
     problem: Mutex<Option<Refusal>>,
-    /// Of the last snapshot that was taken, of the app or of the call.
+    /// Of the last snapshot of the app that was taken.
     revision: AtomicU64,
 }
 
@@ -108,6 +110,7 @@ impl AppController {
         let profile = Profile::open(&profile_folder::prepare(arguments)?.path)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
+            call_updates: Arc::new(CallUpdates::new(app.clone())),
             app,
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
@@ -132,11 +135,6 @@ impl AppController {
         Ok(controller)
     }
 
-    /// Everything the window shows, for a window that has just opened.
-    pub fn opened(&self) -> OpenedApp {
-        OpenedApp { app: self.view(), call: self.call_snapshot() }
-    }
-
     /// Everything but the call.
     pub fn view(&self) -> AppView {
         let revision = self.next_revision();
@@ -155,12 +153,6 @@ impl AppController {
             home: self.shared.home.view(),
             opened_link: lock(&self.shared.opened_link).clone(),
         }
-    }
-
-    /// The call as it is now; none: no call.
-    pub fn call_snapshot(&self) -> CallSnapshot {
-        let revision = self.next_revision();
-        CallSnapshot { revision, call: lock(&self.shared.ongoing).as_ref().map(Ongoing::view) }
     }
 
     /// Taken before the state is read, and each change is told after it was made: the snapshot with the highest revision
@@ -200,11 +192,11 @@ impl AppController {
     /// `port_taken`, `on_stage_elsewhere`, and whatever joining can say.
     pub async fn start_room(&self, title: &str, leave_other: bool) -> Result<(), Refusal> {
         let _one_at_a_time = self.shared.going_in.lock().await;
-        self.leave_present_room(leave_other).await?;
+        self.may_leave_present_room(leave_other)?;
         let house = self.own_house().await?;
         let client = self.sign_in(&house.address()).await?;
-        let (call, events) = Call::start(client, title, self.sound_choice()).await?;
-        self.enter(call, events);
+        let (call, events) = Call::start(client, title, leave_other, self.sound_choice()).await?;
+        self.enter(call, events).await;
         Ok(())
     }
 
@@ -279,7 +271,6 @@ impl AppController {
         let ongoing = lock(&self.shared.ongoing).take();
         if let Some(ongoing) = ongoing {
             ongoing.leave().await;
-            self.tell_call();
         }
         self.shared.home.ask_again();
     }
@@ -333,11 +324,19 @@ impl AppController {
         }
     }
 
-    /// Called when the call has closed by itself.
-    pub(crate) fn forget_call(&self) {
-        lock(&self.shared.ongoing).take();
+    /// Called when this call has closed by itself; whether it was the present one.
+    pub(crate) fn forget_call(&self, closed: &Call) -> bool {
+        let is_present = |ongoing: &mut Ongoing| ongoing.call().is_same(closed);
+        let was_present = lock(&self.shared.ongoing).take_if(is_present).is_some();
         self.shared.home.ask_again();
-        self.tell_call();
+        was_present
+    }
+
+    /// Tells the window everything about the present call anew: it may be a new page.
+    pub(crate) fn show_call_again(&self) {
+        if let Some(ongoing) = lock(&self.shared.ongoing).as_ref() {
+            ongoing.show_again();
+        }
     }
 
     /// What the person looks at.
@@ -356,9 +355,9 @@ impl AppController {
         self.close_sound_check().await;
         let muting = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::begin_muted_for_page);
         if let Some(call) = muting
-            && let Err(refusal) = call.set_muted(true).await
+            && let Err(error) = call.set_muted(true).await
         {
-            tracing::error!(code = %refusal.code, detail = refusal.detail, "the microphone was not muted");
+            tracing::error!(%error, "the microphone was not muted");
         }
     }
 
@@ -367,36 +366,42 @@ impl AppController {
         self.shared.home.ask_again();
         let muted = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::end_muted_for_page);
         if let Some(call) = muted
-            && let Err(refusal) = call.set_muted(false).await
+            && let Err(error) = call.set_muted(false).await
         {
-            ipc::tell(&self.shared.app, Problem(refusal));
+            ipc::tell(&self.shared.app, Problem(error.into()));
         }
     }
 
     async fn join(&self, address: &HouseAddress, room: RoomId, leave_other: bool) -> Result<(), Refusal> {
         let _one_at_a_time = self.shared.going_in.lock().await;
-        self.leave_present_room(leave_other).await?;
+        // Whoever joins the room they are in would be thrown out of it by leaving the first.
+        if self.call().is_ok_and(|call| call.room_id() == room) {
+            return Ok(());
+        }
+        self.may_leave_present_room(leave_other)?;
         let client = self.sign_in(address).await?;
-        let (call, events) = Call::join(client, room, self.sound_choice()).await?;
-        self.enter(call, events);
+        let (call, events) = Call::join(client, room, leave_other, self.sound_choice()).await?;
+        self.enter(call, events).await;
         Ok(())
     }
 
-    fn enter(&self, call: Call, events: UnboundedReceiver<CallEvent>) {
-        let ongoing = Ongoing::begin(call, events, self.clone(), self.shared.app.clone());
+    /// The new room has said yes: only now the present one is left (room rules 3.5).
+    async fn enter(&self, call: Call, events: Receiver<CallEvent>) {
+        self.close_sound_check().await;
+        let previous = lock(&self.shared.ongoing).take();
+        let updates = self.shared.call_updates.clone();
+        let ongoing = Ongoing::begin(call, events, updates, self.clone(), self.shared.app.clone());
         *lock(&self.shared.ongoing) = Some(ongoing);
+        if let Some(previous) = previous {
+            previous.leave_for_another().await;
+        }
         self.shared.home.ask_again();
-        self.tell_call();
     }
 
     /// A person is in one room at a time; only somebody on stage is asked before leaving it (room rules 3.5).
-    async fn leave_present_room(&self, leave_other: bool) -> Result<(), Refusal> {
-        let on_stage = self.call().is_ok_and(|call| call.view().room.you.role.is_on_stage());
-        if on_stage && !leave_other {
-            return Err(Code::OnStageElsewhere.into());
-        }
-        self.leave().await;
-        Ok(())
+    fn may_leave_present_room(&self, leave_other: bool) -> Result<(), Refusal> {
+        let on_stage = self.call().is_ok_and(|call| call.room().you.role.is_on_stage());
+        if on_stage && !leave_other { Err(Code::OnStageElsewhere.into()) } else { Ok(()) }
     }
 
     async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {
@@ -473,10 +478,6 @@ impl AppController {
         ipc::tell(&self.shared.app, AppChanged(self.view()));
     }
 
-    /// Tells the window the call as it is now.
-    pub(crate) fn tell_call(&self) {
-        ipc::tell(&self.shared.app, CallChanged(self.call_snapshot()));
-    }
 }
 
 /// A tag of a newer program is passed over: the system's language is used.

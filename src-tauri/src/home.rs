@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serambi_call::Onlooker;
+use serambi_call::LobbyClient;
 use serambi_discovery::{Browser, FoundHouse, Sighting};
 use serambi_protocol::{
     Code, Refusal,
@@ -58,7 +58,7 @@ pub struct Home {
 struct Shared {
     known: Mutex<Known>,
     found: Mutex<BTreeMap<String, FoundHouse>>,
-    onlookers: Mutex<BTreeMap<String, Onlooker>>,
+    onlookers: Mutex<BTreeMap<String, LobbyClient>>,
     view: Mutex<HomeView>,
     again: Notify,
 }
@@ -199,12 +199,12 @@ impl Home {
     }
 
     /// The onlooker of this house, kept from round to round for its open connection.
-    fn onlooker(&self, house: &HouseAddress) -> Option<Onlooker> {
+    fn onlooker(&self, house: &HouseAddress) -> Option<LobbyClient> {
         let mut onlookers = lock(&self.shared.onlookers);
         if let Some(onlooker) = onlookers.get(house.pin.as_str()).filter(|kept| kept.house() == house) {
             return Some(onlooker.clone());
         }
-        match Onlooker::new(house.clone()) {
+        match LobbyClient::new(house.clone()) {
             Ok(onlooker) => {
                 onlookers.insert(house.pin.to_string(), onlooker.clone());
                 Some(onlooker)
@@ -272,7 +272,7 @@ impl Round {
 /// # Errors
 /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
 pub async fn look_at_link(link: &Link, own: Option<&Pin>) -> Result<(HouseInfo, Vec<FoundRoom>), Refusal> {
-    let onlooker = Onlooker::new(link.house.clone())?;
+    let onlooker = LobbyClient::new(link.house.clone())?;
     let (info, cards) = tokio::time::timeout(ANSWER_WITHIN, onlooker.look())
         .await
         .map_err(|_| Refusal::new(Code::HouseUnreachable, "no answer in time"))??;

@@ -3,7 +3,8 @@
 //! Bodies stand in [`crate::app_controller`]; here is only the border. Types derive `specta::Type` where they are defined.
 
 use serambi_call::{
-    ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, SoundCheckVerdict, SoundNotice, Theme, VoiceSetting,
+    ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, RoomCommand, SoundCheckVerdict, SoundNotice, Theme,
+    VoiceSetting,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
@@ -13,9 +14,10 @@ use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
     app_controller::ControllerSlot,
+    call_updates::CallUpdated,
     page,
     sound_view::SoundDevices,
-    view::{AppView, CallSnapshot, FoundRoom, Language, LevelBatch, OpenedApp},
+    view::{AppView, FoundRoom, Language, LevelBatch},
     window,
 };
 
@@ -25,10 +27,6 @@ type Slot<'a> = State<'a, ControllerSlot>;
 /// Anything but the call changed.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 pub struct AppChanged(pub AppView);
-
-/// The call changed, or there is none any more.
-#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
-pub struct CallChanged(pub CallSnapshot);
 
 /// What is measured in the call was measured anew: about once a second while anybody speaks.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
@@ -62,8 +60,10 @@ pub struct CloseAsked {
 
 #[tauri::command]
 #[specta::specta]
-async fn open_app(slot: Slot<'_>) -> Answer<OpenedApp> {
-    Ok(slot.open()?.opened())
+async fn open_app(slot: Slot<'_>) -> Answer<AppView> {
+    let controller = slot.open()?;
+    controller.show_call_again();
+    Ok(controller.view())
 }
 
 #[tauri::command]
@@ -123,19 +123,19 @@ async fn forget_house(slot: Slot<'_>, pin: String) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 async fn command(slot: Slot<'_>, command: Command) -> Answer<()> {
-    slot.open()?.call()?.command(command).await
+    Ok(slot.open()?.call()?.command(RoomCommand::try_from(command)?).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 async fn accept_invitation(slot: Slot<'_>) -> Answer<()> {
-    slot.open()?.call()?.accept_invitation().await
+    Ok(slot.open()?.call()?.accept_invitation().await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 async fn set_muted(slot: Slot<'_>, muted: bool) -> Answer<()> {
-    slot.open()?.call()?.set_muted(muted).await
+    Ok(slot.open()?.call()?.set_muted(muted).await?)
 }
 
 #[tauri::command]
@@ -148,7 +148,7 @@ async fn leave(slot: Slot<'_>) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 async fn end_room(slot: Slot<'_>) -> Answer<()> {
-    slot.open()?.call()?.end_room().await
+    Ok(slot.open()?.call()?.end_room().await?)
 }
 
 #[tauri::command]
@@ -275,7 +275,7 @@ pub fn border() -> Builder<tauri::Wry> {
         ])
         .events(collect_events![
             AppChanged,
-            CallChanged,
+            CallUpdated,
             CallMeasured,
             Noticed,
             SoundNoticed,

@@ -3,6 +3,7 @@
 pub mod app_controller;
 pub mod arguments;
 mod diagnostics;
+mod call_updates;
 mod home;
 mod instance;
 pub mod ipc;

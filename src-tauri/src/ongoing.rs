@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use serambi_call::{Call, CallEvent, CallView};
+use serambi_call::{Call, CallEvent};
 use serambi_protocol::Notice;
 use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, mpsc::Receiver};
 
 use crate::{
     app_controller::AppController,
+    call_updates::{CallUpdate, CallUpdates, ShownCall},
     ipc::{self, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
     view::LevelBatch,
     window,
@@ -30,17 +31,33 @@ pub struct Ongoing {
     call: Call,
     news: JoinHandle<()>,
     levels: Option<JoinHandle<()>>,
+    updates: Arc<CallUpdates>,
+    /// A window asks for everything anew.
+    show_again: Arc<Notify>,
     /// Muted because the page died, and by nobody else since.
     is_muted_for_page: Arc<AtomicBool>,
 }
 
 impl Ongoing {
     /// Passes the call's news on until it closes.
-    pub fn begin(call: Call, events: UnboundedReceiver<CallEvent>, controller: AppController, app: AppHandle) -> Self {
-        let is_muted_for_page = Arc::<AtomicBool>::default();
-        let passing = pass_on(call.clone(), events, controller, app, is_muted_for_page.clone());
-        let news = tauri::async_runtime::spawn(passing);
-        Self { call, news, levels: None, is_muted_for_page }
+    pub fn begin(
+        call: Call,
+        events: Receiver<CallEvent>,
+        updates: Arc<CallUpdates>,
+        controller: AppController,
+        app: AppHandle,
+    ) -> Self {
+        let (show_again, is_muted_for_page) = (Arc::new(Notify::new()), Arc::<AtomicBool>::default());
+        let passing = Passing {
+            call: call.clone(),
+            updates: updates.clone(),
+            show_again: show_again.clone(),
+            is_muted_for_page: is_muted_for_page.clone(),
+            controller,
+            app,
+        };
+        let news = tauri::async_runtime::spawn(passing.run(events));
+        Self { call, news, levels: None, updates, show_again, is_muted_for_page }
     }
 
     /// The call.
@@ -48,14 +65,14 @@ impl Ongoing {
         &self.call
     }
 
-    /// The room and its circumstances now.
-    pub fn view(&self) -> CallView {
-        self.call.view()
+    /// Tells the window everything about the call anew.
+    pub fn show_again(&self) {
+        self.show_again.notify_one();
     }
 
     /// The call, if its microphone is open and nobody can see that any more: to be muted.
     pub fn begin_muted_for_page(&mut self) -> Option<Call> {
-        let is_open = !self.view().microphone.muted;
+        let is_open = !self.call.view().microphone.muted;
         is_open.then(|| {
             self.is_muted_for_page.store(true, Ordering::Release);
             self.call.clone()
@@ -79,6 +96,13 @@ impl Ongoing {
     pub async fn leave(self) {
         self.news.abort();
         self.call.leave().await;
+        self.updates.tell(CallUpdate::None).await;
+    }
+
+    /// Leaves quietly for another room, which the window shows by now.
+    pub async fn leave_for_another(self) {
+        self.news.abort();
+        self.call.leave().await;
     }
 }
 
@@ -90,32 +114,55 @@ impl Drop for Ongoing {
     }
 }
 
-async fn pass_on(
+/// A call's events on their way to the window.
+struct Passing {
     call: Call,
-    mut events: UnboundedReceiver<CallEvent>,
+    updates: Arc<CallUpdates>,
+    show_again: Arc<Notify>,
+    is_muted_for_page: Arc<AtomicBool>,
     controller: AppController,
     app: AppHandle,
-    is_muted_for_page: Arc<AtomicBool>,
-) {
-    while let Some(event) = events.recv().await {
-        match event {
-            CallEvent::Changed => controller.tell_call(),
-            CallEvent::Measured => ipc::tell(&app, CallMeasured(call.measurements())),
-            CallEvent::Notice(notice) => {
-                if let Notice::MutedBy { .. } = notice {
-                    is_muted_for_page.store(false, Ordering::Release);
+}
+
+impl Passing {
+    async fn run(self, mut events: Receiver<CallEvent>) {
+        let mut shown = ShownCall::of(&self.call);
+        self.updates.tell(shown.opened()).await;
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = self.show_again.notified() => {
+                    self.updates.tell(shown.opened()).await;
+                    continue;
                 }
-                ipc::tell(&app, Noticed(notice));
-            }
-            CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
-            CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
-            CallEvent::Closed(reason) => {
-                ipc::tell(&app, CallClosed(reason));
-                break;
+            };
+            let Some(event) = event else { break };
+            match shown.take(event) {
+                Ok(update) => self.updates.tell(update).await,
+                Err(event) => self.tell(event),
             }
         }
+        if self.controller.forget_call(&self.call) {
+            self.updates.tell(CallUpdate::None).await;
+        }
     }
-    controller.forget_call();
+
+    fn tell(&self, event: CallEvent) {
+        match event {
+            CallEvent::Measured(measured) => ipc::tell(&self.app, CallMeasured(measured)),
+            CallEvent::Notice(notice) => {
+                if let Notice::MutedBy { .. } = notice {
+                    self.is_muted_for_page.store(false, Ordering::Release);
+                }
+                ipc::tell(&self.app, Noticed(notice));
+            }
+            CallEvent::Sound(notice) => ipc::tell(&self.app, SoundNoticed(notice)),
+            CallEvent::Problem(error) => ipc::tell(&self.app, Problem(error.into())),
+            CallEvent::Closed(reason) => ipc::tell(&self.app, CallClosed(reason)),
+            // These are updates.
+            CallEvent::Opened { .. } | CallEvent::Room { .. } | CallEvent::Changed(_) => {}
+        }
+    }
 }
 
 async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>) {

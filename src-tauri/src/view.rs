@@ -1,6 +1,7 @@
-//! What the window is shown, as two snapshots: the app (profile, settings, rooms one could go to) and the call.
+//! What the window is shown of the app: profile, settings, rooms one could go to. The call comes as operations
+//! ([`crate::call_updates`]).
 
-use serambi_call::{CallView, Theme};
+use serambi_call::Theme;
 use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -99,27 +100,6 @@ pub struct AppView {
     pub home: HomeView,
     /// A link the app was opened with: to be shown, never joined without a click.
     pub opened_link: Option<String>,
-}
-
-/// The call; none: no call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(rename_all = "camelCase")]
-pub struct CallSnapshot {
-    /// Higher is newer; an older snapshot that arrives late is to be passed over.
-    #[specta(type = u32)]
-    pub revision: u64,
-    /// The room and its circumstances.
-    pub call: Option<CallView>,
-}
-
-/// Both snapshots, for a window that has just opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(rename_all = "camelCase")]
-pub struct OpenedApp {
-    /// Everything but the call.
-    pub app: AppView,
-    /// The call.
-    pub call: CallSnapshot,
 }
 
 /// Loudness of what is heard now, in dBFS (-90 to 0).

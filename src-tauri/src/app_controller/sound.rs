@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use serambi_audio::{DeviceChoice, EngineSettings};
 use serambi_call::{
-    CallEvent, ChosenDevice, EchoCancelling, MicrophoneMode, Rehearsal, SoundCheckVerdict, SoundChoice, SoundSettings,
+    CallEvent, ChosenDevice, EchoCancelling, MicrophoneMode, SoundCheckVerdict, SoundChoice, SoundSettings,
     VoiceSetting,
 };
 use serambi_protocol::{Code, PersonId, Refusal};
 use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use super::{AppController, lock};
 use crate::{
@@ -24,7 +24,7 @@ const METER_TICK: Duration = Duration::from_millis(50);
 
 /// A sound check that goes on: its rehearsal, and what is told of it meanwhile.
 pub(super) struct SoundCheck {
-    rehearsal: Arc<Rehearsal>,
+    rehearsal: Arc<serambi_call::SoundCheck>,
     telling: Vec<JoinHandle<()>>,
 }
 
@@ -129,9 +129,9 @@ impl AppController {
         }
         let app = self.shared.app.clone();
         let (rehearsal, news) = match self.call() {
-            Ok(call) => (call.rehearse().await?, None),
+            Ok(call) => (call.check_sound().await?, None),
             Err(_) => {
-                let (rehearsal, events) = Rehearsal::alone(self.sound_choice()).await?;
+                let (rehearsal, events) = serambi_call::SoundCheck::alone(self.sound_choice()).await?;
                 (rehearsal, Some(tauri::async_runtime::spawn(tell_news(events, app))))
             }
         };
@@ -146,7 +146,7 @@ impl AppController {
     /// # Errors
     /// `no_microphone`, also when no sound check is open.
     pub async fn record_sound_check(&self) -> Result<SoundCheckVerdict, Refusal> {
-        self.rehearsal().await?.record().await
+        Ok(self.rehearsal().await?.record().await?)
     }
 
     /// Plays back what was recorded.
@@ -154,7 +154,7 @@ impl AppController {
     /// # Errors
     /// `no_microphone`: nothing was recorded.
     pub async fn play_sound_check(&self) -> Result<(), Refusal> {
-        self.rehearsal().await?.play_back()
+        Ok(self.rehearsal().await?.play_back()?)
     }
 
     /// Closes the microphone again.
@@ -164,7 +164,7 @@ impl AppController {
         }
     }
 
-    async fn rehearsal(&self) -> Result<Arc<Rehearsal>, Refusal> {
+    async fn rehearsal(&self) -> Result<Arc<serambi_call::SoundCheck>, Refusal> {
         let place = self.shared.sound_check.lock().await;
         let none = || Refusal::new(Code::NoMicrophone, "no sound check is open");
         place.as_ref().map(|check| check.rehearsal.clone()).ok_or_else(none)
@@ -194,7 +194,7 @@ fn device_choice(given: DeviceChoice, chosen: Option<&ChosenDevice>) -> DeviceCh
     }
 }
 
-async fn stream_level(rehearsal: Arc<Rehearsal>, levels: Channel<LevelBatch>) {
+async fn stream_level(rehearsal: Arc<serambi_call::SoundCheck>, levels: Channel<LevelBatch>) {
     let mut tick = tokio::time::interval(METER_TICK);
     loop {
         tick.tick().await;
@@ -204,13 +204,13 @@ async fn stream_level(rehearsal: Arc<Rehearsal>, levels: Channel<LevelBatch>) {
     }
 }
 
-async fn tell_news(mut events: UnboundedReceiver<CallEvent>, app: AppHandle) {
+async fn tell_news(mut events: Receiver<CallEvent>, app: AppHandle) {
     while let Some(event) = events.recv().await {
         match event {
             CallEvent::Sound(notice) => ipc::tell(&app, SoundNoticed(notice)),
-            CallEvent::Problem(refusal) => ipc::tell(&app, Problem(refusal)),
-            // A rehearsal has no room.
-            CallEvent::Changed | CallEvent::Measured | CallEvent::Notice(_) | CallEvent::Closed(_) => {}
+            CallEvent::Problem(error) => ipc::tell(&app, Problem(error.into())),
+            // A sound check has no room.
+            _ => {}
         }
     }
 }

@@ -1,41 +1,10 @@
-//! What a call looks like from outside: one snapshot, and what is told besides.
+//! What a call looks like from outside: snapshots of it, without the room.
 
 use serambi_audio::EngineStatistics;
-use serambi_protocol::{Code, Link, Notice, PersonId, Refusal, RoomView, event::ClosedReason, link::HouseAddress};
+use serambi_protocol::{Code, Link, PersonId, link::HouseAddress};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
-use crate::{own_reception::VoiceReceived, sound_notice::SoundNotice, voice_delay::VoiceDelay};
-
-/// After this long without house or sound "Reconnecting…" is shown (spec section 12).
-const SHOWN_AFTER: Duration = Duration::from_secs(2);
-/// After this long the seat may be gone.
-const LOST_AFTER: Duration = Duration::from_secs(60);
-
-/// How the connection stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "types", derive(specta::Type))]
-pub enum Connection {
-    /// As it should be, or down so shortly that nothing is said about it.
-    #[default]
-    Connected,
-    /// Down; it is being repaired and the seat is kept.
-    Reconnecting,
-    /// Down for so long that the seat may be gone. It is still being repaired.
-    Lost,
-}
-
-impl Connection {
-    /// How a connection stands that has been down for this long.
-    pub(crate) fn down_for(down: Option<Duration>) -> Self {
-        match down {
-            Some(down) if down >= LOST_AFTER => Self::Lost,
-            Some(down) if down >= SHOWN_AFTER => Self::Reconnecting,
-            _ => Self::Connected,
-        }
-    }
-}
+use crate::{connection::Connection, own_reception::VoiceReceived, voice_delay::VoiceDelay};
 
 /// The own microphone as it really is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +25,11 @@ impl Default for MicrophoneView {
     }
 }
 
-/// A call, all of it.
+/// A call without its room, which comes in topics of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
 pub struct CallView {
-    /// The room as the house shows it to us.
-    pub room: RoomView,
     /// What to give to others so that they can come in.
     pub link: String,
     /// How the connection stands.
@@ -73,8 +40,8 @@ pub struct CallView {
     pub loudspeaker_problem: Option<Code>,
 }
 
-/// What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
-/// whoever draws the room need not do so for it.
+/// What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time,
+/// and whoever draws the room need not do so for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "types", derive(specta::Type))]
@@ -83,26 +50,9 @@ pub struct Measurements {
     pub voice_received: Option<VoiceReceived>,
     /// How late each voice is heard here that can be heard right now, in the order of ids.
     pub delays: Vec<VoiceDelay>,
-    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
-    /// are no delays. A delay is as uncertain as this and the speaker's own together.
+    /// How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while
+    /// there are no delays. A delay is as uncertain as this and the speaker's own together.
     pub clock_error_ms: Option<u32>,
-}
-
-/// Something happened in a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallEvent {
-    /// [`crate::Call::view`] has changed.
-    Changed,
-    /// [`crate::Call::measurements`] has changed.
-    Measured,
-    /// To be told once.
-    Notice(Notice),
-    /// About the own sound, to be told once.
-    Sound(SoundNotice),
-    /// Something went wrong by itself; the call goes on.
-    Problem(Refusal),
-    /// The call is over. The last event.
-    Closed(ClosedReason),
 }
 
 /// Levels for the speaking ring, measured from decoded sound.
@@ -126,6 +76,10 @@ pub struct CallStatistics {
     pub packets_sent: u64,
     /// Their payload, bytes.
     pub bytes_sent: u64,
+    /// Frames of the own voice that were dropped because the network did not keep up.
+    pub frames_overtaken: u64,
+    /// Frames of the own voice that came while no track could carry them.
+    pub frames_without_track: u64,
     /// Voice packets received, of everybody.
     pub packets_received: u64,
     /// How often the media seat was taken again after a cut.
@@ -145,23 +99,13 @@ pub(crate) fn link_to_share(house: &HouseAddress, room: &serambi_protocol::RoomI
     if addresses.is_empty() {
         addresses.clone_from(&house.addresses);
     }
-    Link { house: HouseAddress { addresses, pin: house.pin.clone() }, room: Some(room.clone()) }.to_string()
+    Link { house: HouseAddress { addresses, pin: house.pin.clone() }, room: Some(*room) }.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serambi_protocol::{RoomId, link::Pin};
-
-    #[test]
-    fn a_short_cut_is_not_worth_a_word_and_a_long_one_is_lost() {
-        let after = |ms| Connection::down_for(Some(Duration::from_millis(ms)));
-        assert_eq!(Connection::down_for(None), Connection::Connected);
-        assert_eq!(after(1_999), Connection::Connected);
-        assert_eq!(after(2_000), Connection::Reconnecting);
-        assert_eq!(after(59_999), Connection::Reconnecting);
-        assert_eq!(after(60_000), Connection::Lost);
-    }
 
     #[test]
     fn the_link_to_share_leads_to_other_computers_if_it_can() {
@@ -172,10 +116,5 @@ mod tests {
         let room = RoomId::from_random([1; 10]);
         assert!(link_to_share(&house(&["127.0.0.1:1", "10.0.0.2:1"]), &room).starts_with("serambi://10.0.0.2:1/r/"));
         assert!(link_to_share(&house(&["127.0.0.1:1"]), &room).starts_with("serambi://127.0.0.1:1/r/"));
-    }
-
-    #[test]
-    fn a_microphone_begins_closed_and_muted() {
-        assert_eq!(MicrophoneView::default(), MicrophoneView { open: false, muted: true, problem: None });
     }
 }

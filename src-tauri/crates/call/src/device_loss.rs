@@ -1,9 +1,9 @@
-//! A device that went away: told only if nothing took its place soon. Whoever pulls out a headset is to hear where the
-//! sound went, not first that there is none.
+//! A device that went away: told only if nothing took its place soon. After a headset is pulled out, the first word is
+//! where the sound went, not that there is none.
 
 use std::time::{Duration, Instant};
 
-use serambi_protocol::Refusal;
+use crate::error::CallError;
 
 /// The engine finds another device within this time, or there is none.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ enum Loss {
     #[default]
     None,
     /// It is away; perhaps another takes its place.
-    Fresh { since: Instant, refusal: Refusal },
+    Fresh { since: Instant, error: CallError },
     /// It is away, and that was told.
     Told,
 }
@@ -45,19 +45,19 @@ impl DeviceLoss {
         }
     }
 
-    pub(crate) fn begin(&mut self, refusal: Refusal, now: Instant) {
+    pub(crate) fn begin(&mut self, error: CallError, now: Instant) {
         if matches!(self.loss, Loss::None) {
-            self.loss = Loss::Fresh { since: now, refusal };
+            self.loss = Loss::Fresh { since: now, error };
         }
     }
 
     /// What is to be told now: once, when it has lasted.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<Refusal> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<CallError> {
         match &self.loss {
-            Loss::Fresh { since, refusal } if now.saturating_duration_since(*since) >= SETTLING => {
-                let refusal = refusal.clone();
+            Loss::Fresh { since, error } if now.saturating_duration_since(*since) >= SETTLING => {
+                let error = error.clone();
                 self.loss = Loss::Told;
-                Some(refusal)
+                Some(error)
             }
             _ => None,
         }
@@ -83,12 +83,13 @@ impl DeviceLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serambi_audio::AudioError;
     use serambi_protocol::Code;
 
     fn lost(device: &str) -> (DeviceLoss, Instant) {
         let (mut loss, now) = (DeviceLoss::default(), Instant::now());
         loss.note_device(Some(device.into()));
-        loss.begin(Code::NoLoudspeaker.into(), now);
+        loss.begin(CallError::Loudspeaker(AudioError::NoLoudspeaker), now);
         loss.note_device(None);
         (loss, now)
     }
@@ -109,8 +110,8 @@ mod tests {
     #[test]
     fn a_loss_that_lasts_is_told_once_and_so_is_its_end() {
         let (mut loss, now) = lost("Headset");
-        assert_eq!(loss.due(now + SETTLING).map(|refusal| refusal.code), Some(Code::NoLoudspeaker));
-        loss.begin(Code::LoudspeakerFailed.into(), now + SETTLING);
+        assert_eq!(loss.due(now + SETTLING).map(|error| error.code()), Some(Code::NoLoudspeaker));
+        loss.begin(CallError::Loudspeaker(AudioError::EngineStopped), now + SETTLING);
         assert_eq!(loss.due(now + SETTLING * 3), None);
         assert_eq!(loss.end("Headset"), Return::Back);
         assert_eq!(loss.end("Headset"), Return::Unnoticed);

@@ -1,4 +1,5 @@
-//! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both ways.
+//! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both
+//! ways.
 
 use std::time::{Duration, Instant as Moment};
 
@@ -13,13 +14,13 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until},
 };
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::tungstenite::{self, Message, protocol::frame::coding::CloseCode};
 
 use crate::{
     house_client::HouseClient,
     house_clock::micros_between,
     retry::Retry,
-    websocket::{self, OpenError, PinnedWebSocket},
+    websocket::{self, OpenError, WebSocket},
 };
 
 /// How often the channel says that it is alive.
@@ -32,13 +33,25 @@ const SAID_WAITING: usize = 8;
 /// Silence after which a connection is given up: three pings unanswered.
 const SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
+/// Events that may wait for their reader; then the house waits, which drops readers that are too slow.
+const NEWS_WAITING: usize = 64;
+
+/// Why the channel is not connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The house is not reached, for this reason.
+    Unreachable(Refusal),
+    /// The house said that it goes away, or its computer refuses connections: it is not running.
+    HouseStopped,
+}
+
 /// What comes out of the channel.
 #[derive(Debug)]
 pub enum ChannelNews {
     /// Connected, at first or again.
     Up,
     /// Not connected; it is tried again by itself.
-    Down(Refusal),
+    Down(Outage),
     /// The house did not know the session any more (it was restarted, or away too long). A new one was made:
     /// numbers start anew and every room must be joined again.
     SessionNew,
@@ -72,14 +85,14 @@ pub enum ChannelNews {
 /// The receiving end; dropping it ends the connection.
 #[derive(Debug)]
 pub struct HouseChannel {
-    news: mpsc::UnboundedReceiver<ChannelNews>,
+    news: mpsc::Receiver<ChannelNews>,
     said: mpsc::Sender<ChannelSay>,
     task: JoinHandle<()>,
 }
 
 impl HouseChannel {
     pub(crate) fn open(house: HouseClient, after: u64) -> Self {
-        let (sender, news) = mpsc::unbounded_channel();
+        let (sender, news) = mpsc::channel(NEWS_WAITING);
         let (said, saying) = mpsc::channel(SAID_WAITING);
         let connector = Connector {
             house,
@@ -104,6 +117,16 @@ impl HouseChannel {
             tracing::debug!("a measurement was not told");
         }
     }
+
+    /// Ends the connection; its task has ended when this returns.
+    pub async fn close(mut self) {
+        self.task.abort();
+        if let Err(error) = (&mut self.task).await
+            && !error.is_cancelled()
+        {
+            tracing::warn!(%error, "the house channel's task");
+        }
+    }
 }
 
 impl Drop for HouseChannel {
@@ -118,7 +141,7 @@ struct Connector {
     after: u64,
     /// The session in which it was seen.
     session: Option<String>,
-    news: mpsc::UnboundedSender<ChannelNews>,
+    news: mpsc::Sender<ChannelNews>,
     saying: mpsc::Receiver<ChannelSay>,
     retry: Retry,
     /// Pings carry the time since then.
@@ -128,6 +151,10 @@ struct Connector {
 /// Nobody listens any more.
 struct Unwanted;
 
+fn broken(why: impl std::fmt::Display) -> Outage {
+    Outage::Unreachable(Refusal::new(Code::HouseUnreachable, why.to_string()))
+}
+
 /// What a message was.
 #[derive(PartialEq, Eq)]
 enum Read {
@@ -136,7 +163,7 @@ enum Read {
     Other,
 }
 
-async fn say(socket: &mut PinnedWebSocket, said: &ChannelSay) -> Result<(), tungstenite::Error> {
+async fn say(socket: &mut WebSocket, said: &ChannelSay) -> Result<(), tungstenite::Error> {
     let text = serde_json::to_string(said).map_err(|error| tungstenite::Error::Io(error.into()))?;
     socket.send(Message::text(text)).await
 }
@@ -147,7 +174,7 @@ impl Connector {
             sleep(self.retry.next_wait(rand::random())).await;
             let ended = match self.connect().await {
                 Ok(socket) => self.listen(socket).await,
-                Err(refusal) => self.tell(ChannelNews::Down(refusal)),
+                Err(outage) => self.tell(ChannelNews::Down(outage)).await,
             };
             if ended.is_err() {
                 return;
@@ -155,98 +182,114 @@ impl Connector {
         }
     }
 
-    async fn connect(&mut self) -> Result<PinnedWebSocket, Refusal> {
+    async fn connect(&mut self) -> Result<WebSocket, Outage> {
         let session = self.house.session().await;
         if self.session.as_ref().is_some_and(|known| *known != session) {
             // Whoever noticed it first has renewed it, perhaps not this channel.
             self.after = 0;
             // If nobody listens the next `tell` ends the task.
-            let _unwanted = self.tell(ChannelNews::SessionNew);
+            let _unwanted = self.tell(ChannelNews::SessionNew).await;
         }
         self.session = Some(session.clone());
         let address = self.house.address();
         let url = format!("wss://{address}/api/v1/events?after={}", self.after);
         let headers = [("authorization".to_owned(), format!("Bearer {session}"))];
-        match websocket::open(&url, &address, self.house.tls(), headers).await {
-            Ok(socket) => Ok(socket),
-            Err(OpenError::Status(401)) => {
-                self.house.renew_session(&session).await?;
+        let error = match websocket::open(&url, &address, Some(self.house.tls()), headers).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => error,
+        };
+        match error {
+            OpenError::Status(401) => {
+                self.house.renew_session(&session).await.map_err(Outage::Unreachable)?;
                 self.retry.succeeded();
-                Err(Code::SessionExpired.into())
+                Err(Outage::Unreachable(Code::SessionExpired.into()))
             }
-            Err(OpenError::Status(status)) => {
-                Err(Refusal::new(Code::HouseUnreachable, format!("events: HTTP status {status}")))
+            OpenError::Status(503) => Err(Outage::HouseStopped),
+            OpenError::Status(status) => {
+                let refusal = Refusal::new(Code::HouseUnreachable, format!("events: HTTP status {status}"));
+                Err(Outage::Unreachable(refusal))
             }
-            Err(OpenError::Connection(refusal)) => {
+            OpenError::Refused(_) => {
+                self.house.find_again().await.map_err(|_| Outage::HouseStopped)?;
+                Err(Outage::Unreachable(Code::HouseUnreachable.into()))
+            }
+            OpenError::Connection(refusal) => {
                 // The address may be the stale one of several; the next try uses whichever answers.
-                self.house.find_again().await.map_err(|_| refusal)?;
-                Err(Code::HouseUnreachable.into())
+                self.house.find_again().await.map_err(|_| Outage::Unreachable(refusal))?;
+                Err(Outage::Unreachable(Code::HouseUnreachable.into()))
             }
         }
     }
 
-    async fn listen(&mut self, mut socket: PinnedWebSocket) -> Result<(), Unwanted> {
-        self.tell(ChannelNews::Up)?;
+    async fn listen(&mut self, mut socket: WebSocket) -> Result<(), Unwanted> {
+        self.tell(ChannelNews::Up).await?;
         let (mut pings, mut ping_at) = (0, Instant::now());
         let mut heard_at = Instant::now();
-        // Until the house has shown its clock it may be an older one, that closes the channel on words it does not know.
+        // Until the house has shown its clock it may be an older one, that closes the channel on words it does not
+        // know.
         let mut takes_measurements = false;
         // What was measured before is of another time.
         while self.saying.try_recv().is_ok() {}
-        let why = loop {
+        let outage = loop {
             tokio::select! {
                 message = socket.next() => match message {
+                    Some(Ok(Message::Close(frame))) => {
+                        let goes_away = frame.is_some_and(|frame| matches!(frame.code, CloseCode::Away | CloseCode::Restart));
+                        break if goes_away { Outage::HouseStopped } else { broken("closed") };
+                    }
                     Some(Ok(message)) => {
                         heard_at = Instant::now();
                         self.retry.succeeded();
-                        takes_measurements |= self.read(message)? == Read::Clock;
+                        takes_measurements |= self.read(message).await? == Read::Clock;
                     }
-                    Some(Err(error)) => break error.to_string(),
-                    None => break "closed".to_owned(),
+                    Some(Err(error)) => break broken(error),
+                    None => break broken("closed"),
                 },
                 () = sleep_until(ping_at) => {
                     pings += 1;
                     ping_at = Instant::now() + if pings < PINGS_AT_FIRST { PING_SOON } else { PING_EVERY };
                     let sent_micros = Some(micros_between(self.began, Moment::now()));
                     if let Err(error) = say(&mut socket, &ChannelSay::Ping { sent_micros }).await {
-                        break error.to_string();
+                        break broken(error);
                     }
                 }
                 Some(measured) = self.saying.recv() => {
                     if takes_measurements && let Err(error) = say(&mut socket, &measured).await {
-                        break error.to_string();
+                        break broken(error);
                     }
                 }
-                () = sleep_until(heard_at + SILENCE_LIMIT) => break "silence".to_owned(),
+                () = sleep_until(heard_at + SILENCE_LIMIT) => break broken("silence"),
             }
         };
-        self.tell(ChannelNews::Down(Refusal::new(Code::HouseUnreachable, why)))
+        self.tell(ChannelNews::Down(outage)).await
     }
 
-    fn read(&mut self, message: Message) -> Result<Read, Unwanted> {
+    async fn read(&mut self, message: Message) -> Result<Read, Unwanted> {
         let received = Moment::now();
         let Message::Text(text) = message else { return Ok(Read::Other) };
         match serde_json::from_str(&text) {
             Ok(ChannelTell::Pong { sent_micros: Some(sent), house_time: Some(house) }) => {
                 let ago = u64::try_from(micros_between(self.began, received).saturating_sub(sent)).unwrap_or(0);
                 let sent = received.checked_sub(Duration::from_micros(ago)).unwrap_or(received);
-                self.tell(ChannelNews::Clock { sent, house, received })?;
+                self.tell(ChannelNews::Clock { sent, house, received }).await?;
                 return Ok(Read::Clock);
             }
             Ok(ChannelTell::Pong { .. }) => {}
             Ok(ChannelTell::Event(envelope)) => {
                 self.after = envelope.seq;
-                self.tell(ChannelNews::Event(Box::new(envelope)))?;
+                self.tell(ChannelNews::Event(Box::new(envelope))).await?;
             }
-            Ok(ChannelTell::Received { room, reception }) => self.tell(ChannelNews::Received { room, reception })?,
-            Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks })?,
+            Ok(ChannelTell::Received { room, reception }) => {
+                self.tell(ChannelNews::Received { room, reception }).await?;
+            }
+            Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks }).await?,
             // A newer house may say more than we understand.
             Err(error) => tracing::debug!(%error, "an event that is not understood"),
         }
         Ok(Read::Other)
     }
 
-    fn tell(&self, news: ChannelNews) -> Result<(), Unwanted> {
-        self.news.send(news).map_err(|_| Unwanted)
+    async fn tell(&self, news: ChannelNews) -> Result<(), Unwanted> {
+        self.news.send(news).await.map_err(|_| Unwanted)
     }
 }

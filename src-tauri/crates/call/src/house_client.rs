@@ -1,12 +1,13 @@
 //! Asking a house: signing in, commands and queries over HTTP, on a connection pinned to the house's certificate.
 
-use std::{
-    sync::{Arc, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use reqwest::{Method, StatusCode};
+use parking_lot::RwLock;
+use reqwest::{
+    Method, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
     api::{Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom},
@@ -24,6 +25,9 @@ use crate::{
 
 /// How long a house may think about one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Whoever signs in while a house refuses newcomers waits for at most this long in all.
+const MAX_SIGN_IN_WAIT: Duration = Duration::from_secs(30);
 
 /// A signed-in person at one house. Cheap to clone; signs in again by itself when the session has run out.
 #[derive(Clone)]
@@ -85,10 +89,7 @@ impl HouseClient {
 
     /// The `host:port` that answered last.
     pub fn address(&self) -> String {
-        match self.inner.address.read() {
-            Ok(address) => address.clone(),
-            Err(poisoned) => poisoned.into_inner().clone(),
-        }
+        self.inner.address.read().clone()
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -184,10 +185,7 @@ impl HouseClient {
     }
 
     fn use_address(&self, address: String) {
-        match self.inner.address.write() {
-            Ok(mut current) => *current = address,
-            Err(poisoned) => *poisoned.into_inner() = address,
-        }
+        *self.inner.address.write() = address;
     }
 
     async fn ask<A: DeserializeOwned>(
@@ -229,7 +227,7 @@ async fn first_to_answer(
 ) -> Result<(String, Challenge), Refusal> {
     let asked = &ChallengeAsked { person: identity.id() };
     let asking = house.addresses.iter().map(|address| async move {
-        let challenge = ask(http, address, Method::POST, "/challenge", None, Some(asked)).await?;
+        let challenge = ask_to_sign_in(http, address, "/challenge", asked).await?;
         Ok((address.clone(), challenge))
     });
     first_good(asking).await
@@ -262,7 +260,19 @@ async fn answer_challenge(
 ) -> Result<Session, Refusal> {
     let signature = identity.sign_in(pin.as_str(), &challenge.challenge);
     let answer = SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: name.to_owned() };
-    ask(http, address, Method::POST, "/session", None, Some(&answer)).await
+    ask_to_sign_in(http, address, "/session", &answer).await
+}
+
+/// A refusal, and when the house wants to be asked again.
+struct Refused {
+    refusal: Refusal,
+    retry_after: Option<Duration>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, retry_after: None }
+    }
 }
 
 pub(crate) async fn ask<A: DeserializeOwned>(
@@ -273,6 +283,41 @@ pub(crate) async fn ask<A: DeserializeOwned>(
     session: Option<&str>,
     body: Option<&impl Serialize>,
 ) -> Result<A, Refusal> {
+    ask_once(http, address, method, path, session, body).await.map_err(|refused| refused.refusal)
+}
+
+/// Asks for a challenge or a session. A house that limits its sign-ins says when to ask again, and is asked then.
+async fn ask_to_sign_in<A: DeserializeOwned>(
+    http: &reqwest::Client,
+    address: &str,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<A, Refusal> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let refused = match ask_once(http, address, Method::POST, path, None, Some(body)).await {
+            Ok(answer) => return Ok(answer),
+            Err(refused) => refused,
+        };
+        let Some(wait) = refused.retry_after.filter(|wait| waited + *wait <= MAX_SIGN_IN_WAIT) else {
+            return Err(refused.refusal);
+        };
+        // Not all who were refused in the same second come again in the same one.
+        let wait = wait.mul_f64(1.0 + rand::random::<f64>() / 2.0);
+        tracing::info!(?wait, address, "the house limits its sign-ins; waiting");
+        tokio::time::sleep(wait).await;
+        waited += wait;
+    }
+}
+
+async fn ask_once<A: DeserializeOwned>(
+    http: &reqwest::Client,
+    address: &str,
+    method: Method,
+    path: &str,
+    session: Option<&str>,
+    body: Option<&impl Serialize>,
+) -> Result<A, Refused> {
     let mut request = http.request(method, format!("https://{address}/api/v1{path}"));
     if let Some(session) = session {
         request = request.bearer_auth(session);
@@ -282,14 +327,24 @@ pub(crate) async fn ask<A: DeserializeOwned>(
     }
     let response = request.send().await.map_err(|error| explain(address, &error))?;
     let status = response.status();
+    let retry_after = retry_after(status, response.headers());
     let bytes = response.bytes().await.map_err(|error| explain(address, &error))?;
     if status.is_success() {
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(text)
-            .map_err(|error| Refusal::new(Code::Internal, format!("{path}: the house's answer: {error}")))
+        let unreadable = |error| Refusal::new(Code::Internal, format!("{path}: the house's answer: {error}"));
+        Ok(serde_json::from_slice(text).map_err(unreadable)?)
     } else {
-        Err(read_refusal(status, &bytes))
+        Err(Refused { refusal: read_refusal(status, &bytes), retry_after })
     }
+}
+
+/// When to ask again, of an answer 429 (RFC 9110 section 10.2.3; RFC 6585 section 4).
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    if status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Some(Duration::from_secs(seconds.unwrap_or(1).max(1)))
 }
 
 fn read_refusal(status: StatusCode, body: &[u8]) -> Refusal {
@@ -324,6 +379,19 @@ mod tests {
         assert_eq!(read_refusal(StatusCode::GONE, body), Refusal::new(Code::RoomEnded, "at noon"));
         assert_eq!(read_refusal(StatusCode::BAD_GATEWAY, b"<html>").code, Code::HouseUnreachable);
         assert_eq!(read_refusal(StatusCode::NOT_FOUND, b"").code, Code::BadRequest);
+    }
+
+    // In a burst of arrivals behind one address a refused sign-in was not tried again.
+    #[test]
+    fn a_house_that_refuses_newcomers_is_asked_again_when_it_says() {
+        let wait = |status, seconds: Option<&'static str>| {
+            let headers = seconds.map(|seconds| (RETRY_AFTER, seconds.parse().unwrap())).into_iter().collect();
+            retry_after(status, &headers)
+        };
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, Some("3")), Some(Duration::from_secs(3)));
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, Some("soon")), Some(Duration::from_secs(1)));
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, None), Some(Duration::from_secs(1)));
+        assert_eq!(wait(StatusCode::FORBIDDEN, Some("3")), None);
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
-//! What the house's clock shows, seen from here: the offset between two monotonic clocks, from pings that come back with
-//! the other clock's time. Pure: moments are arguments.
+//! What the house's clock shows, seen from here: the offset between two monotonic clocks, from pings that come back
+//! with the other clock's time. Pure: moments are arguments.
 //!
-//! As in NTP (RFC 5905 section 8): the house's time belongs somewhere between sending and receiving; the middle is wrong
-//! by half the round trip at most, and every second since adds what two crystals can drift apart. The exchange with the
-//! least such error counts, so queues on the way, which make round trips longer and uneven, do no harm.
+//! As in NTP (RFC 5905 section 8): the house's time belongs somewhere between sending and receiving; the middle is
+//! wrong by half the round trip at most, and every second since adds what two crystals can drift apart. The exchange
+//! with the least such error counts, so queues on the way, which make round trips longer and uneven, do no harm.
 
 use std::{
     collections::VecDeque,

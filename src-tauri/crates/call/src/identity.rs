@@ -1,10 +1,12 @@
 //! Who a person is: an Ed25519 key made at first start and kept in the profile folder.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{fs, io, path::Path};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
 use serambi_protocol::{Code, PersonId, Refusal, sign_in};
+
+use crate::private_file;
 
 /// The key's file in the profile folder: 32 secret bytes as base64url.
 const KEY_FILE: &str = "identity.key";
@@ -28,7 +30,7 @@ impl Identity {
     }
 
     /// The identity of this profile folder, made if there is none. A damaged key is never replaced in silence:
-    /// that would make another person of its owner.
+    /// that would make another person of its owner. An empty file never was a key: the disk was full, or the power cut.
     ///
     /// # Errors
     /// `profile_broken`: unreadable, unwritable or damaged.
@@ -36,12 +38,12 @@ impl Identity {
         let path = folder.join(KEY_FILE);
         let broken = |error: io::Error| Refusal::new(Code::ProfileBroken, format!("{}: {error}", path.display()));
         match fs::read_to_string(&path) {
-            Ok(text) => Self::read(&text, &path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let identity = Self::make();
-                identity.write(&path).map_err(broken)?;
-                Ok(identity)
+            Ok(text) if text.is_empty() => Self::make_in(&path).map_err(broken),
+            Ok(text) => {
+                private_file::tighten(&path).map_err(broken)?;
+                Self::read(&text, &path)
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make_in(&path).map_err(broken),
             Err(error) => Err(broken(error)),
         }
     }
@@ -63,20 +65,11 @@ impl Identity {
         Ok(Self { key: SigningKey::from_bytes(&secret) })
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let mut file = new_private_file(path)?;
-        file.write_all(URL_SAFE_NO_PAD.encode(self.key.to_bytes()).as_bytes())?;
-        file.sync_all()
+    fn make_in(path: &Path) -> io::Result<Self> {
+        let identity = Self::make();
+        private_file::replace(path, URL_SAFE_NO_PAD.encode(identity.key.to_bytes()).as_bytes())?;
+        Ok(identity)
     }
-}
-
-/// A file that only its owner can read, which must not exist yet.
-fn new_private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]
@@ -109,6 +102,27 @@ mod tests {
         fs::write(folder.path().join(KEY_FILE), "not a key").unwrap();
         assert_eq!(Identity::load_or_make(folder.path()).map_err(|e| e.code).unwrap_err(), Code::ProfileBroken);
         assert_eq!(fs::read_to_string(folder.path().join(KEY_FILE)).unwrap(), "not a key");
+    }
+
+    // A disk that was full at the very first start broke the profile for good.
+    #[test]
+    fn an_empty_key_file_is_no_key_and_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(KEY_FILE), "").unwrap();
+        let first = Identity::load_or_make(folder.path()).unwrap();
+        assert_eq!(Identity::load_or_make(folder.path()).unwrap().id(), first.id());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_was_loosened_is_tightened() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        Identity::load_or_make(folder.path()).unwrap();
+        let path = folder.path().join(KEY_FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        Identity::load_or_make(folder.path()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use serambi_audio::{JitterCounters, RemoteVoiceId as SpeakerId};
 use serambi_protocol::{PersonId, limits::STAGE_PEOPLE, measurement::VoiceHeard};
 
-/// Loss that the house should not hear of only with the next report, if less than half of it was reported before: until it knows,
-/// nothing is repeated, and words are lost.
+/// Loss that the house should not hear of only with the next report, if less than half of it was reported before: until
+/// it knows, nothing is repeated, and words are lost.
 const ALARMING_LOSS: f32 = 0.05;
 
 /// So many frames must have been sent before their loss says anything.

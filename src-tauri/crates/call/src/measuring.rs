@@ -1,20 +1,19 @@
 //! What a call measures while it lasts: what is heard of the others and how late, and how the own voice arrives.
 
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serambi_audio::{Audience, EngineStatistics, LossReport};
 use serambi_protocol::{
+    RoomView,
     api::ChannelSay,
     limits::{CAPTURE_MARK_MS, LISTENER_REPORT_MS},
     measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
+    view::PersonView,
 };
 
 use crate::{
-    call::Shared,
-    call_view::{CallEvent, Measurements},
+    call::Instruments,
+    call_view::Measurements,
     house_channel::HouseChannel,
     house_clock::{HouseClock, micros_between},
     listener_report::ListenerCounts,
@@ -70,10 +69,10 @@ impl Measuring {
 
     /// What all listeners together miss of the own voice: it is repeated accordingly. Between two words, and when none
     /// comes any more, the last one stands.
-    pub(crate) fn take_reception(&mut self, shared: &Shared, reception: &VoiceReception, now: Instant) {
+    pub(crate) fn take_reception(&mut self, instruments: &Instruments, reception: &VoiceReception, now: Instant) {
         self.own.take(reception, now);
         self.listeners = reception.listeners;
-        if let (Some(loss), Some(engine)) = (reception.loss, shared.sound.engine()) {
+        if let (Some(loss), Some(engine)) = (reception.loss, instruments.sound.engine()) {
             // That nothing is lost is news too: only then does the engine repeat nothing at all.
             let report = LossReport { loss: loss.worst, mean_burst: loss.mean_burst, available_bitrate: None };
             engine.set_listener_loss(report);
@@ -81,43 +80,49 @@ impl Measuring {
     }
 
     /// Who is spoken to: frames are short for a few near listeners, and long where the host saves upload.
-    fn audience(&self, shared: &Shared, now: Instant) -> Audience {
+    fn audience(&self, room: &RoomView, now: Instant) -> Audience {
         // The best exchange is wrong by half its round trip at most.
         let round_trip_ms = self.clock.error_micros(now).map_or(f32::INFINITY, |error| error as f32 / 500.0);
-        Audience { listeners: self.listeners, round_trip_ms, saves_headers: shared.view().room.saves_upload }
+        Audience { listeners: self.listeners, round_trip_ms, saves_headers: room.room.saves_upload }
     }
 
-    /// Once in [`MEASURE_EVERY`].
-    pub(crate) fn look(&mut self, shared: &Shared, channel: &HouseChannel, now: Instant) {
-        let speaks = shared.is_audible();
+    /// Once in [`MEASURE_EVERY`]; `speaks`: the own microphone is open to the room.
+    pub(crate) fn look(
+        &mut self,
+        instruments: &Instruments,
+        channel: &HouseChannel,
+        room: &RoomView,
+        speaks: bool,
+        now: Instant,
+    ) -> Measurements {
         self.own.note_speaking(speaks, now);
-        if let Some(engine) = shared.sound.engine() {
+        if let Some(engine) = instruments.sound.engine() {
             if speaks {
-                engine.set_audience(self.audience(shared, now));
+                engine.set_audience(self.audience(room, now));
             }
             let heard = engine.statistics();
-            self.measure_delays(shared, &heard, now);
+            self.measure_delays(instruments, &heard, now);
             let counters = heard.remote_voices.iter().map(|voice| (voice.id, voice.packets));
             if now >= self.report_at || self.counts.are_alarming(counters) {
                 self.report_at = now + Duration::from_millis(LISTENER_REPORT_MS);
-                self.report(shared, channel, &heard);
+                self.report(instruments, channel, room, &heard);
             }
         }
         if now >= self.mark_at {
-            self.mark(shared, channel, now);
+            self.mark(instruments, channel, room, now);
         }
         let delays = self.delays.shown(now);
         let clock_error = self.clock.error_micros(now).filter(|_| !delays.is_empty());
-        shared.show(Measurements {
+        Measurements {
             voice_received: self.own.shown(now),
             delays,
             clock_error_ms: clock_error.and_then(|micros| u32::try_from((micros + 999) / 1_000).ok()),
-        });
+        }
     }
 
-    fn measure_delays(&mut self, shared: &Shared, heard: &EngineStatistics, now: Instant) {
+    fn measure_delays(&mut self, instruments: &Instruments, heard: &EngineStatistics, now: Instant) {
         for voice in &heard.remote_voices {
-            let Some((mark, person)) = voice.heard.zip(shared.speakers.person(voice.id)) else { continue };
+            let Some((mark, person)) = voice.heard.zip(instruments.speakers.person(voice.id)) else { continue };
             let heard = Heard {
                 timestamp: mark.timestamp,
                 arrived_at: mark.arrived_at,
@@ -129,49 +134,31 @@ impl Measuring {
     }
 
     /// Says when the own voice was made, once it has gone on since it was said last.
-    fn mark(&mut self, shared: &Shared, channel: &HouseChannel, now: Instant) {
-        let Some(sent) = shared.voice_out.last_sent().filter(|sent| self.marked != Some(*sent)) else { return };
+    fn mark(&mut self, instruments: &Instruments, channel: &HouseChannel, room: &RoomView, now: Instant) {
+        let Some(sent) = instruments.voice_out.last_sent().filter(|sent| self.marked != Some(*sent)) else { return };
         let Some(left) = self.clock.at(sent.sent_at) else { return };
         // Both moments are of the own clock: only one of them needs an estimate of the house's.
         let captured = left.plus_micros(micros_between(sent.sent_at, sent.captured_at));
         self.marked = Some(sent);
         self.mark_at = now + Duration::from_millis(CAPTURE_MARK_MS);
         let mark = CaptureMark { timestamp: sent.timestamp, captured, sent: left };
-        channel.say(ChannelSay::Captured { room: shared.room.clone(), mark });
+        channel.say(ChannelSay::Captured { room: room.room.id, mark });
     }
 
-    fn report(&mut self, shared: &Shared, channel: &HouseChannel, heard: &EngineStatistics) {
+    fn report(&mut self, instruments: &Instruments, channel: &HouseChannel, room: &RoomView, heard: &EngineStatistics) {
         let voices = heard
             .remote_voices
             .iter()
-            .filter_map(|voice| Some((voice.id, shared.speakers.person(voice.id)?, voice.packets)));
+            .filter_map(|voice| Some((voice.id, instruments.speakers.person(voice.id)?, voice.packets)));
         let voices = self.counts.since_last(voices);
         // In a silent room nobody asks; but whoever speaks is told also by those who hear nothing.
-        if !voices.is_empty() || shared.somebody_should_be_heard() {
-            channel.say(ChannelSay::Heard(ListenerReport { room: shared.room.clone(), voices }));
+        if !voices.is_empty() || somebody_should_be_heard(room) {
+            channel.say(ChannelSay::Heard(ListenerReport { room: room.room.id, voices }));
         }
     }
 }
 
-impl Shared {
-    fn is_audible(&self) -> bool {
-        let view = self.view();
-        view.microphone.open && !view.microphone.muted
-    }
-
-    fn somebody_should_be_heard(&self) -> bool {
-        let view = self.view();
-        let you = &view.room.you.id;
-        view.room.stage.iter().any(|person| !person.muted && !person.away && person.id != *you)
-    }
-
-    /// Shows what is measured, if it is anything new.
-    fn show(&self, measured: Measurements) {
-        let mut shown = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        if *shown != measured {
-            *shown = measured;
-            drop(shown);
-            self.tell(CallEvent::Measured);
-        }
-    }
+fn somebody_should_be_heard(room: &RoomView) -> bool {
+    let can_be_heard = |person: &PersonView| !person.muted && person.connection.has_sound();
+    room.stage.iter().any(|person| person.id != room.you.id && can_be_heard(person))
 }

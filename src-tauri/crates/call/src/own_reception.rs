@@ -1,5 +1,5 @@
-//! How the own voice arrives, as the house says for all listeners together: what the view shows of it, and for how long.
-//! Pure: time is an argument.
+//! How the own voice arrives, as the house says for all listeners together: what the view shows of it, and for how
+//! long. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 

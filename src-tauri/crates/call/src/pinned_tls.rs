@@ -80,21 +80,69 @@ pub(crate) fn client_config(pin: &Pin) -> Result<Arc<ClientConfig>, Refusal> {
     Ok(Arc::new(config))
 }
 
+/// TLS by the rules of the public web: Mozilla's authorities, names and dates.
+///
+/// # Errors
+/// `internal`: as [`client_config`].
+pub(crate) fn public_web_config() -> Result<Arc<ClientConfig>, Refusal> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Refusal::new(Code::Internal, error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Why a connection to a house did not come up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The computer is there and no house listens on it: it is being started, or it is gone.
+    #[error("{0}: connection refused")]
+    Refused(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(Refusal),
+}
+
+impl From<Refusal> for ConnectError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal)
+    }
+}
+
 /// TCP and TLS to `host:port`.
 ///
 /// # Errors
 /// `house_unreachable`, `house_not_the_one`.
-pub(crate) async fn connect(address: &str, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, Refusal> {
+pub(crate) async fn connect(address: &str, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ConnectError> {
     let name = server_name(address)?;
-    let attempt = async {
-        let tcp = TcpStream::connect(address).await?;
-        tcp.set_nodelay(true)?;
-        TlsConnector::from(config).connect(name, tcp).await
-    };
+    let attempt = async { TlsConnector::from(config).connect(name, open_tcp(address).await?).await };
+    in_time(address, attempt).await
+}
+
+/// TCP to `host:port`, without TLS.
+///
+/// # Errors
+/// `house_unreachable`.
+pub(crate) async fn connect_in_the_clear(address: &str) -> Result<TcpStream, ConnectError> {
+    in_time(address, open_tcp(address)).await
+}
+
+async fn open_tcp(address: &str) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn in_time<S>(address: &str, attempt: impl Future<Output = io::Result<S>>) -> Result<S, ConnectError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(explain(address, &error)),
-        Err(_) => Err(Refusal::new(Code::HouseUnreachable, format!("{address}: no answer"))),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(ConnectError::Refused(address.to_owned()))
+        }
+        Ok(Err(error)) => Err(explain(address, &error).into()),
+        Err(_) => Err(Refusal::new(Code::HouseUnreachable, format!("{address}: no answer")).into()),
     }
 }
 
@@ -145,17 +193,17 @@ mod tests {
 
     #[test]
     fn a_house_may_live_at_any_kind_of_address() {
-        for address in ["192.168.1.20:7410", "[fe80::1]:7410", "porch.example:7410"] {
+        for address in ["192.168.1.20:7410", "[fe80::1]:7410", "house.example:7410"] {
             assert!(server_name(address).is_ok(), "{address}");
         }
         assert_eq!(server_name("nowhere").unwrap_err().code, Code::LinkWrong);
     }
 
     #[tokio::test]
-    async fn a_house_that_is_gone_is_unreachable() {
+    async fn a_house_that_is_not_running_is_told_from_one_that_is_not_reached() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = client_config(&Pin::from_digest(&[1; 32])).unwrap();
-        let refusal = connect(&free.to_string(), config).await.unwrap_err();
-        assert_eq!(refusal.code, Code::HouseUnreachable);
+        let error = connect(&free.to_string(), config).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Refused(_)), "{error}");
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use serambi_protocol::{Code, Link, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::{identity::Identity, sound_settings::SoundSettings};
+use crate::{identity::Identity, private_file, settings_file::SettingsFile, sound_settings::SoundSettings};
 
 const SETTINGS_FILE: &str = "settings.json";
 const LOCK_FILE: &str = "lock";
@@ -83,7 +83,7 @@ fn is_same_house(saved: &str, link: &Link) -> bool {
 pub struct Profile {
     folder: PathBuf,
     identity: Identity,
-    settings: Settings,
+    settings: SettingsFile,
     set_aside: Option<PathBuf>,
     // Held open: the system lets go of the lock when the file is closed, also after a crash.
     _lock: File,
@@ -95,7 +95,7 @@ impl Profile {
     /// # Errors
     /// `profile_in_use`: another program has it open. `profile_broken`: it cannot be read or written.
     pub fn open(folder: &Path) -> Result<Self, Refusal> {
-        fs::create_dir_all(folder).map_err(|error| broken(folder, &error))?;
+        private_file::make_folder(folder).map_err(|error| broken(folder, &error))?;
         let lock = lock(folder)?;
         let identity = Identity::load_or_make(folder)?;
         let (settings, set_aside) = read_settings(folder)?;
@@ -114,7 +114,7 @@ impl Profile {
 
     /// What was chosen.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.settings.settings
     }
 
     /// A settings file that could not be read and was put here, to be told to its owner.
@@ -127,12 +127,16 @@ impl Profile {
     /// # Errors
     /// `profile_broken`: they cannot be written.
     pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {
-        let mut next = self.settings.clone();
+        let mut next = self.settings().clone();
         change(&mut next);
-        if next != self.settings {
-            write_settings(&self.folder, &next)?;
-            self.settings = next;
+        if next == *self.settings() {
+            return Ok(());
         }
+        let path = self.folder.join(SETTINGS_FILE);
+        let unwritable = |error: serde_json::Error| broken(&path, &error.into());
+        let next = self.settings.with(next).map_err(unwritable)?;
+        private_file::replace(&path, &next.text().map_err(unwritable)?).map_err(|error| broken(&path, &error))?;
+        self.settings = next;
         Ok(())
     }
 }
@@ -173,8 +177,7 @@ fn broken(path: &Path, error: &io::Error) -> Refusal {
 
 fn lock(folder: &Path) -> Result<File, Refusal> {
     let path = folder.join(LOCK_FILE);
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| broken(&path, &error))?;
+    let file = private_file::open(&path, false).map_err(|error| broken(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Refusal::new(Code::ProfileInUse, folder.display().to_string())),
@@ -182,23 +185,22 @@ fn lock(folder: &Path) -> Result<File, Refusal> {
     }
 }
 
-/// The settings, and where a file that could not be understood was put.
-fn read_settings(folder: &Path) -> Result<(Settings, Option<PathBuf>), Refusal> {
+/// The settings, and where a file that could not be understood at all was put.
+fn read_settings(folder: &Path) -> Result<(SettingsFile, Option<PathBuf>), Refusal> {
     let path = folder.join(SETTINGS_FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Settings::default(), None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((SettingsFile::default(), None)),
         Err(error) => return Err(broken(&path, &error)),
     };
-    match serde_json::from_slice(&bytes) {
-        Ok(settings) => Ok((settings, None)),
-        Err(error) => {
-            let aside = free_name(folder);
-            fs::rename(&path, &aside).map_err(|error| broken(&path, &error))?;
-            tracing::warn!(file = %aside.display(), %error, "the settings could not be read and were set aside");
-            Ok((Settings::default(), Some(aside)))
-        }
+    private_file::tighten(&path).map_err(|error| broken(&path, &error))?;
+    if let Some(settings) = SettingsFile::read(&bytes) {
+        return Ok((settings, None));
     }
+    let aside = free_name(folder);
+    fs::rename(&path, &aside).map_err(|error| broken(&path, &error))?;
+    tracing::warn!(file = %aside.display(), "the settings could not be read and were set aside");
+    Ok((SettingsFile::default(), Some(aside)))
 }
 
 fn free_name(folder: &Path) -> PathBuf {
@@ -210,19 +212,6 @@ fn free_name(folder: &Path) -> PathBuf {
         }
         number += 1;
     }
-}
-
-/// Either the old file or the whole new one is there, also after a power cut.
-fn write_settings(folder: &Path, settings: &Settings) -> Result<(), Refusal> {
-    let path = folder.join(SETTINGS_FILE);
-    let draft = folder.join("settings.json.new");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&draft)?;
-        file.write_all(&serde_json::to_vec_pretty(settings)?)?;
-        file.sync_all()?;
-        fs::rename(&draft, &path)
-    };
-    write().map_err(|error| broken(&path, &error))
 }
 
 #[cfg(test)]

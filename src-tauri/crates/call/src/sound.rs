@@ -1,15 +1,27 @@
-//! The sound engine of a call: started beside the joining, and its failures in the words of the protocol.
+//! The sound engine of a call: started beside the joining, on a thread of its own, because devices take their time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{sync::Arc, time::Duration};
 
-use serambi_audio::{AudioError, AudioNotice, Engine};
-use serambi_protocol::{Code, Refusal};
-use tokio::sync::{mpsc, watch};
+use parking_lot::Mutex;
+use serambi_audio::{AudioNotice, Engine};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use crate::{
+    error::CallError,
     media::{EngineSoon, VoiceOut},
     sound_settings::SoundChoice,
+    tasks::Tasks,
 };
+
+/// A sound system that has not answered for this long will not.
+const ENGINE_LIMIT: Duration = Duration::from_secs(10);
+/// An operation on a device that has not ended after this long is given up. The engine's own limit is 12 s.
+const DEVICE_LIMIT: Duration = Duration::from_secs(15);
+/// Notices of the engine that may wait for the call; they are rare.
+const NEWS_WAITING: usize = 64;
 
 /// What the sound side tells by itself.
 #[derive(Clone, Debug)]
@@ -17,7 +29,7 @@ pub(crate) enum SoundNews {
     /// From the engine.
     Notice(AudioNotice),
     /// There is no engine: nothing can be heard or said.
-    Broken(Refusal),
+    Broken(CallError),
 }
 
 /// The engine, soon.
@@ -28,23 +40,24 @@ pub(crate) struct Sound {
 }
 
 impl Sound {
-    /// Starts the engine on a thread of its own; devices take their time.
+    /// Starts the engine on a thread of its own.
     pub(crate) fn start(
         choice: SoundChoice,
         voice_out: VoiceOut,
-    ) -> (Arc<Self>, EngineSoon, mpsc::UnboundedReceiver<SoundNews>) {
+        tasks: &Tasks,
+    ) -> (Arc<Self>, EngineSoon, mpsc::Receiver<SoundNews>) {
         let (engine, soon) = watch::channel(None);
         let sound = Arc::new(Self { engine, choice: Mutex::new(choice.clone()) });
-        let (news_sender, news) = mpsc::unbounded_channel();
+        let (news_sender, news) = mpsc::channel(NEWS_WAITING);
         let weak = Arc::downgrade(&sound);
-        tokio::task::spawn_blocking(move || {
-            let started = start_engine(&choice, voice_out, news_sender);
+        let closing = tasks.closing().clone();
+        tasks.spawn_blocking(move || {
+            let Some(engine) = start_engine(&choice, voice_out, news_sender) else { return };
             // The call may be over before its sound has begun; then the engine is dropped here.
-            if let (Some(engine), Some(sound)) = (started, weak.upgrade()) {
-                let wanted = sound.choice();
-                apply_change(&engine, &choice, &wanted);
-                sound.engine.send_replace(Some(Arc::new(engine)));
-            }
+            let Some(sound) = weak.upgrade().filter(|_| !closing.is_cancelled()) else { return };
+            let present = sound.choice.lock();
+            apply_change(&engine, &choice, &present);
+            sound.engine.send_replace(Some(Arc::new(engine)));
         });
         (sound, soon, news)
     }
@@ -55,49 +68,43 @@ impl Sound {
     }
 
     /// The engine, as soon as it runs.
-    pub(crate) async fn wait(&self) -> Result<Arc<Engine>, Refusal> {
-        let broken = || Refusal::new(Code::Internal, "the sound engine did not start");
+    async fn wait(&self) -> Result<Arc<Engine>, CallError> {
+        let broken = || CallError::Engine("it did not start".to_owned());
         let mut soon = self.engine.subscribe();
-        let started = tokio::time::timeout(ENGINE_LIMIT, soon.wait_for(Option::is_some)).await;
+        let started = timeout(ENGINE_LIMIT, soon.wait_for(Option::is_some)).await;
         started.map_err(|_| broken())?.map_err(|_| broken())?.clone().ok_or_else(broken)
     }
 
     /// Opens the microphone, muted; does nothing if it is open.
     ///
     /// # Errors
-    /// `no_microphone`, `microphone_*`.
-    pub(crate) async fn open_microphone(&self) -> Result<(), Refusal> {
+    /// The microphone's, or that the engine does not run.
+    pub(crate) async fn open_microphone(&self) -> Result<(), CallError> {
         let engine = self.wait().await?;
-        on_device_thread(move || engine.open_microphone().map_err(|error| microphone_refusal(&error))).await?
+        on_device_thread(move || engine.open_microphone().map_err(CallError::Microphone)).await?
     }
 
     /// Closes it: afterwards no capture stream exists.
     pub(crate) async fn close_microphone(&self) {
         let Some(engine) = self.engine() else { return };
-        if let Err(refusal) = on_device_thread(move || engine.close_microphone()).await {
-            tracing::warn!(%refusal, "closing the microphone");
+        if let Err(error) = on_device_thread(move || engine.close_microphone()).await {
+            tracing::warn!(%error, "closing the microphone");
         }
     }
 
-    /// Holds voice back, or not. The engine has obeyed when this returns.
-    pub(crate) async fn set_muted(&self, muted: bool) {
-        let Some(engine) = self.engine() else { return };
-        if let Err(refusal) = on_device_thread(move || engine.set_muted(muted)).await {
-            tracing::warn!(%refusal, muted, "muting the microphone");
-        }
+    /// Stops encoding voice, or starts it. The engine has done so when this returns.
+    pub(crate) async fn set_muted(&self, muted: bool) -> Result<(), CallError> {
+        let Some(engine) = self.engine() else { return Ok(()) };
+        on_device_thread(move || engine.set_muted(muted)).await
     }
 
     /// Takes other devices or another mode, in place; mute stays as it is. Never waits for a device.
     pub(crate) fn choose(&self, choice: SoundChoice) {
-        let mut present = self.choice();
+        let mut present = self.choice.lock();
         if let Some(engine) = self.engine() {
             apply_change(&engine, &present, &choice);
         }
         *present = choice;
-    }
-
-    fn choice(&self) -> MutexGuard<'_, SoundChoice> {
-        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does a capture stream exist?
@@ -115,21 +122,20 @@ impl Sound {
             // Dropping waits for devices to close.
             drop(engine);
         };
-        if let Err(refusal) = on_device_thread(closing).await {
-            tracing::warn!(%refusal, "stopping the sound");
+        if let Err(error) = on_device_thread(closing).await {
+            tracing::warn!(%error, "stopping the sound");
         }
     }
 }
 
-/// A sound system that has not answered for this long will not.
-const ENGINE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
-
+/// Runs something that may block on a device, for at most [`DEVICE_LIMIT`].
 pub(crate) async fn on_device_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Refusal::new(Code::Internal, format!("the device thread: {error}")))
+) -> Result<T, CallError> {
+    match timeout(DEVICE_LIMIT, tokio::task::spawn_blocking(work)).await {
+        Ok(done) => done.map_err(|error| CallError::Engine(format!("the device thread: {error}"))),
+        Err(_) => Err(CallError::Engine("a device does not answer".to_owned())),
+    }
 }
 
 /// Tells a running engine what is different.
@@ -148,57 +154,23 @@ fn apply_change(engine: &Engine, from: &SoundChoice, to: &SoundChoice) {
     }
 }
 
-fn start_engine(choice: &SoundChoice, voice_out: VoiceOut, news: mpsc::UnboundedSender<SoundNews>) -> Option<Engine> {
+fn start_engine(choice: &SoundChoice, voice_out: VoiceOut, news: mpsc::Sender<SoundNews>) -> Option<Engine> {
     let notices = news.clone();
     let started = Engine::start(
         choice.devices.clone(),
         move |frame| voice_out.push(frame),
         move |notice| tell(&notices, SoundNews::Notice(notice)),
     );
-    let engine = started
-        .map_err(|error| tell(&news, SoundNews::Broken(Refusal::new(Code::Internal, error.to_string()))))
-        .ok()?;
+    let engine = started.map_err(|error| tell(&news, SoundNews::Broken(CallError::Engine(error.to_string())))).ok()?;
     apply_change(&engine, &choice.devices.clone().into(), choice);
     Some(engine)
 }
 
-fn tell(listener: &mpsc::UnboundedSender<SoundNews>, news: SoundNews) {
-    if listener.send(news).is_err() {
-        tracing::trace!("the call is over");
-    }
-}
-
-/// What an error means for the microphone.
-pub(crate) fn microphone_refusal(error: &AudioError) -> Refusal {
-    let code = match error {
-        AudioError::NoMicrophone | AudioError::SoundServerGone(_) => Code::NoMicrophone,
-        AudioError::MicrophoneRefused(_) => Code::MicrophoneRefused,
-        AudioError::MicrophoneBusy(_) => Code::MicrophoneBusy,
-        _ => Code::MicrophoneFailed,
-    };
-    Refusal::new(code, error.to_string())
-}
-
-/// What an error means for the loudspeaker.
-pub(crate) fn loudspeaker_refusal(error: &AudioError) -> Refusal {
-    let code = match error {
-        AudioError::NoLoudspeaker | AudioError::SoundServerGone(_) => Code::NoLoudspeaker,
-        _ => Code::LoudspeakerFailed,
-    };
-    Refusal::new(code, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_failure_of_a_microphone_says_what_to_do_about_it() {
-        let code = |error| microphone_refusal(&error).code;
-        assert_eq!(code(AudioError::NoMicrophone), Code::NoMicrophone);
-        assert_eq!(code(AudioError::MicrophoneRefused(String::new())), Code::MicrophoneRefused);
-        assert_eq!(code(AudioError::MicrophoneBusy(String::new())), Code::MicrophoneBusy);
-        assert_eq!(code(AudioError::EngineStopped), Code::MicrophoneFailed);
-        assert_eq!(loudspeaker_refusal(&AudioError::NoLoudspeaker).code, Code::NoLoudspeaker);
+/// Runs on the engine's thread, which must not wait.
+fn tell(listener: &mpsc::Sender<SoundNews>, news: SoundNews) {
+    match listener.try_send(news) {
+        Ok(()) => {}
+        Err(mpsc::error::TrySendError::Closed(_)) => tracing::trace!("the call is over"),
+        Err(mpsc::error::TrySendError::Full(news)) => tracing::warn!(?news, "a notice of the sound engine is lost"),
     }
 }

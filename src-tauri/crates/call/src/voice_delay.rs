@@ -2,12 +2,13 @@
 //! an argument.
 //!
 //! A speaker's mark says when one packet reached the microphone and when it left, by the house's clock; the house adds
-//! when it came and went there; the engine here says when some packet came, was decoded, and leaves the loudspeaker. RTP
-//! timestamps lead from the one packet to the other (RFC 3550 section 5.1: they count samples). So every part is a
+//! when it came and went there; the engine here says when some packet came, was decoded, and leaves the loudspeaker.
+//! RTP timestamps lead from the one packet to the other (RFC 3550 section 5.1: they count samples). So every part is a
 //! difference of two moments on a chain, and the parts add up to the whole.
 //!
-//! The embedded media server leaves RTP timestamps as they are but for a mute of less than 120 ms, and the house accounts
-//! for that. A LiveKit cluster may shift them when a speaker unmutes; the figures are as good as its clock-keeping.
+//! The embedded media server leaves RTP timestamps as they are but for a mute of less than 120 ms, and the house
+//! accounts for that. A LiveKit cluster may shift them when a speaker unmutes; the figures are as good as its
+//! clock-keeping.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,23 +1,33 @@
-//! One WebSocket over a pinned connection: the house channel and the media signalling both use it.
+//! One WebSocket, over TLS or in the clear: the house channel and the media signalling both use it.
 
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Request};
 use serambi_protocol::{Code, Refusal};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::client::TlsStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{self, client::IntoClientRequest},
 };
 
-use crate::pinned_tls::{self, CONNECT_TIMEOUT};
+use crate::pinned_tls::{self, CONNECT_TIMEOUT, ConnectError};
 
-pub(crate) type PinnedWebSocket = WebSocketStream<TlsStream<TcpStream>>;
+/// What a WebSocket runs over: TLS, or TCP alone where a media server on this machine asks for no more.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> ByteStream for S {}
+
+pub(crate) type WebSocket = WebSocketStream<Box<dyn ByteStream>>;
 
 /// Why a WebSocket did not come up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
+    /// No house listens there.
+    #[error("{0}: connection refused")]
+    Refused(String),
     /// TCP or TLS failed.
     #[error("{0}")]
     Connection(Refusal),
@@ -32,15 +42,27 @@ impl From<Refusal> for OpenError {
     }
 }
 
-/// Opens `url` (whose host and port are `address`) with these headers.
+impl From<ConnectError> for OpenError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused(address) => Self::Refused(address),
+            ConnectError::Failed(refusal) => Self::Connection(refusal),
+        }
+    }
+}
+
+/// Opens `url` (whose host and port are `address`) with these headers; without `tls` in the clear.
 pub(crate) async fn open(
     url: &str,
     address: &str,
-    tls: Arc<rustls::ClientConfig>,
+    tls: Option<Arc<rustls::ClientConfig>>,
     headers: impl IntoIterator<Item = (String, String)>,
-) -> Result<PinnedWebSocket, OpenError> {
+) -> Result<WebSocket, OpenError> {
     let request = request(url, headers)?;
-    let stream = pinned_tls::connect(address, tls).await?;
+    let stream: Box<dyn ByteStream> = match tls {
+        Some(tls) => Box::new(pinned_tls::connect(address, tls).await?),
+        None => Box::new(pinned_tls::connect_in_the_clear(address).await?),
+    };
     match timeout(CONNECT_TIMEOUT, client_async(request, stream)).await {
         Ok(Ok((socket, _response))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(OpenError::Status(response.status().as_u16())),
@@ -80,9 +102,9 @@ mod tests {
         for (url, address) in [
             ("wss://192.168.1.20:7410/rtc?access_token=x", Some("192.168.1.20:7410")),
             ("wss://[fe80::1]:7410/rtc", Some("[fe80::1]:7410")),
-            ("wss://porch.example/rtc", Some("porch.example:443")),
+            ("wss://house.example/rtc", Some("house.example:443")),
             ("ws://127.0.0.1/rtc", Some("127.0.0.1:80")),
-            ("https://porch.example/rtc", None),
+            ("https://house.example/rtc", None),
             ("nonsense", None),
         ] {
             assert_eq!(host_and_port(url).as_deref(), address, "{url}");

@@ -18,7 +18,7 @@ pub fn run(steps: &mut Steps) -> Result<(), Failure> {
     }
     setup::run(steps, Purpose::Run, Consent::given(false))?;
     npm::build_pages(steps)?;
-    let programs = ["-p", "serambi", "-p", "serambi-house", "-p", "serambi-call"];
+    let programs = ["-p", "serambi", "-p", "serambi-house", "-p", "serambi-peer"];
     steps.command("release build", cargo(&["build", "--release", "--bins"]).args(programs))?;
     deb::build(steps)
 }

@@ -27,7 +27,7 @@ pub fn run(steps: &mut Steps, wanted: &[String]) -> Result<(), Failure> {
     if !had_server {
         leave_no_server_running(steps)?;
     }
-    let mut build = cargo(&["build", "--release", "--bins", "-p", "serambi-call", "-p", "serambi-tests"]);
+    let mut build = cargo(&["build", "--release", "--bins", "-p", "serambi-peer", "-p", "serambi-tests"]);
     if wanted.first().is_none_or(|first| first != FIELD) {
         npm::build_pages(steps)?;
         build.args(["-p", "serambi"]);

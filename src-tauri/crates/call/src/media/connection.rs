@@ -1,9 +1,10 @@
-//! One peer connection that cannot leak, cannot be blocked by its events, and waits with candidates until it may use them.
+//! One peer connection that cannot leak, cannot be blocked by its events, and waits with candidates until it may use
+//! them.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use webrtc::{
     error::{Error, Result},
     media_stream::track_remote::TrackRemote,
@@ -14,6 +15,7 @@ use webrtc::{
 };
 
 use super::{handshake_repeats::RepeatingRuntime, settings};
+use crate::tasks::Tasks;
 
 /// LiveKit's split: we offer on the one, the server on the other. Nobody ever offers on both, which is what `webrtc`
 /// gets wrong.
@@ -35,7 +37,7 @@ pub(super) enum ConnectionNews {
     Track(Arc<dyn TrackRemote>),
 }
 
-pub(super) type NewsSender = mpsc::UnboundedSender<(Direction, ConnectionNews)>;
+pub(super) type NewsSender = mpsc::Sender<(Direction, ConnectionNews)>;
 
 /// Runs on the connection's own driver task: whatever waits here stops the sound. So it only passes on.
 struct Handler {
@@ -45,8 +47,10 @@ struct Handler {
 
 impl Handler {
     fn tell(&self, news: ConnectionNews) {
-        if self.news.send((self.direction, news)).is_err() {
-            tracing::trace!("news of a connection that is being closed");
+        match self.news.try_send((self.direction, news)) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => tracing::trace!("an event of a connection that is being closed"),
+            Err(TrySendError::Full(_)) => tracing::warn!("an event of a connection is lost: too many wait"),
         }
     }
 }
@@ -78,11 +82,17 @@ pub(super) struct Connection {
     has_remote: bool,
     /// The number the other end gave to the audio level extension; none: it does not want it.
     audio_level_id: Option<u8>,
+    tasks: Tasks,
     pub(super) state: RTCPeerConnectionState,
 }
 
 impl Connection {
-    pub(super) async fn build(direction: Direction, addresses: Vec<String>, news: NewsSender) -> Result<Self> {
+    pub(super) async fn build(
+        direction: Direction,
+        addresses: Vec<String>,
+        news: NewsSender,
+        tasks: &Tasks,
+    ) -> Result<Self> {
         let (media_engine, registry) = settings::media_engine()?;
         let inner = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -99,6 +109,7 @@ impl Connection {
             early: Vec::new(),
             has_remote: false,
             audio_level_id: None,
+            tasks: tasks.clone(),
             state: RTCPeerConnectionState::New,
         })
     }
@@ -176,13 +187,14 @@ impl Drop for Connection {
     /// Without `close` the driver task, its sockets and some 90 kB stay for ever.
     fn drop(&mut self) {
         let inner = self.inner.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = inner.close().await {
-                    tracing::debug!(%error, "closing a connection");
-                }
-            });
+        if tokio::runtime::Handle::try_current().is_err() {
+            return tracing::warn!("a connection is dropped outside the runtime and stays open");
         }
+        self.tasks.spawn_to_the_end(async move {
+            if let Err(error) = inner.close().await {
+                tracing::debug!(%error, "closing a connection");
+            }
+        });
     }
 }
 
@@ -192,12 +204,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    async fn build(direction: Direction) -> (Connection, mpsc::UnboundedReceiver<(Direction, ConnectionNews)>) {
-        let (sender, news) = mpsc::unbounded_channel();
-        (Connection::build(direction, vec!["127.0.0.1:0".into()], sender).await.unwrap(), news)
+    async fn build(direction: Direction) -> (Connection, mpsc::Receiver<(Direction, ConnectionNews)>) {
+        let (sender, news) = mpsc::channel(64);
+        (Connection::build(direction, vec!["127.0.0.1:0".into()], sender, &Tasks::default()).await.unwrap(), news)
     }
 
-    async fn first_candidate(news: &mut mpsc::UnboundedReceiver<(Direction, ConnectionNews)>) -> RTCIceCandidateInit {
+    async fn first_candidate(news: &mut mpsc::Receiver<(Direction, ConnectionNews)>) -> RTCIceCandidateInit {
         loop {
             if let (_, ConnectionNews::Candidate(candidate)) = news.recv().await.unwrap() {
                 return candidate;

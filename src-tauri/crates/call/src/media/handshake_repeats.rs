@@ -1,9 +1,10 @@
 //! The event loop under a connection: tokio's, with sockets that say each datagram of a DTLS handshake three times.
 //!
-//! `rtc-dtls` 0.21.1 says a flight again after a second, and nothing can be set there (`transport/dtls/mod.rs` of `rtc` makes its
-//! configuration with the default interval). With 20 % of its datagrams lost twelve joins took 90 ms to 7.2 s to the first sound, and
-//! two of them more than 12 s; so said, 85 to 330 ms. The other end, told again what it knows, says its own flight again (RFC 6347
-//! section 4.2.4); our media server repeats its own as well (`sfu::handshake_repeats`).
+//! `rtc-dtls` 0.21.1 says a flight again after a second, and nothing can be set there (`transport/dtls/mod.rs` of `rtc`
+//! makes its configuration with the default interval). With 20 % of its datagrams lost twelve joins took 90 ms to 7.2 s
+//! to the first sound, and two of them more than 12 s; so said, 85 to 330 ms. The other end, told again what it knows,
+//! says its own flight again (RFC 6347 section 4.2.4); our media server repeats its own as well
+//! (`sfu::handshake_repeats`).
 
 use std::{
     fmt, future, io,
@@ -20,8 +21,8 @@ use webrtc::runtime::{
     Transmit,
 };
 
-/// When a datagram is said again, counted from the time before. Longer than most round trips, so that on a good path the other end
-/// knows by then what it is told; a few hundred milliseconds in all, which is what a join may take.
+/// When a datagram is said again, counted from the time before. Longer than most round trips, so that on a good path
+/// the other end knows by then what it is told; a few hundred milliseconds in all, which is what a join may take.
 const PAUSES: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(120)];
 
 /// Content types of the records that a handshake consists of (RFC 5246 section 6.2.1).

@@ -5,10 +5,11 @@
 //! | It | So |
 //! | --- | --- |
 //! | leaks a connection dropped without `close` | [`connection::Connection`] closes on drop |
-//! | runs event handlers on the driver task | they only put news into a channel; [`session::Session`] owns the state |
+//! | runs event handlers on the driver task | they only put events into a channel; [`session::Session`] owns the state |
 //! | refuses candidates before the description | they wait in the connection |
 //! | announces a track with its first packet only, and never its end | signalling says who is there; readers end by track id |
 //! | mutes nothing with `set_muted`, breaks with `replace_track` | [`voice_out`] stops writing; each publication is a new track |
+//! | blocks the writer of a track while its driver is behind | [`voice_out`] has a short ring and abandons a write |
 //! | logs each packet written too early or too late | the writer is led to a track only while it can arrive |
 //! | may lose audio when both ends offer | we offer on one connection, the server on the other |
 //! | opens an mDNS socket per connection | switched off in [`settings`] |
@@ -37,20 +38,21 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use serambi_protocol::Refusal;
+use serambi_protocol::{Code, Refusal};
 use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::session::{Ended, Session};
+#[cfg(test)]
+pub(crate) use self::voice_out::VoiceCounters;
 pub(crate) use self::{
     speakers::{EngineSoon, Speakers},
     voice_out::{SentVoice, VoiceOut},
 };
-use crate::retry::Retry;
+use crate::{retry::Retry, tasks::Tasks};
 
 /// Saying good-bye may take this long; the server notices an unsaid one by itself.
 const GOOD_BYE_LIMIT: Duration = Duration::from_millis(800);
@@ -66,20 +68,22 @@ pub(crate) enum Voice {
     Open,
 }
 
-/// What the media side has to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MediaNews {
+/// How the sound over the network stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MediaState {
     /// Others can be heard.
-    Up,
-    /// They cannot; it is being repaired.
-    Down,
-    /// The server muted us and we obeyed.
-    MutedByServer,
+    pub(crate) receives: bool,
+    /// The own voice can leave, or there is none to leave.
+    pub(crate) sends: bool,
+    /// Signalling works and no packet gets through: UDP is blocked, or the server is not reached.
+    pub(crate) blocked: Option<Code>,
+    /// How often the server muted us, and we obeyed.
+    pub(crate) server_mutes: u64,
 }
 
-/// Where to go and what to show there. Fresh for each new stay.
+/// Where to go and what to show there. Fresh for each session.
 #[derive(Clone)]
-pub(crate) struct Doorway {
+pub(crate) struct MediaEndpoint {
     /// Base address, `ws://` or `wss://`.
     pub(crate) url: String,
     /// Its `host:port`.
@@ -90,27 +94,28 @@ pub(crate) struct Doorway {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-impl Doorway {
+impl MediaEndpoint {
     fn host(&self) -> &str {
         let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _port)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 }
 
-/// Gets a fresh doorway from the house.
-pub(crate) type DoorwaySource = Box<dyn Fn() -> BoxFuture<'static, Result<Doorway, Refusal>> + Send + Sync>;
+/// Gets a fresh endpoint from the house.
+pub(crate) type EndpointSource = Box<dyn Fn() -> BoxFuture<'static, Result<MediaEndpoint, Refusal>> + Send + Sync>;
 
-/// What one stay shares with the next.
-pub(crate) struct Place {
+/// What one session shares with the next.
+pub(crate) struct SessionContext {
     voice: watch::Sender<Voice>,
     voice_out: VoiceOut,
     speakers: Arc<Speakers>,
-    news: mpsc::UnboundedSender<MediaNews>,
+    state: watch::Sender<MediaState>,
+    tasks: Tasks,
     resumes: AtomicU64,
     rejoins: AtomicU64,
 }
 
-impl Place {
+impl SessionContext {
     fn voice(&self) -> Voice {
         *self.voice.borrow()
     }
@@ -126,10 +131,16 @@ impl Place {
         })
     }
 
-    fn tell(&self, news: MediaNews) {
-        if self.news.send(news).is_err() {
-            tracing::trace!(?news, "nobody listens to the media side any more");
-        }
+    fn change_state(&self, change: impl FnOnce(&mut MediaState)) {
+        self.state.send_if_modified(|state| {
+            let before = *state;
+            change(state);
+            before != *state
+        });
+    }
+
+    fn note_cut(&self) {
+        self.change_state(|state| (state.receives, state.sends) = (false, false));
     }
 
     fn count_resume(&self) {
@@ -137,59 +148,73 @@ impl Place {
     }
 }
 
-/// The media side of a call. It repairs itself: resume first, a new stay with a fresh grant otherwise, without an end.
+/// The media side of a call. It repairs itself: resume first, a new session with a fresh grant otherwise, without an
+/// end.
 pub(crate) struct Media {
-    place: Arc<Place>,
+    context: Arc<SessionContext>,
     leaving: CancellationToken,
-    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    ended: CancellationToken,
+    renewed: watch::Sender<Option<MediaEndpoint>>,
 }
 
 impl Media {
     /// Goes to `first` and, after a loss, wherever `source` says.
     pub(crate) fn start(
-        first: Doorway,
-        source: DoorwaySource,
+        first: MediaEndpoint,
+        source: EndpointSource,
         voice_out: VoiceOut,
         speakers: Arc<Speakers>,
-    ) -> (Self, mpsc::UnboundedReceiver<MediaNews>) {
-        let (news_sender, news) = mpsc::unbounded_channel();
-        let place = Arc::new(Place {
+        tasks: &Tasks,
+    ) -> Self {
+        let context = Arc::new(SessionContext {
             voice: watch::Sender::new(Voice::Absent),
             voice_out,
             speakers,
-            news: news_sender,
+            state: watch::Sender::default(),
+            tasks: tasks.clone(),
             resumes: AtomicU64::new(0),
             rejoins: AtomicU64::new(0),
         });
-        let leaving = CancellationToken::new();
-        let task = tokio::spawn(stay(place.clone(), first, source, leaving.clone()));
-        (Self { place, leaving, task: tokio::sync::Mutex::new(Some(task)) }, news)
+        let (leaving, ended) = (CancellationToken::new(), CancellationToken::new());
+        let renewed = watch::Sender::new(None);
+        let sessions = run_sessions(context.clone(), first, source, renewed.subscribe(), leaving.clone());
+        let has_ended = ended.clone().drop_guard();
+        tasks.spawn(async move {
+            let _has_ended = has_ended;
+            sessions.await;
+        });
+        Self { context, leaving, ended, renewed }
+    }
+
+    /// How the sound stands, from now on.
+    pub(crate) fn state(&self) -> watch::Receiver<MediaState> {
+        self.context.state.subscribe()
     }
 
     /// What the server is to know of our voice from now on.
     pub(crate) fn set_voice(&self, voice: Voice) {
-        self.place.voice.send_if_modified(|current| std::mem::replace(current, voice) != voice);
+        self.context.voice.send_if_modified(|current| std::mem::replace(current, voice) != voice);
     }
 
     /// As last set, or as a moderator made it.
     pub(crate) fn voice(&self) -> Voice {
-        self.place.voice()
+        self.context.voice()
     }
 
-    /// How often the seat was taken again, and how often everything was made anew.
+    /// The house has given us our seat anew. A session that is cut is not waited for any longer.
+    pub(crate) fn renew(&self, endpoint: MediaEndpoint) {
+        self.renewed.send_replace(Some(endpoint));
+    }
+
+    /// How often the session was resumed, and how often it was made anew.
     pub(crate) fn repairs(&self) -> (u64, u64) {
-        (self.place.resumes.load(Ordering::Relaxed), self.place.rejoins.load(Ordering::Relaxed))
+        (self.context.resumes.load(Ordering::Relaxed), self.context.rejoins.load(Ordering::Relaxed))
     }
 
-    /// Says good-bye and ends.
+    /// Says good-bye and ends, within [`GOOD_BYE_LIMIT`].
     pub(crate) async fn leave(&self) {
         self.leaving.cancel();
-        let task = self.task.lock().await.take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::debug!(%error, "the media task");
-        }
+        self.ended.cancelled().await;
     }
 }
 
@@ -199,19 +224,21 @@ impl Drop for Media {
     }
 }
 
-async fn stay(place: Arc<Place>, first: Doorway, source: DoorwaySource, leaving: CancellationToken) {
+async fn run_sessions(
+    context: Arc<SessionContext>,
+    first: MediaEndpoint,
+    source: EndpointSource,
+    mut renewed: watch::Receiver<Option<MediaEndpoint>>,
+    leaving: CancellationToken,
+) {
     let mut next = Some(first);
     let mut retry = Retry::default();
     while !leaving.is_cancelled() {
-        let wait = retry.next_wait(rand::random());
-        let joining = async {
-            sleep(wait).await;
-            let doorway = match next.take() {
-                Some(first) => first,
-                None => source().await?,
-            };
-            Session::join(place.clone(), doorway).await
+        let endpoint = tokio::select! {
+            () = leaving.cancelled() => return,
+            endpoint = next_endpoint(&mut next, &source, &mut renewed, &mut retry) => endpoint,
         };
+        let joining = async { Session::join(context.clone(), endpoint?).await };
         let joined = tokio::select! {
             () = leaving.cancelled() => return,
             joined = joining => joined,
@@ -219,13 +246,13 @@ async fn stay(place: Arc<Place>, first: Doorway, source: DoorwaySource, leaving:
         let mut session = match joined {
             Ok(session) => session,
             Err(refusal) => {
-                tracing::info!(%refusal, "no way to the sound yet");
-                place.tell(MediaNews::Down);
+                tracing::info!(%refusal, "the media server is not reached");
+                context.note_cut();
                 continue;
             }
         };
         retry.succeeded();
-        let mut voice = place.voice.subscribe();
+        let mut voice = context.voice.subscribe();
         let ended = tokio::select! {
             () = leaving.cancelled() => {
                 if timeout(GOOD_BYE_LIMIT, session.leave()).await.is_err() {
@@ -234,17 +261,60 @@ async fn stay(place: Arc<Place>, first: Doorway, source: DoorwaySource, leaving:
                 return;
             }
             ended = session.run(&mut voice) => ended,
+            () = renewed_while_cut(&mut renewed, &context) => Ended::Anew("the house gave a new grant".to_owned()),
         };
-        place.tell(MediaNews::Down);
-        session.abandon().await;
-        place.rejoins.fetch_add(1, Ordering::Relaxed);
+        context.note_cut();
+        if timeout(GOOD_BYE_LIMIT, session.abandon()).await.is_err() {
+            tracing::debug!("the signalling connection did not close");
+        }
+        context.rejoins.fetch_add(1, Ordering::Relaxed);
         match ended {
             Ended::Anew(why) => tracing::info!(why, "joining the media server anew"),
+            Ended::Blocked(why) => {
+                tracing::warn!(why, "no way for the sound");
+                context.change_state(|state| state.blocked = Some(Code::MediaFailed));
+            }
             Ended::Dismissed(why) => {
                 tracing::info!(why, "dismissed by the media server");
-                // Somebody else may use this identity now; do not fight over it.
+                // Another session may use this identity now; the two must not throw each other out in turn.
                 retry.hesitate();
             }
+        }
+    }
+}
+
+/// The endpoint of the next session: the given one, or after a wait a fresh one; at once when the house gives one.
+async fn next_endpoint(
+    given: &mut Option<MediaEndpoint>,
+    source: &EndpointSource,
+    renewed: &mut watch::Receiver<Option<MediaEndpoint>>,
+    retry: &mut Retry,
+) -> Result<MediaEndpoint, Refusal> {
+    if let Some(endpoint) = given.take().or_else(|| take_new(renewed)) {
+        return Ok(endpoint);
+    }
+    tokio::select! {
+        Ok(()) = renewed.changed() => {}
+        () = sleep(retry.next_wait(rand::random())) => {}
+    }
+    match take_new(renewed) {
+        Some(endpoint) => Ok(endpoint),
+        None => source().await,
+    }
+}
+
+fn take_new(renewed: &mut watch::Receiver<Option<MediaEndpoint>>) -> Option<MediaEndpoint> {
+    if renewed.has_changed().unwrap_or(false) { renewed.borrow_and_update().clone() } else { None }
+}
+
+/// Returns when the house gives a grant while no sound comes through, which leaves the grant to be taken.
+async fn renewed_while_cut(renewed: &mut watch::Receiver<Option<MediaEndpoint>>, context: &SessionContext) {
+    loop {
+        if renewed.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if !context.state.borrow().receives {
+            return renewed.mark_changed();
         }
     }
 }

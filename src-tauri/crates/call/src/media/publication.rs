@@ -76,6 +76,6 @@ impl Published {
 
     /// Where to write voice.
     pub(super) fn outlet(&self, audio_level_id: Option<u8>) -> Outlet {
-        Outlet { track: self.track.clone(), ssrc: self.ssrc, audio_level_id }
+        Outlet { sink: self.track.clone(), ssrc: self.ssrc, audio_level_id }
     }
 }

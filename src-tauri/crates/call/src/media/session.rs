@@ -1,4 +1,4 @@
-//! One stay at a media server: from the join message to leaving, with every resume in between.
+//! One session at a media server: from the join message to leaving, with every resume in between.
 //!
 //! One task runs it and owns all of its state, so an offer can never overtake another: everything that happens comes
 //! in through a channel, is dealt with completely, and only then comes the next.
@@ -19,17 +19,18 @@ use rtc::data_channel::RTCDataChannelInit;
 use serambi_protocol::{Code, Refusal};
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
+    task::AbortHandle,
     time::{Instant, sleep_until},
 };
+use tokio_util::task::AbortOnDropHandle;
 use webrtc::data_channel::DataChannel;
 
 use self::{
     doubt::Doubt,
-    resume::{RESUME_LIMIT, Resume},
+    resume::{RESUME_LIMIT, Resume, ResumeAttempt},
 };
 use super::{
-    Doorway, Place, Voice,
+    MediaEndpoint, SessionContext, Voice,
     connection::{Connection, ConnectionNews, Direction},
     publication::Publication,
     roster::Roster,
@@ -43,11 +44,16 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Time for connections to come up, at first and after a cut, before everything is made anew.
 const CONNECT_LIMIT: Duration = Duration::from_secs(12);
 
-/// Why a stay ended.
+/// Candidates and states of both connections that may wait for the session: a join makes some twenty.
+const CONNECTION_NEWS_WAITING: usize = 256;
+
+/// Why a session ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// It must be begun anew, with a fresh grant.
     Anew(String),
+    /// Signalling works, but no connection came up in time. To be begun anew all the same.
+    Blocked(String),
     /// The server does not want us any more: another session of the same person, or the room is closed. The house says
     /// on its own channel which, and then the call ends.
     Dismissed(String),
@@ -60,10 +66,10 @@ fn anew(error: impl std::fmt::Display) -> Ended {
 }
 
 pub(super) struct Session {
-    place: Arc<Place>,
+    context: Arc<SessionContext>,
     signal: SignalClient,
     events: SignalEvents,
-    news: mpsc::UnboundedReceiver<(Direction, ConnectionNews)>,
+    news: mpsc::Receiver<(Direction, ConnectionNews)>,
     publisher: Connection,
     subscriber: Connection,
     /// Kept so that the channels stay open; nothing is sent on them yet.
@@ -71,17 +77,23 @@ pub(super) struct Session {
     own_sid: String,
     may_publish: bool,
     roster: Roster,
-    readers: HashMap<String, JoinHandle<()>>,
+    readers: HashMap<String, AbortHandle>,
     publication: Publication,
     offer: Offer,
     resume: Option<Resume>,
+    /// The signalling connection is being taken up again.
+    resume_attempt: Option<ResumeAttempt>,
     /// The others' voices may be cut off.
     doubt: Option<Doubt>,
     /// Both connections must be up by then.
     connect_by: Option<Instant>,
+    /// Sound came through at least once.
+    has_connected: bool,
     /// `restart` closes a living socket itself and this comes back as one more `Close`.
     own_closes: u32,
     offers_made: u32,
+    /// Taking the connection up again trusts the same certificate.
+    _pin: Option<signalling::PinGuard>,
 }
 
 /// One offer at a time.
@@ -99,29 +111,27 @@ enum Offer {
 
 impl Session {
     /// Joins. Signalling and both connections are made at the same time.
-    pub(super) async fn join(place: Arc<Place>, doorway: Doorway) -> Result<Self, Refusal> {
+    pub(super) async fn join(context: Arc<SessionContext>, endpoint: MediaEndpoint) -> Result<Self, Refusal> {
         let failed = |error: &dyn std::fmt::Display| Refusal::new(Code::MediaFailed, error.to_string());
         signalling::register_clients();
-        if let Some(tls) = &doorway.tls {
-            signalling::pin(&doorway.address, tls.clone());
-        }
-        let (news_sender, news) = mpsc::unbounded_channel();
-        let addresses = settings::bind_addresses(doorway.host());
+        let pin = endpoint.tls.clone().map(|tls| signalling::pin(&endpoint.address, tls));
+        let (news_sender, news) = mpsc::channel(CONNECTION_NEWS_WAITING);
+        let addresses = settings::bind_addresses(endpoint.host());
         // Connecting reads the system's name by running a program: not on this task.
-        let connecting = tokio::spawn(async move {
-            SignalClient::connect(&doorway.url, &doorway.token, signalling::options(), None).await
-        });
+        let connecting = AbortOnDropHandle::new(tokio::spawn(async move {
+            SignalClient::connect(&endpoint.url, &endpoint.token, signalling::options(), None).await
+        }));
         let (connected, publisher, subscriber) = tokio::join!(
             connecting,
-            Connection::build(Direction::Publish, addresses.clone(), news_sender.clone()),
-            Connection::build(Direction::Subscribe, addresses, news_sender),
+            Connection::build(Direction::Publish, addresses.clone(), news_sender.clone(), &context.tasks),
+            Connection::build(Direction::Subscribe, addresses, news_sender, &context.tasks),
         );
         let publisher = publisher.map_err(|error| failed(&error))?;
         let subscriber = subscriber.map_err(|error| failed(&error))?;
         let channels = open_channels(&publisher).await.map_err(|error| failed(&error))?;
         let (signal, joined, events) = connected.map_err(|error| failed(&error))?.map_err(|error| explain(&error))?;
         let mut session = Self {
-            place,
+            context,
             signal,
             events,
             news,
@@ -135,10 +145,13 @@ impl Session {
             publication: Publication::Absent,
             offer: Offer::Never,
             resume: None,
+            resume_attempt: None,
             doubt: None,
             connect_by: Some(Instant::now() + CONNECT_LIMIT),
+            has_connected: false,
             own_closes: 0,
             offers_made: 0,
+            _pin: pin,
         };
         session.take_join(&joined);
         Ok(session)
@@ -167,14 +180,14 @@ impl Session {
 
     /// Says good-bye, so that the others see it at once.
     pub(super) async fn leave(self) {
-        self.place.voice_out.lead_to(None);
+        self.context.voice_out.lead_to(None);
         self.signal.send(signalling::leave()).await;
         self.signal.close().await;
     }
 
     /// Ends without a word, for a stay that is begun anew.
     pub(super) async fn abandon(self) {
-        self.place.voice_out.lead_to(None);
+        self.context.voice_out.lead_to(None);
         // Without this its task would go on pinging.
         self.signal.close().await;
     }
@@ -199,6 +212,7 @@ impl Session {
                 self.own_closes -= 1;
                 Ok(())
             }
+            Some(SignalEvent::Close(_)) if self.resume_attempt.is_some() => Ok(()),
             Some(SignalEvent::Close(why)) => {
                 tracing::debug!(%why, "the signalling socket closed");
                 self.resume(ReconnectReason::RrSignalDisconnected).await
@@ -294,15 +308,21 @@ impl Session {
             Publication::Absent | Publication::Live(_) => None,
         };
         let resume = self.resume.as_ref().map(|resume| resume.since + RESUME_LIMIT);
+        let attempt = self.resume_attempt.as_ref().map(|attempt| attempt.at);
         let far = Instant::now() + Duration::from_secs(3_600);
         let doubt = self.doubt.map(|doubt| doubt.look_at);
-        [publication, resume, doubt, self.connect_by].into_iter().flatten().min().unwrap_or(far)
+        [publication, resume, attempt, doubt, self.connect_by].into_iter().flatten().min().unwrap_or(far)
     }
 
     async fn look(&mut self) -> Step {
         let now = Instant::now();
         if self.connect_by.is_some_and(|limit| limit <= now) {
-            return Err(anew("the connections did not come up"));
+            // A server that is gone is not a blocked way: then signalling is gone as well.
+            let why = "the connections did not come up".to_owned();
+            return Err(if self.resume_attempt.is_none() { Ended::Blocked(why) } else { Ended::Anew(why) });
+        }
+        if self.resume_attempt.as_ref().is_some_and(|attempt| attempt.at <= now) {
+            self.try_resume().await?;
         }
         let is_over = match &self.publication {
             Publication::Asked { at, .. } => *at + ANSWER_LIMIT <= now,

@@ -26,15 +26,16 @@ const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per pair. With the default of 7 a pair would be given up after 0.35 s.
 const CHECKS: u16 = 1_200;
-/// No consent for this long: `Disconnected`, and we resume. Twelve checks in a row are lost on their way there or back once in half an
-/// hour at 40 % loss in both directions, and the house's own checks count as well.
+/// No consent for this long: `Disconnected`, and we resume. Twelve checks in a row are lost on their way there or back
+/// once in half an hour at 40 % loss in both directions, and the house's own checks count as well.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 /// After this long in `Disconnected` the connection is `Failed` and made anew.
 const FAILED_AFTER: Duration = Duration::from_secs(6);
 /// Consent checks (RFC 7675 asks for one every 5 s; we notice a cut sooner).
 const KEEP_ALIVE: Duration = Duration::from_millis(250);
 
-/// The one codec of a voice room. Stereo in both directions: whoever sends music does, and what comes in is decoded as it is.
+/// The one codec of a voice room. Stereo in both directions: whoever sends music does, and what comes in is decoded as
+/// it is.
 pub(super) fn opus() -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: "audio/opus".to_owned(),
@@ -80,7 +81,8 @@ pub(super) fn bind_addresses(house_host: &str) -> Vec<String> {
     vec![address.to_owned()]
 }
 
-/// Whether any interface leads to other computers. A way to the Internet is another matter: two laptops on one cable have none.
+/// Whether any interface leads to other computers. A way to the Internet is another matter: two laptops on one cable
+/// have none.
 fn has_network() -> bool {
     // A system that does not list its interfaces probably has some.
     if_addrs::get_if_addrs().map_or(true, |interfaces| leads_out(interfaces.iter().map(|interface| interface.ip())))
@@ -94,7 +96,8 @@ fn leads_out(mut addresses: impl Iterator<Item = IpAddr>) -> bool {
 mod tests {
     use super::*;
 
-    // Regression: a way to the Internet was asked for, and two computers on a cable of their own never heard each other.
+    // Regression: a way to the Internet was asked for, and two computers on a cable of their own never heard each
+    // other.
     #[test]
     fn a_network_without_a_way_out_of_it_is_a_network() {
         let addresses = |list: &[&str]| list.iter().filter_map(|text| text.parse().ok()).collect::<Vec<IpAddr>>();

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Once, OnceLock, PoisonError},
+    sync::{Arc, Once, OnceLock},
     time::Duration,
 };
 
@@ -22,10 +22,15 @@ use livekit_protocol::{
     SignalTarget, TrackSource, TrackType, TrickleRequest, leave_request, signal_request::Message as Request,
 };
 use livekit_signaling::SignalOptions;
+use parking_lot::Mutex;
+use serambi_protocol::Refusal;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Direction;
-use crate::websocket::{self, OpenError, PinnedWebSocket};
+use crate::{
+    pinned_tls,
+    websocket::{self, OpenError, WebSocket},
+};
 
 /// The newest version that a stock server of today speaks; with 18 reliable messages of others did not arrive.
 const PROTOCOL_VERSION: u32 = 17;
@@ -52,8 +57,9 @@ pub(super) fn target(direction: Direction) -> SignalTarget {
     }
 }
 
-/// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off. Always announced as stereo, which it is while
-/// somebody sends music: a browser decodes to as many channels as it was told of beforehand, and mono then is the same on both.
+/// Asks for a muted microphone track. Redundancy is inside our Opus packets, so RED is off. Always announced as stereo,
+/// which it is while music is sent: a browser decodes to as many channels as it was told of beforehand, and mono then
+/// is the same on both.
 #[expect(deprecated, reason = "older servers know only the deprecated field")]
 pub(super) fn add_track(cid: &str) -> Request {
     Request::AddTrack(AddTrackRequest {
@@ -90,33 +96,64 @@ pub(super) fn description(kind: &str, sdp: String, id: u32) -> SessionDescriptio
     SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }
 
-type Pins = Mutex<HashMap<String, Arc<rustls::ClientConfig>>>;
+/// How many sessions trust a certificate, by the `host:port` of its house.
+type Pins = Mutex<HashMap<String, (Arc<rustls::ClientConfig>, usize)>>;
 
-/// By `host:port`. A house that moved is simply pinned again at its new address.
 fn pins() -> &'static Pins {
     static PINS: OnceLock<Pins> = OnceLock::new();
     PINS.get_or_init(Pins::default)
 }
 
-/// From now on signalling to this `host:port` trusts this certificate only.
-pub(super) fn pin(address: &str, tls: Arc<rustls::ClientConfig>) {
-    pins().lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), tls);
+/// As long as this lives, signalling to its `host:port` trusts one certificate only.
+#[derive(Debug)]
+pub(super) struct PinGuard {
+    address: String,
+}
+
+/// Trusts this certificate and no other at this `host:port`. A house with a new certificate replaces the old one.
+pub(super) fn pin(address: &str, tls: Arc<rustls::ClientConfig>) -> PinGuard {
+    let mut pins = pins().lock();
+    let entry = pins.entry(address.to_owned()).or_insert_with(|| (tls.clone(), 0));
+    *entry = (tls, entry.1 + 1);
+    PinGuard { address: address.to_owned() }
+}
+
+impl Drop for PinGuard {
+    fn drop(&mut self) {
+        let mut pins = pins().lock();
+        if let Some((_, sessions)) = pins.get_mut(&self.address) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                pins.remove(&self.address);
+            }
+        }
+    }
 }
 
 /// Registers our clients; only the first call does anything.
 pub(super) fn register_clients() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        livekit_net::set_ws_client(Arc::new(HouseWebSockets));
+        livekit_net::set_ws_client(Arc::new(SignallingClient));
         livekit_net::set_http_client(Arc::new(NoHttp));
     });
 }
 
-/// Pinned where we know the certificate; anything else by the rules of the public web.
-struct HouseWebSockets;
+/// Pinned where a house's certificate is known; anything else by the rules of the public web.
+struct SignallingClient;
+
+impl SignallingClient {
+    fn tls_for(url: &str, address: &str) -> Result<Option<Arc<rustls::ClientConfig>>, Refusal> {
+        if !url.starts_with("wss:") {
+            return Ok(None);
+        }
+        let pinned = pins().lock().get(address).map(|(tls, _)| tls.clone());
+        pinned.map_or_else(pinned_tls::public_web_config, Ok).map(Some)
+    }
+}
 
 #[async_trait]
-impl WsClient for HouseWebSockets {
+impl WsClient for SignallingClient {
     async fn connect(
         &self,
         url: String,
@@ -125,30 +162,29 @@ impl WsClient for HouseWebSockets {
     ) -> Result<WsConnectResult, TransportError> {
         let address = websocket::host_and_port(&url)
             .ok_or_else(|| TransportError::Connection("not a WebSocket address".to_owned()))?;
-        let tls = pins().lock().unwrap_or_else(PoisonError::into_inner).get(&address).cloned();
-        let Some(tls) = tls.filter(|_| url.starts_with("wss:")) else {
-            return livekit_net::testing::native_ws_client().connect(url, headers, timeout_ms).await;
-        };
+        let tls = Self::tls_for(&url, &address).map_err(|refusal| TransportError::Connection(refusal.to_string()))?;
         let headers = headers.into_iter().map(|header| (header.name, header.value));
         let opening = websocket::open(&url, &address, tls, headers);
         let socket = match tokio::time::timeout(Duration::from_millis(timeout_ms), opening).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(OpenError::Status(status))) => return Err(TransportError::Http { status }),
-            Ok(Err(OpenError::Connection(refusal))) => return Err(TransportError::Connection(refusal.to_string())),
+            Ok(Err(error)) => return Err(TransportError::Connection(error.to_string())),
             Err(_) => return Err(TransportError::Timeout),
         };
         let (writer, reader) = socket.split();
-        Ok(WsConnectResult { connection: Arc::new(HouseConnection { writer: writer.into(), reader: reader.into() }) })
+        Ok(WsConnectResult {
+            connection: Arc::new(SignallingConnection { writer: writer.into(), reader: reader.into() }),
+        })
     }
 }
 
-struct HouseConnection {
-    writer: tokio::sync::Mutex<SplitSink<PinnedWebSocket, Message>>,
-    reader: tokio::sync::Mutex<SplitStream<PinnedWebSocket>>,
+struct SignallingConnection {
+    writer: tokio::sync::Mutex<SplitSink<WebSocket, Message>>,
+    reader: tokio::sync::Mutex<SplitStream<WebSocket>>,
 }
 
 #[async_trait]
-impl WsConnection for HouseConnection {
+impl WsConnection for SignallingConnection {
     async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
         let sent = self.writer.lock().await.send(Message::binary(frame)).await;
         sent.map_err(|error| TransportError::Connection(error.to_string()))
@@ -191,5 +227,31 @@ impl HttpClient for NoHttp {
         _body: Option<Vec<u8>>,
     ) -> Result<HttpResponse, TransportError> {
         Err(TransportError::Other("not asked".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serambi_protocol::link::Pin;
+
+    // Before, a certificate was trusted for as long as the program ran.
+    #[test]
+    fn a_certificate_is_trusted_as_long_as_a_session_with_its_house_lasts() {
+        let tls = || pinned_tls::client_config(&Pin::from_digest(&[1; 32])).unwrap();
+        let is_pinned = || pins().lock().contains_key("198.51.100.7:1");
+        let first = pin("198.51.100.7:1", tls());
+        let second = pin("198.51.100.7:1", tls());
+        drop(first);
+        assert!(is_pinned());
+        drop(second);
+        assert!(!is_pinned());
+    }
+
+    #[test]
+    fn a_server_of_the_public_web_is_known_by_its_authority_and_one_in_the_clear_by_nothing() {
+        assert!(SignallingClient::tls_for("wss://cluster.example/rtc", "cluster.example:443").unwrap().is_some());
+        assert!(SignallingClient::tls_for("ws://127.0.0.1:7880/rtc", "127.0.0.1:7880").unwrap().is_none());
     }
 }

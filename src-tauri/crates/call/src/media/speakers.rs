@@ -3,12 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use serambi_audio::{Engine, ReceivedPacket, RemoteVoiceId as SpeakerId};
 use serambi_protocol::PersonId;
 use tokio::sync::watch;
@@ -45,7 +46,7 @@ impl Speakers {
 
     /// Whose voice is this?
     pub(crate) fn person(&self, speaker: SpeakerId) -> Option<PersonId> {
-        self.people().get(&speaker.0).cloned()
+        self.people().get(&speaker.0).copied()
     }
 
     /// How loud somebody is played here: 0.0 to 2.0, 1.0 as sent.
@@ -84,7 +85,7 @@ impl Speakers {
         };
         if let Some(owner) = owner {
             // Named first: gains that change meanwhile are set by whoever comes second.
-            self.people().insert(id, owner.clone());
+            self.people().insert(id, owner);
             engine.set_remote_voice_volume(SpeakerId(id), self.gain_of(&owner));
         }
         drop(engine);
@@ -116,11 +117,11 @@ impl Speakers {
     }
 
     fn gains(&self) -> MutexGuard<'_, HashMap<PersonId, f32>> {
-        self.gains.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gains.lock()
     }
 
     fn people(&self) -> MutexGuard<'_, HashMap<u64, PersonId>> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+        self.people.lock()
     }
 }
 

@@ -1,46 +1,57 @@
-//! The last gate before the network: encoded voice goes out only while it is open, and shutting it waits until
-//! nothing is on the way.
+//! Encoded voice on its way to the network: a ring of three frames that drops the oldest, behind a gate that mutes.
+//!
+//! `webrtc` blocks the writer of a track while its driver does not keep up. Voice that waits longer than the ring is of
+//! no use to anybody, and a mute must not wait for it: shutting the gate empties the ring and abandons the write in
+//! flight.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use rtc::rtp::{Packet, header::Header};
 use serambi_audio::EncodedFrame;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, watch};
 use webrtc::media_stream::track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP};
 
 use super::settings::OPUS_PAYLOAD_TYPE;
+use crate::tasks::Tasks;
 
 /// Below this level a frame is not marked as voice (−dBov, RFC 6464). LiveKit's own limit for "is speaking" is 35.
 const VOICE_LEVEL_DBOV: u8 = 60;
 
+/// Frames that may wait for the network: 60 ms of voice. Older ones would be late at every listener.
+const RING_FRAMES: usize = 3;
+
+/// The first sequence number is below this (RFC 3711 section 3.3.1): with a higher one and the first packets lost, a
+/// receiver guesses the wrong rollover counter and cannot decrypt the whole stream.
+const MAX_FIRST_SEQUENCE: u16 = 0x7fff;
+
+/// Takes RTP packets; may block for as long as the network does not keep up.
+pub(super) trait PacketSink: Send + Sync {
+    /// Hands one packet over. May be cancelled; then the packet was not taken.
+    fn write(&self, packet: Packet) -> BoxFuture<'_, webrtc::error::Result<()>>;
+}
+
+impl PacketSink for TrackLocalStaticRTP {
+    fn write(&self, packet: Packet) -> BoxFuture<'_, webrtc::error::Result<()>> {
+        self.write_rtp(packet)
+    }
+}
+
 /// A published track, ready to be written to.
 #[derive(Clone)]
 pub(super) struct Outlet {
-    pub(super) track: Arc<TrackLocalStaticRTP>,
+    pub(super) sink: Arc<dyn PacketSink>,
     pub(super) ssrc: u32,
     /// As negotiated; none: the server does not want levels.
     pub(super) audio_level_id: Option<u8>,
 }
 
-enum Item {
-    Frame(EncodedFrame),
-    Outlet(Option<Outlet>),
-    Barrier(oneshot::Sender<()>),
-}
-
-#[derive(Debug, Default)]
-struct Gate {
-    open: AtomicBool,
-    packets: AtomicU64,
-    bytes: AtomicU64,
-    last: Mutex<Option<SentVoice>>,
+impl Outlet {
+    fn is(&self, other: &Self) -> bool {
+        (self.ssrc, self.audio_level_id) == (other.ssrc, other.audio_level_id)
+    }
 }
 
 /// When the latest packet was made, and when it left.
@@ -53,101 +64,192 @@ pub(crate) struct SentVoice {
     pub(crate) sent_at: Instant,
 }
 
+/// Frames that went out, and frames that did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VoiceCounters {
+    /// Packets that went out.
+    pub(crate) packets: u64,
+    /// Their payload, bytes.
+    pub(crate) bytes: u64,
+    /// Frames that newer ones pushed out of the ring.
+    pub(crate) overtaken: u64,
+    /// Frames that came while no track could carry them.
+    pub(crate) without_track: u64,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    /// Counts how often the gate was shut: who opens it says after which mute.
+    mutes: u64,
+    ring: VecDeque<EncodedFrame>,
+    /// Frames overtaken since the last one was taken: to the listeners they are lost packets.
+    skipped: u16,
+    outlet: Option<Outlet>,
+    counters: VoiceCounters,
+    last: Option<SentVoice>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    filled: Notify,
+    /// Grows when what is being written must not be written any more.
+    route: watch::Sender<u64>,
+}
+
+/// A frame, where it goes, and the route for which that holds.
+struct Due {
+    frame: EncodedFrame,
+    skipped: u16,
+    outlet: Outlet,
+    route: u64,
+}
+
 /// The sending end, for the sound engine and for whoever opens and shuts the gate. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct VoiceOut {
-    queue: mpsc::UnboundedSender<Item>,
-    gate: Arc<Gate>,
+    shared: Arc<Shared>,
 }
 
 impl VoiceOut {
-    /// A shut gate with nothing behind it. Its writer ends when the last handle is dropped.
-    pub(crate) fn start() -> Self {
-        let (queue, items) = mpsc::unbounded_channel();
-        let gate = Arc::new(Gate::default());
-        tokio::spawn(write_voice(items, gate.clone()));
-        Self { queue, gate }
+    /// A shut gate that leads nowhere. Its writer ends with `tasks`.
+    pub(crate) fn start(tasks: &Tasks) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::default(), filled: Notify::new(), route: watch::Sender::new(0) });
+        tasks.spawn(write_voice(shared.clone()));
+        Self { shared }
     }
 
     /// Takes a frame from the engine's thread; never waits.
     pub(crate) fn push(&self, frame: EncodedFrame) {
-        if self.gate.open.load(Ordering::Acquire) {
-            self.put(Item::Frame(frame));
+        let mut state = self.shared.state.lock();
+        if !state.open {
+            return;
         }
+        if state.outlet.is_none() {
+            state.counters.without_track += 1;
+            return;
+        }
+        if state.ring.len() == RING_FRAMES {
+            state.ring.pop_front();
+            state.counters.overtaken += 1;
+            state.skipped = state.skipped.saturating_add(1);
+        }
+        state.ring.push_back(frame);
+        drop(state);
+        self.shared.filled.notify_one();
     }
 
-    /// From now on voice may leave.
-    pub(crate) fn open(&self) {
-        self.gate.open.store(true, Ordering::Release);
+    /// Lets voice leave, unless the gate was shut again since that mute. Whether it is open.
+    pub(crate) fn open_after(&self, mute: u64) -> bool {
+        let mut state = self.shared.state.lock();
+        state.open |= state.mutes == mute;
+        state.open
     }
 
-    /// When this returns, no voice leaves any more.
-    pub(crate) async fn shut(&self) {
-        self.gate.open.store(false, Ordering::Release);
-        let (passed, wait) = oneshot::channel();
-        self.put(Item::Barrier(passed));
-        // The writer is gone only when the call is over, and then nothing leaves either.
-        let _writer_gone = wait.await;
+    /// When this returns, no voice leaves any more. Never waits. The number of this mute.
+    pub(crate) fn shut(&self) -> u64 {
+        let mut state = self.shared.state.lock();
+        state.open = false;
+        state.mutes += 1;
+        state.ring.clear();
+        state.skipped = 0;
+        let mutes = state.mutes;
+        drop(state);
+        self.shared.route.send_modify(|route| *route += 1);
+        mutes
     }
 
     /// Which track voice goes to; none: nowhere.
     pub(super) fn lead_to(&self, outlet: Option<Outlet>) {
-        self.put(Item::Outlet(outlet));
+        let mut state = self.shared.state.lock();
+        let is_same = match (&state.outlet, &outlet) {
+            (Some(before), Some(after)) => before.is(after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        if is_same {
+            return;
+        }
+        state.outlet = outlet;
+        state.ring.clear();
+        drop(state);
+        self.shared.route.send_modify(|route| *route += 1);
     }
 
-    /// Packets and payload bytes that went out.
-    pub(crate) fn sent(&self) -> (u64, u64) {
-        (self.gate.packets.load(Ordering::Relaxed), self.gate.bytes.load(Ordering::Relaxed))
+    /// What went out so far, and what did not.
+    pub(crate) fn counters(&self) -> VoiceCounters {
+        self.shared.state.lock().counters
     }
 
     /// The latest packet that went out.
     pub(crate) fn last_sent(&self) -> Option<SentVoice> {
-        *self.gate.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().last
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Option<Due> {
+        let mut state = self.state.lock();
+        let route = *self.route.borrow();
+        let outlet = state.outlet.clone()?;
+        let frame = state.ring.pop_front()?;
+        let skipped = std::mem::take(&mut state.skipped);
+        Some(Due { frame, skipped, outlet, route })
     }
 
-    fn put(&self, item: Item) {
-        if self.queue.send(item).is_err() {
-            tracing::trace!("the voice writer has ended");
+    fn count(&self, sent: SentVoice, bytes: usize) {
+        let mut state = self.state.lock();
+        state.counters.packets += 1;
+        state.counters.bytes += bytes as u64;
+        state.last = Some(sent);
+    }
+}
+
+/// The numbers of the stream (RFC 3550 section 5.1): sequence and timestamp start at random.
+struct Numbers {
+    sequence: u16,
+    first_timestamp: u32,
+}
+
+impl Numbers {
+    fn random() -> Self {
+        Self { sequence: rand::random::<u16>() & MAX_FIRST_SEQUENCE, first_timestamp: rand::random() }
+    }
+}
+
+async fn write_voice(shared: Arc<Shared>) {
+    let mut numbers = Numbers::random();
+    let mut route = shared.route.subscribe();
+    loop {
+        let Some(due) = shared.take() else {
+            shared.filled.notified().await;
+            continue;
+        };
+        numbers.sequence = numbers.sequence.wrapping_add(due.skipped);
+        let timestamp = numbers.first_timestamp.wrapping_add(due.frame.timestamp);
+        let (captured_at, bytes) = (due.frame.captured_at, due.frame.payload.len());
+        let packet = match packet(&due.outlet, due.frame, numbers.sequence, timestamp) {
+            Ok(packet) => packet,
+            Err(error) => {
+                tracing::debug!(%error, "a voice packet could not be made");
+                continue;
+            }
+        };
+        tokio::select! {
+            biased;
+            // Muted, or another track: what is in flight is abandoned, and its number is used by the next.
+            _ = route.wait_for(|present| *present != due.route) => {}
+            written = due.outlet.sink.write(packet) => match written {
+                Ok(()) => {
+                    numbers.sequence = numbers.sequence.wrapping_add(1);
+                    shared.count(SentVoice { timestamp, captured_at, sent_at: Instant::now() }, bytes);
+                }
+                Err(error) => tracing::debug!(%error, "a voice packet could not be sent"),
+            }
         }
     }
 }
 
-async fn write_voice(mut items: mpsc::UnboundedReceiver<Item>, gate: Arc<Gate>) {
-    let mut outlet: Option<Outlet> = None;
-    // RFC 3550 section 5.1: both start at random. Below 2^15 (RFC 3711 section 3.3.1): if the first packets are lost
-    // and the number wraps, the receiver guesses a wrong rollover count and decrypts nothing.
-    let mut sequence: u16 = rand::random_range(0..(1 << 15) - 1);
-    let first_timestamp: u32 = rand::random();
-    while let Some(item) = items.recv().await {
-        match item {
-            Item::Outlet(next) => outlet = next,
-            Item::Barrier(passed) => {
-                // Whoever waited may have given up.
-                let _gone = passed.send(());
-            }
-            Item::Frame(frame) => {
-                let Some(outlet) = &outlet else { continue };
-                if !gate.open.load(Ordering::Acquire) {
-                    continue;
-                }
-                sequence = sequence.wrapping_add(1);
-                let bytes = frame.payload.len() as u64;
-                let (timestamp, captured_at) = (first_timestamp.wrapping_add(frame.timestamp), frame.captured_at);
-                match write(outlet, frame, sequence, timestamp).await {
-                    Ok(()) => {
-                        let sent = SentVoice { timestamp, captured_at, sent_at: Instant::now() };
-                        *gate.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
-                        gate.packets.fetch_add(1, Ordering::Relaxed);
-                        gate.bytes.fetch_add(bytes, Ordering::Relaxed);
-                    }
-                    Err(error) => tracing::debug!(%error, "a voice packet could not be sent"),
-                }
-            }
-        }
-    }
-}
-
-async fn write(outlet: &Outlet, frame: EncodedFrame, sequence: u16, timestamp: u32) -> webrtc::error::Result<()> {
+fn packet(outlet: &Outlet, frame: EncodedFrame, sequence: u16, timestamp: u32) -> webrtc::error::Result<Packet> {
     let mut packet = Packet {
         header: Header {
             version: 2,
@@ -164,7 +266,7 @@ async fn write(outlet: &Outlet, frame: EncodedFrame, sequence: u16, timestamp: u
     if let Some(id) = outlet.audio_level_id {
         packet.header.set_extension(id, Bytes::from(vec![audio_level(frame.level_dbov)]))?;
     }
-    outlet.track.write_rtp(packet).await
+    Ok(packet)
 }
 
 /// One byte: is it voice, and how loud (RFC 6464 section 3).
@@ -176,16 +278,65 @@ fn audio_level(level_dbov: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
 
-    fn frame() -> EncodedFrame {
+    /// Remembers what it takes; blocks for ever while it is stuck.
+    #[derive(Default)]
+    struct TestSink {
+        taken: Mutex<Vec<Packet>>,
+        stuck: watch::Sender<bool>,
+        has_taken: Notify,
+        waiting: Notify,
+    }
+
+    impl PacketSink for TestSink {
+        fn write(&self, packet: Packet) -> BoxFuture<'_, webrtc::error::Result<()>> {
+            Box::pin(async move {
+                self.waiting.notify_one();
+                // The sender is `self`, so this cannot fail.
+                self.stuck.subscribe().wait_for(|stuck| !stuck).await.map(drop).unwrap_or_default();
+                self.taken.lock().push(packet);
+                self.has_taken.notify_one();
+                Ok(())
+            })
+        }
+    }
+
+    impl TestSink {
+        fn payloads(&self) -> Vec<u8> {
+            self.taken.lock().iter().map(|packet| packet.payload[0]).collect()
+        }
+
+        async fn until_taken(&self, packets: usize) {
+            let waiting = async {
+                while self.taken.lock().len() < packets {
+                    self.has_taken.notified().await;
+                }
+            };
+            timeout(Duration::from_secs(10), waiting).await.expect("a packet");
+        }
+    }
+
+    fn frame(number: u8) -> EncodedFrame {
         EncodedFrame {
-            payload: vec![1],
-            timestamp: 0,
+            payload: vec![number],
+            timestamp: u32::from(number) * 960,
             level_dbov: 30,
             captured_at: Instant::now(),
-            starts_talkspurt: true,
+            starts_talkspurt: number == 0,
         }
+    }
+
+    fn voice_to(sink: &Arc<TestSink>, ssrc: u32) -> (VoiceOut, Tasks) {
+        let tasks = Tasks::default();
+        let voice = VoiceOut::start(&tasks);
+        voice.lead_to(Some(Outlet { sink: sink.clone(), ssrc, audio_level_id: None }));
+        voice.open_after(0);
+        (voice, tasks)
     }
 
     #[test]
@@ -196,13 +347,76 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_leaves_while_the_gate_is_shut_or_leads_nowhere() {
-        let voice = VoiceOut::start();
-        voice.push(frame());
-        voice.open();
-        voice.push(frame());
-        voice.shut().await;
-        voice.push(frame());
-        assert_eq!((voice.sent(), voice.last_sent()), ((0, 0), None));
+    async fn nothing_leaves_while_the_gate_is_shut_and_what_leads_nowhere_is_counted() {
+        let tasks = Tasks::default();
+        let voice = VoiceOut::start(&tasks);
+        voice.push(frame(0));
+        assert!(voice.open_after(0));
+        voice.push(frame(1));
+        voice.shut();
+        voice.push(frame(2));
+        assert_eq!(voice.counters(), VoiceCounters { without_track: 1, ..VoiceCounters::default() });
+        assert_eq!(voice.last_sent(), None);
+    }
+
+    // Before, mute waited behind the write in flight, and frames piled up without a limit and left late.
+    #[tokio::test]
+    async fn a_mute_does_not_wait_for_a_stuck_network_and_nothing_recorded_after_it_leaves_later() {
+        let sink = Arc::new(TestSink::default());
+        sink.stuck.send_replace(true);
+        let (voice, _tasks) = voice_to(&sink, 1);
+        voice.push(frame(0));
+        sink.waiting.notified().await;
+        (1..9).for_each(|number| voice.push(frame(number)));
+        assert_eq!(voice.counters().overtaken, 5);
+        let mute = voice.shut();
+        voice.push(frame(9));
+        sink.stuck.send_replace(false);
+        assert!(voice.open_after(mute));
+        voice.push(frame(10));
+        sink.until_taken(1).await;
+        assert_eq!(sink.payloads(), [10], "what was written or waited when the mute came never leaves");
+    }
+
+    #[tokio::test]
+    async fn the_newest_three_frames_leave_when_the_network_flows_again_and_the_others_are_lost_packets() {
+        let sink = Arc::new(TestSink::default());
+        sink.stuck.send_replace(true);
+        let (voice, _tasks) = voice_to(&sink, 1);
+        voice.push(frame(0));
+        sink.waiting.notified().await;
+        (1..9).for_each(|number| voice.push(frame(number)));
+        sink.stuck.send_replace(false);
+        sink.until_taken(4).await;
+        assert_eq!(sink.payloads(), [0, 6, 7, 8]);
+        let sequences: Vec<u16> = sink.taken.lock().iter().map(|packet| packet.header.sequence_number).collect();
+        assert_eq!(sequences.iter().map(|number| number.wrapping_sub(sequences[0])).collect::<Vec<_>>(), [0, 6, 7, 8]);
+    }
+
+    #[tokio::test]
+    async fn a_stuck_track_does_not_hold_the_next_one_up() {
+        let (old, new) = (Arc::new(TestSink::default()), Arc::new(TestSink::default()));
+        old.stuck.send_replace(true);
+        let (voice, _tasks) = voice_to(&old, 1);
+        voice.push(frame(0));
+        old.waiting.notified().await;
+        voice.lead_to(Some(Outlet { sink: new.clone(), ssrc: 2, audio_level_id: None }));
+        voice.push(frame(1));
+        new.until_taken(1).await;
+        assert_eq!(new.payloads(), [1]);
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_was_shut_again_meanwhile_is_not_opened_by_an_older_unmute() {
+        let voice = VoiceOut::start(&Tasks::default());
+        let first = voice.shut();
+        voice.shut();
+        assert!(!voice.open_after(first));
+    }
+
+    // A number from the upper half, wrapped before the first packet arrived, left a listener without the whole turn.
+    #[test]
+    fn a_stream_starts_far_from_the_wrap_of_its_sequence_numbers() {
+        assert!((0..1_000).all(|_| Numbers::random().sequence <= MAX_FIRST_SEQUENCE));
     }
 }

@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use webrtc::{media_stream::track_remote::TrackRemote, peer_connection::RTCPeerConnectionState};
 
 use super::{
-    CONNECT_LIMIT, Offer, Session, Step, anew,
+    CONNECT_LIMIT, Ended, Offer, Session, Step, anew,
     doubt::{Doubt, Verdict},
 };
 use crate::media::{
-    MediaNews,
     connection::{ConnectionNews, Direction},
     signalling,
 };
@@ -50,7 +49,7 @@ impl Session {
                 self.settle().await
             }
             RTCPeerConnectionState::Disconnected if direction == Direction::Subscribe && self.resume.is_none() => {
-                self.doubt = Some(Doubt::begin(self.place.speakers.received(), Instant::now()));
+                self.doubt = Some(Doubt::begin(self.context.speakers.received(), Instant::now()));
                 Ok(())
             }
             RTCPeerConnectionState::Disconnected => {
@@ -60,7 +59,7 @@ impl Session {
             }
             RTCPeerConnectionState::Failed => {
                 self.note_disconnected();
-                Err(anew("a connection failed"))
+                Err(if self.has_connected { anew("a connection failed") } else { Ended::Blocked("no path".to_owned()) })
             }
             _ => Ok(()),
         }
@@ -68,7 +67,7 @@ impl Session {
 
     /// Resumes once no voice comes in any more.
     pub(super) async fn settle_doubt(&mut self) -> Step {
-        let packets = self.place.speakers.received();
+        let packets = self.context.speakers.received();
         let verdict = self.doubt.as_mut().map(|doubt| doubt.judge(packets, Instant::now()));
         if verdict != Some(Verdict::Cut) {
             return Ok(());
@@ -80,7 +79,8 @@ impl Session {
 
     pub(super) fn note_connected(&mut self) {
         if self.subscriber.is_connected() {
-            self.place.tell(MediaNews::Up);
+            self.has_connected = true;
+            self.context.change_state(|state| (state.receives, state.blocked) = (true, None));
             if self.offer == Offer::Never || self.publisher.is_connected() {
                 self.connect_by = None;
             }
@@ -89,7 +89,7 @@ impl Session {
 
     pub(super) fn note_disconnected(&mut self) {
         if !self.subscriber.is_connected() {
-            self.place.tell(MediaNews::Down);
+            self.context.change_state(|state| state.receives = false);
         }
         self.connect_by.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
         self.lead_voice();
@@ -100,7 +100,7 @@ impl Session {
         let stream = track.stream_id().await;
         let owner = self.roster.owner(&sid, &stream).and_then(|owner| PersonId::try_from(owner.to_owned()).ok());
         tracing::debug!(track = %sid, person = owner.as_ref().map(PersonId::short), "a track begins");
-        let reader = tokio::spawn(self.place.speakers.clone().listen(track, owner));
+        let reader = self.context.tasks.spawn(self.context.speakers.clone().listen(track, owner));
         if let Some(old) = self.readers.insert(sid, reader) {
             old.abort();
         }

@@ -1,16 +1,16 @@
 //! A connection that is told to be down while voices still arrive on it: its consent checks were lost, it was not cut.
 //!
-//! `rtc` counts only STUN as a sign of life, never the media that comes in between
-//! (`rtc-ice` 0.21.1 has `validate_non_stun_traffic`, which nobody calls). At 40 % loss in both directions every third check comes
-//! back, so a good connection was taken for a cut one every five seconds, and each resume cost a quarter of a second of sound
+//! `rtc` counts only STUN as a sign of life, never the media that comes in between (`rtc-ice` 0.21.1 has
+//! `validate_non_stun_traffic`, which nobody calls). At 40 % loss in both directions every third check comes back, so a
+//! good connection was taken for a cut one every five seconds, and each resume cost a quarter of a second of sound
 //! (measured: 17 resumes in 96 s).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A cut costs this much longer to notice. Longer than a burst of losses that speech is worth waiting for, and than the frames of two
-/// people who talk in turn are apart.
+/// A cut costs this much longer to notice. Longer than a burst of losses that speech is worth waiting for, and than the
+/// frames of two people who talk in turn are apart.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
 
 /// What was known when the doubt began.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{ASK_AGAIN, CONNECT_LIMIT, Offer, Session, Step, anew};
 use crate::media::{
-    MediaNews, Voice,
+    Voice,
     publication::{Publication, Published},
     signalling,
 };
@@ -13,7 +13,7 @@ use crate::media::{
 impl Session {
     /// Brings what the server knows of our voice to what is wanted.
     pub(super) async fn settle(&mut self) -> Step {
-        let wanted = self.place.voice();
+        let wanted = self.context.voice();
         match (&mut self.publication, wanted) {
             (Publication::Absent, Voice::Muted | Voice::Open) if self.may_publish => {
                 let cid = format!("TR_{:016x}", rand::random::<u64>());
@@ -38,17 +38,19 @@ impl Session {
     /// Voice goes to the track when it is wanted and can arrive: packets written before the connection is up are lost
     /// with one warning each.
     pub(super) fn lead_voice(&self) {
+        let sends = self.offer == Offer::Never || self.publisher.is_connected();
+        self.context.change_state(|state| state.sends = sends);
         let outlet = match &self.publication {
             Publication::Live(live) if !live.muted && self.publisher.is_connected() => {
                 Some(live.outlet(self.publisher.audio_level_id()))
             }
             _ => None,
         };
-        self.place.voice_out.lead_to(outlet);
+        self.context.voice_out.lead_to(outlet);
     }
 
     pub(super) async fn unpublish(&mut self) -> Step {
-        self.place.voice_out.lead_to(None);
+        self.context.voice_out.lead_to(None);
         if let Publication::Live(live) = std::mem::replace(&mut self.publication, Publication::Absent) {
             live.take_off(self.publisher.inner()).await.map_err(anew)?;
         }
@@ -95,9 +97,9 @@ impl Session {
             return Ok(());
         }
         live.muted = true;
-        self.place.voice_out.lead_to(None);
-        if self.place.mute_if_open() {
-            self.place.tell(MediaNews::MutedByServer);
+        self.context.voice_out.lead_to(None);
+        if self.context.mute_if_open() {
+            self.context.change_state(|state| state.server_mutes += 1);
         }
         self.settle().await
     }

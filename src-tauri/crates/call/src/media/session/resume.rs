@@ -7,7 +7,7 @@ use livekit_protocol::{
     signal_request::Message as Request,
 };
 use livekit_signaling::SignalError;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{Ended, Offer, Session, Step, anew, explain};
 use crate::media::{publication::Publication, signalling};
@@ -24,25 +24,47 @@ pub(super) struct Resume {
     pub(super) subscriber_offered: bool,
 }
 
+/// A signalling connection that is being taken up again: when the next try is due, and which it is.
+pub(super) struct ResumeAttempt {
+    pub(super) at: Instant,
+    tries: usize,
+    reason: ReconnectReason,
+}
+
 impl Session {
-    /// LiveKit's quick resume: the same seat on a new socket, while sound may never have stopped.
+    /// LiveKit's quick resume: the same seat on a new socket, while sound may never have stopped. Further tries come
+    /// with the session's looks; everything else goes on meanwhile.
     pub(super) async fn resume(&mut self, reason: ReconnectReason) -> Step {
-        self.place.count_resume();
+        if self.resume_attempt.is_some() {
+            return Ok(());
+        }
+        self.context.count_resume();
         if self.signal.is_connected().await {
             self.own_closes += 1;
         }
-        let mut last = String::new();
-        for wait in RESUME_WAITS_MS {
-            sleep(Duration::from_millis(wait)).await;
-            match self.signal.restart(reason).await {
-                Ok(_) => return self.negotiate_again().await,
-                Err(SignalError::LeaveRequest { reason, action }) => {
-                    return Err(Ended::Anew(format!("the server forgot us: {reason:?}, {action:?}")));
-                }
-                Err(error) => last = explain(&error).detail,
+        self.resume_attempt = Some(ResumeAttempt { at: Instant::now(), tries: 0, reason });
+        self.try_resume().await
+    }
+
+    pub(super) async fn try_resume(&mut self) -> Step {
+        let Some(attempt) = &mut self.resume_attempt else { return Ok(()) };
+        attempt.tries += 1;
+        match self.signal.restart(attempt.reason).await {
+            Ok(_) => {
+                self.resume_attempt = None;
+                self.negotiate_again().await
             }
+            Err(SignalError::LeaveRequest { reason, action }) => {
+                Err(Ended::Anew(format!("the server forgot us: {reason:?}, {action:?}")))
+            }
+            Err(error) => match RESUME_WAITS_MS.get(attempt.tries) {
+                Some(wait) => {
+                    attempt.at = Instant::now() + Duration::from_millis(*wait);
+                    Ok(())
+                }
+                None => Err(Ended::Anew(format!("no resume: {}", explain(&error).detail))),
+            },
         }
-        Err(Ended::Anew(format!("no resume: {last}")))
     }
 
     pub(super) async fn negotiate_again(&mut self) -> Step {

@@ -9,7 +9,7 @@ use serambi_protocol::{
 use tokio::time::timeout;
 
 use crate::{
-    porch::{Guest, LIMIT, Porch, Visit, two_on_stage},
+    fixtures::{Guest, LIMIT, TestHouse, Visit, two_on_stage},
     speech,
 };
 
@@ -21,7 +21,7 @@ struct Reporter {
 
 impl Reporter {
     async fn join(guest: &Guest, other: &Visit) -> Self {
-        let joined = guest.house.join(&other.call.view().room.id, false).await.unwrap();
+        let joined = guest.house.join(&other.call.room_id(), false).await.unwrap();
         let mut channel = guest.house.events(joined.seq);
         let shown = async { while !matches!(channel.next().await, Some(ChannelNews::Clock { .. })) {} };
         timeout(LIMIT, shown).await.expect("the house does not show its clock");
@@ -30,23 +30,23 @@ impl Reporter {
 
     fn report(&self, person: PersonId, loss: f32) {
         let voices = vec![VoiceHeard { person, packets: 100, loss, mean_burst: 1.2 }];
-        self.channel.say(ChannelSay::Heard(ListenerReport { room: self.joined.view.id.clone(), voices }));
+        self.channel.say(ChannelSay::Heard(ListenerReport { room: self.joined.view.room.id, voices }));
     }
 }
 
 async fn speaking(guest: &Guest) -> Visit {
     let mut host = guest.start().await;
-    host.until("the open microphone", |view| view.microphone.open).await;
+    host.until("the open microphone", |view| view.call.microphone.open).await;
     host.call.set_muted(false).await.unwrap();
     host
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_speaker_learns_how_many_people_receive_the_own_voice() {
-    let porch = Porch::open().await;
-    let host = speaking(&porch.guest("A").await.with_voice(&speech::voice(20, 60))).await;
-    let _b = porch.guest("B").await.join(&host).await;
-    let _c = porch.guest("C").await.join(&host).await;
+    let place = TestHouse::open().await;
+    let host = speaking(&place.guest("A").await.with_voice(&speech::voice(20, 60))).await;
+    let _b = place.guest("B").await.join(&host).await;
+    let _c = place.guest("C").await.join(&host).await;
     let both = Some(VoiceReceived { by: 2, of: 2 });
     host.counted("two listeners", |counted| counted.measured.voice_received == both).await;
     host.call.set_muted(true).await.unwrap();
@@ -55,12 +55,12 @@ async fn a_speaker_learns_how_many_people_receive_the_own_voice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_listener_misses_is_repeated_by_the_speaker() {
-    let porch = Porch::open().await;
-    let a = porch.guest("A").await.with_voice(&speech::voice(21, 60));
+    let place = TestHouse::open().await;
+    let a = place.guest("A").await.with_voice(&speech::voice(21, 60));
     let host = speaking(&a).await;
-    let b = porch.guest("B").await.join(&host).await;
+    let b = place.guest("B").await.join(&host).await;
     b.counted("A heard", |counted| counted.packets_received > 20).await;
-    let reporter = Reporter::join(&porch.guest("C").await, &host).await;
+    let reporter = Reporter::join(&place.guest("C").await, &host).await;
     reporter.report(a.id(), 0.2);
     let level = |visit: &Visit| visit.call.statistics().sound.map_or(0, |sound| sound.voice.redundancy_level);
     host.counted("more is repeated", |counted| {
@@ -72,22 +72,22 @@ async fn what_a_listener_misses_is_repeated_by_the_speaker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_host_saves_upload_everybody_on_stage_sends_long_frames() {
-    let porch = Porch::open().await;
-    let a = porch.guest("A").await.with_voice(&speech::voice(23, 60));
-    let b = porch.guest("B").await.with_voice(&speech::voice(24, 60));
+    let place = TestHouse::open().await;
+    let a = place.guest("A").await.with_voice(&speech::voice(23, 60));
+    let b = place.guest("B").await.with_voice(&speech::voice(24, 60));
     let (host, guest) = two_on_stage(&a, &b).await;
     let frame_ms = |counted: &CallStatistics| counted.sound.as_ref().map_or(0, |sound| sound.voice.frame_ms);
     for visit in [&host, &guest] {
         visit.call.set_muted(false).await.unwrap();
         visit.counted("usual frames", |counted| frame_ms(counted) == 20 && counted.packets_sent > 0).await;
     }
-    host.call.command(Command::SaveUpload { saves: true }).await.unwrap();
+    host.command(Command::SaveUpload { saves: true }).await.unwrap();
     for (visit, other) in [(&host, &guest), (&guest, &host)] {
         visit.counted("long frames", |counted| frame_ms(counted) == 40).await;
         let before = other.call.statistics().packets_received;
         other.counted("long frames heard", |counted| counted.packets_received > before + 25).await;
     }
-    host.call.command(Command::SaveUpload { saves: false }).await.unwrap();
+    host.command(Command::SaveUpload { saves: false }).await.unwrap();
     for visit in [&host, &guest] {
         visit.counted("shorter frames again", |counted| frame_ms(counted) < 40).await;
     }
@@ -95,10 +95,10 @@ async fn while_the_host_saves_upload_everybody_on_stage_sends_long_frames() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_voice_has_a_delay_whose_parts_add_up() {
-    let porch = Porch::open().await;
-    let a = porch.guest("A").await.with_voice(&speech::voice(22, 60));
+    let place = TestHouse::open().await;
+    let a = place.guest("A").await.with_voice(&speech::voice(22, 60));
     let host = speaking(&a).await;
-    let listener = porch.guest("B").await.with_ears().join(&host).await;
+    let listener = place.guest("B").await.with_ears().join(&host).await;
     let is_measured = |counted: &CallStatistics| counted.measured.delays.iter().any(|delay| delay.person == a.id());
     listener.counted("a delay", is_measured).await;
     let delay = listener.call.measurements().delays.remove(0);

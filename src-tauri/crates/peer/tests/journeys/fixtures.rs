@@ -2,9 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use serambi_call::{Call, CallEvent, CallView, DeviceChoice, EngineSettings, HouseClient, Identity, SoundChoice};
+use serambi_call::{
+    Call, CallError, CallEvent, CallView, DeviceChoice, EngineSettings, HouseClient, Identity, RoomCommand, SoundChoice,
+};
 use serambi_house::{House, HouseConfig};
-use serambi_protocol::{Notice, PersonId, link::HouseAddress};
+use serambi_protocol::{Command, Notice, PersonId, RoomView, link::HouseAddress};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::speech;
@@ -12,12 +14,12 @@ use crate::speech;
 /// What should happen happens within this time, also on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-pub struct Porch {
+pub struct TestHouse {
     pub house: House,
     pub folder: tempfile::TempDir,
 }
 
-impl Porch {
+impl TestHouse {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { house: Self::open_house(&folder).await, folder }
@@ -76,29 +78,45 @@ impl Guest {
     }
 
     pub async fn start(&self) -> Visit {
-        let (call, events) = Call::start(self.house.clone(), "Tea", self.sound.clone()).await.unwrap();
+        let (call, events) = Call::start(self.house.clone(), "Tea", false, self.sound.clone()).await.unwrap();
         Visit { call, events, heard: self.heard.clone() }
     }
 
     pub async fn join(&self, other: &Visit) -> Visit {
-        let room = other.call.view().room.id;
-        let (call, events) = Call::join(self.house.clone(), room, self.sound.clone()).await.unwrap();
+        let room = other.call.room_id();
+        let (call, events) = Call::join(self.house.clone(), room, false, self.sound.clone()).await.unwrap();
         Visit { call, events, heard: self.heard.clone() }
     }
 }
 
 pub struct Visit {
     pub call: Call,
-    pub events: mpsc::UnboundedReceiver<CallEvent>,
+    pub events: mpsc::Receiver<CallEvent>,
     heard: PathBuf,
 }
 
+/// A call and its room as they are shown.
+#[derive(Debug)]
+pub struct Shown {
+    pub call: CallView,
+    pub room: RoomView,
+}
+
 impl Visit {
-    /// Waits until the view is so.
-    pub async fn until(&mut self, what: &str, so: impl Fn(&CallView) -> bool) -> CallView {
+    pub fn shown(&self) -> Shown {
+        Shown { call: self.call.view(), room: self.call.room() }
+    }
+
+    /// Asks something of the room.
+    pub async fn command(&self, command: Command) -> Result<(), CallError> {
+        self.call.command(RoomCommand::try_from(command)?).await
+    }
+
+    /// Waits until it is shown so.
+    pub async fn until(&mut self, what: &str, so: impl Fn(&Shown) -> bool) -> Shown {
         let waiting = async {
             loop {
-                let view = self.call.view();
+                let view = self.shown();
                 if so(&view) {
                     return view;
                 }
@@ -107,7 +125,7 @@ impl Visit {
         };
         match timeout(LIMIT, waiting).await {
             Ok(view) => view,
-            Err(_) => panic!("{what} did not happen: {:#?}", self.call.view()),
+            Err(_) => panic!("{what} did not happen: {:#?}", self.shown()),
         }
     }
 
@@ -165,9 +183,9 @@ pub async fn two_on_stage(host: &Guest, guest: &Guest) -> (Visit, Visit) {
 
 /// Hand, invitation, acceptance.
 pub async fn bring_on_stage(a: &mut Visit, b: &mut Visit, guest: PersonId) {
-    b.call.command(serambi_protocol::Command::RaiseHand).await.unwrap();
-    a.until("the raised hand", |view| view.room.hands.queue.iter().any(|hand| hand.person == guest)).await;
-    a.call.command(serambi_protocol::Command::Invite { person: guest }).await.unwrap();
+    b.command(Command::RaiseHand).await.unwrap();
+    a.until("the raised hand", |view| view.room.hands.iter().any(|hand| hand.id == guest)).await;
+    a.command(Command::Invite { person: guest }).await.unwrap();
     b.until("the invitation", |view| view.room.you.invitation.is_some()).await;
     b.call.accept_invitation().await.unwrap();
     b.until("coming on stage", |view| view.room.you.role.is_on_stage()).await;

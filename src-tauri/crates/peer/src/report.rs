@@ -6,7 +6,7 @@ use std::{
 };
 
 use serambi_call::{CallStatistics, CallView, Levels, SpeakerStatistics, VoiceDelay};
-use serambi_protocol::{Refusal, view::Role};
+use serambi_protocol::{Refusal, RoomView, view::PersonView};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -20,23 +20,25 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   microphone        open problem               a capture stream exists or not; a code or null
   stage             names                      who is on stage, in order
   audience          listeners                  how many listen
-  hands             count names place          raised hands; names for those on stage, place for oneself
-  connection        state                      connected, reconnecting or lost
+  hands             count names place          raised hands, for moderators; place: the own one
+  connection        state [code]               connected, reconnecting, lost, sound_reconnecting, house_reconnecting,
+                                               house_restarting, cannot_hear, nobody_hears or sound_impossible
   first_sound       ms                         first voice packet of somebody else; ms since asking to join
   done / refused    action [code detail]       a step of --do, carried out or not
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
+                    frames_overtaken frames_without_track (of the own voice, not sent)
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
                     received_by listeners redundancy_level frame_ms channels (of the own voice) clock_error_ms
                     render_lead_ms starved_ms (of the loudspeaker)
                     playout (target_ms offset_ms shortened_ms lengthened_ms recovered mended, of each voice)
                     delays (person total_ms microphone_ms network_ms link_up_ms house_ms link_down_ms buffer_ms
                     loudspeaker_ms, of each voice)
-  closed            reason                     left, ended, removed, lost or replaced
+  closed            reason                     left, ended, removed, lost, replaced or failed
   failed            code detail                why it did not work; the last line
 And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
-said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed muted_by(by) moved_to_audience
-you_are_moderator you_are_not_moderator you_are_host new_host(name).
+said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed stage_offered turn_passed muted_by(by)
+moved_to_audience you_are_moderator you_are_not_moderator you_are_host new_host(name).
 \"on invited\" in --do also means your_turn.";
 
 /// At 48 kHz.
@@ -85,6 +87,8 @@ impl Report {
                 "first_sound_ms": counted.first_sound_ms,
                 "packets_sent": counted.packets_sent,
                 "bytes_sent": counted.bytes_sent,
+                "frames_overtaken": counted.frames_overtaken,
+                "frames_without_track": counted.frames_without_track,
                 "packets_received": counted.packets_received,
                 "resumes": counted.resumes,
                 "rejoins": counted.rejoins,
@@ -162,42 +166,42 @@ fn snake_case(camel: &str) -> String {
     snake
 }
 
-/// What is different between two views, as events in a fixed order.
-pub fn changes(before: &CallView, after: &CallView) -> Vec<(&'static str, Value)> {
-    let (was, is) = (&before.room, &after.room);
+/// What is different between two views of a room, as events in a fixed order.
+pub fn room_changes(was: &RoomView, is: &RoomView) -> Vec<(&'static str, Value)> {
     let mut lines = Vec::new();
     if was.you.role != is.you.role {
         lines.push(("role", json!({ "role": word(is.you.role) })));
     }
-    let (was_open, is_open) = (before.microphone, after.microphone);
-    if (was_open.open, was_open.problem) != (is_open.open, is_open.problem) {
-        lines.push(("microphone", json!({ "open": is_open.open, "problem": is_open.problem })));
-    }
-    if was_open.muted != is_open.muted {
-        lines.push((if is_open.muted { "muted" } else { "unmuted" }, json!({})));
-    }
-    let names = |people: &[serambi_protocol::view::PersonView]| -> Vec<String> {
-        people.iter().map(|person| person.name.clone()).collect()
-    };
+    let names = |people: &[PersonView]| -> Vec<String> { people.iter().map(|person| person.name.clone()).collect() };
     if names(&was.stage) != names(&is.stage) {
         lines.push(("stage", json!({ "names": names(&is.stage) })));
     }
-    if was.listeners != is.listeners {
-        lines.push(("audience", json!({ "listeners": is.listeners })));
+    if was.counts.listeners != is.counts.listeners {
+        lines.push(("audience", json!({ "listeners": is.counts.listeners })));
     }
     if was.hands != is.hands || was.you.place != is.you.place {
-        let queue: Vec<&str> = is.hands.queue.iter().map(|hand| hand.name.as_str()).collect();
-        lines.push(("hands", json!({ "count": is.hands.count, "names": queue, "place": is.you.place })));
-    }
-    if before.connection != after.connection {
-        lines.push(("connection", json!({ "state": word(after.connection) })));
+        let queue: Vec<&str> = is.hands.iter().map(|hand| hand.name.as_str()).collect();
+        lines.push(("hands", json!({ "count": queue.len(), "names": queue, "place": is.you.place })));
     }
     lines
 }
 
-/// `host`, `moderator`, `speaker` or `listener`.
-pub fn role_word(role: Role) -> String {
-    word(role)
+/// What is different between two views of a call, as events in a fixed order.
+pub fn call_changes(before: &CallView, after: &CallView) -> Vec<(&'static str, Value)> {
+    let mut lines = Vec::new();
+    let (was, is) = (before.microphone, after.microphone);
+    if (was.open, was.problem) != (is.open, is.problem) {
+        lines.push(("microphone", json!({ "open": is.open, "problem": is.problem })));
+    }
+    if was.muted != is.muted {
+        lines.push((if is.muted { "muted" } else { "unmuted" }, json!({})));
+    }
+    if before.connection != after.connection {
+        let (state, mut fields) = notice_line(&after.connection);
+        fields["state"] = state.into();
+        lines.push(("connection", fields));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -227,6 +231,8 @@ mod tests {
             Notice::OnStage,
             Notice::JoinedStage { name: name() },
             Notice::HandDismissed,
+            Notice::StageOffered,
+            Notice::TurnPassed,
             Notice::MutedBy { by: name() },
             Notice::MovedToAudience,
             Notice::YouAreModerator,

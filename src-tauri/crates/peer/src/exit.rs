@@ -55,7 +55,7 @@ impl Exit {
             | Code::NoLoudspeaker
             | Code::LoudspeakerFailed => Self::Sound,
             Code::ProfileInUse | Code::ProfileBroken => Self::Profile,
-            Code::Blocked => Self::PutOut,
+            Code::Blocked | Code::RemovedRecently => Self::PutOut,
             Code::PortTaken => Self::PortTaken,
             _ => Self::Other,
         }
@@ -69,6 +69,7 @@ impl Exit {
             ClosedReason::Ended => Self::RoomGone,
             ClosedReason::Removed | ClosedReason::Replaced => Self::PutOut,
             ClosedReason::Lost => Self::ConnectionLost,
+            ClosedReason::Failed => Self::Other,
         }
     }
 }

@@ -12,9 +12,14 @@ use std::{
 };
 
 use clap::Parser;
-use serambi_call::{Call, CallEvent, Connection, HouseClient, Profile, SoundNotice, profile};
+use serambi_call::{
+    Call, CallError, CallEvent, CallView, Connection, HouseClient, Profile, RoomCommand, SoundNotice,
+    profile,
+};
 use serambi_house::{House, HouseConfig};
-use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, link::HouseAddress};
+use serambi_protocol::{
+    Code, Command, Notice, PersonId, Refusal, RoomView, limits::NAME_CHARACTERS, link::HouseAddress,
+};
 use serde_json::json;
 use tokio::{
     sync::mpsc,
@@ -70,9 +75,9 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
 
     let (call, events, own_house) = match &arguments.what {
         What::Join { link, .. } => {
-            let room = link.room.clone().ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
+            let room = link.room.ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
             let house = HouseClient::sign_in(&link.house, profile.identity(), &name).await?;
-            let (call, events) = Call::join(house, room, sound).await?;
+            let (call, events) = Call::join(house, room, false, sound).await?;
             (call, events, None)
         }
         What::Host { title, house, listen, announce, .. } => {
@@ -82,14 +87,14 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
                     let config = HouseConfig {
                         listen: *listen,
                         discoverable: *announce,
-                        ..HouseConfig::new(profile.folder(), format!("{name}'s house"))
+                        ..HouseConfig::new(profile.folder(), house_name(&name))
                     };
                     let house = open_house(config).await?;
                     (own_address(&house), Some(house))
                 }
             };
             let house = HouseClient::sign_in(&address, profile.identity(), &name).await?;
-            let (call, events) = Call::start(house, title, sound).await?;
+            let (call, events) = Call::start(house, title, false, sound).await?;
             report.say("link", json!({ "link": call.view().link }));
             (call, events, own_house)
         }
@@ -118,6 +123,12 @@ fn name_of(person: &Person, profile: &mut Profile) -> Result<String, Refusal> {
     Ok(if name.is_empty() { NAMELESS.to_owned() } else { name })
 }
 
+/// "{name}'s house", or the name alone where that would be longer than a house's name may be.
+fn house_name(name: &str) -> String {
+    let whole = format!("{name}'s house");
+    if whole.chars().count() <= NAME_CHARACTERS { whole } else { name.to_owned() }
+}
+
 async fn open_house(config: HouseConfig) -> Result<House, Refusal> {
     House::start(config).await.map_err(|error| Refusal::new(error.code(), error.to_string()))
 }
@@ -141,9 +152,9 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    async fn run(self, mut events: mpsc::UnboundedReceiver<CallEvent>) -> Exit {
-        let mut view = self.call.view();
-        self.say_joined(&view);
+    async fn run(self, mut events: mpsc::Receiver<CallEvent>) -> Exit {
+        let (mut view, mut room) = (self.call.view(), self.call.room());
+        self.say_joined(&view, &room);
         let mut timed = self.person.r#do.by_time().into_iter().peekable();
         let mut ends_at = self.person.r#for.map(|length| self.started_at + length);
         let mut statistics = interval(STATISTICS_EVERY);
@@ -156,21 +167,28 @@ impl Visit<'_> {
                         self.report.say("closed", json!({ "reason": report::word(reason) }));
                         return Exit::of_close(reason, self.asked_to_end.get());
                     }
-                    Some(CallEvent::Changed) => {
-                        let next = self.call.view();
-                        for (event, fields) in report::changes(&view, &next) {
-                            self.say(event, fields);
-                        }
-                        view = next;
+                    Some(CallEvent::Opened { room: next }) => {
+                        self.say_all(report::room_changes(&room, &next));
+                        room = *next;
+                    }
+                    Some(CallEvent::Room { now, changes }) => {
+                        let before = room.clone();
+                        room.now = now;
+                        changes.iter().for_each(|change| room.apply(change));
+                        self.say_all(report::room_changes(&before, &room));
+                    }
+                    Some(CallEvent::Changed(next)) => {
+                        self.say_all(report::call_changes(&view, &next));
+                        view = *next;
                         if view.connection == Connection::Lost {
                             return Exit::ConnectionLost;
                         }
                     }
                     // Printed once a second with the statistics.
-                    Some(CallEvent::Measured) => {}
+                    Some(CallEvent::Measured(_)) => {}
                     Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
                     Some(CallEvent::Sound(notice)) => self.say_sound(&notice),
-                    Some(CallEvent::Problem(refusal)) => self.report.say_refusal("problem", &refusal),
+                    Some(CallEvent::Problem(error)) => self.report.say_refusal("problem", &error.into()),
                     None => return Exit::Other,
                 },
                 () = at(next_step) => {
@@ -195,14 +213,18 @@ impl Visit<'_> {
         }
     }
 
-    fn say_joined(&self, view: &serambi_call::CallView) {
+    fn say_joined(&self, view: &CallView, room: &RoomView) {
         let fields = json!({
-            "room": view.room.id,
-            "title": view.room.title,
-            "role": report::role_word(view.room.you.role),
+            "room": room.room.id,
+            "title": room.room.title,
+            "role": report::word(room.you.role),
             "link": view.link,
         });
         self.say("joined", fields);
+    }
+
+    fn say_all(&self, lines: Vec<(&'static str, serde_json::Value)>) {
+        lines.into_iter().for_each(|(event, fields)| self.say(event, fields));
     }
 
     fn say_sound(&self, notice: &SoundNotice) {
@@ -240,15 +262,16 @@ impl Visit<'_> {
             let word = action.word();
             match act(&call, action).await {
                 Ok(()) => report.say("done", json!({ "action": word })),
-                Err(refusal) => {
-                    report.say("refused", json!({ "action": word, "code": refusal.code, "detail": refusal.detail }))
+                Err(error) => {
+                    let refusal = Refusal::from(error);
+                    report.say("refused", json!({ "action": word, "code": refusal.code, "detail": refusal.detail }));
                 }
             }
         });
     }
 }
 
-async fn act(call: &Call, action: Action) -> Result<(), Refusal> {
+async fn act(call: &Call, action: Action) -> Result<(), CallError> {
     let command = match action {
         Action::Unmute => return call.set_muted(false).await,
         Action::Mute(None) => return call.set_muted(true).await,
@@ -263,9 +286,9 @@ async fn act(call: &Call, action: Action) -> Result<(), Refusal> {
         Action::Decline => Command::DeclineInvitation,
         Action::Audience(None) => Command::MoveToAudience { person: None },
         Action::InviteFirst => {
-            let queue = call.view().room.hands.queue;
-            let first = queue.first().ok_or(Code::HandNotUp)?;
-            Command::Invite { person: first.person.clone() }
+            let hands = call.room().hands;
+            let first = hands.first().ok_or_else(|| Refusal::from(Code::HandNotUp))?;
+            Command::Invite { person: first.id }
         }
         Action::Mute(Some(name)) => Command::Mute { person: find(call, &name)? },
         Action::Audience(Some(name)) => Command::MoveToAudience { person: Some(find(call, &name)?) },
@@ -276,19 +299,16 @@ async fn act(call: &Call, action: Action) -> Result<(), Refusal> {
         Action::SaveUpload => Command::SaveUpload { saves: true },
         Action::Dismiss(name) => Command::DismissHand { person: find(call, &name)? },
     };
-    call.command(command).await
+    call.command(RoomCommand::try_from(command)?).await
 }
 
 /// By display name, or by the beginning of the id.
 fn find(call: &Call, name: &str) -> Result<PersonId, Refusal> {
-    let room = call.view().room;
+    let room = call.room();
     let people = || room.stage.iter().chain(&room.audience);
     let by_name = people().find(|person| person.name == name);
-    let by_id = || people().find(|person| person.id.as_str().starts_with(name));
-    by_name
-        .or_else(by_id)
-        .map(|person| person.id.clone())
-        .ok_or_else(|| Refusal::new(Code::PersonNotHere, name.to_owned()))
+    let by_id = || people().find(|person| person.id.to_string().starts_with(name));
+    by_name.or_else(by_id).map(|person| person.id).ok_or_else(|| Refusal::new(Code::PersonNotHere, name.to_owned()))
 }
 
 async fn at(moment: Option<Instant>) {
@@ -302,7 +322,16 @@ async fn at(moment: Option<Instant>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serambi_protocol::{Link, link::Pin};
+    use serambi_protocol::{Link, link::Pin, name::read_name};
+
+    // A name of 57 to 64 characters could join and not host: the house's name was eight longer.
+    #[test]
+    fn whoever_has_a_long_name_can_host() {
+        assert_eq!(house_name("Ratna"), "Ratna's house");
+        for length in [56, 57, NAME_CHARACTERS] {
+            assert!(read_name(&house_name(&"a".repeat(length))).is_ok(), "{length}");
+        }
+    }
 
     #[test]
     fn a_link_to_a_house_is_enough_to_host_in_it() {

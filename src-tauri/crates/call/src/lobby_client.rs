@@ -9,15 +9,15 @@ use serambi_protocol::{
 
 use crate::{house_client, pinned_tls};
 
-/// Somebody who only looks. Keeps the connection, so that looking again is cheap.
+/// Looks at a house without signing in. Keeps the connection, so that looking again is cheap.
 #[derive(Clone, Debug)]
-pub struct Onlooker {
+pub struct LobbyClient {
     house: HouseAddress,
     http: reqwest::Client,
 }
 
-impl Onlooker {
-    /// An onlooker of this house.
+impl LobbyClient {
+    /// A client of this house.
     ///
     /// # Errors
     /// `internal`: no TLS on this system.
