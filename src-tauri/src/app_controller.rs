@@ -15,7 +15,7 @@ use serambi_call::{
     Call, CallEvent, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
-use serambi_house::{House, HouseConfig, MediaServer, Presence};
+use serambi_house::{House, HouseConfig, MediaServer, Presence, RoomStarters};
 use serambi_protocol::{
     Code, Link, Refusal, RoomId,
     link::{HouseAddress, Pin},
@@ -26,8 +26,8 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::{
     arguments::Arguments,
-    diagnostics,
     call_updates::CallUpdates,
+    diagnostics,
     home::{self, Home, KeptHouse, Known},
     ipc::{self, AppChanged, Problem},
     ongoing::Ongoing,
@@ -298,7 +298,7 @@ impl AppController {
         };
         let settings = self.settings();
         let folder = lock(&self.shared.profile).folder().to_owned();
-        let call = self.call().ok().map(|call| call.view());
+        let call = self.call().ok().map(|call| (call.view(), call.room()));
         diagnostics::Diagnostics::collect(&folder, &settings, devices, call.as_ref()).to_string()
     }
 
@@ -311,7 +311,7 @@ impl AppController {
     /// The others who would be cut off if this program ended.
     pub async fn others_present(&self) -> Presence {
         match self.shared.house.lock().await.as_ref() {
-            Some(house) => house.presence(Some(self.shared.identity.id())).await,
+            Some(house) => house.presence(Some(self.shared.identity.id())),
             None => Presence::default(),
         }
     }
@@ -437,6 +437,10 @@ impl AppController {
         let folder = lock(&self.shared.profile).folder().join("house");
         let name = self.settings().name;
         HouseConfig {
+            owner: Some(self.shared.identity.id()),
+            // The house belongs to whoever sits here: others start rooms in it only if they belong to it.
+            starters: RoomStarters::Members,
+            page: None,
             folder,
             name,
             listen: arguments.listen,
@@ -477,7 +481,6 @@ impl AppController {
     fn tell_changed(&self) {
         ipc::tell(&self.shared.app, AppChanged(self.view()));
     }
-
 }
 
 /// A tag of a newer program is passed over: the system's language is used.

@@ -12,7 +12,7 @@ use serambi_logging::{
     last_lines,
     redaction::{kind_of, redact},
 };
-use serambi_protocol::{Link, Refusal};
+use serambi_protocol::{Link, Refusal, RoomView};
 
 use crate::{
     LOG_NAME, profile_folder,
@@ -38,7 +38,7 @@ impl Diagnostics {
         folder: &Path,
         settings: &Settings,
         devices: Result<SoundDevices, Refusal>,
-        call: Option<&CallView>,
+        call: Option<&(CallView, RoomView)>,
     ) -> Self {
         let sound = &settings.sound;
         let lines = last_lines(&profile_folder::logs_in(folder), LOG_NAME, MAX_LOG_LINES);
@@ -118,17 +118,17 @@ fn address_kind(address: &str) -> &'static str {
     ip.map_or("[name]", |ip| kind_of(ip).unwrap_or("[this computer]"))
 }
 
-fn call_in_words(call: &CallView) -> String {
+fn call_in_words((call, room): &(CallView, RoomView)) -> String {
     format!(
         "{:?}, {:?}, microphone open {}, muted {}, problem {:?}; loudspeaker problem {:?}; {} on stage, {} listening",
-        call.room.you.role,
+        room.you.role,
         call.connection,
         call.microphone.open,
         call.microphone.muted,
         call.microphone.problem,
         call.loudspeaker_problem,
-        call.room.stage.len(),
-        call.room.listeners
+        room.stage.len(),
+        room.counts.listeners
     )
 }
 

@@ -2,8 +2,8 @@
 
 pub mod app_controller;
 pub mod arguments;
-mod diagnostics;
 mod call_updates;
+mod diagnostics;
 mod home;
 mod instance;
 pub mod ipc;

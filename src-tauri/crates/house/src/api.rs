@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 pub use request_limits::RequestLimits;
 
 use crate::{
-    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit,
-    registry::RoomRegistry, storage::PersonRepository,
+    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit, registry::RoomRegistry,
+    storage::PersonRepository,
 };
 
 /// What the handlers share.

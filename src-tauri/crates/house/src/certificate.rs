@@ -117,7 +117,7 @@ mod tests {
             storage.settings().write(vec![(empty, Vec::new())]).await.unwrap();
             let refused = Certificate::load_or_make(&storage).await.err().unwrap();
             assert_eq!(refused.code(), Code::ProfileBroken, "{empty}");
-            assert_eq!(storage.read(empty).await.unwrap(), Some(Vec::new()), "nothing is made anew");
+            assert_eq!(storage.settings().read(empty).await.unwrap(), Some(Vec::new()), "nothing is made anew");
         }
     }
 }

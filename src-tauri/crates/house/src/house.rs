@@ -179,7 +179,7 @@ impl House {
         let listeners = Listener::new(certificate.tls()?, router, connections, origins, stop.clone());
         tasks.spawn(listeners.serve(listener));
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
-        tracing::info!(name, port = listening.port(), "the house is open");
+        tracing::info!(port = listening.port(), "the house is open");
         let inside = Inside {
             name,
             pin,
@@ -283,7 +283,7 @@ impl House {
             announcement.close().await;
         }
         storage.close().await;
-        tracing::info!(name = self.inside.name, "the house is closed");
+        tracing::info!("the house is closed");
     }
 }
 

@@ -13,8 +13,7 @@ use std::{
 
 use clap::Parser;
 use serambi_call::{
-    Call, CallError, CallEvent, CallView, Connection, HouseClient, Profile, RoomCommand, SoundNotice,
-    profile,
+    Call, CallError, CallEvent, CallView, Connection, HouseClient, Profile, RoomCommand, SoundNotice, profile,
 };
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{

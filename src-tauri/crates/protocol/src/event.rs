@@ -48,6 +48,7 @@ pub enum RoomEvent {
     },
     /// From a newer house.
     #[serde(other)]
+    #[cfg_attr(feature = "types", specta(skip))]
     Unknown,
 }
 
@@ -118,6 +119,7 @@ pub enum TopicChange {
     },
     /// From a newer house.
     #[serde(other)]
+    #[cfg_attr(feature = "types", specta(skip))]
     Unknown,
 }
 
@@ -188,6 +190,7 @@ pub enum Notice {
     },
     /// From a newer house.
     #[serde(other)]
+    #[cfg_attr(feature = "types", specta(skip))]
     Unknown,
 }
 

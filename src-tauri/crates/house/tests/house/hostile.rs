@@ -251,7 +251,7 @@ async fn one_person_does_not_fill_the_house_with_rooms() {
 async fn statistics_of_a_room_without_sound_are_empty() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await;
-    let room = sari.start("").await.view.id;
+    let room = sari.start("").await.view.room.id;
     let counted: serde_json::Value = sari.get(&format!("rooms/{room}/statistics")).await.unwrap();
     assert!(counted.is_object(), "{counted}");
 }
