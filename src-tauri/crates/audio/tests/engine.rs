@@ -410,9 +410,9 @@ fn statistics_are_json_with_camel_case_names() {
     let _inbox = engine.add_remote_voice(RemoteVoiceId(3)).unwrap();
     wait_until("a speaker", || engine.statistics().remote_voices.len() == 1);
     let json = serde_json::to_value(engine.statistics()).unwrap();
-    assert_eq!(json["speakers"][0]["id"], 3);
-    assert!(json["speakers"][0]["jitterTargetMs"].is_number());
-    assert!(json["speakers"][0]["packets"]["concealedSamples"].is_number());
+    assert_eq!(json["remoteVoices"][0]["id"], 3);
+    assert!(json["remoteVoices"][0]["jitterTargetMs"].is_number());
+    assert!(json["remoteVoices"][0]["packets"]["concealedSamples"].is_number());
     assert!(json["voice"]["sentFrames"].is_number());
     assert!(json["loudspeaker"]["starved"].is_number());
 }
