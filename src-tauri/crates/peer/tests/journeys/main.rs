@@ -11,8 +11,8 @@ mod wire;
 use fixtures::{Shown, TestHouse, bring_on_stage, two_on_stage};
 use serambi_call::{Connection, HouseClient, Identity};
 use serambi_protocol::{
-    command::HandScope,
     Code, Command, Notice, RoomId,
+    command::HandScope,
     event::ClosedReason,
     link::{HouseAddress, Pin},
     view::{PersonConnection, Role},
