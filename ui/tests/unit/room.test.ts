@@ -1,6 +1,6 @@
 /** The room through its roles, names and keys. */
 import { screen, within } from '@testing-library/svelte';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CallUpdate, RoomView } from '../../src/backend/backend';
 import { idOf, inRoom, room } from '../fixtures/windows';
 import { resizeTo } from './setup';
@@ -21,7 +21,7 @@ describe('the room shows', () => {
     const names = stage().getAllByRole('button', { name: /^(?!Delay)/ }).map((button) => button.getAttribute('aria-label'));
     expect(names).toEqual([
       'Ratna Wijaya, you, host, unmuted',
-      'Bagus Pratama, moderator, unmuted, talking',
+      'Bagus Pratama, moderator, unmuted',
       'Mei Lin, speaker, muted',
     ]);
     expect(stage().getByText('You')).toBeTruthy();
@@ -164,8 +164,8 @@ describe('a listener', () => {
   });
 
   it.each([
-    ['listener of a locked room without hands', 'Hands are off right now.'],
-    ['listener whose hand was dismissed', 'You can raise your hand again in 30 s.'],
+    ['listener of a locked room without hands', /^Hands are off right now\.$/],
+    ['listener whose hand was dismissed', /^You can raise your hand again in (30|2\d) s\.$/],
   ] as const)('is told why the hand cannot go up (%s)', async (name, why) => {
     const { user, fixture } = await openWindow(name);
     const button = bar().getByRole('button', { name: 'Raise hand' });
@@ -332,7 +332,7 @@ describe('moderating by keyboard', () => {
     await user.click(audience().getByRole('button', { name: /^李晓雨/ }));
     const invite = screen.getByRole('button', { name: /^Invite to speak/ });
     expect(invite.getAttribute('aria-disabled')).toBe('true');
-    expect(invite.textContent).toContain('They said maybe later. You can invite them again in 60 s.');
+    expect(invite.textContent).toMatch(/They said maybe later\. You can invite them again in (60|5\d) s\./);
     await user.click(invite);
     expect(fixture.commands).toHaveLength(1);
   });
@@ -545,13 +545,17 @@ describe('updates of the call', () => {
 
 describe('announcements', () => {
   it('never say who is talking unless asked with T', async () => {
-    vi.useFakeTimers({ shouldAdvanceTime: true });
-    const { user } = await openWindow('host of a lively evening');
-    expect(polite()).toBe('');
-    expect(urgent()).toBe('');
+    const { user, fixture } = await openWindow('host of a lively evening');
+    const talking = setInterval(() => fixture.talk(), 50);
+    fixture.talk();
+    await settle();
+    expect(stage().getByRole('button', { name: 'Bagus Pratama, moderator, unmuted, talking' })).toBeTruthy();
+    expect(polite() + urgent()).toBe('');
+    fixture.talk();
     await user.keyboard('t');
     await settle();
-    expect(urgent()).toBe('Ratna Wijaya and Bagus Pratama are talking.');
+    clearInterval(talking);
+    expect(urgent()).toBe('Bagus Pratama and Ratna Wijaya are talking.');
   });
 
   it('say hands politely, and never who joined or left', async () => {
@@ -573,12 +577,14 @@ describe('announcements', () => {
 
   it('a name does not change under the cursor because its owner talks', async () => {
     const { fixture } = await openWindow('listener on a lively evening');
-    const tile = stage().getByRole('button', { name: 'Ratna Wijaya, host, unmuted, talking' });
+    const tile = stage().getByRole('button', { name: 'Ratna Wijaya, host, unmuted' });
     tile.focus();
+    fixture.talk();
     await settle();
-    vi.useFakeTimers({ shouldAdvanceTime: true });
-    fixture.update({ type: 'room', now: 2_300_000, changes: [] });
-    await vi.advanceTimersByTimeAsync(600);
+    expect(tile.getAttribute('aria-label')).toBe('Ratna Wijaya, host, unmuted');
+    fixture.talk();
+    tile.blur();
+    await settle();
     expect(tile.getAttribute('aria-label')).toBe('Ratna Wijaya, host, unmuted, talking');
   });
 });
