@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { svelteTesting } from '@testing-library/svelte/vite';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -7,7 +8,7 @@ import { defineConfig } from 'vitest/config';
  * `--mode fixtures` pages that show committed states, for looks and pictures.
  */
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), svelteTesting()],
+  plugins: [svelte({ configFile: join(import.meta.dirname, 'svelte.config.js') }), svelteTesting()],
   root: mode === 'fixtures' ? 'tests/fixtures' : '.',
   build: {
     outDir: mode === 'browser' ? 'dist-browser' : mode === 'fixtures' ? '../../dist-fixtures' : 'dist',
