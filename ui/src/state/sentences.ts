@@ -13,6 +13,8 @@ export function personSentence(room: RoomStore, person: PersonView, talking: boo
   const parts: (string | false)[] = [
     room.nameOf(person),
     id === room.you.id && t('person.you'),
+    // In the order of what the tile shows: a voice command says what is read (WCAG 2.5.3).
+    connection !== 'good' && t(connectionKeys[connection].spoken),
     t(spokenRoleKeys[role]),
     role !== 'listener' && t(muted ? 'person.muted' : 'person.unmuted'),
     !isUsual(voice) && voiceWords(voice),
@@ -20,7 +22,6 @@ export function personSentence(room: RoomStore, person: PersonView, talking: boo
     place !== null && t('person.hand'),
     place !== null && t('place.ordinal', { n: place }),
     room.invitationOf(id)?.state === 'open' && t('person.invited'),
-    connection !== 'good' && t(connectionKeys[connection].spoken),
   ];
   return parts.filter((part) => part !== false).join(t('list.comma'));
 }
@@ -63,7 +64,7 @@ export function stageNames(stage: CardPerson[]): string {
   const SHOWN = 4;
   const names = stage.slice(0, SHOWN).map(({ name }) => firstName(name));
   if (stage.length <= SHOWN) return list(names);
-  return `${names.join(t('list.comma'))} ${t('card.more', { n: stage.length - SHOWN })}`;
+  return t('card.names.more', { names: names.join(t('list.comma')), n: stage.length - SHOWN });
 }
 
 /** "waiting 2 min"; below a minute in tens of seconds, so that the line does not fidget. */

@@ -103,7 +103,7 @@ export async function startRoom(page: Page, title: string): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
 }
 
-export async function join(page: Page, title: string | RegExp): Promise<void> {
+export async function comeIn(page: Page, title: string | RegExp): Promise<void> {
   await page.getByRole('button', { name: title }).click();
   await expect(page.getByRole('region', { name: 'Your controls' })).toBeVisible();
 }

@@ -1,5 +1,5 @@
 /** People's ways through a real house, in a real browser: one context for each person. */
-import { bringUp, expect, join, startRoom, test } from './house';
+import { bringUp, comeIn, expect, startRoom, test } from './house';
 
 test('from the first start to a room that has ended', async ({ somebody }) => {
   const ratna = await somebody('Ratna Wijaya');
@@ -8,7 +8,7 @@ test('from the first start to a room that has ended', async ({ somebody }) => {
   await expect(ratna.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
 
   const dewi = await somebody('Dewi Lestari');
-  await join(dewi, /Evening on the porch/);
+  await comeIn(dewi, /Evening on the porch/);
   await expect(dewi.getByRole('button', { name: /microphone/ })).toHaveCount(0);
   await dewi.getByRole('button', { name: 'Raise hand' }).click();
   await expect(dewi.getByText('1st in line', { exact: true })).toBeVisible();
@@ -52,7 +52,7 @@ test('with the keyboard alone: start, invite, mute, make moderator, lock, hand o
 
   const [dewi, jonas] = [await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
   for (const page of [dewi, jonas]) {
-    await join(page, /By keys/);
+    await comeIn(page, /By keys/);
     await page.getByRole('button', { name: 'Raise hand' }).click();
   }
   await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 2nd in line/ })).toBeVisible();
@@ -97,7 +97,7 @@ test('with the keyboard alone: start, invite, mute, make moderator, lock, hand o
 test('a locked room takes nobody new, keeps everybody, and opens again', async ({ somebody }) => {
   const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
   await startRoom(ratna, 'Behind a door');
-  await join(dewi, /Behind a door/);
+  await comeIn(dewi, /Behind a door/);
   await ratna.getByRole('button', { name: 'More', exact: true }).click();
   await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
   await expect(dewi.getByText('Locked')).toBeVisible();
@@ -109,14 +109,14 @@ test('a locked room takes nobody new, keeps everybody, and opens again', async (
   await ratna.getByRole('button', { name: 'More', exact: true }).click();
   await ratna.getByRole('menuitem', { name: 'Unlock room' }).click();
   await expect(jonas.getByRole('button', { name: /Behind a door/ })).not.toContainText('Locked');
-  await join(jonas, /Behind a door/);
+  await comeIn(jonas, /Behind a door/);
   await expect(ratna.getByRole('button', { name: 'Jonas Weber, listener' })).toBeVisible();
 });
 
 test('who said maybe later cannot be asked again at once, and who was removed cannot come back at once', async ({ somebody }) => {
   const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
   await startRoom(ratna, 'Evening on the porch');
-  await join(dewi, /Evening on the porch/);
+  await comeIn(dewi, /Evening on the porch/);
   const tile = ratna.getByRole('button', { name: /^Dewi Lestari, listener/ });
   await tile.click();
   await ratna.getByRole('button', { name: 'Invite to speak' }).click();
@@ -135,7 +135,7 @@ test('who said maybe later cannot be asked again at once, and who was removed ca
 test('going to another room while on stage is asked once; the first goes on under the next in line', async ({ somebody }) => {
   const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
   await startRoom(ratna, 'The first');
-  await join(dewi, /The first/);
+  await comeIn(dewi, /The first/);
   await bringUp(ratna, dewi, 'Dewi Lestari');
   await startRoom(jonas, 'The second');
   await ratna.getByRole('button', { name: 'Invite', exact: true }).click();
@@ -155,7 +155,7 @@ test('going to another room while on stage is asked once; the first goes on unde
 test('two people whose names look alike are told apart', async ({ somebody }) => {
   const [ratna, ani, other] = [await somebody('Ratna Wijaya'), await somebody('Ani'), await somebody('\u0410ni')];
   await startRoom(ratna, 'Namesakes');
-  for (const page of [ani, other]) await join(page, /Namesakes/);
+  for (const page of [ani, other]) await comeIn(page, /Namesakes/);
   await expect(ratna.getByRole('button', { name: /^Ani #[\w-]{4}, listener$/ })).toBeVisible();
   await expect(ratna.getByRole('button', { name: /^\u0410ni #[\w-]{4}, listener$/ })).toBeVisible();
 });
@@ -163,7 +163,7 @@ test('two people whose names look alike are told apart', async ({ somebody }) =>
 test('a house that is killed and started again gives everybody their place back', async ({ somebody, house }) => {
   const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
   await startRoom(ratna, 'Evening on the porch');
-  for (const page of [dewi, jonas]) await join(page, /Evening on the porch/);
+  for (const page of [dewi, jonas]) await comeIn(page, /Evening on the porch/);
   await bringUp(ratna, dewi, 'Dewi Lestari');
   await jonas.getByRole('button', { name: 'Raise hand' }).click();
   await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();

@@ -70,9 +70,9 @@ describe('the room shows', () => {
 
   it('weak and lost connections as marks, in words and spoken', async () => {
     await openWindow('host with lost people');
-    expect(stage().getByRole('button', { name: 'Bagus Pratama, moderator, muted, weak connection' }).textContent).toContain('Weak connection');
-    expect(stage().getByRole('button', { name: 'Mei Lin, speaker, muted, away' }).textContent).toContain('Away');
-    const listener = audience().getByRole('button', { name: 'Jonas Weber, listener, no sound' });
+    expect(stage().getByRole('button', { name: 'Bagus Pratama, weak connection, moderator, muted' }).textContent).toContain('Weak connection');
+    expect(stage().getByRole('button', { name: 'Mei Lin, away, speaker, muted' }).textContent).toContain('Away');
+    const listener = audience().getByRole('button', { name: 'Jonas Weber, no sound, listener' });
     expect(listener.getAttribute('title')).toBe('Jonas Weber · No sound');
     expect(listener.querySelector('.lucide-volume-off')).toBeTruthy();
   });

@@ -30,11 +30,10 @@ describe('a face', () => {
 
   it('is called by its first name unless two share it', () => {
     const people = ['Dewi Lestari', 'Dewi Ayu', 'Hana Sato', '李晓雨'].map((name) => ({ id: name, name }));
-    expect([...shortNames(people).values()]).toEqual(['Dewi L.', 'Dewi A.', 'Hana', '李晓雨']);
+    expect([...shortNames(people).values()]).toEqual(['Dewi Lestari', 'Dewi Ayu', 'Hana', '李晓雨']);
   });
 });
 
-/** A room with one of each role besides me; `me` has the given role. */
 describe('namesakes', () => {
   const alike = (...names: string[]) => new Set(names.map(skeletonOf)).size === 1;
 
@@ -123,7 +122,7 @@ describe('a sentence', () => {
     const room = store('host of a lively evening');
     const speaker = person(room, 'Mei Lin');
     expect(personSentence(room, { ...speaker, muted: false }, true)).toBe('Mei Lin, speaker, unmuted, talking');
-    expect(personSentence(room, { ...speaker, connection: 'away' }, false)).toBe('Mei Lin, speaker, muted, away');
+    expect(personSentence(room, { ...speaker, connection: 'away' }, false)).toBe('Mei Lin, away, speaker, muted');
   });
 
   it('says a listener with a hand and their place', () => {
