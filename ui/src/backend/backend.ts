@@ -97,6 +97,8 @@ export interface WindowBackend {
   playSoundCheck(): Answer;
   closeSoundCheck(): Answer;
 
+  /** A text for a bug report: versions, devices and the log, without keys and names of others. */
+  diagnostics(): Answer<string>;
   closeWindow(): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;

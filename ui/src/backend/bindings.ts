@@ -33,6 +33,7 @@ export const commands = {
 	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
 	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
 	closeSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("close_sound_check")),
+	diagnostics: () => typedError<string, Refusal>(__TAURI_INVOKE("diagnostics")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
@@ -234,6 +235,8 @@ export type Code =
 "signature_wrong" | 
 /**  No session, or one that has ended: sign in again. */
 "session_expired" | 
+/**  A web page of another origin, or one by a name that only seems to be this computer's, may not use the house. */
+"origin_refused" | 
 /**  This person may not do that. */
 "not_allowed" | 
 /**  Blocked from this room. */

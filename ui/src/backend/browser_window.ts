@@ -101,6 +101,10 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
+  async diagnostics(): Answer<string> {
+    return { status: 'ok', data: navigator.userAgent };
+  }
+
   async closeWindow(): Answer {
     window.close();
     return DONE;

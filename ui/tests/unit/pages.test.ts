@@ -3,7 +3,7 @@ import { screen } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
 import { windowNamed, windowNames, type WindowName } from '../fixtures/windows';
 import { resizeTo } from './setup';
-import { faults, openWindow, settle } from './window';
+import { faults, openWindow, polite, settle } from './window';
 
 // Reading 200 tiles takes axe seconds in jsdom; the browser looks at the crowd.
 const looked = windowNames.filter((name) => !['listener in a crowd', 'loading'].includes(name));
@@ -148,6 +148,26 @@ describe('home', () => {
     await user.click(screen.getByRole('button', { name: /Perkumpulan Arsitek/ }));
     await user.click(screen.getByRole('button', { name: 'Forget this house' }));
     expect(fixture.sent).toEqual(['saveHouse', 'forgetHouse']);
+  });
+
+  it('copies the diagnostics for a bug report', async () => {
+    const { user } = await openWindow('home');
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
+    await settle();
+    expect(await navigator.clipboard.readText()).toContain('Serambi 0.1.0');
+    expect(polite()).toContain('Copied: versions, devices and the log');
+  });
+
+  it('shows the diagnostics where the clipboard is closed to the page', async () => {
+    const { user } = await openWindow('home');
+    vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new Error('not allowed'));
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
+    await settle();
+    const shown = screen.getByRole('textbox', { name: /could not be copied/ });
+    expect((shown as HTMLTextAreaElement).value).toContain('Serambi 0.1.0');
+    expect(await faults()).toEqual([]);
   });
 
   it('takes its theme from the setting', async () => {
