@@ -4,7 +4,7 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-  { ignores: ['dist/', 'dist-fake/', 'node_modules/', 'test-results/', 'pictures-output/', 'src/backend/bindings.ts'] },
+  { ignores: ['dist/', 'dist-browser/', 'dist-fixtures/', 'node_modules/', 'test-results/', 'pictures-output/', 'src/backend/bindings.ts'] },
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   { languageOptions: { globals: { ...globals.browser, ...globals.node } } },

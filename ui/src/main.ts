@@ -1,24 +1,24 @@
-/** Opens the window: over the shell, or over the fake house in a plain browser during development. */
+/** Opens the window: over the shell, or over the house that served the page in a plain browser. */
 import { mount } from 'svelte';
 import App from './App.svelte';
-import type { Backend } from './backend/backend';
+import type { Backend, WindowBackend } from './backend/backend';
 import '@fontsource-variable/figtree/wght.css';
 import './style/tokens.css';
 import './style/base.css';
 
-type Surroundings = { backend: Backend; today?: () => Date };
+type Backends = { backend: Backend; windowBackend: WindowBackend };
 
-async function surroundings(): Promise<Surroundings> {
-  if ((import.meta.env.DEV || import.meta.env.MODE === 'fake') && !('__TAURI_INTERNALS__' in window)) {
-    const { fakeFromQuery, fakeToday } = await import('./backend/fake/address');
-    const backend = fakeFromQuery(location.search);
-    // Journeys play the other people of the house through this.
-    Object.assign(window, { fakeHouse: backend });
-    return { backend, today: fakeToday };
+const inBrowser = import.meta.env.MODE === 'browser' || (import.meta.env.DEV && !('__TAURI_INTERNALS__' in window));
+
+async function backends(): Promise<Backends> {
+  if (inBrowser) {
+    const { HouseBackend } = await import('./backend/house');
+    const house = await HouseBackend.make(location);
+    return { backend: house, windowBackend: house.window };
   }
   const { tauri } = await import('./backend/tauri');
-  return { backend: tauri };
+  return { backend: tauri, windowBackend: tauri };
 }
 
 const target = document.getElementById('app');
-if (target) void surroundings().then((props) => mount(App, { target, props }));
+if (target) void backends().then((props) => mount(App, { target, props }));

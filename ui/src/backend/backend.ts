@@ -1,12 +1,14 @@
 /**
- * Everything the pages need from the app around them, as one interface of our own.
+ * What the pages need from the world around them, as two interfaces of our own: a house and its rooms, and the window
+ * with its computer.
  *
- * `tauri.ts` implements it over the shell, `fake.ts` over an imagined house; no page knows which one it has.
+ * `tauri.ts` implements both over the shell, `house.ts` the first over HTTP and WebSocket for a plain browser,
+ * `fixture.ts` both for one committed view. No page knows which one it has.
  */
 import type {
   AppView,
   CallClosed,
-  CallSnapshot,
+  CallUpdated,
   ChosenDevice,
   CloseAsked,
   Command,
@@ -17,7 +19,6 @@ import type {
   Measurements,
   MicrophoneMode,
   Notice,
-  OpenedApp,
   PersonId,
   Refusal,
   RoomId,
@@ -34,10 +35,10 @@ export type * from './bindings';
 export type Result<T> = { status: 'ok'; data: T } | { status: 'error'; error: Refusal };
 export type Answer<T = null> = Promise<Result<T>>;
 
-/** What the app tells without being asked. */
-export interface Ears {
+/** What is told without being asked. */
+export interface BackendEvents {
   appChanged(view: AppView): void;
-  callChanged(call: CallSnapshot): void;
+  callUpdated(updated: CallUpdated): void;
   noticed(notice: Notice): void;
   soundNoticed(notice: SoundNotice): void;
   /** About once a second while anybody speaks. */
@@ -47,16 +48,17 @@ export interface Ears {
   closeAsked(asked: CloseAsked): void;
 }
 
+/** Houses and their rooms. */
 export interface Backend {
-  /** The first snapshots; everything after it comes through `listen`, which is called before. */
-  openApp(): Answer<OpenedApp>;
-  listen(ears: Ears): Promise<void>;
-  /** Levels of the present call, 20 times a second; to be asked for again with each call. */
-  hearLevels(hear: (batch: LevelBatch) => void): Answer;
+  /** Rooms started here live in this program: they end with it. */
+  readonly isHouse: boolean;
 
-  setName(name: string): Answer;
-  setLanguage(language: Language): Answer;
-  setTheme(theme: Theme): Answer;
+  /**
+   * The first view; everything after it comes through `listen`, which is called before. A call that lasts already
+   * comes as an `opened` update.
+   */
+  openApp(): Answer<AppView>;
+  listen(events: BackendEvents): Promise<void>;
 
   startRoom(title: string, leaveOther: boolean): Answer;
   joinRoom(house: string, room: RoomId, leaveOther: boolean): Answer;
@@ -70,6 +72,16 @@ export interface Backend {
   setMuted(muted: boolean): Answer;
   leave(): Answer;
   endRoom(): Answer;
+}
+
+/** The window, the profile of whoever sits at it, and the sound of their computer. */
+export interface WindowBackend {
+  setName(name: string): Answer;
+  setLanguage(language: Language): Answer;
+  setTheme(theme: Theme): Answer;
+
+  /** Levels of the present call, 20 times a second; to be asked for again with each call. */
+  hearLevels(hear: (batch: LevelBatch) => void): Answer;
   listSoundDevices(): Answer<SoundDevices>;
   /** null: follow the system. */
   chooseMicrophone(device: ChosenDevice | null): Answer;
@@ -90,8 +102,4 @@ export interface Backend {
   closeWindow(): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;
-}
-
-export function isOnStage(role: string): boolean {
-  return role !== 'listener';
 }

@@ -7,7 +7,7 @@ import * as __TAURI_EVENT from "@tauri-apps/api/event";
 
 /** Commands */
 export const commands = {
-	openApp: () => typedError<OpenedApp, Refusal>(__TAURI_INVOKE("open_app")),
+	openApp: () => typedError<AppView, Refusal>(__TAURI_INVOKE("open_app")),
 	setName: (name: string) => typedError<null, Refusal>(__TAURI_INVOKE("set_name", { name })),
 	setLanguage: (language: Language) => typedError<null, Refusal>(__TAURI_INVOKE("set_language", { language })),
 	setTheme: (theme: Theme) => typedError<null, Refusal>(__TAURI_INVOKE("set_theme", { theme })),
@@ -41,7 +41,7 @@ export const commands = {
 /** Events */
 export const events = {
 	appChanged: makeEvent<AppChanged, AppChanged>("app-changed"),
-	callChanged: makeEvent<CallChanged, CallChanged>("call-changed"),
+	callUpdated: makeEvent<CallUpdated, CallUpdated>("call-updated"),
 	callClosed: makeEvent<CallClosed, CallClosed>("call-closed"),
 	callMeasured: makeEvent<CallMeasured, CallMeasured>("call-measured"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
@@ -51,12 +51,61 @@ export const events = {
 };
 
 /* Types */
+/**  An act of one person in a room. There is deliberately none that opens somebody else's microphone. */
+export type Act = 
+/**  Raise one's own hand. */
+"raiseHand" | 
+/**  Lower one's own hand. */
+"lowerHand" | 
+/**  Come on stage on an open invitation. */
+"acceptInvitation" | 
+/**  Be heard, once unmuted. */
+"sendVoice" | 
+/**  Go back to the audience oneself. */
+"stepDown" | 
+/**  Read the whole hand queue. A listener sees only their own place. */
+"seeQueue" | 
+/**  Invite a listener to speak, take the invitation back, dismiss a hand. */
+"invite" | 
+/**  Clear the hand queue. */
+"lowerAllHands" | 
+/**  Mute somebody on stage. */
+"mute" | 
+/**  Mute everybody on stage whom one may mute. */
+"muteEveryone" | 
+/**  Move somebody else to the audience. */
+"moveToAudience" | 
+/**  Give a speaker the right to run the room. */
+"makeModerator" | 
+/**  Take that right back. */
+"takeModerator" | 
+/**  Put somebody out of the room. */
+"remove" | 
+/**  Change who may raise a hand. */
+"setHandScope" | 
+/**  Lock and unlock the room. */
+"setLocked" | 
+/**  Have everybody send long frames. */
+"saveUpload" | 
+/**  Make somebody else on stage host. */
+"handOver" | 
+/**  End the room for everyone. */
+"endRoom";
+
+/**  An act on other people, and the roles of those on whom the reader may do it. */
+export type ActOnRoles = {
+	/**  What. */
+	act: Act,
+	/**  On whom, never on oneself. */
+	roles: Role[],
+};
+
 /**  Anything but the call changed. */
 export type AppChanged = AppView;
 
 /**  Everything but the call and sound levels. */
 export type AppView = {
-	/**  Higher is newer; an older snapshot that arrives late is to be passed over. */
+	/**  Grows with every change: an older view never replaces a newer. */
 	revision: number,
 	/**  The profile's name; none for the usual one. */
 	profile: string | null,
@@ -80,8 +129,34 @@ export type AppView = {
 	openedLink: string | null,
 };
 
+/**  What changed about the call. */
+export type CallUpdate = 
+/**  A call began, or is shown anew in full. */
+{ type: "opened"; 
+/**  All of it but the room. */
+call: CallView; 
+/**  The room as the house shows it. */
+room: RoomView } | 
+/**  Changes of the room that belong together. */
+{ type: "room"; 
+/**  The house's clock. */
+now: RoomTime; 
+/**  To be folded in this order. */
+changes: TopicChange[] } | 
+/**  Anything but the room changed. */
+{ type: "call"; 
+/**  All of it but the room. */
+call: CallView } | 
+/**  There is no call any more. */
+{ type: "none" };
+
 /**  The call changed, or there is none any more. */
-export type CallChanged = CallSnapshot;
+export type CallUpdated = {
+	/**  Grows with every update. */
+	revision: number,
+	/**  What changed. */
+	update: CallUpdate,
+};
 
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
@@ -89,18 +164,8 @@ export type CallClosed = ClosedReason;
 /**  What is measured in the call was measured anew: about once a second while anybody speaks. */
 export type CallMeasured = Measurements;
 
-/**  The call; none: no call. */
-export type CallSnapshot = {
-	/**  Higher is newer; an older snapshot that arrives late is to be passed over. */
-	revision: number,
-	/**  The room and its circumstances. */
-	call: CallView | null,
-};
-
-/**  A call, all of it. */
+/**  A call, all of it but the room. */
 export type CallView = {
-	/**  The room as the house shows it to us. */
-	room: RoomView,
 	/**  What to give to others so that they can come in. */
 	link: string,
 	/**  How the connection stands. */
@@ -146,7 +211,9 @@ export type ClosedReason =
 /**  Your connection was lost for too long. */
 "lost" | 
 /**  You joined again from another place. */
-"replaced";
+"replaced" | 
+/**  The room's program failed; the house goes on. */
+"failed";
 
 /**  Why something was refused or failed. The text form is stable; sentences live in the translations. */
 export type Code = 
@@ -174,6 +241,12 @@ export type Code =
 "not_allowed" | 
 /**  Blocked from this room. */
 "blocked" | 
+/**  The room is locked: nobody new comes in. */
+"room_locked" | 
+/**  Removed from this room a moment ago. */
+"removed_recently" | 
+/**  This person holds as many rooms as one may. */
+"too_many_rooms" | 
 /**  There is no such room here. */
 "room_not_found" | 
 /**  The room has ended. */
@@ -206,8 +279,6 @@ export type Code =
 "stage_full" | 
 /**  The last one who can invite must hand over or end the room. */
 "last_moderator" | 
-/**  This person holds as many rooms as one person may. */
-"too_many_rooms" | 
 /**  Too many requests. */
 "rate_limited" | 
 /**  The house does not answer. */
@@ -242,6 +313,10 @@ export type Code =
 "profile_broken" | 
 /**  Not joined to any room. */
 "no_call" | 
+/**  More at once than can be worked off; try again. */
+"busy" | 
+/**  The house's disk is full or cannot be written: nothing was changed. */
+"storage_failed" | 
 /**  Something that should not happen; the log has more. */
 "internal";
 
@@ -281,6 +356,10 @@ person: PersonId } |
 { type: "setHandScope"; 
 /**  The new setting. */
 scope: HandScope } | 
+/**  Moderators: whether somebody new may come in. */
+{ type: "setLocked"; 
+/**  True: nobody new. */
+locked: boolean } | 
 /**  Moderators: mute one speaker. They can unmute themselves. */
 { type: "mute"; 
 /**  The speaker. */
@@ -317,14 +396,34 @@ block: boolean } |
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
 { type: "endRoom" };
 
-/**  How the connection stands. */
+/**  How the connection stands. It has two halves: the house (events and commands) and the sound. */
 export type Connection = 
 /**  As it should be, or down so shortly that nothing is said about it. */
-"connected" | 
-/**  Down; it is being repaired and the seat is kept. */
-"reconnecting" | 
+{ type: "connected" } | 
+/**  Both halves are down; they are being repaired and the seat is kept. */
+{ type: "reconnecting" } | 
 /**  Down for so long that the seat may be gone. It is still being repaired. */
-"lost";
+{ type: "lost" } | 
+/**  The house answers, the sound is down. */
+{ type: "soundReconnecting" } | 
+/**  The sound flows, the house does not answer. */
+{ type: "houseReconnecting" } | 
+/**  The house is being started again. */
+{ type: "houseRestarting" } | 
+/**  One is heard and hears nobody. */
+{ type: "cannotHear" } | 
+/**  One hears and nobody hears one. */
+{ type: "nobodyHears" } | 
+/**  The network lets no sound through. */
+{ type: "soundImpossible"; 
+/**  Why. */
+code: Code };
+
+/**  How many there are. Record `counts`, alike for everybody. */
+export type Counts = {
+	/**  All listeners, also those whom `audience` does not list. */
+	listeners: number,
+};
 
 /**  Where the time goes, ms each. */
 export type DelayParts = {
@@ -383,24 +482,16 @@ export type HandScope =
 /**  Any listener. */
 "everyone";
 
-/**  One entry of the hand queue, oldest first. */
+/**  One entry of the hand queue. Keyed list `hands`, oldest first; empty for listeners, who see only their own place. */
 export type HandView = {
 	/**  Whose hand. */
-	person: PersonId,
+	id: PersonId,
+	/**  Its place in the list, ascending. */
+	rank: number,
 	/**  Their display name. */
 	name: string,
 	/**  When it went up. */
 	raisedAt: RoomTime,
-};
-
-/**  The hand queue as one person may see it. */
-export type HandsView = {
-	/**  Who may raise a hand. */
-	scope: HandScope,
-	/**  How many are up; 0 for listeners, who see only their own place. */
-	count: number,
-	/**  The whole queue for those on stage; empty for listeners. */
-	queue: HandView[],
 };
 
 /**  Where one could go. */
@@ -424,24 +515,39 @@ export type InvitationState =
 /**  It ran out. */
 "noAnswer";
 
+/**  Why somebody is invited. */
+export type InvitationKind = 
+/**  "{by} invited you to speak." */
+"invited" | 
+/**  It answers a raised hand, or leads back onto an empty stage: "It's your turn." */
+"yourTurn" | 
+/**  "Nobody is on stage. Would you like to run the room?" */
+"runRoom";
+
 /**  An invitation as the invited person sees it. */
 export type InvitationView = {
 	/**  The moderator's display name. */
 	by: string,
-	/**  It answers a raised hand: "It's your turn." */
-	answersHand: boolean,
+	/**  Why. */
+	kind: InvitationKind,
 	/**  When it runs out. */
 	until: RoomTime,
 };
 
-/**  An invitation as moderators see it. */
+/**  An invitation as moderators see it. Keyed list `invitations`, in the order in which they were made. */
 export type InvitedView = {
 	/**  The listener. */
-	person: PersonId,
+	id: PersonId,
+	/**  Its place in the list, ascending. */
+	rank: number,
 	/**  Their display name. */
 	name: string,
 	/**  How it stands. */
 	state: InvitationState,
+	/**  Why this person cannot be invited (again) now; none: they can. */
+	refused: Code | null,
+	/**  When that changes by itself. */
+	until: RoomTime,
 };
 
 /**  The languages every sentence exists in. */
@@ -461,6 +567,14 @@ export type LevelBatch = {
 	people: ([PersonId, number])[],
 };
 
+/**  What turns one keyed list into the next. */
+export type ListPatch<T> = {
+	/**  New or different entries. */
+	upsert: T[],
+	/**  Keys of entries that are gone. */
+	remove: PersonId[],
+};
+
 /**
  *  What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
  *  whoever draws the room need not do so for it.
@@ -476,6 +590,8 @@ export type Measurements = {
 	 */
 	clockErrorMs: number | null,
 };
+
+
 
 /**  What is done to the own voice. */
 export type MicrophoneMode = 
@@ -540,6 +656,10 @@ name: string } |
 name: string } | 
 /**  "Your hand was lowered." */
 { type: "handDismissed" } | 
+/**  "Nobody is on stage. Would you like to run the room?" */
+{ type: "stageOffered" } | 
+/**  "Your turn has passed. Raise your hand again when you like." */
+{ type: "turnPassed" } | 
 /**  "{by} muted you." */
 { type: "mutedBy"; 
 /**  Display name. */
@@ -555,36 +675,44 @@ by: string } |
 /**  "{name} is now the host." */
 { type: "newHost"; 
 /**  Display name. */
-name: string };
+name: string } | 
+/**  From a newer house. */
+{ type: "unknown" };
 
 /**  Something to be told once. */
 export type Noticed = Notice;
 
-/**  Both snapshots, for a window that has just opened. */
-export type OpenedApp = {
-	/**  Everything but the call. */
-	app: AppView,
-	/**  The call. */
-	call: CallSnapshot,
-};
-
 /**  A person: their Ed25519 public key, base64url without padding, 43 characters. */
 export type PersonId = string;
 
-/**  One person as the others see them. */
+/**  How somebody's connection looks to the others. A seat has two halves: the house channel and the sound. */
+export type PersonConnection = 
+/**  As it should be. */
+"good" | 
+/**  One half or both are silent for some seconds. */
+"weak" | 
+/**  The sound is silent for longer, the house channel is not. */
+"noSound" | 
+/**  Both are silent for longer; seat, role and hand are kept for a while. */
+"away";
+
+/**
+ *  One person as the others see them. Keyed list `stage`: host first, then moderators by when they became one, then
+ *  speakers by when they came on stage. Keyed list `audience`: by when they came in.
+ */
 export type PersonView = {
 	/**  Who. */
 	id: PersonId,
+	/**  Its place in the list, ascending. */
+	rank: number,
 	/**  Their display name. */
 	name: string,
 	/**  What they are here. */
 	role: Role,
 	/**  Always true for listeners. */
 	muted: boolean,
-	/**  The connection is lost; seat, role and hand are kept for a while. */
-	away: boolean,
-	/**  A hand is up. Only moderators, and the person, are told. */
-	hand: boolean,
+	/**  How their connection is. */
+	connection: PersonConnection,
 };
 
 /**  Something failed that nobody was waiting for. */
@@ -596,6 +724,16 @@ export type Refusal = {
 	code: Code,
 	/**  In English, for a log; never shown as the explanation, never holds a secret. */
 	detail: string,
+};
+
+/**  What a role may do. Record `rights`, alike for everybody of one role. */
+export type Rights = {
+	/**  Acts on the room as a whole. */
+	may: Act[],
+	/**  Acts on other people, by their role. */
+	on: ActOnRoles[],
+	/**  Why nobody can be invited to the stage now, though this role may invite. */
+	inviteRefused: Code | null,
 };
 
 /**  What a person is in a room. Stage = host + moderators + speakers. */
@@ -621,6 +759,8 @@ export type RoomCard = {
 	stage: CardPerson[],
 	/**  How many listen. */
 	listeners: number,
+	/**  Nobody new comes in. */
+	locked?: boolean,
 };
 
 /**  A room: ten characters of [`ROOM_ALPHABET`]. */
@@ -629,34 +769,46 @@ export type RoomId = string;
 /**  Milliseconds since the room was started, by the clock of the house. */
 export type RoomTime = number;
 
-/**  A room as one person may see it. */
-export type RoomView = {
+/**  What the room is called and how it is set. Record `room`, alike for everybody. */
+export type RoomRecord = {
 	/**  Which room. */
 	id: RoomId,
 	/**  Its title; empty: shown as "{host}'s room". */
 	title: string,
 	/**  The host's display name (of the last host, while there is none). */
 	host: string,
-	/**  When this view was made: the base for every other time in it. */
-	now: RoomTime,
-	/**  You. */
-	you: YouView,
-	/**  Host first, then moderators by when they became one, then speakers by when they came on stage. */
-	stage: PersonView[],
-	/**  The first [`crate::limits::AUDIENCE_LISTED`] listeners, by when they came in. */
-	audience: PersonView[],
-	/**  All listeners. */
-	listeners: number,
 	/**  Places on stage that can be taken: without those kept for hosts who dropped out and may come back. */
 	stageLimit: number,
+	/**  Nobody new comes in. */
+	locked?: boolean,
 	/**  Whoever speaks sends long frames, because the house's upload is what limits the audience. */
 	savesUpload?: boolean,
-	/**  Raised hands. */
-	hands: HandsView,
-	/**  Invitations; moderators only. */
-	invitations: InvitedView[],
+	/**  Who may raise a hand. */
+	handScope: HandScope,
 	/**  Nobody is on stage: the room ends at this time unless somebody comes back. */
 	endsAt: RoomTime | null,
+};
+
+/**  A room as one person may see it: every topic in full. */
+export type RoomView = {
+	/**  When this view was made, or last changed: the base for every other time in it. */
+	now: RoomTime,
+	/**  What it is called and how it is set. */
+	room: RoomRecord,
+	/**  How many there are. */
+	counts: Counts,
+	/**  You. */
+	you: YouView,
+	/**  What your role may do. */
+	rights: Rights,
+	/**  Everybody on stage. */
+	stage: PersonView[],
+	/**  The first [`crate::limits::AUDIENCE_LISTED`] listeners. */
+	audience: PersonView[],
+	/**  The hand queue, as far as you may see it. */
+	hands: HandView[],
+	/**  Invitations; moderators only. */
+	invitations: InvitedView[],
 };
 
 /**  A house the person keeps. */
@@ -751,6 +903,47 @@ export type Theme =
 /**  Dark. */
 "dark";
 
+/**  A change of one topic: a record replaced whole, a keyed list patched, or entries appended to a stream. */
+export type TopicChange = 
+/**  What the room is called and how it is set. */
+{ topic: "room"; 
+/**  All of it. */
+record: RoomRecord } | 
+/**  How many there are. */
+{ topic: "counts"; 
+/**  All of it. */
+record: Counts } | 
+/**  Yourself. */
+{ topic: "you"; 
+/**  All of it. */
+record: YouView } | 
+/**  What your role may do. */
+{ topic: "rights"; 
+/**  All of it. */
+record: Rights } | 
+/**  Who is on stage. */
+{ topic: "stage"; 
+/**  The difference. */
+list: ListPatch<PersonView> } | 
+/**  The listed audience. */
+{ topic: "audience"; 
+/**  The difference. */
+list: ListPatch<PersonView> } | 
+/**  The hand queue. */
+{ topic: "hands"; 
+/**  The difference. */
+list: ListPatch<HandView> } | 
+/**  Invitations (moderators). */
+{ topic: "invitations"; 
+/**  The difference. */
+list: ListPatch<InvitedView> } | 
+/**  Things to be told once. */
+{ topic: "notices"; 
+/**  The new ones, in order. */
+stream: Notice[] } | 
+/**  From a newer house. */
+{ topic: "unknown" };
+
 /**  How late one voice is heard here. */
 export type VoiceDelay = {
 	/**  Whose voice. */
@@ -777,7 +970,7 @@ export type VoiceSetting = {
 	muted: boolean,
 };
 
-/**  What a room is to the person who looks at it. */
+/**  What a room is to the person who looks at it. Record `you`, the only topic that is made for each person. */
 export type YouView = {
 	/**  Who you are. */
 	id: PersonId,
@@ -789,8 +982,14 @@ export type YouView = {
 	place: number | null,
 	/**  Your hand cannot go up before this time (after a dismissal). */
 	handBlockedUntil: RoomTime | null,
+	/**  Why your hand cannot go up now; none: it can, or it is up. */
+	handRefused: Code | null,
 	/**  An open invitation to the stage. */
 	invitation: InvitationView | null,
+	/**  What you may do with yourself now. */
+	may: Act[],
+	/**  Leaving leaves the room to somebody: ask to whom, or whether it is to end. */
+	leavingAsks: boolean,
 	/**  If you leave now, this person will run the room (host and last moderator only; display name). */
 	successor: string | null,
 };

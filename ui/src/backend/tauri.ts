@@ -1,20 +1,21 @@
-/** The backend over the Tauri shell: nothing but names. */
+/** Both backends over the Tauri shell: nothing but names. */
 import { Channel } from '@tauri-apps/api/core';
-import type { Backend, Ears, LevelBatch } from './backend';
+import type { Backend, BackendEvents, LevelBatch, WindowBackend } from './backend';
 import { commands, events } from './bindings';
 
-export const tauri: Backend = {
+export const tauri: Backend & WindowBackend = {
   ...commands,
-  async listen(ears: Ears) {
+  isHouse: true,
+  async listen(hearing: BackendEvents) {
     await Promise.all([
-      events.appChanged.listen((event) => ears.appChanged(event.payload)),
-      events.callChanged.listen((event) => ears.callChanged(event.payload)),
-      events.callMeasured.listen((event) => ears.callMeasured(event.payload)),
-      events.noticed.listen((event) => ears.noticed(event.payload)),
-      events.soundNoticed.listen((event) => ears.soundNoticed(event.payload)),
-      events.callClosed.listen((event) => ears.callClosed(event.payload)),
-      events.problem.listen((event) => ears.problem(event.payload)),
-      events.closeAsked.listen((event) => ears.closeAsked(event.payload)),
+      events.appChanged.listen((event) => hearing.appChanged(event.payload)),
+      events.callUpdated.listen((event) => hearing.callUpdated(event.payload)),
+      events.callMeasured.listen((event) => hearing.callMeasured(event.payload)),
+      events.noticed.listen((event) => hearing.noticed(event.payload)),
+      events.soundNoticed.listen((event) => hearing.soundNoticed(event.payload)),
+      events.callClosed.listen((event) => hearing.callClosed(event.payload)),
+      events.problem.listen((event) => hearing.problem(event.payload)),
+      events.closeAsked.listen((event) => hearing.closeAsked(event.payload)),
     ]);
   },
   hearLevels: (hear) => commands.hearLevels(channelTo(hear)),

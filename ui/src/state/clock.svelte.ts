@@ -1,9 +1,9 @@
-/** The room's clock between two views: the house's `now`, carried on by this machine's clock. */
-import type { RoomTime, RoomView } from '../backend/backend';
+/** The room's clock between two changes: the house's `now`, carried on by this machine's clock. */
+import type { RoomTime } from '../backend/backend';
 
 export class RoomClock {
-  #roomAtView = 0;
-  #hereAtView = 0;
+  #roomThen = 0;
+  #hereThen = 0;
   #here = $state(0);
   #now: () => number;
 
@@ -11,10 +11,10 @@ export class RoomClock {
     this.#now = now;
   }
 
-  set(room: RoomView): void {
-    this.#roomAtView = room.now;
-    this.#hereAtView = this.#now();
-    this.#here = this.#hereAtView;
+  set(now: RoomTime): void {
+    this.#roomThen = now;
+    this.#hereThen = this.#now();
+    this.#here = this.#hereThen;
   }
 
   tick(): void {
@@ -23,6 +23,6 @@ export class RoomClock {
 
   /** Milliseconds since the room was started. */
   get now(): RoomTime {
-    return this.#roomAtView + (this.#here - this.#hereAtView);
+    return this.#roomThen + (this.#here - this.#hereThen);
   }
 }

@@ -12,18 +12,19 @@ export function isTyping(target: EventTarget | null): boolean {
 
 /** What the list of keys shows and `onKey` does. */
 export function onKey(app: App, event: KeyboardEvent): void {
-  if (event.defaultPrevented || app.asking || !app.view?.name) return;
+  if (event.defaultPrevented || app.dialogs.open || !app.home.view?.name) return;
   if (event.key === '?' && !isTyping(event.target)) {
     event.preventDefault();
-    app.asking = { what: 'keys' };
+    app.dialogs.show({ what: 'keys' });
     return;
   }
   if (event.key.toLowerCase() === 's' && isPlain(event) && !app.screen.mini) {
     event.preventDefault();
-    app.asking = { what: 'sound' };
+    app.dialogs.show({ what: 'sound' });
     return;
   }
-  if (!app.call) return;
+  const { room } = app.call;
+  if (!room) return;
   if (event.key === 'F6') {
     event.preventDefault();
     movePart(event.shiftKey ? -1 : 1);
@@ -36,7 +37,7 @@ export function onKey(app: App, event: KeyboardEvent): void {
   }
   if (!isPlain(event)) return;
   if (event.key === 'Escape') {
-    app.handsSheet = false;
+    app.screen.handsSheet = false;
     app.notices.clear();
     return;
   }
@@ -60,8 +61,8 @@ function letters(app: App): Record<string, () => void> {
 }
 
 function tellWhoIsTalking(app: App): void {
-  const stage = app.call?.room.stage ?? [];
-  const names = stage.filter(({ id }) => app.levels.talking.has(id)).map(({ name }) => name);
+  const stage = app.call.room?.stage ?? [];
+  const names = stage.filter(({ id }) => app.sound.levels.talking.has(id)).map(({ name }) => name);
   app.whoIsTalking(names, list(names));
 }
 

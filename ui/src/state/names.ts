@@ -37,15 +37,12 @@ export function firstName(name: string): string {
   return name.trim().split(/\s+/)[0] ?? '';
 }
 
-/** First names where they tell people apart, "Dewi L." where two share one; by id. */
+/**
+ * First names where they tell people apart, whole names where two share one; by id. Never a name of our own making: it
+ * has to be part of what a screen reader says.
+ */
 export function shortNames(people: readonly { id: PersonId; name: string }[]): Map<PersonId, string> {
   const counts = new Map<string, number>();
   for (const { name } of people) counts.set(firstName(name), (counts.get(firstName(name)) ?? 0) + 1);
-  return new Map(people.map(({ id, name }) => [id, (counts.get(firstName(name)) ?? 0) > 1 ? withInitial(name) : firstName(name)]));
-}
-
-function withInitial(name: string): string {
-  const words = name.trim().split(/\s+/);
-  const last = words.length > 1 ? firstLetter(words[words.length - 1] ?? '') : '';
-  return last ? `${words[0]} ${last}.` : name;
+  return new Map(people.map(({ id, name }) => [id, (counts.get(firstName(name)) ?? 0) > 1 ? name : firstName(name)]));
 }

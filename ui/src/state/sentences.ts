@@ -1,25 +1,29 @@
-/** A person, a face on a card, a waiting time, said in one sentence. */
-import type { CardPerson, PersonView, RoomTime, RoomView, VoiceSetting } from '../backend/backend';
-import { isOnStage } from '../backend/backend';
-import { roleWord } from '../words/explain';
+/** A person, an invitation, a refusal, a waiting time, said in one sentence. */
+import type { CardPerson, Code, InvitationView, PersonId, PersonView, RoomTime, VoiceSetting } from '../backend/backend';
+import { connectionKeys, explain, spokenRoleKeys } from '../words/explain';
 import { list, t } from '../words/words.svelte';
 import { firstName } from './names';
+import type { RoomStore } from './room.svelte';
 import { isUsual, usualVoice } from './voices';
 
 /** "Sari, speaker, unmuted, talking" or "Wei, listener, hand raised, 3rd in line" (14.1). */
-export function personSentence(room: RoomView, person: PersonView, talking: boolean, voice: VoiceSetting = usualVoice): string {
-  const you = person.id === room.you.id;
-  const parts = [person.name, ...(you ? [t('you').toLocaleLowerCase()] : []), roleWord(person.role).toLocaleLowerCase()];
-  if (isOnStage(person.role)) parts.push(t(person.muted ? 'person.muted' : 'person.unmuted'));
-  if (!isUsual(voice)) parts.push(voiceWords(voice));
-  if (talking) parts.push(t('person.talking'));
-  if (person.hand) parts.push(t('person.hand'));
-  const place = placeOf(room, person);
-  if (place !== null) parts.push(t('place.ordinal', { n: place }));
-  const invited = room.invitations.some((invitation) => invitation.person === person.id && invitation.state === 'open');
-  if (invited) parts.push(t('person.invited'));
-  if (person.away) parts.push(t('person.away').toLocaleLowerCase());
-  return parts.join(t('list.comma'));
+export function personSentence(room: RoomStore, person: PersonView, talking: boolean, voice: VoiceSetting = usualVoice): string {
+  const { id, role, muted, connection } = person;
+  const place = room.placeOf(id);
+  const parts: (string | false)[] = [
+    room.nameOf(person),
+    id === room.you.id && t('person.you'),
+    // In the order of what the tile shows: a voice command says what is read (WCAG 2.5.3).
+    connection !== 'good' && t(connectionKeys[connection].spoken),
+    t(spokenRoleKeys[role]),
+    role !== 'listener' && t(muted ? 'person.muted' : 'person.unmuted'),
+    !isUsual(voice) && voiceWords(voice),
+    talking && t('person.talking'),
+    place !== null && t('person.hand'),
+    place !== null && t('place.ordinal', { n: place }),
+    room.invitationOf(id)?.state === 'open' && t('person.invited'),
+  ];
+  return parts.filter((part) => part !== false).join(t('list.comma'));
 }
 
 /** "muted for you" or "volume 150 % for you" */
@@ -27,10 +31,31 @@ export function voiceWords({ volumePercent, muted }: VoiceSetting): string {
   return muted ? t('voice.muted') : t('voice.at', { n: volumePercent });
 }
 
-function placeOf(room: RoomView, person: PersonView): number | null {
-  if (person.id === room.you.id) return room.you.place;
-  const index = room.hands.queue.findIndex((hand) => hand.person === person.id);
-  return index < 0 ? null : index + 1;
+export function invitationWords({ kind, by }: InvitationView): string {
+  if (kind === 'invited') return t('invited.by', { name: by });
+  return t(kind === 'runRoom' ? 'run.room' : 'your.turn');
+}
+
+/** Why something cannot be done to this person, or to oneself, right now; with how long, where it passes by itself. */
+export function refusedWords(room: RoomStore, person: PersonId, code: Code): string {
+  switch (code) {
+    case 'stage_full':
+      return t('stage.full');
+    case 'hands_off':
+      return t('hands.are.off');
+    case 'hands_followed_only':
+      return t('hands.only.followed');
+    case 'hand_too_soon':
+      return t('hands.wait', { n: secondsUntil(room, room.you.handBlockedUntil) });
+    case 'invite_too_soon':
+      return t('invite.wait', { n: secondsUntil(room, room.invitationOf(person)?.until ?? null) });
+    default:
+      return explain(code);
+  }
+}
+
+function secondsUntil(room: RoomStore, until: RoomTime | null): number {
+  return Math.max(1, Math.ceil(((until ?? 0) - room.clock.now) / 1000));
 }
 
 /** "Ratna, Bagus, Mei and Theo"; of a large stage the first four. */
@@ -39,7 +64,7 @@ export function stageNames(stage: CardPerson[]): string {
   const SHOWN = 4;
   const names = stage.slice(0, SHOWN).map(({ name }) => firstName(name));
   if (stage.length <= SHOWN) return list(names);
-  return `${names.join(t('list.comma'))} ${t('card.more', { n: stage.length - SHOWN })}`;
+  return t('card.names.more', { names: names.join(t('list.comma')), n: stage.length - SHOWN });
 }
 
 /** "waiting 2 min"; below a minute in tens of seconds, so that the line does not fidget. */

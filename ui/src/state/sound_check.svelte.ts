@@ -3,7 +3,7 @@
  *
  * The microphone is open only between `open` and `close`; whatever goes wrong closes it.
  */
-import type { Backend, Code, Result, SoundCheckVerdict } from '../backend/backend';
+import type { Code, Result, SoundCheckVerdict, WindowBackend } from '../backend/backend';
 import { Levels } from './levels.svelte';
 
 export const RECORDING_SECONDS = 5;
@@ -22,20 +22,20 @@ export class SoundCheck {
   stage = $state.raw<CheckStage>({ is: 'closed' });
   /** The recording is played back now. */
   playing = $state(false);
-  #backend: Backend;
+  #window: WindowBackend;
   #countdown: ReturnType<typeof setInterval> | undefined;
   #playing: ReturnType<typeof setTimeout> | undefined;
   /** Answers to an earlier opening are passed over. */
   #turn = 0;
 
-  constructor(backend: Backend) {
-    this.#backend = backend;
+  constructor(window: WindowBackend) {
+    this.#window = window;
   }
 
   async open(): Promise<void> {
     const turn = (this.#turn += 1);
     this.stage = { is: 'opening' };
-    const opened = await this.#backend.openSoundCheck((batch) => turn === this.#turn && this.levels.hear(batch, null));
+    const opened = await this.#window.openSoundCheck((batch) => turn === this.#turn && this.levels.hear(batch, null));
     if (turn !== this.#turn) return;
     if (opened.status === 'error') this.#fail(opened.error.code);
     else this.stage = { is: 'ready' };
@@ -46,7 +46,7 @@ export class SoundCheck {
     const turn = this.#turn;
     this.stage = { is: 'recording', secondsLeft: RECORDING_SECONDS };
     this.#countdown = setInterval(() => this.#countDown(), SECOND_MS);
-    const recorded = await this.#backend.recordSoundCheck();
+    const recorded = await this.#window.recordSoundCheck();
     clearInterval(this.#countdown);
     if (turn !== this.#turn) return null;
     if (recorded.status === 'error') {
@@ -60,7 +60,7 @@ export class SoundCheck {
 
   async play(): Promise<void> {
     const turn = this.#turn;
-    const played: Result<null> = await this.#backend.playSoundCheck();
+    const played: Result<null> = await this.#window.playSoundCheck();
     if (turn !== this.#turn) return;
     if (played.status === 'error') this.#fail(played.error.code);
     else this.#showPlaying();
@@ -84,7 +84,7 @@ export class SoundCheck {
     clearTimeout(this.#playing);
     this.playing = false;
     this.levels.clear();
-    void this.#backend.closeSoundCheck();
+    void this.#window.closeSoundCheck();
   }
 
   #showPlaying(): void {

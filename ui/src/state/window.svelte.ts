@@ -1,8 +1,12 @@
-/** What the window is like: how large, which theme, how much motion. */
+/** What the window is like: how large, which theme, and what of it is folded away. */
 import { MediaQuery } from 'svelte/reactivity';
 import type { Theme } from '../backend/backend';
 
 export class Screen {
+  /** The hands sheet (narrow) is up, or the hands panel (wide) is folded away. */
+  handsSheet = $state(false);
+  handsFolded = $state(false);
+  sidebarFolded = $state(false);
   #mini = new MediaQuery('(max-height: 150px)');
   #narrow = new MediaQuery('(max-width: 759px)');
   #wide = new MediaQuery('(min-width: 1040px)');

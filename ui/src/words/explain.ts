@@ -1,5 +1,15 @@
 /** Codes, notices and reasons of the app in a person's words. */
-import type { ClosedReason, Code, HandScope, InvitationState, Notice, Role, SoundNotice } from '../backend/backend';
+import type {
+  ClosedReason,
+  Code,
+  Connection,
+  HandScope,
+  InvitationState,
+  Notice,
+  PersonConnection,
+  Role,
+  SoundNotice,
+} from '../backend/backend';
 import { catalogues, t, type Key } from './words.svelte';
 
 /** What happened and what to do about it. A code from a newer house than this app is explained as `internal`. */
@@ -12,8 +22,29 @@ export function closedWords(reason: ClosedReason): string {
   return t(`closed.${reason}`);
 }
 
-export function noticeWords(notice: Notice): string {
+/** What is to be said about the own connection; null: nothing. Whoever listens is heard by nobody anyway. */
+export function connectionWords(connection: Connection, onStage: boolean): string | null {
+  switch (connection.type) {
+    case 'connected':
+      return null;
+    case 'reconnecting':
+    case 'lost':
+      return t(connection.type);
+    case 'houseReconnecting':
+    case 'cannotHear':
+      return t(`connection.${connection.type}${onStage ? '' : '.listener'}`);
+    case 'soundImpossible':
+      return connection.code === 'media_failed' ? t('connection.soundImpossible') : explain(connection.code);
+    default:
+      return t(`connection.${connection.type}`);
+  }
+}
+
+/** null: from a newer house than this app. */
+export function noticeWords(notice: Notice): string | null {
   switch (notice.type) {
+    case 'unknown':
+      return null;
     case 'handRaised':
       return t('notice.handRaised', { name: notice.name, n: notice.count });
     case 'invited':
@@ -27,8 +58,10 @@ export function noticeWords(notice: Notice): string {
     case 'joinedStage':
     case 'newHost':
       return t(`notice.${notice.type}`, { name: notice.name });
-    default:
-      return t(`notice.${notice.type}`);
+    default: {
+      const key = `notice.${notice.type}`;
+      return key in catalogues.en ? t(key as Key) : null;
+    }
   }
 }
 
@@ -43,6 +76,25 @@ const roleKeys: Record<Role, Key> = {
   speaker: 'role.speaker',
   listener: 'role.listener',
 };
+
+/** In the middle of a sentence. */
+export const spokenRoleKeys: Record<Role, Key> = {
+  host: 'person.host',
+  moderator: 'person.mod',
+  speaker: 'person.speaker',
+  listener: 'person.listener',
+};
+
+/** How a connection is called on a tile, and in the middle of a sentence. */
+export const connectionKeys: Record<Exclude<PersonConnection, 'good'>, { shown: Key; spoken: Key }> = {
+  weak: { shown: 'mark.weak', spoken: 'person.weak' },
+  noSound: { shown: 'mark.noSound', spoken: 'person.noSound' },
+  away: { shown: 'mark.away', spoken: 'person.away' },
+};
+
+export function connectionMark(connection: PersonConnection): Key | null {
+  return connection === 'good' ? null : connectionKeys[connection].shown;
+}
 
 export function roleWord(role: Role): string {
   return t(roleKeys[role]);

@@ -1,19 +1,17 @@
 /**
- * The one place sentences come from: a typed catalogue per language.
- *
- * The shell reads the same files. An entry is a text, or one text per plural category (`Intl.PluralRules`, by `n`);
- * keys that end in `.ordinal` count places ("3rd") instead of things.
+ * The one place sentences come from: a typed catalogue per language, in ICU MessageFormat. One message is one whole
+ * sentence; numbers, plurals and places ("3rd") are written inside it, so that each language orders them as it likes.
  */
+import { IntlMessageFormat } from 'intl-messageformat';
 import type { Language } from '../backend/backend';
 import en from './en.json';
 import id from './id.json';
 import zh from './zh.json';
 
 export type Key = keyof typeof en;
-export type Entry = string | Partial<Record<Intl.LDMLPluralRule, string>>;
 export type Values = Record<string, string | number>;
 
-export const catalogues: Record<Language, Record<Key, Entry>> = { en, id, zh };
+export const catalogues: Record<Language, Record<Key, string>> = { en, id, zh };
 
 /** Each language by its own name: that is how somebody finds it who reads no other. */
 export const languages: Record<Language, string> = { en: 'English', id: 'Bahasa Indonesia', zh: '简体中文' };
@@ -22,6 +20,8 @@ export const languages: Record<Language, string> = { en: 'English', id: 'Bahasa 
 const locales: Record<Language, string> = { en: 'en-GB', id: 'id', zh: 'zh-CN' };
 
 let current = $state<Language>('en');
+const formats = new Map<string, IntlMessageFormat>();
+const lists = new Map<Language, Intl.ListFormat>();
 
 export function language(): Language {
   return current;
@@ -34,30 +34,41 @@ export function speak(language: Language): void {
 
 /** The first of the system's languages that we have, else English. */
 export function systemLanguage(wanted: readonly string[] = navigator.languages): Language {
-  const known = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in catalogues);
-  return (known as Language | undefined) ?? 'en';
+  return wanted.map(knownLanguage).find((language) => language !== null) ?? 'en';
+}
+
+/** What a language tag asks for, if we have it. Our Chinese is in simplified characters: other scripts are others. */
+function knownLanguage(tag: string): Language | null {
+  try {
+    const { language, script } = new Intl.Locale(tag).maximize();
+    const known = language in catalogues && (language !== 'zh' || script === 'Hans');
+    return known ? (language as Language) : null;
+  } catch {
+    // Not a language tag.
+    return null;
+  }
 }
 
 /** The words for `key` in the language of the day, with `{placeholders}` filled in. */
 export function t(key: Key, values: Values = {}): string {
-  const entry = catalogues[current][key];
-  const text = typeof entry === 'string' ? entry : pick(entry, key, Number(values['n'] ?? 0));
-  return text.replace(/\{(\w+)\}/g, (hole, name: string) => {
-    const value = values[name];
-    return typeof value === 'number' ? number(value) : (value ?? hole);
-  });
+  const message = catalogues[current][key];
+  if (!message.includes('{')) return message;
+  return String(formatOf(current, key, message).format(values));
 }
 
-function pick(entry: Exclude<Entry, string>, key: Key, n: number): string {
-  const rules = new Intl.PluralRules(locales[current], { type: key.endsWith('.ordinal') ? 'ordinal' : 'cardinal' });
-  return entry[rules.select(n)] ?? entry.other ?? '';
-}
-
-export function number(value: number): string {
-  return new Intl.NumberFormat(locales[current]).format(value);
+/** Reading a message costs more than filling it in. */
+function formatOf(language: Language, key: Key, message: string): IntlMessageFormat {
+  const name = `${language} ${key}`;
+  const known = formats.get(name);
+  if (known) return known;
+  const format = new IntlMessageFormat(message, locales[language], undefined, { ignoreTag: true });
+  formats.set(name, format);
+  return format;
 }
 
 /** "Ratna, Bagus and Mei" */
 export function list(names: string[]): string {
-  return new Intl.ListFormat(locales[current], { type: 'conjunction' }).format(names);
+  const format = lists.get(current) ?? new Intl.ListFormat(locales[current], { type: 'conjunction' });
+  lists.set(current, format);
+  return format.format(names);
 }

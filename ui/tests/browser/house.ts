@@ -1,40 +1,119 @@
-/** What every journey needs: a page over the fake house, and a hold on the other people in it. */
-import type { Page } from '@playwright/test';
-import type { Command } from '../../src/backend/backend';
-import type { FakeBackend } from '../../src/backend/fake';
+/** A real house for each journey, and the people in it: one browser context each. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test as base, type Browser, type Page } from '@playwright/test';
+import { complaints } from './page';
 
-type Wish = { scenario: string; theme?: string; language?: string };
+const PROGRAM = process.env['SERAMBI_HOUSE_PROGRAM'] ?? join(import.meta.dirname, '../../../target/debug/serambi-house');
+const PAGE = join(import.meta.dirname, '../../dist-browser');
+const OPEN_LIMIT_MS = 15_000;
 
-/** `played`: the others do nothing by themselves. */
-export async function open(page: Page, { scenario, theme = 'light', language = 'en' }: Wish): Promise<void> {
-  await page.goto(`/?scenario=${scenario}&theme=${theme}&language=${language}&played`);
+export class House {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'serambi-journey-'));
+  #program: ChildProcess | null = null;
+  #port = 0;
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Opens it, the next time at the same port. */
+  async open(): Promise<void> {
+    const program = spawn(PROGRAM, [
+      '--folder', this.#folder, '--name', 'Rumah Ratna', '--listen', '127.0.0.1', '--port', `${this.#port}`,
+      '--media-port', '0', '--no-discovery', '--page', PAGE,
+    ], { stdio: ['ignore', 'pipe', 'inherit'] }); // prettier-ignore
+    this.#program = program;
+    const link = await new Promise<string>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error('the house does not open')), OPEN_LIMIT_MS);
+      let said = '';
+      program.once('error', reject);
+      program.once('exit', (code) => reject(new Error(`the house ended with ${code}`)));
+      program.stdout.on('data', (bytes) => {
+        said += String(bytes);
+        if (!said.includes('\n')) return;
+        clearTimeout(late);
+        resolve(said);
+      });
+    });
+    this.#port = Number(/:(\d+)\//.exec(link)?.[1]);
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    const program = this.#program;
+    this.#program = null;
+    if (!program || program.exitCode !== null) return;
+    const gone = new Promise((done) => program.once('exit', done));
+    program.kill('SIGKILL');
+    await gone;
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
 }
 
-export async function arrive(page: Page, ...names: string[]): Promise<void> {
-  await page.evaluate((all) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.arrive(...all), names);
+/** Somebody with a name, at home. Errors of their page are collected. */
+async function arrive(browser: Browser, house: House, name: string, heard: string[]): Promise<Page> {
+  const context = await browser.newContext({ locale: 'en-GB' });
+  const page = await context.newPage();
+  complaints(page, heard);
+  await page.goto(house.address);
+  await page.getByLabel('What is your name?').fill(name);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByRole('button', { name: 'Start a room' })).toBeVisible();
+  return page;
 }
 
-export async function guest(page: Page, name: string, command: Command): Promise<void> {
-  await page.evaluate(
-    ([who, what]) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.guest(who, what),
-    [name, command] as const,
-  );
+type Journey = { house: House; somebody: (name: string) => Promise<Page>; heard: string[] };
+
+export const test = base.extend<Journey>({
+  // eslint-disable-next-line no-empty-pattern
+  heard: async ({}, use) => {
+    const heard: string[] = [];
+    await use(heard);
+    expect(heard).toEqual([]);
+  },
+  // eslint-disable-next-line no-empty-pattern
+  house: async ({}, use) => {
+    const house = new House();
+    await house.open();
+    await use(house);
+    await house.close();
+  },
+  somebody: async ({ browser, house, heard }, use) => {
+    const pages: Page[] = [];
+    await use(async (name) => {
+      const page = await arrive(browser, house, name, heard);
+      pages.push(page);
+      return page;
+    });
+    await Promise.all(pages.map((page) => page.context().close()));
+  },
+});
+
+export async function startRoom(page: Page, title: string): Promise<void> {
+  await page.getByRole('button', { name: 'Start a room' }).click();
+  await page.getByLabel('Title').fill(title);
+  await page.getByRole('button', { name: "Let's go" }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
 }
 
-/** Errors of the page itself; a journey ends with none. */
-export function complaints(page: Page): string[] {
-  const heard: string[] = [];
-  page.on('pageerror', (error) => heard.push(error.message));
-  page.on('console', (message) => message.type() === 'error' && heard.push(message.text()));
-  return heard;
+export async function comeIn(page: Page, title: string | RegExp): Promise<void> {
+  await page.getByRole('button', { name: title }).click();
+  await expect(page.getByRole('region', { name: 'Your controls' })).toBeVisible();
 }
 
-/** The id of whoever sits at this window. */
-export async function me(page: Page): Promise<string> {
-  return page.evaluate(() => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.view().you);
+/** From the raised hand to the stage. */
+export async function bringUp(host: Page, listener: Page, name: string): Promise<void> {
+  await listener.getByRole('button', { name: 'Raise hand' }).click();
+  await host.getByRole('button', { name: `Invite to speak, ${name}` }).click();
+  await listener.getByRole('button', { name: 'Join the stage' }).click();
+  await expect(host.getByRole('button', { name: `${name}, speaker, muted` })).toBeVisible();
 }
 
-/** A link to a room of the house on this network. */
-export async function networkLink(page: Page, room: string): Promise<string> {
-  return page.evaluate((id) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.networkLink(id), room);
-}
+export { expect };

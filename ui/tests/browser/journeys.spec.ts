@@ -1,260 +1,191 @@
-/** People's ways through the app, in a real browser. */
-import { expect, test } from '@playwright/test';
-import { arrive, complaints, guest, me, networkLink, open } from './house';
+/** People's ways through a real house, in a real browser: one context for each person. */
+import { bringUp, comeIn, expect, startRoom, test } from './house';
 
-let heard: string[];
-test.beforeEach(({ page }) => {
-  heard = complaints(page);
-});
-test.afterEach(() => expect(heard).toEqual([]));
+test('from the first start to a room that has ended', async ({ somebody }) => {
+  const ratna = await somebody('Ratna Wijaya');
+  await startRoom(ratna, 'Evening on the porch');
+  await expect(ratna.getByText('Only you are here. Say hello when you unmute.')).toBeVisible();
+  await expect(ratna.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
 
-test('from the first start to a room that has ended', async ({ page }) => {
-  await open(page, { scenario: 'welcome', language: 'none' });
-  await expect(page.getByLabel('What is your name?')).toBeFocused();
-  await page.keyboard.type('Ratna Wijaya');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
+  const dewi = await somebody('Dewi Lestari');
+  await comeIn(dewi, /Evening on the porch/);
+  await expect(dewi.getByRole('button', { name: /microphone/ })).toHaveCount(0);
+  await dewi.getByRole('button', { name: 'Raise hand' }).click();
+  await expect(dewi.getByText('1st in line', { exact: true })).toBeVisible();
 
-  await page.getByRole('button', { name: 'Start a room' }).click();
-  await expect(page.getByLabel('Title')).toBeFocused();
-  await page.getByLabel('Title').fill('Evening on the porch');
-  await page.getByRole('button', { name: "Let's go" }).click();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Evening on the porch');
-  await expect(page.getByText('Only you are here. Say hello when you unmute.')).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
-
-  await arrive(page, 'Dewi Lestari', 'Jonas Weber');
-  await guest(page, 'Dewi Lestari', { type: 'raiseHand' });
-  const queue = page.getByRole('list', { name: 'Hands' });
+  const queue = ratna.getByRole('list', { name: 'Hands' });
   await queue.getByRole('button', { name: 'Invite to speak, Dewi Lestari' }).click();
-  await expect(queue.getByText('waiting for an answer')).toBeVisible();
-  await guest(page, 'Dewi Lestari', { type: 'acceptInvitation' });
-  await expect(page.getByRole('button', { name: 'Dewi Lestari, speaker, muted' })).toBeVisible();
+  await expect(dewi.getByRole('dialog', { name: "It's your turn." })).toBeVisible();
+  await dewi.getByRole('button', { name: 'Join the stage' }).click();
+  await expect(dewi.getByText("You're on stage, muted. Press M to speak.").last()).toBeVisible();
+  await expect(ratna.getByRole('button', { name: 'Dewi Lestari, speaker, muted' })).toBeVisible();
   await expect(queue).toHaveCount(0);
 
-  await page.getByRole('button', { name: 'Unmute microphone' }).click();
-  await expect(page.getByRole('button', { name: 'Mute microphone' })).toBeVisible();
+  await dewi.keyboard.press('m');
+  await expect(dewi.getByRole('button', { name: 'Mute microphone' })).toBeVisible();
+  await ratna.getByRole('button', { name: 'Dewi Lestari, speaker, unmuted' }).click();
+  await ratna.getByRole('button', { name: 'Mute', exact: true }).click();
+  await expect(dewi.getByText('Ratna Wijaya muted you.').last()).toBeVisible();
+  await expect(dewi.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
 
-  await page.getByRole('button', { name: 'More', exact: true }).click();
-  await page.getByRole('menuitem', { name: 'End room for everyone' }).click();
-  await expect(page.getByRole('dialog', { name: 'End this room for 3 people?' })).toBeVisible();
-  await page.getByRole('button', { name: 'End room for everyone' }).click();
-  await expect(page.getByText('The room has ended.').last()).toBeVisible();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
-});
+  await dewi.getByRole('button', { name: /Dewi Lestari, you, speaker/ }).click();
+  await dewi.getByRole('button', { name: 'Move to audience' }).click();
+  await expect(dewi.getByRole('button', { name: 'Raise hand' })).toBeVisible();
 
-test('a listener looks, joins, raises a hand, speaks, sits down and leaves quietly', async ({ page }) => {
-  await open(page, { scenario: 'home' });
-  await page.getByRole('button', { name: /Evening on the porch/ }).click();
-  await expect(page.getByRole('button', { name: /microphone/ })).toHaveCount(0);
-  await page.getByRole('button', { name: 'Raise hand' }).click();
-  await expect(page.getByText('1st in line', { exact: true })).toBeVisible();
-
-  await guest(page, 'Rani Wulandari', { type: 'invite', person: await me(page) });
-  await expect(page.getByRole('dialog', { name: "It's your turn." })).toBeVisible();
-  await page.getByRole('button', { name: 'Join the stage' }).click();
-  await expect(page.getByText("You're on stage, muted. Press M to speak.").last()).toBeVisible();
-  await page.keyboard.press('m');
-  await expect(page.getByRole('button', { name: 'Mute microphone' })).toBeVisible();
-  await guest(page, 'Rani Wulandari', { type: 'mute', person: await me(page) });
-  await expect(page.getByText('Rani Wulandari muted you.').last()).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
-
-  await page.getByRole('button', { name: /Ratna Wijaya, you, speaker/ }).click();
-  await page.getByRole('button', { name: 'Move to audience' }).click();
-  await expect(page.getByRole('button', { name: 'Raise hand' })).toBeVisible();
-  await page.getByRole('button', { name: 'Leave quietly' }).click();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
-});
-
-test('with the keyboard alone: start, invite, mute, make moderator, hand over, leave', async ({ page }) => {
-  await open(page, { scenario: 'home-empty' });
-  // Keys pressed before the page is there go nowhere.
-  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-  for (let n = 0; n < 3; n += 1) await page.keyboard.press('Tab');
-  await expect(page.getByRole('button', { name: 'Start a room' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await page.keyboard.type('By keys');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('By keys');
-
-  await arrive(page, 'Dewi Lestari', 'Jonas Weber');
-  await guest(page, 'Jonas Weber', { type: 'raiseHand' });
-  await page.keyboard.press('F6');
-  await expect(page.getByRole('button', { name: /^Ratna Wijaya, you, host/ })).toBeFocused();
-  await page.keyboard.press('F6');
-  await expect(page.getByRole('button', { name: /^Dewi Lestari, listener/ })).toBeFocused();
-  await page.keyboard.press('F6');
-  await expect(page.locator('[data-part="hands"] :focus')).toHaveCount(1);
-  await page.keyboard.press('Tab');
-  await expect(page.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeFocused();
-  await page.keyboard.press('i');
-  await guest(page, 'Jonas Weber', { type: 'acceptInvitation' });
-  await guest(page, 'Jonas Weber', { type: 'setMuted', muted: false });
-
-  await page.getByRole('button', { name: /^Ratna Wijaya, you, host/ }).focus();
-  await page.keyboard.press('ArrowRight');
-  await expect(page.getByRole('button', { name: /^Jonas Weber, speaker, unmuted/ })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Mute', exact: true })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: /^Jonas Weber, speaker, muted/ })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: /^Jonas Weber, moderator, muted/ })).toBeVisible();
-
-  await page.keyboard.press('Control+l');
-  await expect(page.getByRole('dialog').getByRole('button', { name: /^Leave quietly/ })).toBeFocused();
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Enter');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
-});
-
-test('with the keyboard alone: a host with a large audience saves upload', async ({ page }) => {
-  await open(page, { scenario: 'room-host' });
-  const more = page.getByRole('button', { name: 'More', exact: true });
-  await more.focus();
-  await page.keyboard.press('Enter');
-  for (let n = 0; n < 3; n += 1) await page.keyboard.press('ArrowDown');
-  await expect(page.getByRole('menuitem', { name: 'Large audience' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  const dialog = page.getByRole('dialog', { name: 'Large audience' });
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Tab');
-  const group = dialog.getByRole('group', { name: 'Save upload' });
-  await expect(group.getByRole('radio', { name: 'Off' })).toBeFocused();
-  await page.keyboard.press('ArrowRight');
-  await expect(group.getByRole('radio', { name: 'On' })).toBeChecked();
-  await expect(group).toHaveAccessibleDescription(/20 ms later/);
-  await page.keyboard.press('Escape');
-  await expect(dialog).toHaveCount(0);
-  await expect(more).toBeFocused();
-});
-
-test('Escape closes dialogs and gives focus back', async ({ page }) => {
-  await open(page, { scenario: 'room-host' });
-  for (const name of ['Invite', 'Leave quietly']) {
-    const button = page.getByRole('button', { name, exact: true });
-    await button.click();
-    await expect(page.getByRole('dialog')).toBeVisible();
-    await page.keyboard.press('Escape');
-    await expect(page.getByRole('dialog')).toHaveCount(0);
-    await expect(button).toBeFocused();
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'End room for everyone' }).click();
+  await expect(ratna.getByRole('dialog', { name: 'End this room for 2 people?' })).toBeVisible();
+  await ratna.getByRole('button', { name: 'End room for everyone' }).click();
+  for (const page of [ratna, dewi]) {
+    await expect(page.getByText('The room has ended.').last()).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Start a room' })).toBeVisible();
   }
 });
 
-test('the link is shown whole and can be copied', async ({ page, context }) => {
-  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  await open(page, { scenario: 'room-host' });
-  await page.getByRole('button', { name: 'Invite', exact: true }).click();
-  const link = await page.getByRole('textbox', { name: 'Link to this room' }).inputValue();
-  expect(link).toMatch(/^serambi:\/\/.*\/r\/porch00000\?pin=/);
-  await page.getByRole('button', { name: 'Copy' }).click();
-  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
-});
+test('with the keyboard alone: start, invite, mute, make moderator, lock, hand over, leave', async ({ somebody }) => {
+  const ratna = await somebody('Ratna Wijaya');
+  await ratna.getByRole('button', { name: 'Start a room' }).focus();
+  await ratna.keyboard.press('Enter');
+  await ratna.keyboard.type('By keys');
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByRole('heading', { level: 1 })).toHaveText('By keys');
 
-test('pressing something in the bar moves nobody', async ({ page }) => {
-  await page.setViewportSize({ width: 500, height: 800 });
-  await open(page, { scenario: 'room-host' });
-  const tile = page.getByRole('button', { name: /^Dewi Lestari/ }).first();
-  const before = await tile.boundingBox();
-  await page.getByRole('button', { name: 'Mute microphone' }).click();
-  await page.getByRole('button', { name: /^Show hands/ }).click();
-  await page.keyboard.press('Escape');
-  expect(await tile.boundingBox()).toEqual(before);
-});
-
-test.describe('refusals are explained where they happen', () => {
-  test('a name', async ({ page }) => {
-    await open(page, { scenario: 'welcome' });
-    await page.getByLabel('What is your name?').fill('x'.repeat(10_000));
-    await page.getByRole('button', { name: 'Continue' }).click();
-    await expect(page.locator('.wrong')).toHaveText(/too long/);
-  });
-
-  test('a link that is none, and one whose room is gone', async ({ page }) => {
-    await open(page, { scenario: 'home' });
-    const field = page.getByRole('textbox', { name: 'Paste a link to join' });
-    await field.fill('https://example.com');
-    await field.press('Enter');
-    await expect(page.locator('.wrong')).toHaveText(/not a Serambi link/);
-    await field.fill(await networkLink(page, 'nowhere000'));
-    await field.press('Enter');
-    await expect(page.locator('.wrong')).toHaveText(/no such room/);
-  });
-
-  for (const [scenario, words] of [
-    ['blocked', /can't join this room/],
-    ['unreachable', /does not answer/],
-    ['full', /too much at once/],
-  ] as const) {
-    test(`joining: ${scenario}`, async ({ page }) => {
-      await open(page, { scenario });
-      await page.getByRole('button', { name: /Kelas Bahasa/ }).click();
-      await expect(page.locator('.toast')).toHaveText(words);
-      await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
-    });
+  const [dewi, jonas] = [await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
+  for (const page of [dewi, jonas]) {
+    await comeIn(page, /By keys/);
+    await page.getByRole('button', { name: 'Raise hand' }).click();
   }
+  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 2nd in line/ })).toBeVisible();
+  for (let n = 0; n < 3; n += 1) await ratna.keyboard.press('F6');
+  await ratna.keyboard.press('Tab');
+  await expect(ratna.getByRole('listitem', { name: /^Dewi Lestari, 1st in line/ })).toBeFocused();
+  await ratna.keyboard.press('d');
+  await expect(dewi.getByText('Your hand was lowered.').last()).toBeVisible();
+  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeFocused();
+  await ratna.keyboard.press('i');
+  await jonas.getByRole('button', { name: 'Join the stage' }).click();
+  await jonas.getByRole('button', { name: 'Unmute microphone' }).click();
 
-  test('the microphone, in Chinese', async ({ page }) => {
-    await open(page, { scenario: 'room-mic-refused', language: 'zh' });
-    await page.getByRole('button', { name: '上台' }).click();
-    await expect(page.locator('.toast')).toHaveText(/隐私设置/);
-  });
+  await ratna.getByRole('button', { name: /^Ratna Wijaya, you, host/ }).focus();
+  await ratna.keyboard.press('ArrowRight');
+  await expect(ratna.getByRole('button', { name: /^Jonas Weber, speaker, unmuted/ })).toBeFocused();
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByRole('button', { name: 'Mute', exact: true })).toBeFocused();
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByRole('button', { name: /^Jonas Weber, speaker, muted/ })).toBeFocused();
+  await ratna.keyboard.press('Enter');
+  await ratna.keyboard.press('ArrowDown');
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByRole('button', { name: /^Jonas Weber, moderator, muted/ })).toBeVisible();
+
+  await ratna.getByRole('button', { name: 'More', exact: true }).focus();
+  await ratna.keyboard.press('Enter');
+  await ratna.keyboard.press('ArrowDown');
+  await expect(ratna.getByRole('menuitem', { name: 'Lock room' })).toBeFocused();
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByText('Locked')).toBeVisible();
+
+  await ratna.keyboard.press('Control+l');
+  await expect(ratna.getByRole('dialog').getByRole('button', { name: /^Leave quietly/ })).toBeFocused();
+  await ratna.keyboard.press('Tab');
+  await ratna.keyboard.press('Enter');
+  await ratna.keyboard.press('Enter');
+  await expect(ratna.getByRole('button', { name: 'Start a room' })).toBeVisible();
+  await expect(jonas.getByText('You are now the host.').last()).toBeVisible();
 });
 
-test('with the keyboard alone: check the sound, take another microphone, make somebody louder and mute somebody', async ({ page }) => {
-  await open(page, { scenario: 'room-turn' });
-  await expect(page.getByRole('button', { name: 'Join the stage' })).toBeFocused();
-  await page.keyboard.press('Shift+Tab');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Check your sound' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Record 5 seconds' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByText('You sound good.', { exact: true })).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Play it again' })).toBeFocused();
-  await page.getByLabel('Microphone', { exact: true }).focus();
-  await page.keyboard.type('Jabra');
-  await expect(page.getByLabel('Microphone', { exact: true })).toHaveValue('device:usb-headset');
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Tab');
-  await expect(page.locator('dialog').getByRole('button', { name: 'Join the stage' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  await expect(page.getByText("You're on stage, muted. Press M to speak.").last()).toBeVisible();
+test('a locked room takes nobody new, keeps everybody, and opens again', async ({ somebody }) => {
+  const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
+  await startRoom(ratna, 'Behind a door');
+  await comeIn(dewi, /Behind a door/);
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
+  await expect(dewi.getByText('Locked')).toBeVisible();
 
-  await page.getByRole('button', { name: /^Wayan Sudra, host/ }).focus();
-  await page.keyboard.press('+');
-  await expect(page.getByRole('button', { name: 'Wayan Sudra, host, unmuted, volume 110 % for you' })).toBeFocused();
-  await page.keyboard.press('Enter');
-  const slider = page.getByRole('slider');
-  await expect(slider).toBeFocused();
-  await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('ArrowRight');
-  await expect(slider).toHaveValue('130');
-  await page.keyboard.press('End');
-  await expect(slider).toHaveValue('200');
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Unmute for me' })).toBeFocused();
-  await page.keyboard.press('Escape');
-  await expect(page.getByRole('button', { name: 'Wayan Sudra, host, unmuted, muted for you' })).toBeFocused();
+  await expect(jonas.getByRole('button', { name: /Behind a door/ })).toContainText('Locked');
+  await jonas.getByRole('button', { name: /Behind a door/ }).click();
+  await expect(jonas.locator('.toast')).toHaveText(/This room is locked/);
+
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Unlock room' }).click();
+  await expect(jonas.getByRole('button', { name: /Behind a door/ })).not.toContainText('Locked');
+  await comeIn(jonas, /Behind a door/);
+  await expect(ratna.getByRole('button', { name: 'Jonas Weber, listener' })).toBeVisible();
 });
 
-test('the slider is dragged, and the volume stays where it was let go', async ({ page }) => {
-  await open(page, { scenario: 'room-listener' });
-  await page.getByRole('button', { name: /^Theo Okafor, speaker/ }).click();
-  const box = await page.getByRole('slider').boundingBox();
-  if (!box) throw new Error('there is no slider');
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.2, box.y + box.height / 2, { steps: 12 });
-  await page.mouse.move(box.x - 30, box.y + box.height / 2, { steps: 6 });
-  await page.mouse.up();
-  await expect(page.getByRole('slider')).toHaveValue('0');
-  await page.keyboard.press('Escape');
-  await expect(page.getByRole('button', { name: 'Theo Okafor, speaker, unmuted, volume 0 % for you' })).toBeVisible();
+test('who said maybe later cannot be asked again at once, and who was removed cannot come back at once', async ({ somebody }) => {
+  const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
+  await startRoom(ratna, 'Evening on the porch');
+  await comeIn(dewi, /Evening on the porch/);
+  const tile = ratna.getByRole('button', { name: /^Dewi Lestari, listener/ });
+  await tile.click();
+  await ratna.getByRole('button', { name: 'Invite to speak' }).click();
+  await dewi.getByRole('button', { name: 'Maybe later' }).click();
+  await expect(ratna.getByText('Dewi Lestari: maybe later.').last()).toBeVisible();
+  await tile.click();
+  await expect(ratna.getByRole('button', { name: /^Invite to speak/ })).toHaveText(/You can invite them again in \d+ s/);
+
+  await ratna.getByRole('button', { name: 'Remove from room' }).click();
+  await ratna.getByRole('dialog').getByRole('button', { name: 'Remove from room' }).click();
+  await expect(dewi.getByText('You were removed from this room.').last()).toBeVisible();
+  await dewi.getByRole('button', { name: /Evening on the porch/ }).click();
+  await expect(dewi.locator('.toast')).toHaveText(/You can come back in a few minutes/);
+});
+
+test('going to another room while on stage is asked once; the first goes on under the next in line', async ({ somebody }) => {
+  const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
+  await startRoom(ratna, 'The first');
+  await comeIn(dewi, /The first/);
+  await bringUp(ratna, dewi, 'Dewi Lestari');
+  await startRoom(jonas, 'The second');
+  await ratna.getByRole('button', { name: 'Invite', exact: true }).click();
+  const link = await ratna.getByRole('textbox', { name: 'Link to this room' }).inputValue();
+  expect(link).toMatch(/^serambi:\/\/127\.0\.0\.1:\d+\/r\/\w{10}\?pin=[\w-]{43}$/);
+  await ratna.keyboard.press('Escape');
+
+  await ratna.getByRole('button', { name: 'Start a room' }).click();
+  await ratna.getByRole('button', { name: "Let's go" }).click();
+  await expect(ratna.getByRole('dialog', { name: 'You are on stage in another room' })).toBeVisible();
+  await expect(dewi.getByRole('button', { name: /^Ratna Wijaya, host/ })).toBeVisible();
+  await ratna.getByRole('button', { name: 'Leave it and go on' }).click();
+  await expect(ratna.getByRole('heading', { level: 1 })).toHaveText("Ratna Wijaya's room");
+  await expect(dewi.getByText('You are now the host.').last()).toBeVisible();
+});
+
+test('two people whose names look alike are told apart', async ({ somebody }) => {
+  const [ratna, ani, other] = [await somebody('Ratna Wijaya'), await somebody('Ani'), await somebody('\u0410ni')];
+  await startRoom(ratna, 'Namesakes');
+  for (const page of [ani, other]) await comeIn(page, /Namesakes/);
+  await expect(ratna.getByRole('button', { name: /^Ani #[\w-]{4}, listener$/ })).toBeVisible();
+  await expect(ratna.getByRole('button', { name: /^\u0410ni #[\w-]{4}, listener$/ })).toBeVisible();
+});
+
+test('a house that is killed and started again gives everybody their place back', async ({ somebody, house }) => {
+  const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
+  await startRoom(ratna, 'Evening on the porch');
+  for (const page of [dewi, jonas]) await comeIn(page, /Evening on the porch/);
+  await bringUp(ratna, dewi, 'Dewi Lestari');
+  await jonas.getByRole('button', { name: 'Raise hand' }).click();
+  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
+  await house.kill();
+  await expect(dewi.getByText(/Reconnecting…|The house is restarting…/).last()).toBeVisible();
+  await house.open();
+  await expect(dewi.getByText('You are connected again.').last()).toBeAttached({ timeout: 10_000 });
+  await expect(dewi.getByRole('button', { name: 'Dewi Lestari, you, speaker, muted' })).toBeVisible();
+  await expect(jonas.getByText('1st in line', { exact: true })).toBeVisible();
+  await expect(ratna.getByRole('button', { name: /^Ratna Wijaya, you, host/ })).toBeVisible();
+  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
+});
+
+test('a name that is too long and a link that is none are refused where they were typed', async ({ somebody, house, page }) => {
+  await page.goto(house.address);
+  await page.getByLabel('What is your name?').fill('x'.repeat(10_000));
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.locator('.wrong')).toHaveText(/too long/);
+
+  const ratna = await somebody('Ratna Wijaya');
+  const field = ratna.getByRole('textbox', { name: 'Paste a link to join' });
+  await field.fill('https://example.com');
+  await field.press('Enter');
+  await expect(ratna.locator('.wrong')).toHaveText(/not a Serambi link/);
 });

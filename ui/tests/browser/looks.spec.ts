@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect, test, type Page } from '@playwright/test';
 import type { AxeResults } from 'axe-core';
-import { complaints, open } from './house';
+import { complaints, open } from './page';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const sizes = [
   [1180, 800],
   [760, 800],
   [500, 800],
+  [420, 800],
 ] as const;
 
 /** What sticks out: the page sideways, a control out of the window, or text over the edge of its button. */
@@ -55,14 +56,14 @@ async function enlargeText(page: Page): Promise<void> {
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '130%'));
 }
 
-for (const scenario of ['home', 'home-long', 'room-host', 'room-long', 'room-crowd', 'room-turn', 'room-voices', 'room-hands-off', 'room-lost']) {
+for (const scenario of ['home', 'home with long names', 'host of a lively evening', 'long names', 'listener in a crowd', 'listener whose turn it is', 'remembered voices', 'listener of a locked room without hands', 'lost', 'host with lost people', 'host with namesakes', 'sound impossible', 'host with invitations', 'host of a locked room']) {
   for (const language of ['en', 'id', 'zh']) {
-    if (language !== 'en' && !['home', 'room-host', 'room-hands-off'].includes(scenario)) continue;
+    if (language !== 'en' && !['home', 'host of a lively evening', 'listener of a locked room without hands'].includes(scenario)) continue;
     test(`nothing sticks out of ${scenario} in ${language} at any width, also with 130 % text`, async ({ page }) => {
       const heard = complaints(page);
       for (const [width, height] of sizes) {
         await page.setViewportSize({ width, height });
-        await open(page, { scenario, language });
+        await open(page, { window: scenario, language });
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
         expect(await overflows(page), `at ${width}`).toEqual([]);
         await enlargeText(page);
@@ -77,8 +78,8 @@ for (const language of ['en', 'id', 'zh']) {
   test(`nothing sticks out of the sound dialog and the check in ${language}, also with 130 % text`, async ({ page }) => {
     for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
-      for (const scenario of ['sound-missing', 'sound-noisy']) {
-        await open(page, { scenario, language });
+      for (const scenario of ['sound missing', 'sound noisy']) {
+        await open(page, { window: scenario, language });
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
         await page.keyboard.press('s');
         await page.locator('dialog .card > .button').click();
@@ -96,7 +97,7 @@ for (const language of ['en', 'id', 'zh']) {
   test(`nothing sticks out of the dialog for a large audience in ${language}, also with 130 % text`, async ({ page }) => {
     for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
-      await open(page, { scenario: 'room-host', language });
+      await open(page, { window: 'host of a lively evening', language });
       await page.locator('header [aria-haspopup="menu"]').click();
       await page.locator('[role="menuitem"]:has(.lucide-users-round)').click();
       await page.locator('dialog .segments label').last().click();
@@ -114,8 +115,8 @@ for (const size of [
 ]) {
   test(`nothing sticks out of the mini window at ${size.height}`, async ({ page }) => {
     await page.setViewportSize(size);
-    for (const scenario of ['room-host', 'room-long', 'room-turn']) {
-      await open(page, { scenario });
+    for (const scenario of ['host of a lively evening', 'long names', 'listener whose turn it is']) {
+      await open(page, { window: scenario });
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       expect(await overflows(page)).toEqual([]);
     }
@@ -123,8 +124,8 @@ for (const size of [
 }
 
 test('controls are large enough to hit', async ({ page }) => {
-  for (const scenario of ['home', 'room-host', 'room-listener']) {
-    await open(page, { scenario });
+  for (const scenario of ['home', 'host of a lively evening', 'listener on a lively evening']) {
+    await open(page, { window: scenario });
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     const small = await page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>('button, select, input')]
@@ -140,11 +141,11 @@ test('controls are large enough to hit', async ({ page }) => {
 });
 
 for (const theme of ['light', 'dark']) {
-  for (const scenario of ['welcome', 'home', 'home-empty', 'room-host', 'room-alone', 'room-turn', 'room-lost', 'room-crowd', 'close-asked', 'link']) {
+  for (const scenario of ['welcome', 'home', 'home empty', 'host of a lively evening', 'alone host', 'listener whose turn it is', 'lost', 'listener in a crowd', 'close asked', 'opened link', 'host with lost people', 'host with namesakes', 'sound impossible', 'host with invitations']) {
     test(`axe, contrast included: ${scenario} in ${theme}`, async ({ page }) => {
       // Tiles fade in; what is half faded has no contrast yet.
       await page.emulateMedia({ reducedMotion: 'reduce' });
-      await open(page, { scenario, theme });
+      await open(page, { window: scenario, theme });
       await expect(page.getByRole('heading').first()).toBeVisible();
       expect(await violations(page, theme)).toEqual([]);
     });
@@ -153,14 +154,14 @@ for (const theme of ['light', 'dark']) {
 
 for (const theme of ['light', 'dark']) {
   for (const [name, scenario, act] of [
-    ['the sound dialog', 'sound-missing', (page: Page) => page.keyboard.press('s')],
-    ['the dialog for a large audience', 'room-host', openLargeAudience],
-    ['the volume of a person', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Theo Okafor/ }).click()],
-    ['the parts of a delay', 'room-voices', (page: Page) => page.getByRole('button', { name: /^Delay of Theo/ }).click()],
+    ['the sound dialog', 'sound missing', (page: Page) => page.keyboard.press('s')],
+    ['the dialog for a large audience', 'host of a lively evening', openLargeAudience],
+    ['the volume of a person', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Bagus Pratama/ }).click()],
+    ['the parts of a delay', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Delay of Bagus/ }).click()],
   ] as const) {
     test(`axe, contrast included: ${name} in ${theme}`, async ({ page }) => {
       await page.emulateMedia({ reducedMotion: 'reduce' });
-      await open(page, { scenario, theme });
+      await open(page, { window: scenario, theme });
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       await act(page);
       await expect(page.getByRole('dialog')).toBeVisible();
@@ -171,14 +172,14 @@ for (const theme of ['light', 'dark']) {
 
 test('with reduced motion the ring is simply on, with its full size', async ({ page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
-  await page.goto('/?scenario=room-host&theme=light&still');
+  await open(page, { window: 'host of a lively evening' });
   const halo = page.locator('.halo').first();
   await expect(halo).toHaveCSS('opacity', '1');
   await expect(halo).toHaveCSS('transform', 'none');
 });
 
 test('a quiet room paints nothing: no animation runs when nobody talks', async ({ page }) => {
-  await open(page, { scenario: 'room-waiting' });
+  await open(page, { window: 'listener before an empty stage' });
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === 'finished'));
   const changes = await page.evaluate(

@@ -1,51 +1,50 @@
 /** Photographs of the window into `pictures-output/`; nothing is asserted, somebody looks. */
 import { test, type Page } from '@playwright/test';
-import type { SoundNotice } from '../../src/backend/backend';
-import type { FakeBackend } from '../../src/backend/fake';
+import type { WindowName } from '../fixtures/windows';
+import { open } from '../browser/page';
 
-const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 500, height: 800 }, mini: { width: 500, height: 82 } };
+const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 420, height: 800 }, mini: { width: 500, height: 82 } };
 const middle = { width: 760, height: 800 };
 
-const shots: [string, string, { width: number; height: number }][] = [
+type Size = { width: number; height: number };
+type Shot = [name: string, window: WindowName, size: Size, language?: string];
+
+const shots: Shot[] = [
   ['home', 'home', sizes.full],
-  ['room', 'room-host', sizes.full],
-  ['narrow', 'room-host', sizes.narrow],
-  ['mini', 'room-host', sizes.mini],
+  ['room', 'host of a lively evening', sizes.full],
+  ['narrow', 'host of a lively evening', sizes.narrow],
+  ['mini', 'host of a lively evening', sizes.mini],
+  ['locked', 'host of a locked room', sizes.narrow],
+  ['lost-people', 'host with lost people', sizes.full],
+  ['namesakes', 'host with namesakes', sizes.full],
 ];
 
-const more: [string, string, { width: number; height: number }, string?][] = [
+const more: Shot[] = [
   ['welcome', 'welcome', sizes.full],
-  ['home-empty', 'home-empty', sizes.full],
-  ['home-offline', 'home-offline', sizes.full],
+  ['home-empty', 'home empty', sizes.full],
+  ['home-offline', 'home without network', sizes.full],
   ['home-narrow', 'home', sizes.narrow],
-  ['home-long', 'home-long', middle],
-  ['room-760', 'room-host', middle],
-  ['room-alone', 'room-alone', sizes.full],
-  ['room-listener', 'room-listener', sizes.full],
-  ['room-turn', 'room-turn', sizes.full],
-  ['room-turn-narrow', 'room-turn', sizes.narrow],
-  ['room-hands-off', 'room-hands-off', sizes.narrow],
-  ['room-long', 'room-long', sizes.full],
-  ['room-lost', 'room-lost', sizes.full],
-  ['room-no-mic', 'room-no-mic', sizes.full],
-  ['room-zh', 'room-host', sizes.full, 'zh'],
-  ['room-id', 'room-host', sizes.narrow, 'id'],
-  ['room-voices', 'room-voices', sizes.full],
-  ['room-voices-narrow', 'room-voices', sizes.narrow],
-  ['close-asked', 'close-asked', sizes.full],
-  ['link', 'link', sizes.full],
+  ['home-long', 'home with long names', middle],
+  ['room-760', 'host of a lively evening', middle],
+  ['room-alone', 'alone host', sizes.full],
+  ['room-listener', 'listener on a lively evening', sizes.full],
+  ['room-turn', 'listener whose turn it is', sizes.full],
+  ['room-turn-narrow', 'listener whose turn it is', sizes.narrow],
+  ['room-run', 'listener who is asked to run the room', sizes.narrow],
+  ['room-invitations', 'host with invitations', sizes.full],
+  ['room-hands-off', 'listener of a locked room without hands', sizes.narrow],
+  ['room-long', 'long names', sizes.full],
+  ['room-lost', 'lost', sizes.full],
+  ['room-restarting', 'house restarting', sizes.full],
+  ['room-house-reconnecting', 'house reconnecting', sizes.narrow],
+  ['room-sound-impossible', 'sound impossible', sizes.narrow],
+  ['room-no-mic', 'no microphone', sizes.full],
+  ['room-zh', 'host with lost people', sizes.full, 'zh'],
+  ['room-id', 'host of a lively evening', sizes.narrow, 'id'],
+  ['room-voices', 'remembered voices', sizes.full],
+  ['close-asked', 'close asked', sizes.full],
+  ['link', 'opened link', sizes.full],
 ];
-
-for (const theme of ['light', 'dark']) {
-  for (const [name, scenario, size, language = 'en'] of [...shots, ...(process.env['ALL'] ? more : [])] as typeof more) {
-    test(`${name} ${theme}`, async ({ page }) => {
-      await page.setViewportSize(size);
-      await page.goto(`/?scenario=${scenario}&theme=${theme}&language=${language}&still`);
-      await page.waitForTimeout(700);
-      await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
-    });
-  }
-}
 
 async function checkSound(page: Page): Promise<void> {
   const asked = page.getByRole('button', { name: 'Sound check' });
@@ -55,72 +54,64 @@ async function checkSound(page: Page): Promise<void> {
   await page.waitForTimeout(300);
 }
 
-async function record(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Record 5 seconds' }).click();
-}
-
 async function judge(page: Page): Promise<void> {
   await checkSound(page);
-  await record(page);
+  await page.getByRole('button', { name: 'Record 5 seconds' }).click();
   await page.getByRole('button', { name: 'Record again' }).waitFor();
-}
-
-async function notice(page: Page, told: SoundNotice): Promise<void> {
-  await page.evaluate((what) => (window as unknown as { fakeHouse: FakeBackend }).fakeHouse.noticeSound(what), told);
 }
 
 async function openLargeAudience(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'More', exact: true }).click();
   await page.getByRole('menuitem', { name: 'Large audience' }).click();
-  await page.getByText('On', { exact: true }).click();
 }
 
-/** Things that open: name, scenario, size, and what is pressed. */
-const opened: [string, string, { width: number; height: number }, (page: Page) => Promise<void>][] = [
-  ['open-person', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
-  ['open-listener', 'room-host', sizes.full, (page) => page.getByRole('button', { name: /^Ivy/ }).click()],
-  ['open-more', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'More', exact: true }).click()],
-  ['open-start', 'home', sizes.full, (page) => page.getByRole('button', { name: 'Start a room' }).click()],
-  ['open-settings', 'home', sizes.full, (page) => page.getByRole('button', { name: /settings/i }).click()],
-  ['open-audience', 'room-host', sizes.full, openLargeAudience],
-  ['open-audience-narrow', 'room-host', sizes.narrow, openLargeAudience],
-  ['open-share', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Invite', exact: true }).click()],
-  ['open-leave', 'room-host', sizes.full, (page) => page.getByRole('button', { name: 'Leave quietly' }).click()],
-  ['open-keys', 'room-host', sizes.full, (page) => page.keyboard.press('?')],
-  ['open-hands', 'room-host', sizes.narrow, (page) => page.getByRole('button', { name: /Show hands/ }).click()],
-  ['open-house', 'home', sizes.full, (page) => page.getByRole('button', { name: /Rust Jakarta/ }).click()],
-  ['open-voice', 'room-voices', sizes.full, (page) => page.getByRole('button', { name: /^Theo/ }).click()],
-  ['open-delay', 'room-voices', sizes.full, (page) => page.getByRole('button', { name: /^Delay of Bagus/ }).click()],
-  ['open-sound', 'room-host', sizes.full, (page) => page.keyboard.press('s')],
-  ['open-sound-narrow', 'room-listener', sizes.narrow, (page) => page.keyboard.press('s')],
-  ['open-sound-home', 'home', sizes.full, (page) => page.getByRole('button', { name: 'Sound', exact: true }).click()],
-  ['open-sound-missing', 'sound-missing', sizes.full, (page) => page.keyboard.press('s')],
-  ['open-sound-none', 'sound-none', sizes.full, (page) => page.keyboard.press('s')],
-  ['open-sound-unlisted', 'sound-silent-system', sizes.full, (page) => page.keyboard.press('s')],
-  ['open-check', 'room-turn', sizes.full, (page) => page.getByRole('button', { name: 'Sound check' }).click()],
-  ['open-check-ready', 'room-turn', sizes.full, checkSound],
-  ['open-check-recording', 'room-turn', sizes.narrow, async (page) => (await checkSound(page), await record(page))],
-  ['open-check-fine', 'room-turn', sizes.full, judge],
-  ['open-check-noisy', 'sound-noisy', sizes.narrow, judge],
-  ['open-check-refused', 'sound-refused', sizes.full, checkSound],
-  ['open-talk', 'room-speaker', sizes.full, (page) => notice(page, { type: 'talkingWhileMuted' })],
-  ['open-moved', 'room-speaker', sizes.narrow, (page) => notice(page, { type: 'loudspeakerMoved', device: 'WH-1000XM4' })],
-  [
-    'open-toast',
-    'room-mic-refused',
-    sizes.narrow,
-    (page) => page.getByRole('button', { name: 'Join the stage' }).click(),
-  ],
+const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name, exact: true }).first().click();
+const key = (pressed: string) => (page: Page) => page.keyboard.press(pressed);
+
+/** Things that open, and what is pressed for it. */
+const opened: [name: string, window: WindowName, size: Size, open: (page: Page) => Promise<void>][] = [
+  ['open-person', 'host of a lively evening', sizes.full, press(/^Mei Lin/)],
+  ['open-listener', 'host with invitations', sizes.full, press(/^李晓雨, listener/)],
+  ['open-namesake', 'host with namesakes', sizes.narrow, press(/^Ani/)],
+  ['open-more', 'host of a lively evening', sizes.full, press('More')],
+  ['open-more-moderator', 'moderator of a lively evening', sizes.narrow, press('More')],
+  ['open-start', 'home', sizes.full, press('Start a room')],
+  ['open-settings', 'home', sizes.full, press(/settings/i)],
+  ['open-audience', 'host of a lively evening', sizes.full, openLargeAudience],
+  ['open-share', 'host of a lively evening', sizes.full, press('Invite')],
+  ['open-leave', 'host of a lively evening', sizes.full, press('Leave quietly')],
+  ['open-keys', 'host of a lively evening', sizes.full, key('?')],
+  ['open-hands', 'host of a lively evening', sizes.narrow, press(/Show hands/)],
+  ['open-house', 'home', sizes.full, press(/Rust Jakarta/)],
+  ['open-voice', 'remembered voices', sizes.full, press(/^Bagus/)],
+  ['open-delay', 'remembered voices', sizes.full, press(/^Delay of Bagus/)],
+  ['open-sound', 'host of a lively evening', sizes.full, key('s')],
+  ['open-sound-missing', 'sound missing', sizes.full, key('s')],
+  ['open-check-fine', 'listener whose turn it is', sizes.full, judge],
+  ['open-check-noisy', 'sound noisy', sizes.narrow, judge],
+  ['open-check-refused', 'sound check refused', sizes.full, checkSound],
+  ['open-toast', 'microphone refused', sizes.narrow, press('Join the stage')],
 ];
 
-for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
-  for (const [name, scenario, size, open] of opened) {
+for (const theme of ['light', 'dark']) {
+  for (const [name, window, size, language = 'en'] of [...shots, ...(process.env['ALL'] ? more : [])]) {
     test(`${name} ${theme}`, async ({ page }) => {
       await page.setViewportSize(size);
-      await page.goto(`/?scenario=${scenario}&theme=${theme}&language=en&still`);
+      await open(page, { window, theme, language });
+      await page.waitForTimeout(700);
+      await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
+    });
+  }
+}
+
+for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
+  for (const [name, window, size, act] of opened) {
+    test(`${name} ${theme}`, async ({ page }) => {
+      await page.setViewportSize(size);
+      await open(page, { window, theme });
       await page.locator('h1').waitFor();
       await page.waitForTimeout(300);
-      await open(page);
+      await act(page);
       await page.waitForTimeout(400);
       await page.screenshot({ path: `pictures-output/${name}-${theme}.png` });
     });

@@ -1,20 +1,20 @@
 /** The host's way to spare the upload of the computer that carries the room. */
 import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
-import type { ScenarioName } from '../../src/backend/fake/scenarios';
+import { room, type WindowName } from '../fixtures/windows';
 import { openWindow, settle } from './window';
 
 type Opened = Awaited<ReturnType<typeof openWindow>>;
 
-async function openMore(scenario: ScenarioName): Promise<Opened> {
-  const opened = await openWindow(scenario);
+async function openMore(name: WindowName): Promise<Opened> {
+  const opened = await openWindow(name);
   await opened.user.click(screen.getByRole('button', { name: 'More' }));
   await settle();
   return opened;
 }
 
 async function openDialog(): Promise<Opened> {
-  const opened = await openMore('room-host');
+  const opened = await openMore('host of a lively evening');
   await opened.user.click(screen.getByRole('menuitem', { name: 'Large audience' }));
   await settle();
   return opened;
@@ -25,32 +25,31 @@ const choice = (name: string) => within(dialog().getByRole('group', { name: 'Sav
 
 describe('a large audience', () => {
   it('is for the host to think of, not for moderators, speakers and listeners', async () => {
-    for (const scenario of ['room-moderator', 'room-speaker', 'room-listener'] as const) {
-      await openMore(scenario);
+    for (const name of ['moderator of a lively evening', 'speaker on a lively evening', 'listener on a lively evening'] as const) {
+      await openMore(name);
       expect(screen.queryByRole('menuitem', { name: 'Large audience' })).toBeNull();
       document.body.replaceChildren();
     }
   });
 
   it('begins with nothing saved and says what saving gives and takes', async () => {
-    const { user, fake } = await openDialog();
+    const { user, fixture } = await openDialog();
     expect(choice('Off')).toHaveProperty('checked', true);
     await user.click(choice('On'));
+    expect(fixture.commands).toEqual([{ type: 'saveUpload', saves: true }]);
+    fixture.show(room('host of a locked room'));
     await settle();
-    expect(fake.sent).toEqual(['saveUpload']);
-    expect(fake.view().call?.room.savesUpload).toBe(true);
     expect(choice('On')).toHaveProperty('checked', true);
     const group = dialog().getByRole('group', { name: 'Save upload' });
     const hint = document.getElementById(group.getAttribute('aria-describedby') ?? '');
     expect(hint?.textContent).toContain('20 ms later');
     await user.click(choice('Off'));
-    await settle();
-    expect(fake.view().call?.room.savesUpload).toBe(false);
+    expect(fixture.commands.at(-1)).toEqual({ type: 'saveUpload', saves: false });
   });
 
   it('is gone from the screen with the room', async () => {
-    const { fake } = await openDialog();
-    fake.loseRoom();
+    const { fixture } = await openDialog();
+    fixture.update({ type: 'none' });
     await settle();
     expect(screen.queryByRole('dialog', { name: 'Large audience' })).toBeNull();
   });

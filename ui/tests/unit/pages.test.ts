@@ -1,13 +1,12 @@
 /** Every screen in every state: nothing axe objects to, in every language. */
 import { screen } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
-import { scenarios, type ScenarioName } from '../../src/backend/fake/scenarios';
+import { windowNamed, windowNames, type WindowName } from '../fixtures/windows';
 import { resizeTo } from './setup';
 import { faults, openWindow, polite, settle } from './window';
 
-const names = Object.keys(scenarios) as ScenarioName[];
-// Reading 200 tiles takes axe seconds in jsdom; the browser journeys look at the crowd.
-const looked = names.filter((name) => !['room-crowd', 'loading'].includes(name));
+// Reading 200 tiles takes axe seconds in jsdom; the browser looks at the crowd.
+const looked = windowNames.filter((name) => !['listener in a crowd', 'loading'].includes(name));
 
 describe('axe finds nothing', () => {
   it.each(looked)('in %s', async (name) => {
@@ -15,39 +14,48 @@ describe('axe finds nothing', () => {
     expect(await faults()).toEqual([]);
   });
 
-  it.each(['home', 'room-host', 'room-turn'] as ScenarioName[])('in %s when narrow', async (name) => {
+  it.each(['home', 'host of a lively evening', 'listener whose turn it is'] as WindowName[])('in %s when narrow', async (name) => {
     resizeTo(500, 800);
     await openWindow(name);
     expect(await faults()).toEqual([]);
   });
 
-  it.each(['room-host', 'room-listener', 'room-turn'] as ScenarioName[])('in %s when mini', async (name) => {
-    resizeTo(420, 72);
-    await openWindow(name);
-    expect(await faults()).toEqual([]);
-  });
+  it.each(['host of a lively evening', 'listener on a lively evening', 'listener whose turn it is'] as WindowName[])(
+    'in %s when mini',
+    async (name) => {
+      resizeTo(420, 72);
+      await openWindow(name);
+      expect(await faults()).toEqual([]);
+    },
+  );
 });
 
 describe.each(['en', 'id', 'zh'] as const)('no hole is left in any sentence (%s)', (language) => {
   it.each(looked)('in %s', async (name) => {
-    const { container } = await openWindow(name, { language });
+    const fixture = windowNamed(name);
+    fixture.app.language = language;
+    const { container } = await openWindow(fixture);
     expect(container.innerHTML).not.toMatch(/\{\w+\}|undefined|NaN|\[object/);
   });
 });
 
 describe('welcome', () => {
   it('asks for a name and a language and nothing else', async () => {
-    const { user, fake } = await openWindow('welcome', { language: null });
+    const welcome = windowNamed('welcome');
+    welcome.app.language = null;
+    const { user, fixture } = await openWindow(welcome);
     expect(screen.getAllByRole('textbox')).toHaveLength(1);
     expect(screen.getAllByRole('button')).toHaveLength(1);
     await user.type(screen.getByLabelText('What is your name?'), 'Ratna{Enter}');
     await settle();
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Good evening, Ratna');
-    expect(fake.view()).toMatchObject({ name: 'Ratna', language: 'en' });
+    expect(fixture.fixture.app).toMatchObject({ name: 'Ratna', language: 'en' });
   });
 
   it('explains an empty name', async () => {
-    const { user } = await openWindow('welcome');
+    const welcome = windowNamed('welcome');
+    welcome.refused.setName = 'name_empty';
+    const { user } = await openWindow(welcome);
     await user.click(screen.getByRole('button', { name: 'Continue' }));
     await settle();
     expect(screen.getByRole('textbox').getAttribute('aria-invalid')).toBe('true');
@@ -82,7 +90,7 @@ describe('waiting', () => {
 
 describe('home', () => {
   it('has one friendly sentence and the two ways in when nobody is there', async () => {
-    await openWindow('home-empty');
+    await openWindow('home empty');
     expect(screen.getByText(/It's quiet on this network/)).toBeTruthy();
     expect(screen.getByRole('button', { name: 'Start a room' })).toBeTruthy();
     expect(screen.getByRole('textbox', { name: 'Paste a link to join' })).toBeTruthy();
@@ -97,15 +105,15 @@ describe('home', () => {
   });
 
   it('joins with one press', async () => {
-    const { user } = await openWindow('home');
+    const { user, fixture } = await openWindow('home');
     await user.click(screen.getByRole('button', { name: /Evening on the porch/ }));
-    await settle();
-    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Evening on the porch');
-    expect(screen.getByRole('button', { name: 'Raise hand' })).toBeTruthy();
+    expect(fixture.sent).toEqual(['joinRoom']);
   });
 
   it('keeps a wrong link where it was typed and says what is wrong', async () => {
-    const { user } = await openWindow('home');
+    const home = windowNamed('home');
+    home.refused.joinLink = 'link_wrong';
+    const { user } = await openWindow(home);
     const field = screen.getByRole('textbox', { name: 'Paste a link to join' });
     await user.type(field, 'hello{Enter}');
     await settle();
@@ -115,32 +123,51 @@ describe('home', () => {
   });
 
   it('never joins an opened link without a press', async () => {
-    const { user, fake } = await openWindow('link');
+    const { user, fixture } = await openWindow('opened link');
     const dialog = screen.getByRole('dialog', { name: 'Join this room?' });
     expect(dialog.textContent).toContain('Kelas Bahasa Inggris untuk pemula');
-    expect(fake.view().call).toBeNull();
+    expect(fixture.sent).toEqual(['lookAtLink']);
     await user.click(screen.getAllByRole('button', { name: 'Join' }).at(-1) as HTMLElement);
     await settle();
-    expect(fake.view().call?.room.title).toBe('Kelas Bahasa Inggris untuk pemula');
+    expect(fixture.sent).toEqual(['lookAtLink', 'joinLink']);
     expect(screen.queryByRole('dialog')).toBeNull();
   });
 
   it('explains a link whose room has gone', async () => {
-    await openWindow('link-stale');
+    await openWindow('opened stale link');
     const dialog = screen.getByRole('dialog', { name: "This link can't be opened" });
     expect(dialog.textContent).toContain('This house has no such room');
   });
 
   it('adds and forgets a house', async () => {
-    const { user } = await openWindow('home-empty');
+    const { user, fixture } = await openWindow('home');
     await user.click(screen.getByRole('button', { name: 'Add a house' }));
     const link = `serambi://192.0.2.1:7410/?pin=${'x'.repeat(43)}`;
     await user.type(screen.getByRole('textbox', { name: 'Link to the house' }), `${link}{Enter}`);
     await settle();
-    await user.click(screen.getByRole('button', { name: /Rumah baru/ }));
+    await user.click(screen.getByRole('button', { name: /Perkumpulan Arsitek/ }));
     await user.click(screen.getByRole('button', { name: 'Forget this house' }));
+    expect(fixture.sent).toEqual(['saveHouse', 'forgetHouse']);
+  });
+
+  it('copies the diagnostics for a bug report', async () => {
+    const { user } = await openWindow('home');
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
     await settle();
-    expect(screen.queryByRole('button', { name: /Rumah baru/ })).toBeNull();
+    expect(await navigator.clipboard.readText()).toContain('Serambi 0.1.0');
+    expect(polite()).toContain('Copied: versions, devices and the log');
+  });
+
+  it('shows the diagnostics where the clipboard is closed to the page', async () => {
+    const { user } = await openWindow('home');
+    vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new Error('not allowed'));
+    await user.click(screen.getByRole('button', { name: /settings/i }));
+    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
+    await settle();
+    const shown = screen.getByRole('textbox', { name: /could not be copied/ });
+    expect((shown as HTMLTextAreaElement).value).toContain('Serambi 0.1.0');
+    expect(await faults()).toEqual([]);
   });
 
   it('copies the diagnostics for a bug report', async () => {

@@ -1,15 +1,16 @@
-/** Names, rights, announcements, levels, notices: the parts of the state that need no page. */
+/** Names, what is offered, announcements, levels, notices: the parts of the state that need no page. */
 import { describe, expect, it, vi } from 'vitest';
-import type { PersonView, Role, RoomView } from '../../src/backend/backend';
-import { FakeRoom } from '../../src/backend/fake/house';
-import { idOf, ME } from '../../src/backend/fake/people';
+import type { PersonView } from '../../src/backend/backend';
+import { personActions } from '../../src/state/actions';
 import { Announcer, POLITE_EVERY_MS } from '../../src/state/announcer.svelte';
 import { RoomClock } from '../../src/state/clock.svelte';
 import { Levels } from '../../src/state/levels.svelte';
 import { faceColour, FACE_COLOURS, initials, shortNames } from '../../src/state/names';
+import { skeletonOf, tagsOf } from '../../src/state/namesakes';
 import { Notices } from '../../src/state/notices.svelte';
-import { leavingNeedsAChoice, mayEnd, personActions } from '../../src/state/rights';
+import { RoomStore } from '../../src/state/room.svelte';
 import { personSentence, stageNames, startedAgo, waiting } from '../../src/state/sentences';
+import { room, roomNames, type RoomName } from '../fixtures/windows';
 
 describe('a face', () => {
   it.each([
@@ -29,101 +30,104 @@ describe('a face', () => {
 
   it('is called by its first name unless two share it', () => {
     const people = ['Dewi Lestari', 'Dewi Ayu', 'Hana Sato', '李晓雨'].map((name) => ({ id: name, name }));
-    expect([...shortNames(people).values()]).toEqual(['Dewi L.', 'Dewi A.', 'Hana', '李晓雨']);
+    expect([...shortNames(people).values()]).toEqual(['Dewi Lestari', 'Dewi Ayu', 'Hana', '李晓雨']);
   });
 });
 
-/** A room with one of each role besides me; `me` has the given role. */
-function roomWith(me: Role): RoomView {
-  const room = new FakeRoom('room', 'A room', () => 0);
-  room.enter(ME.id, ME.name, me, true);
-  if (me !== 'host') room.enter(idOf('Host'), 'Host', 'host', false);
-  room.enter(idOf('Mod'), 'Mod', 'moderator', false);
-  room.enter(idOf('Speaker'), 'Speaker', 'speaker', false);
-  room.enter(idOf('Listener'), 'Listener');
-  return room.view(ME.id);
+describe('namesakes', () => {
+  const alike = (...names: string[]) => new Set(names.map(skeletonOf)).size === 1;
+
+  it('are names that look alike, whatever their letters are', () => {
+    expect(alike('Ani', '\u0410ni', 'ANI', ' ani ', 'A\u200Bni', '\uFF21\uFF4E\uFF49')).toBe(true);
+    expect(alike('Paypal', 'PayPaI', 'paypa1')).toBe(true);
+    expect(alike('Ani', 'Ana')).toBe(false);
+    expect(alike('李晓雨', '李思远')).toBe(false);
+  });
+
+  it('have tags of their keys, as long as it takes to tell them apart', () => {
+    const people = [
+      { id: 'abcdXY', name: 'Ani' },
+      { id: 'abcdXZ', name: '\u0410ni' },
+      { id: 'efghij', name: 'Budi' },
+      { id: 'abcdXY', name: 'Ani' },
+    ];
+    expect([...tagsOf(people)]).toEqual([['abcdXY', '#abcdXY'], ['abcdXZ', '#abcdXZ']]); // prettier-ignore
+  });
+});
+
+const store = (name: RoomName) => new RoomStore(room(name));
+
+function person(room: RoomStore, name: string): PersonView {
+  return [...room.stage, ...room.audience].find((one) => one.name === name) as PersonView;
 }
 
-function offered(room: RoomView, name: string): string[] {
-  const person = [...room.stage, ...room.audience].find((someone) => someone.name === name) as PersonView;
-  return personActions(room, person).map(({ key }) => key);
-}
+const offered = (room: RoomStore, name: string) => personActions(room, person(room, name)).map(({ key }) => key);
 
 describe('what is offered', () => {
   it('to the host: everything, to everyone', () => {
-    const room = roomWith('host');
-    expect(offered(room, 'Mod')).toEqual(['mute', 'to.audience', 'take.mod', 'handover.one', 'remove']);
-    expect(offered(room, 'Speaker')).toEqual(['mute', 'to.audience', 'make.mod', 'handover.one', 'remove']);
-    expect(offered(room, 'Listener')).toEqual(['invite', 'remove']);
+    const room = store('host of a lively evening');
+    expect(offered(room, 'Bagus Pratama')).toEqual(['mute', 'to.audience', 'take.mod', 'handover.one', 'remove']);
+    expect(offered(room, 'Mei Lin')).toEqual(['to.audience', 'make.mod', 'handover.one', 'remove']);
+    expect(offered(room, 'Arif Nugroho')).toEqual(['invite', 'remove']);
+    expect(offered(room, 'Dewi Lestari')).toEqual(['invite', 'dismiss', 'remove']);
   });
 
-  it('to a moderator: nothing against the host or another moderator', () => {
-    const room = roomWith('moderator');
-    expect(offered(room, 'Host')).toEqual([]);
-    expect(offered(room, 'Mod')).toEqual([]);
-    expect(offered(room, 'Speaker')).toEqual(['mute', 'to.audience', 'make.mod', 'remove']);
-    expect(offered(room, 'Listener')).toEqual(['invite', 'remove']);
+  it('to a moderator: nothing against the host', () => {
+    const room = store('moderator of a lively evening');
+    expect(offered(room, 'Ratna Wijaya')).toEqual([]);
+    expect(offered(room, 'Mei Lin')).toEqual(['to.audience', 'make.mod', 'remove']);
+    expect(offered(room, 'Arif Nugroho')).toEqual(['invite', 'remove']);
   });
 
-  it.each(['speaker', 'listener'] as Role[])('to a %s: nothing about others', (role) => {
-    const room = roomWith(role);
-    for (const name of ['Host', 'Mod', 'Speaker', 'Listener']) expect(offered(room, name)).toEqual([]);
+  it.each(['speaker on a lively evening', 'listener on a lively evening'] as const)('to a %s: nothing about others', (name) => {
+    const room = store(name);
+    const others = [...room.stage, ...room.audience].filter(({ id }) => id !== room.you.id);
+    expect(others.flatMap((other) => personActions(room, other))).toEqual([]);
   });
 
   it('to oneself: the way down from the stage, or the hand', () => {
-    expect(offered(roomWith('speaker'), ME.name)).toEqual(['to.audience']);
-    expect(offered(roomWith('listener'), ME.name)).toEqual(['hand.up']);
+    expect(offered(store('speaker on a lively evening'), 'Mei Lin')).toEqual(['to.audience']);
+    expect(offered(store('listener on a lively evening'), 'Arif Nugroho')).toEqual(['hand.up']);
+    expect(offered(store('listener second in line'), 'Jonas Weber')).toEqual(['hand.down']);
+    const room = store('listener of a locked room without hands');
+    expect(personActions(room, person(room, 'Dewi Lestari'))[0]?.refused).toBe('hands_off');
+    expect(offered(store('alone host'), 'Ratna Wijaya')).toEqual([]);
   });
 
-  it('never a way to unmute somebody else', () => {
-    for (const role of ['host', 'moderator', 'speaker', 'listener'] as Role[]) {
-      const room = roomWith(role);
-      for (const person of [...room.stage, ...room.audience]) {
-        expect(personActions(room, { ...person, muted: true }).map(({ key }) => key)).not.toContain('unmute');
-        expect(personActions(room, { ...person, muted: true }).map(({ key }) => key)).not.toContain('mute');
-      }
+  it.each(roomNames)('never a way to unmute somebody else (%s)', (name) => {
+    const room = store(name);
+    const others = [...room.stage, ...room.audience].filter(({ id }) => id !== room.you.id);
+    for (const action of others.flatMap((other) => personActions(room, { ...other, muted: true }))) {
+      expect(action.key).not.toMatch(/mute/);
+      expect(action.does).not.toMatchObject({ type: 'setMuted' });
     }
   });
 
-  it('an invitation that is out can be taken back; a full stage says why not', () => {
-    const room = roomWith('host');
-    const listener = room.audience[0] as PersonView;
-    room.invitations = [{ person: listener.id, name: listener.name, state: 'open' }];
-    expect(offered(room, 'Listener')).toContain('invite.cancel');
-    room.invitations = [];
-    room.stageLimit = room.stage.length;
-    expect(personActions(room, listener)[0]?.unable).toBe('stage.full');
+  it('an invitation that is out can be taken back; who said later and a full stage say why not', () => {
+    const room = store('host with invitations');
+    expect(offered(room, 'Dewi Lestari')).toContain('invite.cancel');
+    expect(personActions(room, person(room, '李晓雨'))[0]).toMatchObject({ key: 'invite', refused: 'invite_too_soon' });
+    const full = store('host of a full stage');
+    expect(personActions(full, person(full, 'Dewi Lestari'))[0]).toMatchObject({ key: 'invite', refused: 'stage_full' });
   });
 
-  it('ending is the host’s, or a moderator’s while no host is present', () => {
-    expect(mayEnd(roomWith('host'))).toBe(true);
-    const room = roomWith('moderator');
-    expect(mayEnd(room)).toBe(false);
-    for (const person of room.stage) person.away = person.role === 'host';
-    expect(mayEnd(room)).toBe(true);
-  });
-
-  it('leaving is asked only of those who run the room, and only if somebody is left behind', () => {
-    expect(leavingNeedsAChoice(roomWith('host'))).toBe(true);
-    expect(leavingNeedsAChoice(roomWith('speaker'))).toBe(false);
-    expect(leavingNeedsAChoice(roomWith('listener'))).toBe(false);
-    expect(leavingNeedsAChoice({ ...roomWith('host'), stage: [{} as PersonView], listeners: 0 })).toBe(false);
+  it('ending is a moderator’s only while no host is present', () => {
+    expect(store('moderator of a lively evening').may('endRoom')).toBe(false);
+    expect(store('moderator while the host is away').may('endRoom')).toBe(true);
   });
 });
 
 describe('a sentence', () => {
   it('says a person on stage', () => {
-    const room = roomWith('host');
-    const speaker = room.stage.find(({ name }) => name === 'Speaker') as PersonView;
-    expect(personSentence(room, speaker, true)).toBe('Speaker, speaker, unmuted, talking');
-    expect(personSentence(room, { ...speaker, muted: true, away: true }, false)).toBe('Speaker, speaker, muted, away');
+    const room = store('host of a lively evening');
+    const speaker = person(room, 'Mei Lin');
+    expect(personSentence(room, { ...speaker, muted: false }, true)).toBe('Mei Lin, speaker, unmuted, talking');
+    expect(personSentence(room, { ...speaker, connection: 'away' }, false)).toBe('Mei Lin, away, speaker, muted');
   });
 
   it('says a listener with a hand and their place', () => {
-    const room = roomWith('host');
-    const listener = room.audience[0] as PersonView;
-    room.hands.queue = ['a', 'b', listener.id].map((person) => ({ person, name: person, raisedAt: 0 }));
-    expect(personSentence(room, { ...listener, hand: true }, false)).toBe('Listener, listener, hand raised, 3rd in line');
+    const room = store('host of a lively evening');
+    expect(personSentence(room, person(room, '李晓雨'), false)).toBe('李晓雨, listener, hand raised, 3rd in line');
   });
 
   it('says waiting without fidgeting', () => {
@@ -244,7 +248,7 @@ describe('the clock of the room', () => {
   it('carries the house’s time on between two views', () => {
     let here = 500;
     const clock = new RoomClock(() => here);
-    clock.set({ now: 60_000 } as RoomView);
+    clock.set(60_000);
     here += 3_000;
     clock.tick();
     expect(clock.now).toBe(63_000);

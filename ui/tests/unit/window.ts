@@ -1,22 +1,18 @@
-/** Opens the whole window over a fake house, and says what is wrong for assistive technology. */
+/** Opens the whole window over a committed state, and says what is wrong for assistive technology. */
 import { render, screen } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import axe from 'axe-core';
 import { tick } from 'svelte';
 import App from '../../src/App.svelte';
-import { FakeBackend, type FakeSettings } from '../../src/backend/fake';
-import { fakeToday } from '../../src/backend/fake/address';
-import type { ScenarioName } from '../../src/backend/fake/scenarios';
+import { FixtureBackend, type Fixture } from '../fixtures/backend';
+import { evening, windowNamed, type WindowName } from '../fixtures/windows';
 
-/** Enough for two rows; every tile costs axe and the queries by role. */
-const LISTENING = 20;
-
-export async function openWindow(scenario: ScenarioName, settings: FakeSettings = {}) {
-  const fake = new FakeBackend({ scenario, theme: 'light', listening: LISTENING, ...settings });
+export async function openWindow(wanted: WindowName | Fixture) {
+  const fixture = new FixtureBackend(typeof wanted === 'string' ? windowNamed(wanted) : wanted);
   const user = userEvent.setup();
-  const { container } = render(App, { backend: fake, today: fakeToday });
+  const { container } = render(App, { backend: fixture, windowBackend: fixture, today: evening });
   await settle();
-  return { fake, user, container };
+  return { fixture, user, container };
 }
 
 /** Lets the answers of the backend and the page's updates through. */
@@ -40,7 +36,7 @@ const said = (role: string) => screen.getAllByRole(role, { hidden: true })[0]?.t
 export const polite = () => said('status');
 export const urgent = () => said('alert');
 
-/** The accessible name of whatever has focus, or its tag. */
+/** The accessible name of whatever has focus, or its text. */
 export function focused(): string {
   const element = document.activeElement;
   return element?.getAttribute('aria-label') ?? element?.textContent?.trim() ?? '';

@@ -27,6 +27,24 @@ fn evening() -> Timetable {
     room
 }
 
+/// The same room in full swing: some are unmuted, many listen, three hands are up.
+fn lively_evening() -> Timetable {
+    let mut room = evening();
+    room.does("A", UNMUTE).does("B", UNMUTE).joins("H I J K L M N O P Q R S T U V W");
+    room.at(2_140_000).raise_hands("D").at(2_205_000).raise_hands("E").at(2_260_000).raise_hands("F").at(2_280_000);
+    room
+}
+
+/// Two whose names look alike: the second begins with a Cyrillic letter.
+fn namesakes() -> Timetable {
+    let mut room = evening();
+    for (id, name) in [("Y", "Ani"), ("Z", "\u{410}ni")] {
+        let _ = room.room.join(room.now, &person(id), name).unwrap();
+    }
+    room.brings_up("Y").at(1_000).raise_hands("Z");
+    room
+}
+
 fn waiting_stage() -> Timetable {
     let mut room = Timetable::a_starts();
     room.joins("B C D").brings_up("B").does("B", STEP_DOWN).at(10_000).leaves("A");
@@ -51,6 +69,9 @@ fn views() -> BTreeMap<&'static str, RoomView> {
     offered.leaves("B").at(140_000);
     let mut dismissed = evening();
     dismissed.raise_hands("D").does("A", dismiss("D"));
+    let lively = lively_evening();
+    let mut hostless = lively_evening();
+    hostless.loses("A").at(2_295_000);
     let mut crowd = evening();
     for number in 0..230u8 {
         let mut key = [200; 32];
@@ -75,6 +96,12 @@ fn views() -> BTreeMap<&'static str, RoomView> {
         ("listener whose hand was dismissed", dismissed.view("D")),
         ("moderator", queue.view("B")),
         ("listener in a crowd", crowd.view("D")),
+        ("host of a lively evening", lively.view("A")),
+        ("moderator of a lively evening", lively.view("B")),
+        ("speaker on a lively evening", lively.view("C")),
+        ("listener on a lively evening", lively.view("G")),
+        ("moderator while the host is away", hostless.view("B")),
+        ("host with namesakes", namesakes().view("A")),
     ])
 }
 

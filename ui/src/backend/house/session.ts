@@ -1,0 +1,97 @@
+/** A visit to the house that served this page: HTTP under a throw-away Ed25519 key, signed in when it is needed. */
+import type { Answer, Code, PersonId, Refusal, Result } from '../backend';
+
+/** An answer that takes longer will not come. */
+const ANSWER_LIMIT_MS = 8_000;
+/** Whatever a house of another version says instead of a refusal. */
+const NO_REFUSAL: Refusal = { code: 'internal', detail: 'the answer cannot be read' };
+
+type Challenge = { challenge: string; pin: string };
+
+export class HouseSession {
+  readonly person: PersonId;
+  #name = '';
+  #secret: string | null = null;
+  #signingIn: Answer | null = null;
+  readonly #origin: string;
+  readonly #privateKey: CryptoKey;
+
+  private constructor(origin: string, person: PersonId, privateKey: CryptoKey) {
+    this.#origin = origin;
+    this.person = person;
+    this.#privateKey = privateKey;
+  }
+
+  /** Nobody else has this key, and it is gone with the page. */
+  static async make(origin: string): Promise<HouseSession> {
+    const { publicKey, privateKey } = (await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])) as CryptoKeyPair;
+    return new HouseSession(origin, base64url(await crypto.subtle.exportKey('raw', publicKey)), privateKey);
+  }
+
+  /** The key of the session, for the channel; null before signing in. */
+  get secret(): string | null {
+    return this.#secret;
+  }
+
+  /** Signs in under this name. Refused: the name and the session are as they were. */
+  async signIn(name: string): Answer {
+    const asked = await this.#fetch<Challenge>('POST', '/challenge', { person: this.person }, null);
+    if (asked.status === 'error') return asked;
+    const { challenge, pin } = asked.data;
+    // A browser cannot see the certificate: it checked it itself, or the page came over loopback.
+    const text = new TextEncoder().encode(`serambi sign-in 1\n${pin}\n${challenge}\n`);
+    const signature = base64url(await crypto.subtle.sign('Ed25519', this.#privateKey, text));
+    const body = { person: this.person, challenge, signature, name };
+    const session = await this.#fetch<{ session: string }>('POST', '/session', body, null);
+    if (session.status === 'error') return session;
+    this.#name = name;
+    this.#secret = session.data.session;
+    return { status: 'ok', data: null };
+  }
+
+  /** Anybody may ask this. */
+  look<T>(path: string): Answer<T> {
+    return this.#fetch('GET', path, undefined, null);
+  }
+
+  /** Asks as oneself; a session that the house has forgotten is made anew once. */
+  async ask<T>(path: string, body: unknown): Answer<T> {
+    const secret = this.#secret;
+    if (secret !== null) {
+      const result = await this.#fetch<T>('POST', path, body, secret);
+      if (result.status === 'ok' || result.error.code !== 'session_expired') return result;
+    }
+    // Several requests that find the session gone sign in together.
+    this.#signingIn ??= this.signIn(this.#name).finally(() => (this.#signingIn = null));
+    const signedIn = this.#secret === secret ? await this.#signingIn : null;
+    return signedIn?.status === 'error' ? signedIn : this.#fetch('POST', path, body, this.#secret);
+  }
+
+  async #fetch<T>(method: string, path: string, body: unknown, secret: string | null): Promise<Result<T>> {
+    const headers: Record<string, string> = { 'Content-Type': 'application/json' };
+    if (secret !== null) headers['Authorization'] = `Bearer ${secret}`;
+    let response: Response;
+    try {
+      const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+      response = await fetch(`${this.#origin}/api/v1${path}`, { method, headers, body: JSON.stringify(body) ?? null, signal });
+    } catch (error) {
+      return refused('house_unreachable', String(error));
+    }
+    const answer = (await response.json().catch(() => null)) as unknown;
+    if (response.ok) return { status: 'ok', data: answer as T };
+    return { status: 'error', error: isRefusal(answer) ? answer : NO_REFUSAL };
+  }
+}
+
+export function refused(code: Code, detail: string): { status: 'error'; error: Refusal } {
+  return { status: 'error', error: { code, detail } };
+}
+
+function isRefusal(answer: unknown): answer is Refusal {
+  return typeof answer === 'object' && answer !== null && 'code' in answer && 'detail' in answer;
+}
+
+function base64url(bytes: ArrayBuffer): string {
+  const text = btoa(String.fromCharCode(...new Uint8Array(bytes)));
+  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}

@@ -1,0 +1,109 @@
+/** One room as it is shown: the topics of its view, each reactive by itself, and what follows from single topics. */
+import type {
+  Act,
+  Counts,
+  HandView,
+  InvitedView,
+  PersonId,
+  PersonView,
+  Rights,
+  Role,
+  RoomRecord,
+  RoomTime,
+  RoomView,
+  TopicChange,
+  YouView,
+} from '../backend/backend';
+import { fold } from '../backend/fold';
+import { RoomClock } from './clock.svelte';
+import { tagsOf } from './namesakes';
+
+/** Before the first view; never shown. */
+const NOTHING: Pick<RoomView, 'room' | 'counts' | 'you' | 'rights'> = {
+  room: { id: '', title: '', host: '', stageLimit: 0, handScope: 'off', endsAt: null },
+  counts: { listeners: 0 },
+  you: {
+    id: '',
+    role: 'listener',
+    muted: true,
+    place: null,
+    handBlockedUntil: null,
+    handRefused: null,
+    invitation: null,
+    may: [],
+    leavingAsks: false,
+    successor: null,
+  },
+  rights: { may: [], on: [], inviteRefused: null },
+};
+
+export class RoomStore implements RoomView {
+  readonly clock: RoomClock;
+  now: RoomTime = $state.raw(0);
+  room: RoomRecord = $state.raw(NOTHING.room);
+  counts: Counts = $state.raw(NOTHING.counts);
+  you: YouView = $state.raw(NOTHING.you);
+  rights: Rights = $state.raw(NOTHING.rights);
+  stage: PersonView[] = $state.raw([]);
+  audience: PersonView[] = $state.raw([]);
+  hands: HandView[] = $state.raw([]);
+  invitations: InvitedView[] = $state.raw([]);
+
+  /** Everybody who is in the room, those included whom `audience` does not list. */
+  people = $derived(this.stage.length + this.counts.listeners);
+  onStage = $derived(this.stage.some(({ id }) => id === this.you.id));
+  #places = $derived(new Map(this.hands.map(({ id }, index) => [id, index + 1])));
+  #invited = $derived(new Map(this.invitations.map((invited) => [invited.id, invited])));
+  #tags = $derived(tagsOf([...this.stage, ...this.audience, ...this.hands, ...this.invitations]));
+
+  constructor(view: RoomView, clock = new RoomClock()) {
+    this.clock = clock;
+    this.replace(view);
+  }
+
+  /** Shows another view of the same room. */
+  replace(view: RoomView): void {
+    Object.assign(this, view);
+    this.clock.set(view.now);
+  }
+
+  fold(now: RoomTime, changes: readonly TopicChange[]): void {
+    fold(this, now, changes);
+    this.clock.set(now);
+  }
+
+  /** May the reader do this, with nobody else concerned? */
+  may(act: Act): boolean {
+    return this.you.may.includes(act) || this.rights.may.includes(act);
+  }
+
+  /** May the reader do this to somebody else of that role? */
+  mayOn(act: Act, role: Role): boolean {
+    return this.rights.on.some((entry) => entry.act === act && entry.roles.includes(role));
+  }
+
+  /** May the reader do this to anybody at all? */
+  mayOnAnybody(act: Act): boolean {
+    return this.rights.on.some((entry) => entry.act === act);
+  }
+
+  /** Place in line, 1 is next; null without a raised hand, or where the reader is not told. */
+  placeOf(person: PersonId): number | null {
+    return person === this.you.id ? this.you.place : (this.#places.get(person) ?? null);
+  }
+
+  invitationOf(person: PersonId): InvitedView | null {
+    return this.#invited.get(person) ?? null;
+  }
+
+  /** "#3fQx" beside a name that looks like another name in this room; empty otherwise. */
+  tagOf(person: PersonId): string {
+    return this.#tags.get(person) ?? '';
+  }
+
+  /** The display name, and what tells its bearer from namesakes. */
+  nameOf({ id, name }: { id: PersonId; name: string }): string {
+    const tag = this.tagOf(id);
+    return tag ? `${name} ${tag}` : name;
+  }
+}

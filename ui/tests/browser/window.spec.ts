@@ -1,0 +1,132 @@
+/** What a person does in one window, in a real browser over committed states: keys, focus, dialogs, the slider. */
+import { expect, test } from '@playwright/test';
+import { complaints, open } from './page';
+
+let heard: string[];
+test.beforeEach(({ page }) => {
+  heard = complaints(page);
+});
+test.afterEach(() => expect(heard).toEqual([]));
+
+test('with the keyboard alone: a host with a large audience saves upload', async ({ page }) => {
+  await open(page, { window: 'host of a lively evening' });
+  const more = page.getByRole('button', { name: 'More', exact: true });
+  await more.focus();
+  await page.keyboard.press('Enter');
+  for (let n = 0; n < 4; n += 1) await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('menuitem', { name: 'Large audience' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Large audience' });
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await expect(dialog.getByRole('group', { name: 'Save upload' }).getByRole('radio', { name: 'Off' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+  await expect(more).toBeFocused();
+});
+
+test('Escape closes dialogs and gives focus back', async ({ page }) => {
+  await open(page, { window: 'host of a lively evening' });
+  for (const name of ['Invite', 'Leave quietly']) {
+    const button = page.getByRole('button', { name, exact: true });
+    await button.click();
+    await expect(page.getByRole('dialog')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(page.getByRole('dialog')).toHaveCount(0);
+    await expect(button).toBeFocused();
+  }
+});
+
+test('the link is shown whole and can be copied', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await open(page, { window: 'host of a lively evening' });
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  const link = await page.getByRole('textbox', { name: 'Link to this room' }).inputValue();
+  expect(link).toMatch(/^serambi:\/\/.*\/r\/\w{10}\?pin=/);
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
+});
+
+test('pressing something in the bar moves nobody', async ({ page }) => {
+  await page.setViewportSize({ width: 500, height: 800 });
+  await open(page, { window: 'host of a lively evening' });
+  const tile = page.getByRole('button', { name: /^Dewi Lestari/ }).first();
+  const before = await tile.boundingBox();
+  await page.getByRole('button', { name: 'Mute microphone' }).click();
+  await page.getByRole('button', { name: /^Show hands/ }).click();
+  await page.keyboard.press('Escape');
+  expect(await tile.boundingBox()).toEqual(before);
+});
+
+for (const [window, words] of [
+  ['joining as somebody blocked', /can't join this room/],
+  ['joining a silent house', /does not answer/],
+  ['joining a locked room', /This room is locked/],
+] as const) {
+  test(`a refusal is explained where it happens: ${window}`, async ({ page }) => {
+    await open(page, { window });
+    await page.getByRole('button', { name: /Kelas Bahasa/ }).click();
+    await expect(page.locator('.toast')).toHaveText(words);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Good evening, Ratna');
+  });
+}
+
+test('a refused microphone is explained, in Chinese', async ({ page }) => {
+  await open(page, { window: 'microphone refused', language: 'zh' });
+  await page.getByRole('button', { name: '上台' }).click();
+  await expect(page.locator('.toast')).toHaveText(/隐私设置/);
+});
+
+test('with the keyboard alone: check the sound, take another microphone, make somebody louder and mute somebody', async ({ page }) => {
+  await open(page, { window: 'listener whose turn it is' });
+  await expect(page.getByRole('button', { name: 'Join the stage' })).toBeFocused();
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Check your sound' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Record 5 seconds' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('You sound good.', { exact: true })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Play it again' })).toBeFocused();
+  await page.getByLabel('Microphone', { exact: true }).focus();
+  await page.keyboard.type('Jabra');
+  await expect(page.getByLabel('Microphone', { exact: true })).toHaveValue('device:usb-headset');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await expect(page.locator('dialog').getByRole('button', { name: 'Join the stage' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('dialog')).toHaveCount(0);
+
+  await page.getByRole('button', { name: /^Ratna Wijaya, host/ }).focus();
+  await page.keyboard.press('+');
+  await expect(page.getByRole('button', { name: 'Ratna Wijaya, host, muted, volume 110 % for you' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  const slider = page.getByRole('slider');
+  await expect(slider).toBeFocused();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await expect(slider).toHaveValue('130');
+  await page.keyboard.press('End');
+  await expect(slider).toHaveValue('200');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Unmute for me' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Ratna Wijaya, host, muted, muted for you' })).toBeFocused();
+});
+
+test('the slider is dragged, and the volume stays where it was let go', async ({ page }) => {
+  await open(page, { window: 'listener second in line' });
+  await page.getByRole('button', { name: /^Mei Lin, speaker/ }).click();
+  const box = await page.getByRole('slider').boundingBox();
+  if (!box) throw new Error('there is no slider');
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.2, box.y + box.height / 2, { steps: 12 });
+  await page.mouse.move(box.x - 30, box.y + box.height / 2, { steps: 6 });
+  await page.mouse.up();
+  await expect(page.getByRole('slider')).toHaveValue('0');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Mei Lin, speaker, muted, volume 0 % for you' })).toBeVisible();
+});
