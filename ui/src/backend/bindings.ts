@@ -41,9 +41,9 @@ export const commands = {
 /** Events */
 export const events = {
 	appChanged: makeEvent<AppChanged, AppChanged>("app-changed"),
-	callUpdated: makeEvent<CallUpdated, CallUpdated>("call-updated"),
 	callClosed: makeEvent<CallClosed, CallClosed>("call-closed"),
 	callMeasured: makeEvent<CallMeasured, CallMeasured>("call-measured"),
+	callUpdated: makeEvent<CallUpdated, CallUpdated>("call-updated"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
@@ -105,7 +105,7 @@ export type AppChanged = AppView;
 
 /**  Everything but the call and sound levels. */
 export type AppView = {
-	/**  Grows with every change: an older view never replaces a newer. */
+	/**  Higher is newer; an older snapshot that arrives late is to be passed over. */
 	revision: number,
 	/**  The profile's name; none for the usual one. */
 	profile: string | null,
@@ -129,42 +129,42 @@ export type AppView = {
 	openedLink: string | null,
 };
 
-/**  What changed about the call. */
-export type CallUpdate = 
-/**  A call began, or is shown anew in full. */
-{ type: "opened"; 
-/**  All of it but the room. */
-call: CallView; 
-/**  The room as the house shows it. */
-room: RoomView } | 
-/**  Changes of the room that belong together. */
-{ type: "room"; 
-/**  The house's clock. */
-now: RoomTime; 
-/**  To be folded in this order. */
-changes: TopicChange[] } | 
-/**  Anything but the room changed. */
-{ type: "call"; 
-/**  All of it but the room. */
-call: CallView } | 
-/**  There is no call any more. */
-{ type: "none" };
-
-/**  The call changed, or there is none any more. */
-export type CallUpdated = {
-	/**  Grows with every update. */
-	revision: number,
-	/**  What changed. */
-	update: CallUpdate,
-};
-
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
 
 /**  What is measured in the call was measured anew: about once a second while anybody speaks. */
 export type CallMeasured = Measurements;
 
-/**  A call, all of it but the room. */
+/**  One operation on what the window knows of the call. */
+export type CallUpdate = 
+/**  Everything anew. */
+{ type: "opened"; 
+/**  The call without its room. */
+call: CallView; 
+/**  The room. */
+room: RoomView } | 
+/**  Topics of the room changed, to be folded in this order. */
+{ type: "room"; 
+/**  The house's clock. */
+now: RoomTime; 
+/**  The changes. */
+changes: TopicChange[] } | 
+/**  The call changed, its room did not. */
+{ type: "call"; 
+/**  All of it. */
+call: CallView } | 
+/**  There is no call. */
+{ type: "none" };
+
+/**  The call changed: revisions grow by one, and an older one never follows a newer. */
+export type CallUpdated = {
+	/**  Counts from 1 since the program started. */
+	revision: number,
+	/**  What to do. */
+	update: CallUpdate,
+};
+
+/**  A call without its room, which comes in topics of its own. */
 export type CallView = {
 	/**  What to give to others so that they can come in. */
 	link: string,
@@ -245,8 +245,6 @@ export type Code =
 "room_locked" | 
 /**  Removed from this room a moment ago. */
 "removed_recently" | 
-/**  This person holds as many rooms as one may. */
-"too_many_rooms" | 
 /**  There is no such room here. */
 "room_not_found" | 
 /**  The room has ended. */
@@ -279,6 +277,8 @@ export type Code =
 "stage_full" | 
 /**  The last one who can invite must hand over or end the room. */
 "last_moderator" | 
+/**  This person holds as many rooms as one person may. */
+"too_many_rooms" | 
 /**  Too many requests. */
 "rate_limited" | 
 /**  The house does not answer. */
@@ -396,25 +396,25 @@ block: boolean } |
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
 { type: "endRoom" };
 
-/**  How the connection stands. It has two halves: the house (events and commands) and the sound. */
+/**  How the connection stands. */
 export type Connection = 
 /**  As it should be, or down so shortly that nothing is said about it. */
 { type: "connected" } | 
-/**  Both halves are down; they are being repaired and the seat is kept. */
+/**  House and sound are down; both are being repaired and the seat is kept. */
 { type: "reconnecting" } | 
-/**  Down for so long that the seat may be gone. It is still being repaired. */
+/**  Both are down for so long that the seat may be gone. They are still being repaired. */
 { type: "lost" } | 
-/**  The house answers, the sound is down. */
+/**  The sound is down in both directions, the house is there. */
 { type: "soundReconnecting" } | 
-/**  The sound flows, the house does not answer. */
+/**  "They can hear you and you hear them": the sound is there, the house is not. */
 { type: "houseReconnecting" } | 
-/**  The house is being started again. */
+/**  The house is not running: it refuses connections, or said that it goes away. */
 { type: "houseRestarting" } | 
-/**  One is heard and hears nobody. */
+/**  "They can hear you; you can't hear them." */
 { type: "cannotHear" } | 
-/**  One hears and nobody hears one. */
+/**  "You can hear; nobody hears you." */
 { type: "nobodyHears" } | 
-/**  The network lets no sound through. */
+/**  No way for the sound, though signalling works: the network lets no UDP through. */
 { type: "soundImpossible"; 
 /**  Why. */
 code: Code };
@@ -506,15 +506,6 @@ export type HomeView = {
 	discoveryProblem: Code | null,
 };
 
-/**  How an invitation stands, for moderators. */
-export type InvitationState = 
-/**  Waiting for an answer. */
-"open" | 
-/**  "Maybe later." */
-"later" | 
-/**  It ran out. */
-"noAnswer";
-
 /**  Why somebody is invited. */
 export type InvitationKind = 
 /**  "{by} invited you to speak." */
@@ -523,6 +514,15 @@ export type InvitationKind =
 "yourTurn" | 
 /**  "Nobody is on stage. Would you like to run the room?" */
 "runRoom";
+
+/**  How an invitation stands, for moderators. */
+export type InvitationState = 
+/**  Waiting for an answer. */
+"open" | 
+/**  "Maybe later." */
+"later" | 
+/**  It ran out. */
+"noAnswer";
 
 /**  An invitation as the invited person sees it. */
 export type InvitationView = {
@@ -576,8 +576,8 @@ export type ListPatch<T> = {
 };
 
 /**
- *  What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time, and
- *  whoever draws the room need not do so for it.
+ *  What is measured while a call lasts, anew about once a second. Not part of [`CallView`]: it changes all the time,
+ *  and whoever draws the room need not do so for it.
  */
 export type Measurements = {
 	/**  How the own voice arrives: "{by} people received your voice"; none while muted and while nobody has said so. */
@@ -585,13 +585,11 @@ export type Measurements = {
 	/**  How late each voice is heard here that can be heard right now, in the order of ids. */
 	delays: VoiceDelay[],
 	/**
-	 *  How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while there
-	 *  are no delays. A delay is as uncertain as this and the speaker's own together.
+	 *  How far the house's clock, on which delays are measured, may be from what it is taken for here, ms; none while
+	 *  there are no delays. A delay is as uncertain as this and the speaker's own together.
 	 */
 	clockErrorMs: number | null,
 };
-
-
 
 /**  What is done to the own voice. */
 export type MicrophoneMode = 
@@ -675,15 +673,10 @@ by: string } |
 /**  "{name} is now the host." */
 { type: "newHost"; 
 /**  Display name. */
-name: string } | 
-/**  From a newer house. */
-{ type: "unknown" };
+name: string };
 
 /**  Something to be told once. */
 export type Noticed = Notice;
-
-/**  A person: their Ed25519 public key, base64url without padding, 43 characters. */
-export type PersonId = string;
 
 /**  How somebody's connection looks to the others. A seat has two halves: the house channel and the sound. */
 export type PersonConnection = 
@@ -695,6 +688,9 @@ export type PersonConnection =
 "noSound" | 
 /**  Both are silent for longer; seat, role and hand are kept for a while. */
 "away";
+
+/**  A person: their Ed25519 public key. In text: base64url without padding, 43 characters. */
+export type PersonId = string;
 
 /**
  *  One person as the others see them. Keyed list `stage`: host first, then moderators by when they became one, then
@@ -766,9 +762,6 @@ export type RoomCard = {
 /**  A room: ten characters of [`ROOM_ALPHABET`]. */
 export type RoomId = string;
 
-/**  Milliseconds since the room was started, by the clock of the house. */
-export type RoomTime = number;
-
 /**  What the room is called and how it is set. Record `room`, alike for everybody. */
 export type RoomRecord = {
 	/**  Which room. */
@@ -788,6 +781,9 @@ export type RoomRecord = {
 	/**  Nobody is on stage: the room ends at this time unless somebody comes back. */
 	endsAt: RoomTime | null,
 };
+
+/**  Milliseconds since the room was started, by the clock of the house. */
+export type RoomTime = number;
 
 /**  A room as one person may see it: every topic in full. */
 export type RoomView = {
@@ -940,9 +936,7 @@ list: ListPatch<InvitedView> } |
 /**  Things to be told once. */
 { topic: "notices"; 
 /**  The new ones, in order. */
-stream: Notice[] } | 
-/**  From a newer house. */
-{ topic: "unknown" };
+stream: Notice[] };
 
 /**  How late one voice is heard here. */
 export type VoiceDelay = {
