@@ -1,6 +1,6 @@
 //! `settings.json`, read value by value: one that is unknown or broken falls back, the rest stays.
 
-use serambi_protocol::name::read_name;
+use serambi_protocol::{limits::NAME_CHARACTERS, name::read_name};
 use serde_json::{Map, Value};
 
 use crate::profile::Settings;
@@ -18,7 +18,9 @@ impl SettingsFile {
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let as_read = serde_json::from_slice::<Map<String, Value>>(text).ok()?;
         let (mut settings, mut broken) = read_leniently(&Value::Object(as_read.clone()));
-        if !settings.name.is_empty() && read_name(&settings.name).is_err() {
+        // The length first: reading 50 MB letter by letter would hold up the start.
+        let is_readable = |name: &str| name.len() <= 4 * NAME_CHARACTERS && read_name(name).is_ok();
+        if !settings.name.is_empty() && !is_readable(&settings.name) {
             settings.name.clear();
             broken.push("/name".to_owned());
         }
