@@ -20,8 +20,11 @@ export const languages: Record<Language, string> = { en: 'English', id: 'Bahasa 
 const locales: Record<Language, string> = { en: 'en-GB', id: 'id', zh: 'zh-CN' };
 
 let current = $state<Language>('en');
+// What is kept to be quicker is not state.
+/* eslint-disable svelte/prefer-svelte-reactivity */
 const formats = new Map<string, IntlMessageFormat>();
 const lists = new Map<Language, Intl.ListFormat>();
+/* eslint-enable svelte/prefer-svelte-reactivity */
 
 export function language(): Language {
   return current;

@@ -72,13 +72,11 @@ async function arrive(browser: Browser, house: House, name: string, heard: strin
 type Journey = { house: House; somebody: (name: string) => Promise<Page>; heard: string[] };
 
 export const test = base.extend<Journey>({
-  // eslint-disable-next-line no-empty-pattern
   heard: async ({}, use) => {
     const heard: string[] = [];
     await use(heard);
     expect(heard).toEqual([]);
   },
-  // eslint-disable-next-line no-empty-pattern
   house: async ({}, use) => {
     const house = new House();
     await house.open();
