@@ -25,7 +25,7 @@ const LISTENING_SECONDS: u32 = 20;
 /// Address and token with which anybody's LiveKit client may listen: a guest signs in at the house and joins.
 fn media_of_a_guest(link: &str) -> (String, String) {
     let link = Link::read(link).unwrap();
-    let room = link.room.clone().unwrap();
+    let room = link.room.unwrap();
     let joined = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let guest = HouseClient::sign_in(&link.house, &Identity::make(), "Ular").await.unwrap();
         guest.join(&room, false).await.unwrap()

@@ -43,8 +43,6 @@ export function connectionWords(connection: Connection, onStage: boolean): strin
 /** null: from a newer house than this app. */
 export function noticeWords(notice: Notice): string | null {
   switch (notice.type) {
-    case 'unknown':
-      return null;
     case 'handRaised':
       return t('notice.handRaised', { name: notice.name, n: notice.count });
     case 'invited':

@@ -1,7 +1,7 @@
 /** The room through its roles, names and keys. */
 import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
-import type { CallUpdate, RoomView } from '../../src/backend/backend';
+import type { CallUpdate, Notice, RoomView } from '../../src/backend/backend';
 import { idOf, inRoom, room } from '../fixtures/windows';
 import { resizeTo } from './setup';
 import { focused, openWindow, polite, settle, urgent } from './window';
@@ -570,7 +570,7 @@ describe('announcements', () => {
 
   it('pass over what a newer house says', async () => {
     const { fixture } = await openWindow('host of a lively evening');
-    fixture.events?.noticed({ type: 'unknown' });
+    fixture.events?.noticed({ type: 'of a newer house' } as unknown as Notice);
     await settle();
     expect(polite() + urgent()).toBe('');
   });

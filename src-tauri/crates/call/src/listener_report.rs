@@ -43,7 +43,7 @@ impl ListenerCounts {
             let Some(voice) = voice else { continue };
             // Somebody whose track was made anew is there twice for a moment.
             if heard.get(&voice.person).is_none_or(|other| other.packets < voice.packets) {
-                heard.insert(voice.person.clone(), voice);
+                heard.insert(voice.person, voice);
             }
         }
         heard.into_values().take(STAGE_PEOPLE).collect()

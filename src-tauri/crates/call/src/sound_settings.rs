@@ -131,7 +131,7 @@ impl SoundSettings {
             devices,
             microphone_mode: self.microphone_mode,
             echo_cancelling: self.echo_cancelling,
-            gains: self.voices.iter().map(|(person, voice)| (person.clone(), voice.gain())).collect(),
+            gains: self.voices.iter().map(|(person, voice)| (*person, voice.gain())).collect(),
         }
     }
 }

@@ -132,7 +132,7 @@ impl Chain {
             buffer_ms: ms(self.decoded) - ms(self.arrived),
             loudspeaker_ms: ms(self.heard) - ms(self.decoded),
         };
-        VoiceDelay { person: person.clone(), total_ms: ms(self.heard), parts }
+        VoiceDelay { person: *person, total_ms: ms(self.heard), parts }
     }
 }
 
@@ -162,7 +162,7 @@ impl VoiceDelays {
             None => {
                 let voice =
                     Voice { mark, marked_at: now, looks: VecDeque::new(), looked_at: None, last_timestamp: None };
-                self.voices.insert(voice.mark.person.clone(), voice);
+                self.voices.insert(voice.mark.person, voice);
             }
         }
     }
@@ -194,7 +194,7 @@ impl VoiceDelays {
         self.voices.retain(|_, voice| is_recent(voice.marked_at, MARK_KEPT) || !voice.looks.is_empty());
         let mut shown: Vec<VoiceDelay> =
             self.voices.iter().filter_map(|(person, voice)| Some(middle(&voice.looks)?.delay_of(person))).collect();
-        shown.sort_by(|a, b| a.person.cmp(&b.person));
+        shown.sort_by_key(|a| a.person);
         shown
     }
 }

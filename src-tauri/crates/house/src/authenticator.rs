@@ -135,7 +135,7 @@ impl Registry {
     }
 
     fn add_session(&mut self, key: KeyHash, session: Session) {
-        self.by_person.entry(session.person.clone()).or_default().push(key);
+        self.by_person.entry(session.person).or_default().push(key);
         self.sessions.push(key, Arc::new(session));
     }
 
@@ -212,7 +212,7 @@ impl Authenticator {
         let now = self.clock.now_ms();
         self.use_challenge(answer, now)?;
         sign_in::verify(&answer.person, self.pin.as_str(), &answer.challenge, &answer.signature)?;
-        self.open_session(answer.person.clone(), name, now)
+        self.open_session(answer.person, name, now)
     }
 
     /// Who holds this key.

@@ -30,7 +30,7 @@ impl CaptureMarks {
         if !mark.is_plausible(now) {
             return Err(Refusal::new(Code::BadRequest, "a mark of no possible moment"));
         }
-        self.waiting.insert(speaker.clone(), mark);
+        self.waiting.insert(*speaker, mark);
         let after_the_last = self.told_at_ms.map_or(0, |told| told.saturating_add(TOGETHER_MS));
         self.tell_at_ms.get_or_insert(after_the_last.max(now_ms.saturating_add(SETTLING_MS)));
         Ok(())

@@ -56,11 +56,10 @@ impl LossReports {
             return Err(Refusal::new(Code::BadRequest, "a listener's report that nobody can have measured"));
         }
         let is_heard = |voice: &VoiceHeard| voice.person != *listener && is_speaker(&voice.person);
-        let voices: BTreeMap<_, _> =
-            voices.into_iter().filter(is_heard).map(|voice| (voice.person.clone(), voice)).collect();
+        let voices: BTreeMap<_, _> = voices.into_iter().filter(is_heard).map(|voice| (voice.person, voice)).collect();
         let suffering: Vec<PersonId> =
-            voices.values().filter(|voice| voice.loss >= ALARMING_LOSS).map(|voice| voice.person.clone()).collect();
-        self.kept.insert(listener.clone(), Kept { at_ms: now_ms, voices });
+            voices.values().filter(|voice| voice.loss >= ALARMING_LOSS).map(|voice| voice.person).collect();
+        self.kept.insert(*listener, Kept { at_ms: now_ms, voices });
         let regular = *self.tell_at_ms.get_or_insert(now_ms.saturating_add(LISTENER_REPORT_MS));
         if suffering.iter().any(|speaker| self.is_alarming(speaker, now_ms)) {
             let soonest = self.told_at_ms.unwrap_or(now_ms).saturating_add(SHORTEST_INTERVAL_MS).max(now_ms);
@@ -94,10 +93,10 @@ impl LossReports {
         }
         self.kept.retain(|_, kept| now_ms.saturating_sub(kept.at_ms) < LISTENER_REPORT_KEPT_MS);
         self.tell_at_ms = (!self.kept.is_empty()).then(|| now_ms.saturating_add(LISTENER_REPORT_MS));
-        let told = speakers.map(|speaker| (speaker.clone(), self.reception_of(speaker, now_ms)));
+        let told = speakers.map(|speaker| (*speaker, self.reception_of(speaker, now_ms)));
         let told: Vec<_> = told.filter(|(_, reception)| reception.listeners > 0).collect();
         self.told_at_ms = Some(now_ms);
-        self.told = told.iter().map(|(speaker, reception)| (speaker.clone(), worst(reception))).collect();
+        self.told = told.iter().map(|(speaker, reception)| (*speaker, worst(reception))).collect();
         told
     }
 

@@ -76,7 +76,7 @@ impl RequestLimits {
     /// # Errors
     /// [`OverLimit`].
     pub fn join(&self, from: Peer, person: &PersonId) -> Result<(), OverLimit> {
-        self.joins_of_person.check(person.clone())?;
+        self.joins_of_person.check(*person)?;
         self.joins.check(from)
     }
 
@@ -85,7 +85,7 @@ impl RequestLimits {
     /// # Errors
     /// [`OverLimit`].
     pub fn start(&self, from: Peer, person: &PersonId) -> Result<(), OverLimit> {
-        self.starts_of_person.check(person.clone())?;
+        self.starts_of_person.check(*person)?;
         self.starts.check(from)
     }
 }

@@ -131,7 +131,7 @@ impl Mirror {
         }
         let stop = CancellationToken::new();
         let reconciler = Reconciler {
-            room: room.clone(),
+            room,
             period_ms: if created.is_some() { RECONCILE_EMBEDDED_MS } else { RECONCILE_REMOTE_MS },
             is_created: matches!(created, Some(Ok(()))),
             service: service.clone(),
@@ -177,7 +177,7 @@ impl Mirror {
     /// Ends the media room; returns once that is done or given up.
     pub fn end(mut self) -> impl Future<Output = ()> + Send + 'static {
         self.stop.cancel();
-        let (room, service) = (self.room.clone(), self.service.clone());
+        let (room, service) = (self.room, self.service.clone());
         // Joined, not aborted: a room that is being created must not come after its end.
         let reconciling = self.reconciling.take();
         let workers: Vec<JoinHandle<()>> = self.waiting.drain().map(|(_, waiting)| waiting.worker).collect();
@@ -229,15 +229,15 @@ impl Mirror {
             let _ = orders.try_send(order);
         }
         let worker = Worker {
-            room: self.room.clone(),
-            person: person.clone(),
+            room: self.room,
+            person: *person,
             service: self.service.clone(),
             reports: self.reports.clone(),
             orders: inbox,
             next: None,
         };
         let worker = tokio::spawn(worker.work());
-        self.waiting.insert(person.clone(), Waiting { orders, worker, standing });
+        self.waiting.insert(*person, Waiting { orders, worker, standing });
     }
 }
 
@@ -330,7 +330,7 @@ impl Worker {
 
     async fn report(&self, order: Order) {
         if let Order::Allow { ticket, .. } = order {
-            let granted = Report::Granted { room: self.room.clone(), person: self.person.clone(), ticket };
+            let granted = Report::Granted { room: self.room, person: self.person, ticket };
             // Nobody listens any more when the house closes.
             let _ = self.reports.send(granted).await;
         }
@@ -410,7 +410,7 @@ impl Reconciler {
             Ok(people) => {
                 // Whoever is no person (a recorder of the cluster's owner, say) is none of the room's business.
                 let people = people.into_iter().filter_map(seen).collect();
-                let report = Report::Seen { room: self.room.clone(), people };
+                let report = Report::Seen { room: self.room, people };
                 tokio::select! {
                     () = self.stop.cancelled() => {}
                     // Nobody listens any more when the house closes.

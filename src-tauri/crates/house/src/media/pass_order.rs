@@ -54,14 +54,14 @@ impl PassOrder {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = latest.get(person).copied();
         if earlier.is_none() && latest.len() >= MAX_PEOPLE {
-            let oldest = latest.iter().min_by_key(|(_, entry)| entry.at).map(|(person, _)| person.clone());
+            let oldest = latest.iter().min_by_key(|(_, entry)| entry.at).map(|(person, _)| *person);
             oldest.and_then(|oldest| latest.remove(&oldest));
         }
         let made = make(earlier);
         let highest = earlier.map_or(made.at, |earlier| earlier.at.max(made.at));
         // A pass from before a correction of the clock does not make the earlier decision forgotten.
         let is_decision = made.is_decision || (made.at < highest && earlier.is_some_and(|earlier| earlier.is_decision));
-        latest.insert(person.clone(), Latest { at: highest, is_decision });
+        latest.insert(*person, Latest { at: highest, is_decision });
         if made.is_decision { highest } else { made.at }
     }
 }

@@ -22,7 +22,7 @@ impl Ended {
         {
             self.ids.remove(&oldest);
         }
-        self.ids.insert(id.clone());
+        self.ids.insert(id);
         self.order.push_back(id);
     }
 

@@ -32,7 +32,7 @@ async fn a_channel_that_comes_back_gets_what_it_missed_and_nothing_twice() {
     ayu.does(Command::RaiseHand).await;
     let mut channel = visitor.channel(seen).await.kept_alive();
     let mut last = seen;
-    while view.hands.len() == 0 {
+    while view.hands.is_empty() {
         let envelope = channel.next().await.unwrap();
         last += 1;
         assert_eq!(envelope.seq, last);

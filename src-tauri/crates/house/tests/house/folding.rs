@@ -14,7 +14,7 @@ impl Dice {
     }
 
     fn command(&mut self, people: &[PersonId]) -> Command {
-        let person = people[self.roll(people.len())].clone();
+        let person = people[self.roll(people.len())];
         match self.roll(23) {
             0..4 => Command::RaiseHand,
             4 => Command::LowerHand,
@@ -29,7 +29,7 @@ impl Dice {
             16 => Command::MuteEveryone,
             17 => Command::MakeModerator { person },
             18 => Command::TakeModerator { person },
-            19 => Command::MoveToAudience { person: [None, Some(person)][self.roll(2)].clone() },
+            19 => Command::MoveToAudience { person: [None, Some(person)][self.roll(2)] },
             20 => Command::HandOver { person },
             21 => Command::SaveUpload { saves: self.roll(2) == 0 },
             _ => Command::SetMuted { muted: self.roll(2) == 0 },
@@ -59,7 +59,7 @@ async fn folding_events_gives_the_view_that_the_house_would_show_anew() {
     let house = TestHouse::open().await;
     let mut followers = vec![house.visitor("Host").await.open_room("").await];
     for number in 0..5 {
-        let room = followers[0].room.clone();
+        let room = followers[0].room;
         followers.push(house.visitor(&format!("Visitor {number}")).await.enter(&room).await);
     }
     let people: Vec<PersonId> = followers.iter().map(Follower::id).collect();

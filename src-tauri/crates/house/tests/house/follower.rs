@@ -126,7 +126,7 @@ impl Follower {
     /// Somebody who has just come in.
     pub fn new(visitor: Visitor, joined: Joined, channel: Channel) -> Self {
         let Joined { view, seq, .. } = joined;
-        Self { visitor, room: view.room.id.clone(), view, seq, notices: Vec::new(), closed: None, channel }
+        Self { visitor, room: view.room.id, view, seq, notices: Vec::new(), closed: None, channel }
     }
 
     pub fn id(&self) -> PersonId {

@@ -219,7 +219,7 @@ async fn check_18_and_22_a_lost_connection_keeps_seat_and_hand_for_a_minute_and_
     let wei = house.visitor("Wei").await.enter(&sari.room).await;
     wei.does(Command::RaiseHand).await;
     sari.sees("a hand", |view| view.hands.len() == 1).await;
-    let (visitor, room, id) = (wei.visitor.clone(), wei.room.clone(), wei.id());
+    let (visitor, room, id) = (wei.visitor.clone(), wei.room, wei.id());
     drop(wei);
     sari.sees("that Wei is away", |view| {
         view.audience.iter().any(|person| person.id == id && person.connection == PersonConnection::Away)
@@ -238,7 +238,7 @@ async fn check_18_and_22_a_lost_connection_keeps_seat_and_hand_for_a_minute_and_
     .await;
     house.house.clock().skip_ms(SEAT_KEPT_MS);
     let mut sari = come_back(sari).await;
-    sari.sees("that Wei is gone", |view| view.counts.listeners == 0 && view.hands.len() == 0).await;
+    sari.sees("that Wei is gone", |view| view.counts.listeners == 0 && view.hands.is_empty()).await;
 }
 
 #[tokio::test]

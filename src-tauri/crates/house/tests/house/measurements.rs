@@ -16,12 +16,12 @@ use crate::{
 };
 
 fn voice(person: &PersonId, loss: f32) -> VoiceHeard {
-    VoiceHeard { person: person.clone(), packets: 150, loss, mean_burst: 1.0 }
+    VoiceHeard { person: *person, packets: 150, loss, mean_burst: 1.0 }
 }
 
 /// Says it, and waits until the house has taken it.
 async fn reports(follower: &mut Follower, voices: Vec<VoiceHeard>) {
-    let report = ListenerReport { room: follower.room.clone(), voices };
+    let report = ListenerReport { room: follower.room, voices };
     follower.channel.says(&ChannelSay::Heard(report)).await;
     is_alive(&mut follower.channel).await;
 }
@@ -117,7 +117,7 @@ async fn what_nobody_can_have_measured_is_not_passed_on() {
         reports(&mut ayu, voices).await;
     }
     // From another room, about this one.
-    let report = ListenerReport { room: sari.room.clone(), voices: vec![voice(&sari.id(), 0.9)] };
+    let report = ListenerReport { room: sari.room, voices: vec![voice(&sari.id(), 0.9)] };
     other.channel.says(&ChannelSay::Heard(report)).await;
     is_alive(&mut other.channel).await;
     house.house.clock().skip_ms(LISTENER_REPORT_MS);
@@ -126,7 +126,7 @@ async fn what_nobody_can_have_measured_is_not_passed_on() {
 }
 
 async fn marks(follower: &mut Follower, mark: CaptureMark) {
-    follower.channel.says(&ChannelSay::Captured { room: follower.room.clone(), mark }).await;
+    follower.channel.says(&ChannelSay::Captured { room: follower.room, mark }).await;
     is_alive(&mut follower.channel).await;
 }
 
@@ -190,7 +190,7 @@ async fn whoever_says_more_than_anybody_needs_is_cut_off() {
     let sari = house.visitor("Sari").await.open_room("").await;
     let mut flooding = sari.visitor.channel(sari.seq).await;
     for _ in 0..100 {
-        let report = ListenerReport { room: sari.room.clone(), voices: Vec::new() };
+        let report = ListenerReport { room: sari.room, voices: Vec::new() };
         flooding.says(&ChannelSay::Heard(report)).await;
     }
     assert_eq!(flooding.close_code().await, Some(4002));

@@ -111,7 +111,7 @@ async fn nobody_is_told_to_be_on_stage_before_the_media_server_lets_them_publish
     wei.sees("an invitation", |view| view.you.invitation.is_some()).await;
     media.hold();
     let visitor = wei.visitor.clone();
-    let room = wei.room.clone();
+    let room = wei.room;
     let accepting = tokio::spawn(async move { visitor.wish(&room, Command::AcceptInvitation).await });
     let id = wei.id();
     sari.sees("Wei on stage", |view| view.stage.iter().any(|person| person.id == id)).await;
@@ -132,7 +132,7 @@ async fn a_second_look_at_the_media_server_does_not_lose_a_grant_that_is_under_w
     wei.sees("an invitation", |view| view.you.invitation.is_some()).await;
     media.fail_with(&["unavailable"; 5]);
     media.list(&wei.id().to_string(), false);
-    let (visitor, room, id) = (wei.visitor.clone(), wei.room.clone(), wei.id());
+    let (visitor, room, id) = (wei.visitor.clone(), wei.room, wei.id());
     let accepting = tokio::spawn(async move { visitor.wish(&room, Command::AcceptInvitation).await });
     sari.sees("Wei on stage", |view| view.stage.iter().any(|person| person.id == id)).await;
     house.house.clock().skip_ms(5_000);

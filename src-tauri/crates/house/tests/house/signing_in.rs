@@ -109,7 +109,7 @@ async fn a_key_that_accepts_what_anybody_signs_opens_no_session() {
     let mut neutral = [0; 32];
     neutral[0] = 1;
     let person = PersonId::from_key(&neutral);
-    let challenge: Challenge = anybody.post("challenge", &ChallengeAsked { person: person.clone() }).await.unwrap();
+    let challenge: Challenge = anybody.post("challenge", &ChallengeAsked { person }).await.unwrap();
     let mut signature = [0; 64];
     signature[..32].copy_from_slice(&neutral);
     let signature = URL_SAFE_NO_PAD.encode(signature);
