@@ -10,7 +10,7 @@ use serambi_tests::{
     peer::Peer,
     places,
     process_load::Family,
-    sound_card::SoundServer,
+    sound_server::SoundServer,
     speech::{self, PORCH},
     wait,
     window::{Opening, PATIENCE, Window},

@@ -67,7 +67,7 @@ impl House {
             SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: "Schema".to_owned() };
         let session = self.post::<Session>("session", "", &answer).session;
         let room: Joined = self.post("rooms", &session, &StartRoom { title: "Tested".into(), leave_other: false });
-        (session, room.view.room.you.id.to_string())
+        (session, room.view.room.id.to_string())
     }
 }
 
