@@ -100,7 +100,7 @@ mod tests {
         let mut counts = ListenerCounts::default();
         counts.since_last([voice(1, 1, counted(90, 0, 0))]);
         let heard = counts.since_last([voice(1, 1, counted(90, 0, 0)), voice(2, 2, counted(5, 0, 0))]);
-        assert_eq!(heard.iter().map(|voice| voice.person.clone()).collect::<Vec<_>>(), [person(2)]);
+        assert_eq!(heard.iter().map(|voice| voice.person).collect::<Vec<_>>(), [person(2)]);
     }
 
     #[test]

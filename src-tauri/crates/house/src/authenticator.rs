@@ -340,7 +340,7 @@ mod tests {
         let challenge = authenticator.challenge(sari.id());
         let opened = authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap();
         let session = authenticator.recognise(&opened.session).unwrap();
-        assert_eq!((session.person.clone(), session.name.as_str()), (sari.id(), "Sari"));
+        assert_eq!((session.person, session.name.as_str()), (sari.id(), "Sari"));
     }
 
     #[test]

@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn heard(speaker: &PersonId, loss: f32, mean_burst: f32) -> VoiceHeard {
-        VoiceHeard { person: speaker.clone(), packets: 150, loss, mean_burst }
+        VoiceHeard { person: *speaker, packets: 150, loss, mean_burst }
     }
 
     fn told(reports: &mut LossReports, speaker: &PersonId, now_ms: u64) -> Option<VoiceReception> {

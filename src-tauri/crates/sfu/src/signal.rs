@@ -308,7 +308,7 @@ fn attributes_of(text: &str) -> Option<HashMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use std::convert::Infallible;
 
     use futures_util::{sink, stream};

@@ -446,7 +446,7 @@ mod tests {
                 state: state as i32,
                 ..livekit_protocol::ParticipantInfo::default()
             };
-            let expected = SeenParticipant { person: person.clone(), may_publish: false, alive };
+            let expected = SeenParticipant { person, may_publish: false, alive };
             assert_eq!(seen(info), Some(expected));
         }
     }

@@ -41,7 +41,7 @@ mod tests {
         let first = RoomId::from_random([1; 10]);
         let mut ended = Ended::default();
         assert_eq!(ended.explain(&first).code, Code::RoomNotFound);
-        ended.remember(first.clone());
+        ended.remember(first);
         assert_eq!(ended.explain(&first).code, Code::RoomEnded);
         (0..ENDED_KEPT).for_each(|_| ended.remember(RoomId::from_random(rand::random())));
         assert_eq!(ended.explain(&first).code, Code::RoomNotFound);
