@@ -66,6 +66,14 @@ impl Family {
         Ok(used / start.elapsed().as_secs_f64())
     }
 
+    /// Processor time used so far.
+    ///
+    /// # Errors
+    /// When one of the processes has ended.
+    pub fn processor_time(&self) -> Result<Duration, Trouble> {
+        Ok(Duration::from_secs_f64(self.ticks()? as f64 / TICKS_PER_SECOND))
+    }
+
     /// Memory in MB, pages that several processes share counted in fair shares (PSS).
     ///
     /// # Errors

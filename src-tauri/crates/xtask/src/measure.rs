@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What can be measured alone.
-const PARTS: &[&str] = &["mouth-to-ear", "windows", "start", "join", "load"];
+const PARTS: &[&str] = &["mouth-to-ear", "windows", "start", "join", "load", "house"];
 /// Ours beside others'; which networks and whose programs may follow.
 const FIELD: &str = "field";
 const CELLS: &[&str] =
@@ -27,7 +27,8 @@ pub fn run(steps: &mut Steps, wanted: &[String]) -> Result<(), Failure> {
     if !had_server {
         leave_no_server_running(steps)?;
     }
-    let mut build = cargo(&["build", "--release", "--bins", "-p", "serambi-peer", "-p", "serambi-tests"]);
+    let mut build =
+        cargo(&["build", "--release", "--bins", "-p", "serambi-peer", "-p", "serambi-house", "-p", "serambi-tests"]);
     if wanted.first().is_none_or(|first| first != FIELD) {
         npm::build_pages(steps)?;
         build.args(["-p", "serambi"]);

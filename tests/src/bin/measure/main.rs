@@ -8,6 +8,8 @@ mod both_ends;
 #[cfg(target_os = "linux")]
 mod field;
 #[cfg(unix)]
+mod house;
+#[cfg(unix)]
 mod join;
 #[cfg(unix)]
 mod load;
@@ -29,12 +31,13 @@ fn main() -> std::process::ExitCode {
     use serambi_tests::{Trouble, places};
 
     type Part = fn(&std::path::Path, &mut table::Table) -> Result<(), Trouble>;
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("mouth-to-ear", mouth_to_ear::measure),
         ("windows", windows::measure),
         ("start", start::measure),
         ("join", join::measure),
         ("load", load::measure),
+        ("house", house::measure),
     ];
     // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the joins on
     // its networks, `measure recordings FOLDER…` the delays in what earlier cells left.
