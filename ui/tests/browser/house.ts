@@ -38,7 +38,7 @@ export class House {
         resolve(said);
       });
     });
-    this.#port = Number(/:(\d+)\//.exec(link)?.[1]);
+    this.#port = Number(/:(\d+)[/?]/.exec(link)?.[1]);
   }
 
   /** Ends it at once, as a crash does. */

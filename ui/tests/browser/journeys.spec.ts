@@ -167,6 +167,10 @@ test('a house that is killed and started again gives everybody their place back'
   await bringUp(ratna, dewi, 'Dewi Lestari');
   await jonas.getByRole('button', { name: 'Raise hand' }).click();
   await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
+  // An act of the host is on the disk when it is acknowledged, and with it all that went before.
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
+  await expect(ratna.getByText('Locked')).toBeVisible();
   await house.kill();
   await expect(dewi.getByText(/Reconnecting…|The house is restarting…/).last()).toBeVisible();
   await house.open();

@@ -1,4 +1,4 @@
-//! Keeping a room on the disk: acts of moderators before they are acknowledged, everything else within a second.
+//! Keeping a room on the disk: changes of the stage before they are acknowledged, everything else within a second.
 
 use serambi_protocol::{Code, Command, PersonId, Refusal, view::RoomTime};
 use serambi_room::{Outcome, Room};
@@ -7,7 +7,7 @@ use super::RoomActor;
 use crate::storage::SavedRoom;
 
 /// What may be lost when the house is killed is at most this old.
-const SAVE_AFTER_MS: u64 = 500;
+const SAVE_AFTER_MS: u64 = 200;
 /// After the disk refused: how long until the next try.
 const SAVE_AGAIN_MS: u64 = 5_000;
 
@@ -27,16 +27,15 @@ impl Saving {
     }
 }
 
-/// Is this an act of somebody who runs the room? What people do about themselves is saved a moment later.
+/// Is this an act of somebody who runs the room, or a step onto the stage or off it? Whatever else people do about
+/// themselves is saved a moment later: hundreds may do it at once.
 pub(super) fn is_saved_at_once(command: &Command) -> bool {
     !matches!(
         command,
         Command::RaiseHand
             | Command::LowerHand
-            | Command::AcceptInvitation
             | Command::DeclineInvitation
             | Command::SetMuted { .. }
-            | Command::MoveToAudience { person: None }
             | Command::Leave
     )
 }
