@@ -221,6 +221,8 @@ impl CallActor {
     // ---- what the worker reports ----
 
     pub(super) fn take_microphone(&mut self) -> Flow {
+        // Before any answer: whoever gets one and looks at the view finds what the worker has reported.
+        self.show();
         let actual = self.microphone.actual();
         let outcome = actual.problem.clone().map_or(Ok(()), Err);
         let is_over = |attempt: u64| actual.attempt >= attempt;
@@ -245,11 +247,9 @@ impl CallActor {
         if let Some(unmuting) =
             self.own.unmuting.take_if(|unmuting| unmuting.step == UnmuteStep::GoingLive && actual.live)
         {
-            self.show();
             answer_all(unmuting.answers, &Ok(()));
         }
         if !actual.open {
-            self.show();
             answer_all(std::mem::take(&mut self.own.closing), &Ok(()));
         }
         self.own.note_problem(&actual.problem, is_told, &mut self.events);
@@ -265,7 +265,6 @@ impl CallActor {
             }
         } else if let Some(accepting) = self.own.accepting.take() {
             // The invitation is neither accepted nor declined: the place in line is kept.
-            self.show();
             answer_all(accepting.answers, opened);
         }
     }
