@@ -295,7 +295,11 @@ impl RoomRegistry {
     pub fn presence(&self, except: Option<PersonId>) -> Presence {
         let own = except.and_then(|person| self.inside.shared.places.of(&person)).map(|place| place.room);
         let open = self.inside.open.lock();
-        let counts = open.iter().map(|(id, room)| room.handle.published().people - usize::from(own == Some(*id)));
+        // What a room published may be older than the place that somebody took in it a moment ago.
+        let others = |(id, room): (&RoomId, &OpenRoom)| {
+            room.handle.published().people.saturating_sub(usize::from(own == Some(*id)))
+        };
+        let counts = open.iter().map(others);
         counts.filter(|people| *people > 0).fold(Presence::default(), |sum, people| Presence {
             people: sum.people.saturating_add(u32::try_from(people).unwrap_or(u32::MAX)),
             rooms: sum.rooms.saturating_add(1),

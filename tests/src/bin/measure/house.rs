@@ -58,7 +58,7 @@ async fn measure_all(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let load = Family::of(running.program.id())?;
     let empty = load.pss_megabytes()?;
     let host = Client::sign_in(&running.house, "Host").await?.start_room().await?;
-    fill_stage(&running.house, &host).await?;
+    let speakers = fill_stage(&running.house, &host).await?;
     let listeners = enter(&running.house, &host, LISTENERS).await?;
     let each = (load.pss_megabytes()? - empty) * 1_000.0 / LISTENERS as f64;
     let what = format!("{LISTENERS} listeners and {} on stage: memory", SPEAKERS + 1);
@@ -67,19 +67,19 @@ async fn measure_all(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     cost_of_mutes(&load, &host, &listeners, table).await?;
     cost_of_joins(&load, &running.house, &host, &listeners, table).await?;
     hands_in_a_crowd(&running.house, &host, &listeners, table).await?;
-    drop(listeners);
+    drop((listeners, speakers));
     restart(running, &output.join("house"), table).await
 }
 
-async fn fill_stage(house: &House, host: &Joining) -> Result<(), Trouble> {
+async fn fill_stage(house: &House, host: &Joining) -> Result<Vec<Joining>, Trouble> {
+    let mut speakers = Vec::with_capacity(SPEAKERS);
     for number in 0..SPEAKERS {
         let speaker = Client::sign_in(house, &format!("Speaker {number}")).await?.join(host.room).await?;
         host.client.command(host.room, &RoomCommand::Invite { person: speaker.client.id() }).await?;
         speaker.client.command(host.room, &RoomCommand::AcceptInvitation).await?;
-        // Stays for as long as the house does.
-        std::mem::forget(speaker);
+        speakers.push(speaker);
     }
-    Ok(())
+    Ok(speakers)
 }
 
 async fn enter(house: &House, host: &Joining, count: usize) -> Result<Vec<Joining>, Trouble> {

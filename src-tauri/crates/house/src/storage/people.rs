@@ -94,7 +94,8 @@ impl PersonRepository {
             .await
     }
 
-    /// A link with this code makes whoever opens it first a keeper. Only a digest of the code is kept.
+    /// A link with this code makes whoever opens it first a keeper; an earlier one that was not used is void. Only a
+    /// digest of the code is kept.
     ///
     /// # Errors
     /// `profile_broken`.
@@ -102,7 +103,10 @@ impl PersonRepository {
         let digest: [u8; 32] = Sha256::digest(code.as_bytes()).into();
         self.0
             .ask(move |connection| {
-                connection.execute("INSERT OR IGNORE INTO keeper_link (digest) VALUES (?1)", [digest]).map(drop)
+                let transaction = connection.transaction()?;
+                transaction.execute("DELETE FROM keeper_link", [])?;
+                transaction.execute("INSERT INTO keeper_link (digest) VALUES (?1)", [digest])?;
+                transaction.commit()
             })
             .await
     }
@@ -144,7 +148,9 @@ mod tests {
         let people = Storage::open(folder.path().into()).await.unwrap().people();
         let (sari, wei) = (PersonId::from_key(&[1; 32]), PersonId::from_key(&[2; 32]));
         assert_eq!(people.see(sari, 1_000).await.unwrap(), Standing::Guest);
+        people.offer_keys("an earlier code").await.unwrap();
         people.offer_keys("a code").await.unwrap();
+        assert!(!people.take_keys("an earlier code", sari, 2_000).await.unwrap(), "void");
         assert!(!people.take_keys("another", sari, 2_000).await.unwrap());
         assert!(people.take_keys("a code", sari, 2_000).await.unwrap());
         assert!(!people.take_keys("a code", wei, 2_000).await.unwrap());
