@@ -83,10 +83,6 @@ export type Act =
 "remove" | 
 /**  Change who may raise a hand. */
 "setHandScope" | 
-/**  Lock and unlock the room. */
-"setLocked" | 
-/**  Have everybody send long frames. */
-"saveUpload" | 
 /**  Make somebody else on stage host. */
 "handOver" | 
 /**  End the room for everyone. */
@@ -356,10 +352,12 @@ person: PersonId } |
 { type: "setHandScope"; 
 /**  The new setting. */
 scope: HandScope } | 
-/**  Moderators: whether somebody new may come in. */
-{ type: "setLocked"; 
-/**  True: nobody new. */
-locked: boolean } | 
+/**  Turn one of the room's switches. */
+{ type: "setSwitch"; 
+/**  Which. */
+switch: RoomSwitch; 
+/**  To what. */
+on: boolean } | 
 /**  Moderators: mute one speaker. They can unmute themselves. */
 { type: "mute"; 
 /**  The speaker. */
@@ -378,13 +376,6 @@ person: PersonId } |
 { type: "handOver"; 
 /**  Somebody on stage. */
 person: PersonId } | 
-/**
- *  The host: whether everybody's voice goes out in long frames. Each listener then takes less upload of the house, and
- *  hears everybody 20 ms later.
- */
-{ type: "saveUpload"; 
-/**  True: long frames. */
-saves: boolean } | 
 /**  Moderators: put somebody out of the room. */
 { type: "remove"; 
 /**  Who. */
@@ -722,12 +713,22 @@ export type Refusal = {
 	detail: string,
 };
 
+/**  An act that the reader's role allows and that cannot be done now. */
+export type RefusedAct = {
+	/**  What. */
+	act: Act,
+	/**  Why not. */
+	code: Code,
+};
+
 /**  What a role may do. Record `rights`, alike for everybody of one role. */
 export type Rights = {
 	/**  Acts on the room as a whole. */
 	may: Act[],
 	/**  Acts on other people, by their role. */
 	on: ActOnRoles[],
+	/**  The switches that this role may turn. */
+	switches?: Switches,
 	/**  Why nobody can be invited to the stage now, though this role may invite. */
 	inviteRefused: Code | null,
 };
@@ -772,15 +773,23 @@ export type RoomRecord = {
 	host: string,
 	/**  Places on stage that can be taken: without those kept for hosts who dropped out and may come back. */
 	stageLimit: number,
-	/**  Nobody new comes in. */
-	locked?: boolean,
-	/**  Whoever speaks sends long frames, because the house's upload is what limits the audience. */
-	savesUpload?: boolean,
+	/**  What is switched on. */
+	switches?: Switches,
 	/**  Who may raise a hand. */
 	handScope: HandScope,
 	/**  Nobody is on stage: the room ends at this time unless somebody comes back. */
 	endsAt: RoomTime | null,
 };
+
+/**  One yes-or-no setting of a room; off in a new one. */
+export type RoomSwitch = 
+/**  Nobody new comes in. */
+"locked" | 
+/**
+ *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears everybody
+ *  20 ms later.
+ */
+"savesUpload";
 
 /**  Milliseconds since the room was started, by the clock of the house. */
 export type RoomTime = number;
@@ -890,6 +899,9 @@ export type SoundView = {
 	voices: ([PersonId, VoiceSetting])[],
 };
 
+/**  The switches that are on. */
+export type Switches = RoomSwitch[];
+
 /**  How the window looks. */
 export type Theme = 
 /**  As the system says. */
@@ -976,12 +988,12 @@ export type YouView = {
 	place: number | null,
 	/**  Your hand cannot go up before this time (after a dismissal). */
 	handBlockedUntil: RoomTime | null,
-	/**  Why your hand cannot go up now; none: it can, or it is up. */
-	handRefused: Code | null,
 	/**  An open invitation to the stage. */
 	invitation: InvitationView | null,
 	/**  What you may do with yourself now. */
 	may: Act[],
+	/**  What your role allows and you cannot do now. */
+	refused: RefusedAct[],
 	/**  Leaving leaves the room to somebody: ask to whom, or whether it is to end. */
 	leavingAsks: boolean,
 	/**  If you leave now, this person will run the room (host and last moderator only; display name). */

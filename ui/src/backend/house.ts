@@ -309,7 +309,7 @@ class Visit {
 
   /** The microphone as the house was told: no sound leaves a page. */
   microphone(): MicrophoneView {
-    return { open: this.you.may.includes('sendVoice'), muted: this.you.muted, problem: null };
+    return { open: this.you.role !== 'listener', muted: this.you.muted, problem: null };
   }
 
   close(): void {

@@ -32,11 +32,11 @@ export function personActions(room: RoomStore, person: PersonView): PersonAction
 }
 
 function ownActions(room: RoomStore): PersonAction[] {
-  const { handRefused } = room.you;
+  const whyNoHand = room.whyNot('raiseHand');
   const offered: (PersonAction | false)[] = [
     room.may('stepDown') && { key: 'to.audience', does: { type: 'moveToAudience', person: null } },
     room.may('lowerHand') && { key: 'hand.down', does: { type: 'lowerHand' } },
-    (room.may('raiseHand') || handRefused !== null) && { key: 'hand.up', does: { type: 'raiseHand' }, refused: handRefused },
+    (room.may('raiseHand') || whyNoHand !== null) && { key: 'hand.up', does: { type: 'raiseHand' }, refused: whyNoHand },
   ];
   return offered.filter((action) => action !== false);
 }

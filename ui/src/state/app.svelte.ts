@@ -124,7 +124,7 @@ export class App {
 
   async toggleMicrophone(): Promise<void> {
     const { view, room } = this.call;
-    if (!view || !room?.may('sendVoice')) return;
+    if (!view || !room?.onStage) return;
     const muted = !view.microphone.muted;
     if (await this.ask(this.backend.setMuted(muted))) this.announcer.interrupt(t(muted ? 'muted.now' : 'unmuted.now'));
   }

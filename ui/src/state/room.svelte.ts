@@ -1,6 +1,7 @@
 /** One room as it is shown: the topics of its view, each reactive by itself, and what follows from single topics. */
 import type {
   Act,
+  Code,
   Counts,
   HandView,
   InvitedView,
@@ -9,6 +10,7 @@ import type {
   Rights,
   Role,
   RoomRecord,
+  RoomSwitch,
   RoomTime,
   RoomView,
   TopicChange,
@@ -20,7 +22,7 @@ import { tagsOf } from './namesakes';
 
 /** Before the first view; never shown. */
 const NOTHING: Pick<RoomView, 'room' | 'counts' | 'you' | 'rights'> = {
-  room: { id: '', title: '', host: '', stageLimit: 0, handScope: 'off', endsAt: null },
+  room: { id: '', title: '', host: '', stageLimit: 0, switches: [], handScope: 'off', endsAt: null },
   counts: { listeners: 0 },
   you: {
     id: '',
@@ -28,13 +30,13 @@ const NOTHING: Pick<RoomView, 'room' | 'counts' | 'you' | 'rights'> = {
     muted: true,
     place: null,
     handBlockedUntil: null,
-    handRefused: null,
     invitation: null,
     may: [],
+    refused: [],
     leavingAsks: false,
     successor: null,
   },
-  rights: { may: [], on: [], inviteRefused: null },
+  rights: { may: [], on: [], switches: [], inviteRefused: null },
 };
 
 export class RoomStore implements RoomView {
@@ -75,6 +77,19 @@ export class RoomStore implements RoomView {
   /** May the reader do this, with nobody else concerned? */
   may(act: Act): boolean {
     return this.you.may.includes(act) || this.rights.may.includes(act);
+  }
+
+  /** Why the reader, whose role allows it, cannot do this now; null if nothing is in the way. */
+  whyNot(act: Act): Code | null {
+    return this.you.refused.find((refused) => refused.act === act)?.code ?? null;
+  }
+
+  isOn(name: RoomSwitch): boolean {
+    return this.room.switches?.includes(name) ?? false;
+  }
+
+  mayTurn(name: RoomSwitch): boolean {
+    return this.rights.switches?.includes(name) ?? false;
   }
 
   /** May the reader do this to somebody else of that role? */

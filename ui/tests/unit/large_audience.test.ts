@@ -36,7 +36,7 @@ describe('a large audience', () => {
     const { user, fixture } = await openDialog();
     expect(choice('Off')).toHaveProperty('checked', true);
     await user.click(choice('On'));
-    expect(fixture.commands).toEqual([{ type: 'saveUpload', saves: true }]);
+    expect(fixture.commands).toEqual([{ type: 'setSwitch', switch: 'savesUpload', on: true }]);
     fixture.show(room('host of a locked room'));
     await settle();
     expect(choice('On')).toHaveProperty('checked', true);
@@ -44,7 +44,7 @@ describe('a large audience', () => {
     const hint = document.getElementById(group.getAttribute('aria-describedby') ?? '');
     expect(hint?.textContent).toContain('20 ms later');
     await user.click(choice('Off'));
-    expect(fixture.commands.at(-1)).toEqual({ type: 'saveUpload', saves: false });
+    expect(fixture.commands.at(-1)).toEqual({ type: 'setSwitch', switch: 'savesUpload', on: false });
   });
 
   it('is gone from the screen with the room', async () => {

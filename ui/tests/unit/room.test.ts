@@ -103,7 +103,7 @@ describe('a locked room', () => {
     const { user, fixture } = await openWindow(name);
     await user.click(screen.getByRole('button', { name: 'More' }));
     await user.click(screen.getByRole('menuitem', { name: item }));
-    expect(fixture.commands).toEqual([{ type: 'setLocked', locked }]);
+    expect(fixture.commands).toEqual([{ type: 'setSwitch', switch: 'locked', on: locked }]);
   });
 
   it.each(['speaker on a lively evening', 'listener on a lively evening'] as const)('is not for a %s to lock', async (name) => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serambi_audio::{Audience, EngineStatistics, LossReport};
 use serambi_protocol::{
-    RoomView,
+    RoomSwitch, RoomView,
     api::ChannelSay,
     limits::{CAPTURE_MARK_MS, LISTENER_REPORT_MS},
     measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
@@ -83,7 +83,11 @@ impl Measuring {
     fn audience(&self, room: &RoomView, now: Instant) -> Audience {
         // The best exchange is wrong by half its round trip at most.
         let round_trip_ms = self.clock.error_micros(now).map_or(f32::INFINITY, |error| error as f32 / 500.0);
-        Audience { listeners: self.listeners, round_trip_ms, saves_headers: room.room.saves_upload }
+        Audience {
+            listeners: self.listeners,
+            round_trip_ms,
+            saves_headers: room.room.switches.is_on(RoomSwitch::SavesUpload),
+        }
     }
 
     /// Once in [`MEASURE_EVERY`]; `speaks`: the own microphone is open to the room.

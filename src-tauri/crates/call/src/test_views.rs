@@ -3,6 +3,7 @@
 use serambi_protocol::{
     PersonId, RoomId, RoomView,
     command::HandScope,
+    switch::Switches,
     view::{Counts, Rights, Role, RoleView, RoomRecord, RoomTime, YouView},
 };
 
@@ -16,9 +17,9 @@ pub(crate) fn room_view() -> RoomView {
         muted: true,
         place: None,
         hand_blocked_until: None,
-        hand_refused: None,
         invitation: None,
         may: Vec::new(),
+        refused: Vec::new(),
         leaving_asks: false,
         successor: None,
     };
@@ -27,8 +28,7 @@ pub(crate) fn room_view() -> RoomView {
         title: "Tea".to_owned(),
         host: "Ratna".to_owned(),
         stage_limit: 12,
-        locked: false,
-        saves_upload: false,
+        switches: Switches::default(),
         hand_scope: HandScope::Everyone,
         ends_at: None,
     };

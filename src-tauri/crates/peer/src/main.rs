@@ -17,7 +17,7 @@ use serambi_call::{
 };
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, Refusal, RoomView, limits::NAME_CHARACTERS, link::HouseAddress,
+    Code, Command, Notice, PersonId, Refusal, RoomSwitch, RoomView, limits::NAME_CHARACTERS, link::HouseAddress,
 };
 use serde_json::json;
 use tokio::{
@@ -295,7 +295,7 @@ async fn act(call: &Call, action: Action) -> Result<(), CallError> {
         Action::Cancel(name) => Command::CancelInvitation { person: find(call, &name)? },
         Action::Moderator(name) => Command::MakeModerator { person: find(call, &name)? },
         Action::Remove(name) => Command::Remove { person: find(call, &name)?, block: false },
-        Action::SaveUpload => Command::SaveUpload { saves: true },
+        Action::SaveUpload => Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true },
         Action::Dismiss(name) => Command::DismissHand { person: find(call, &name)? },
     };
     call.command(RoomCommand::try_from(command)?).await

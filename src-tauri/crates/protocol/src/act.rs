@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::Role;
+use crate::{code::Code, view::Role};
 
 /// An act of one person in a room. There is deliberately none that opens somebody else's microphone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,10 +40,6 @@ pub enum Act {
     Remove,
     /// Change who may raise a hand.
     SetHandScope,
-    /// Lock and unlock the room.
-    SetLocked,
-    /// Have everybody send long frames.
-    SaveUpload,
     /// Make somebody else on stage host.
     HandOver,
     /// End the room for everyone.
@@ -60,4 +56,16 @@ pub struct ActOnRoles {
     pub act: Act,
     /// On whom, never on oneself.
     pub roles: Vec<Role>,
+}
+
+/// An act that the reader's role allows and that cannot be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RefusedAct {
+    /// What.
+    pub act: Act,
+    /// Why not.
+    pub code: Code,
 }

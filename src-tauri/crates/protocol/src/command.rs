@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::PersonId;
+use crate::{id::PersonId, switch::RoomSwitch};
 
 /// Who may raise a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,10 +67,12 @@ pub enum Command {
         /// The new setting.
         scope: HandScope,
     },
-    /// Moderators: whether somebody new may come in.
-    SetLocked {
-        /// True: nobody new.
-        locked: bool,
+    /// Turn one of the room's switches.
+    SetSwitch {
+        /// Which.
+        switch: RoomSwitch,
+        /// To what.
+        on: bool,
     },
     /// Moderators: mute one speaker. They can unmute themselves.
     Mute {
@@ -93,12 +95,6 @@ pub enum Command {
     HandOver {
         /// Somebody on stage.
         person: PersonId,
-    },
-    /// The host: whether everybody's voice goes out in long frames. Each listener then takes less upload of the house, and
-    /// hears everybody 20 ms later.
-    SaveUpload {
-        /// True: long frames.
-        saves: bool,
     },
     /// Moderators: put somebody out of the room.
     Remove {

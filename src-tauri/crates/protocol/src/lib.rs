@@ -16,6 +16,7 @@ pub mod link;
 pub mod measurement;
 pub mod name;
 pub mod sign_in;
+pub mod switch;
 pub mod view;
 
 pub use act::Act;
@@ -24,4 +25,5 @@ pub use command::Command;
 pub use event::{Envelope, Notice, RoomEvent, TopicChange};
 pub use id::{PersonId, RoomId};
 pub use link::Link;
+pub use switch::RoomSwitch;
 pub use view::RoomView;

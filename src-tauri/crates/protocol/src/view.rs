@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::{Act, ActOnRoles},
+    act::{Act, ActOnRoles, RefusedAct},
     code::Code,
     command::HandScope,
     event::{RoomEvent, TopicChange},
     fold::{Entry, ListPatch},
     id::{PersonId, RoomId},
+    switch::Switches,
 };
 
 /// Milliseconds since the room was started, by the clock of the house.
@@ -204,12 +205,12 @@ pub struct YouView {
     pub place: Option<u32>,
     /// Your hand cannot go up before this time (after a dismissal).
     pub hand_blocked_until: Option<RoomTime>,
-    /// Why your hand cannot go up now; none: it can, or it is up.
-    pub hand_refused: Option<Code>,
     /// An open invitation to the stage.
     pub invitation: Option<InvitationView>,
     /// What you may do with yourself now.
     pub may: Vec<Act>,
+    /// What your role allows and you cannot do now.
+    pub refused: Vec<RefusedAct>,
     /// Leaving leaves the room to somebody: ask to whom, or whether it is to end.
     pub leaving_asks: bool,
     /// If you leave now, this person will run the room (host and last moderator only; display name).
@@ -230,12 +231,9 @@ pub struct RoomRecord {
     pub host: String,
     /// Places on stage that can be taken: without those kept for hosts who dropped out and may come back.
     pub stage_limit: u32,
-    /// Nobody new comes in.
+    /// What is switched on.
     #[serde(default)]
-    pub locked: bool,
-    /// Whoever speaks sends long frames, because the house's upload is what limits the audience.
-    #[serde(default)]
-    pub saves_upload: bool,
+    pub switches: Switches,
     /// Who may raise a hand.
     pub hand_scope: HandScope,
     /// Nobody is on stage: the room ends at this time unless somebody comes back.
@@ -262,6 +260,9 @@ pub struct Rights {
     pub may: Vec<Act>,
     /// Acts on other people, by their role.
     pub on: Vec<ActOnRoles>,
+    /// The switches that this role may turn.
+    #[serde(default)]
+    pub switches: Switches,
     /// Why nobody can be invited to the stage now, though this role may invite.
     pub invite_refused: Option<Code>,
 }

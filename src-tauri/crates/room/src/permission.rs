@@ -1,10 +1,12 @@
 //! Who may do what: the table of the room's rules, as one function, and what of it a view tells its reader.
 
 use serambi_protocol::{
-    Act,
-    act::ActOnRoles,
+    Act, Code, PersonId, RoomSwitch,
+    act::{ActOnRoles, RefusedAct},
     view::{Rights, Role},
 };
+
+use crate::room::Room;
 
 /// May somebody with the role `actor` do this to somebody else with the role `target`? For what is done to nobody in
 /// particular the target is the actor's own role. Doing it to oneself is never asked here.
@@ -12,14 +14,19 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
     match act {
         Act::RaiseHand | Act::LowerHand | Act::AcceptInvitation => matches!(actor, Role::Listener),
         Act::SendVoice | Act::StepDown | Act::SeeQueue => actor.is_on_stage(),
-        Act::Invite
-        | Act::LowerAllHands
-        | Act::MuteEveryone
-        | Act::MakeModerator
-        | Act::SetHandScope
-        | Act::SetLocked => actor.may_moderate(),
+        Act::Invite | Act::LowerAllHands | Act::MuteEveryone | Act::MakeModerator | Act::SetHandScope => {
+            actor.may_moderate()
+        }
         Act::Mute | Act::MoveToAudience | Act::Remove => may_act_against(actor, target),
-        Act::TakeModerator | Act::SaveUpload | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
+        Act::TakeModerator | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
+    }
+}
+
+/// May this role turn this switch?
+pub const fn may_turn(actor: Role, switch: RoomSwitch) -> bool {
+    match switch {
+        RoomSwitch::Locked => actor.may_moderate(),
+        RoomSwitch::SavesUpload => matches!(actor, Role::Host),
     }
 }
 
@@ -51,8 +58,9 @@ const fn applies_to(act: Act, target: Role) -> bool {
 }
 
 /// Acts on the room as a whole.
-const ON_ROOM: [Act; 6] =
-    [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::SetLocked, Act::SaveUpload];
+const ON_ROOM: [Act; 4] = [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope];
+/// Acts on oneself.
+const ON_SELF: [Act; 5] = [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown];
 /// Acts on other people.
 const ON_PEOPLE: [Act; 7] =
     [Act::Invite, Act::Mute, Act::MoveToAudience, Act::MakeModerator, Act::TakeModerator, Act::HandOver, Act::Remove];
@@ -67,7 +75,46 @@ pub(crate) fn rights_of(actor: Role, host_is_here: bool) -> Rights {
         Role::ALL.into_iter().filter(|target| applies_to(act, *target) && may(actor, *target, act)).collect()
     };
     let on = ON_PEOPLE.into_iter().map(|act| ActOnRoles { act, roles: roles_for(act) });
-    Rights { may: may_do, on: on.filter(|entry| !entry.roles.is_empty()).collect(), invite_refused: None }
+    Rights {
+        may: may_do,
+        on: on.filter(|entry| !entry.roles.is_empty()).collect(),
+        switches: RoomSwitch::ALL.into_iter().filter(|switch| may_turn(actor, *switch)).collect(),
+        invite_refused: None,
+    }
+}
+
+impl Room {
+    /// The acts on oneself that can be done now, and those that only something about the room or the moment forbids.
+    pub(crate) fn own_acts(&self, person: &PersonId, role: Role) -> (Vec<Act>, Vec<RefusedAct>) {
+        let due = ON_SELF.into_iter().filter(|act| may(role, role, *act) && self.is_due(person, *act));
+        let (mut may_do, mut refused) = (Vec::new(), Vec::new());
+        for act in due {
+            match self.why_not(person, role, act) {
+                None => may_do.push(act),
+                Some(code) => refused.push(RefusedAct { act, code }),
+            }
+        }
+        (may_do, refused)
+    }
+
+    /// Would doing it change anything?
+    fn is_due(&self, person: &PersonId, act: Act) -> bool {
+        match act {
+            Act::RaiseHand => !self.hands.is_up(person),
+            Act::LowerHand => self.hands.is_up(person),
+            Act::AcceptInvitation => self.invitations.open_of(person).is_some() || self.may_take_empty_stage(person),
+            _ => true,
+        }
+    }
+
+    fn why_not(&self, person: &PersonId, role: Role, act: Act) -> Option<Code> {
+        match act {
+            Act::RaiseHand => self.why_no_hand(person),
+            Act::AcceptInvitation => self.stage_is_full().then_some(Code::StageFull),
+            Act::StepDown => self.why_no_step_down(role),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,11 +140,21 @@ mod tests {
         (Act::TakeModerator, "- - - y"),
         (Act::Remove, "- - 2 y"),
         (Act::SetHandScope, "- - y y"),
-        (Act::SetLocked, "- - y y"),
-        (Act::SaveUpload, "- - - y"),
         (Act::HandOver, "- - - y"),
         (Act::EndRoom, "- - - y"),
     ];
+
+    const SWITCHES: &[(RoomSwitch, &str)] = &[(RoomSwitch::Locked, "- - y y"), (RoomSwitch::SavesUpload, "- - - y")];
+
+    #[test]
+    fn every_switch_is_turned_by_those_whom_the_table_names() {
+        assert_eq!(SWITCHES.len(), RoomSwitch::ALL.len());
+        for (switch, row) in SWITCHES {
+            for (actor, cell) in ROLES.into_iter().zip(row.split(' ')) {
+                assert_eq!(may_turn(actor, *switch), cell == "y", "{actor:?} {switch:?}");
+            }
+        }
+    }
 
     #[test]
     fn everybody_may_do_what_the_table_says_and_nothing_else() {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serambi_protocol::{
     Act, Code, Command, Notice, PersonId, Refusal, RoomId,
+    switch::Switches,
     view::{Role, RoomTime},
 };
 use serde::{Deserialize, Serialize};
@@ -37,10 +38,7 @@ pub struct Room {
     pub(crate) hands: HandQueue,
     pub(crate) invitations: Invitations,
     pub(crate) claims: HostClaims,
-    /// Everybody sends long frames.
-    pub(crate) saves_upload: bool,
-    /// Nobody new comes in.
-    pub(crate) locked: bool,
+    pub(crate) switches: Switches,
     /// Whoever left the stage by themselves or by a lost connection.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
@@ -94,8 +92,7 @@ impl Room {
             hands: HandQueue::default(),
             invitations: Invitations::default(),
             claims: HostClaims::default(),
-            saves_upload: false,
-            locked: false,
+            switches: Switches::default(),
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),
@@ -131,9 +128,9 @@ impl Room {
             Command::DismissHand { person } => self.dismiss_hand(now, actor, person, out),
             Command::LowerAllHands => self.lower_all_hands(role, out),
             Command::SetHandScope { scope } => self.set_hand_scope(role, *scope),
+            Command::SetSwitch { switch, on } => self.set_switch(role, *switch, *on),
             Command::Invite { person } => self.invite(now, actor, person, out),
             Command::CancelInvitation { person } => self.cancel_invitation(actor, person, out),
-            Command::SetLocked { locked } => self.set_locked(role, *locked),
             Command::AcceptInvitation => self.accept_invitation(actor, out),
             Command::DeclineInvitation => self.decline_invitation(now, actor, out),
             Command::SetMuted { muted } => self.set_muted(actor, *muted),
@@ -141,7 +138,6 @@ impl Room {
             Command::MuteEveryone => self.mute_everyone(actor, role, out),
             Command::MakeModerator { person } => self.make_moderator(actor, person, out),
             Command::TakeModerator { person } => self.take_moderator(actor, person, out),
-            Command::SaveUpload { saves } => self.save_upload(role, *saves),
             Command::HandOver { person } => self.hand_over(actor, person, out),
             Command::MoveToAudience { person: Some(person) } if person != actor => {
                 self.move_to_audience(now, actor, person, out)

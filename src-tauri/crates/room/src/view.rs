@@ -1,7 +1,7 @@
 //! What one person may see of the room, and what can be seen from outside.
 
 use serambi_protocol::{
-    Act, Code, PersonId, RoomView,
+    Act, Code, PersonId, RoomSwitch, RoomView,
     api::{CardPerson, RoomCard},
     limits::AUDIENCE_LISTED,
     view::{
@@ -46,15 +46,16 @@ impl Room {
     pub fn you(&self, person: &PersonId) -> Option<YouView> {
         let role = self.role_of(person)?;
         let successor = self.successor_of(role);
+        let (may, refused) = self.own_acts(person, role);
         Some(YouView {
             id: *person,
             role,
             muted: self.is_muted(person),
             place: self.hands.place_of(person).map(count),
             hand_blocked_until: self.hands.blocked_until(person),
-            hand_refused: self.hand_refused(person, role),
             invitation: self.invitation_of(person),
-            may: self.own_acts(person, role),
+            may,
+            refused,
             leaving_asks: self.seats.len() > 1 && (role == Role::Host || successor.is_some()),
             successor,
         })
@@ -66,8 +67,7 @@ impl Room {
             title: self.title.clone(),
             host: self.host_name.clone(),
             stage_limit: count(self.places()),
-            locked: self.locked,
-            saves_upload: self.saves_upload,
+            switches: self.switches.clone(),
             hand_scope: self.hands.scope,
             ends_at: self.stage_ends_at(),
         }
@@ -79,24 +79,6 @@ impl Room {
         Rights { invite_refused: is_refused.then_some(Code::StageFull), ..rights }
     }
 
-    fn hand_refused(&self, person: &PersonId, role: Role) -> Option<Code> {
-        let could_raise = may(role, role, Act::RaiseHand) && !self.hands.is_up(person);
-        self.why_no_hand(person).filter(|_| could_raise)
-    }
-
-    fn own_acts(&self, person: &PersonId, role: Role) -> Vec<Act> {
-        let has_hand = self.hands.is_up(person);
-        let is_invited = self.invitations.open_of(person).is_some() || self.may_take_empty_stage(person);
-        let acts = [
-            (Act::RaiseHand, !has_hand && self.why_no_hand(person).is_none()),
-            (Act::LowerHand, has_hand),
-            (Act::AcceptInvitation, is_invited && !self.stage_is_full()),
-            (Act::SendVoice, true),
-            (Act::StepDown, self.why_no_step_down(role).is_none()),
-        ];
-        acts.into_iter().filter(|(act, is_so)| *is_so && may(role, role, *act)).map(|(act, _)| act).collect()
-    }
-
     /// What can be seen before joining.
     pub fn card(&self) -> RoomCard {
         let face = |person: &PersonId| CardPerson { id: *person, name: self.name_of(person) };
@@ -106,7 +88,7 @@ impl Room {
             host: self.host_name.clone(),
             stage: self.stage.places().map(|place| face(&place.person)).collect(),
             listeners: count(self.audience.len()),
-            locked: self.locked,
+            locked: self.switches.is_on(RoomSwitch::Locked),
         }
     }
 

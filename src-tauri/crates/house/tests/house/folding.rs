@@ -1,6 +1,6 @@
 //! Whatever happens in whatever order: a client that folds its events sees what the house would show it anew.
 
-use serambi_protocol::{Command, PersonId, RoomEvent, RoomView, command::HandScope, view::RoomTime};
+use serambi_protocol::{Command, PersonId, RoomEvent, RoomSwitch, RoomView, command::HandScope, view::RoomTime};
 
 use crate::{follower::Follower, visitor::TestHouse};
 
@@ -31,7 +31,7 @@ impl Dice {
             18 => Command::TakeModerator { person },
             19 => Command::MoveToAudience { person: [None, Some(person)][self.roll(2)] },
             20 => Command::HandOver { person },
-            21 => Command::SaveUpload { saves: self.roll(2) == 0 },
+            21 => Command::SetSwitch { switch: RoomSwitch::ALL[self.roll(2)], on: self.roll(2) == 0 },
             _ => Command::SetMuted { muted: self.roll(2) == 0 },
         }
     }

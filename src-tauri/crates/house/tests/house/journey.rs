@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serambi_protocol::{
-    Code, Command, Notice,
+    Code, Command, Notice, RoomSwitch,
     command::HandScope,
     event::ClosedReason,
     limits::SEAT_KEPT_MS,
@@ -57,14 +57,17 @@ async fn that_the_host_saves_upload_is_seen_by_everybody_and_by_who_comes_later(
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await.open_room("").await;
     let mut wei = house.visitor("Wei").await.enter(&sari.room).await;
-    assert!(!wei.view.room.saves_upload);
-    sari.does(Command::SaveUpload { saves: true }).await;
-    wei.sees("that upload is saved", |view| view.room.saves_upload).await;
+    assert!(!wei.view.room.switches.is_on(RoomSwitch::SavesUpload));
+    sari.does(Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true }).await;
+    wei.sees("that upload is saved", |view| view.room.switches.is_on(RoomSwitch::SavesUpload)).await;
     let late = house.visitor("Late").await.enter(&sari.room).await;
-    assert!(late.view.room.saves_upload);
-    assert_eq!(wei.is_refused(Command::SaveUpload { saves: false }).await, Code::NotAllowed);
-    sari.does(Command::SaveUpload { saves: false }).await;
-    wei.sees("that it is not any more", |view| !view.room.saves_upload).await;
+    assert!(late.view.room.switches.is_on(RoomSwitch::SavesUpload));
+    assert_eq!(
+        wei.is_refused(Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: false }).await,
+        Code::NotAllowed
+    );
+    sari.does(Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: false }).await;
+    wei.sees("that it is not any more", |view| !view.room.switches.is_on(RoomSwitch::SavesUpload)).await;
 }
 
 #[tokio::test]

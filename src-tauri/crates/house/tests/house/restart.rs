@@ -3,7 +3,7 @@
 use std::{path::Path, process::Child, time::Instant};
 
 use ed25519_dalek::SigningKey;
-use serambi_protocol::{Code, Command, Link, RoomId, command::HandScope, view::Role};
+use serambi_protocol::{Code, Command, Link, RoomId, RoomSwitch, command::HandScope, view::Role};
 
 use crate::{
     follower::Follower,
@@ -118,7 +118,7 @@ async fn what_a_moderator_was_told_is_done_is_done_wherever_the_house_is_killed(
         let visitor = house.again(&host).await;
         let joined = visitor.join(&room).await.unwrap();
         assert_eq!(joined.view.you.role, Role::Host);
-        let (kept, asked) = (joined.view.room.locked, round > 0);
+        let (kept, asked) = (joined.view.room.switches.is_on(RoomSwitch::Locked), round > 0);
         assert!(!asked || kept == acknowledged, "round {round}: {kept} is kept and {acknowledged} was acknowledged");
         acknowledged = toggle_until_killed(house, &visitor, &room, kept, round * 7 % 23).await;
         house = Running::start(folder.path()).await;
@@ -129,7 +129,7 @@ async fn what_a_moderator_was_told_is_done_is_done_wherever_the_house_is_killed(
 async fn toggle_until_killed(house: Running, visitor: &Visitor, room: &RoomId, locked: bool, acts: u64) -> bool {
     let mut locked = locked;
     for _ in 0..acts {
-        visitor.wish(room, Command::SetLocked { locked: !locked }).await.unwrap();
+        visitor.wish(room, Command::SetSwitch { switch: RoomSwitch::Locked, on: !locked }).await.unwrap();
         locked = !locked;
     }
     // One more act is under way: it is done or it is not, and what is asked for is what holds already.

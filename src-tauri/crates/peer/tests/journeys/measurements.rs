@@ -2,7 +2,7 @@
 
 use serambi_call::{CallStatistics, ChannelNews, DelayParts, HouseChannel, NetworkParts, VoiceReceived};
 use serambi_protocol::{
-    Command, PersonId,
+    Command, PersonId, RoomSwitch,
     api::{ChannelSay, Joined},
     measurement::{ListenerReport, VoiceHeard},
 };
@@ -81,13 +81,13 @@ async fn while_the_host_saves_upload_everybody_on_stage_sends_long_frames() {
         visit.call.set_muted(false).await.unwrap();
         visit.counted("usual frames", |counted| frame_ms(counted) == 20 && counted.packets_sent > 0).await;
     }
-    host.command(Command::SaveUpload { saves: true }).await.unwrap();
+    host.command(Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true }).await.unwrap();
     for (visit, other) in [(&host, &guest), (&guest, &host)] {
         visit.counted("long frames", |counted| frame_ms(counted) == 40).await;
         let before = other.call.statistics().packets_received;
         other.counted("long frames heard", |counted| counted.packets_received > before + 25).await;
     }
-    host.command(Command::SaveUpload { saves: false }).await.unwrap();
+    host.command(Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: false }).await.unwrap();
     for visit in [&host, &guest] {
         visit.counted("shorter frames again", |counted| frame_ms(counted) < 40).await;
     }

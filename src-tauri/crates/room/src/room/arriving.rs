@@ -1,6 +1,6 @@
 //! Coming in, coming back, and coming on stage.
 
-use serambi_protocol::{Code, Notice, PersonId, Refusal, view::RoomTime};
+use serambi_protocol::{Code, Notice, PersonId, Refusal, RoomSwitch, view::RoomTime};
 
 use super::Room;
 use crate::{
@@ -49,7 +49,7 @@ impl Room {
         }
         let was_here =
             self.seats.contains_key(person) || self.claims.has(person) || is_before(self.departed.get(person));
-        if self.locked && !was_here {
+        if self.switches.is_on(RoomSwitch::Locked) && !was_here {
             return Err(Code::RoomLocked.into());
         }
         Ok(())

@@ -1,9 +1,12 @@
 //! Running the stage: mute, roles, what is sent, and handing the room over.
 
-use serambi_protocol::{Act, Code, Notice, PersonId, Refusal, view::Role};
+use serambi_protocol::{Act, Code, Notice, PersonId, Refusal, RoomSwitch, view::Role};
 
 use super::{Room, refuse_unless};
-use crate::{outcome::Outcome, permission::may};
+use crate::{
+    outcome::Outcome,
+    permission::{may, may_turn},
+};
 
 impl Room {
     /// One's own microphone. There is no command for anybody else's to open.
@@ -70,17 +73,11 @@ impl Room {
         Ok(())
     }
 
-    /// The host alone: as a rule it is their link that carries everybody's voice to everybody.
-    pub(super) fn save_upload(&mut self, role: Role, saves: bool) -> Result<(), Refusal> {
-        refuse_unless(role, role, Act::SaveUpload)?;
-        self.saves_upload = saves;
-        Ok(())
-    }
-
-    /// Everybody inside stays, links work again once it is unlocked.
-    pub(super) fn set_locked(&mut self, role: Role, locked: bool) -> Result<(), Refusal> {
-        refuse_unless(role, role, Act::SetLocked)?;
-        self.locked = locked;
+    pub(super) fn set_switch(&mut self, role: Role, switch: RoomSwitch, on: bool) -> Result<(), Refusal> {
+        if !may_turn(role, switch) {
+            return Err(Code::NotAllowed.into());
+        }
+        self.switches.set(switch, on);
         Ok(())
     }
 

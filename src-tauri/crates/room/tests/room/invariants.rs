@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 use serambi_protocol::{
-    Act, Command, PersonId, RoomView, TopicChange,
+    Act, Command, PersonId, RoomSwitch, RoomView, TopicChange,
     command::HandScope,
     view::{Role, RoleView, RoomTime},
 };
@@ -62,8 +62,8 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::MuteEveryone),
         4 => somebody().prop_map(|person| Command::MakeModerator { person }),
         1 => somebody().prop_map(|person| Command::TakeModerator { person }),
-        1 => any::<bool>().prop_map(|locked| Command::SetLocked { locked }),
-        1 => any::<bool>().prop_map(|saves| Command::SaveUpload { saves }),
+        2 => (prop::sample::select(&RoomSwitch::ALL[..]), any::<bool>())
+            .prop_map(|(switch, on)| Command::SetSwitch { switch, on }),
         2 => somebody().prop_map(|person| Command::HandOver { person }),
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
         1 => Just(Command::Leave),

@@ -1,9 +1,11 @@
 //! The smaller rules between the numbered checks.
 
 use serambi_protocol::{
-    Act, Code, Command, Notice,
+    Act, Code, Command, Notice, RoomSwitch,
+    act::RefusedAct,
     command::HandScope,
     event::ClosedReason,
+    switch::Switches,
     view::{InvitationKind, InvitationState, PersonConnection, Role, RoomTime},
 };
 use serambi_room::Settings;
@@ -178,12 +180,12 @@ fn listeners_and_speakers_cannot_run_the_room() {
 fn what_the_host_saves_everybody_sees_and_it_stays_with_the_room_when_the_host_changes() {
     let mut room = Timetable::a_starts();
     room.joins("B C D").brings_up("B C").does("A", make_moderator("C")).does("A", save_upload(true));
-    assert!("A B C D".split(' ').all(|name| room.view(name).room.saves_upload));
+    assert!("A B C D".split(' ').all(|name| room.view(name).room.switches.is_on(RoomSwitch::SavesUpload)));
     room.does("A", hand_over("B"));
-    assert!(room.view("D").room.saves_upload);
+    assert!(room.view("D").room.switches.is_on(RoomSwitch::SavesUpload));
     assert_eq!(room.cannot("C", save_upload(false)), Code::NotAllowed);
     room.does("B", save_upload(false));
-    assert!(!room.view("D").room.saves_upload);
+    assert!(!room.view("D").room.switches.is_on(RoomSwitch::SavesUpload));
 }
 
 #[test]
@@ -510,7 +512,7 @@ fn a_large_audience_is_listed_in_part_and_counted_in_full() {
 fn check_21_a_locked_room_lets_in_only_who_was_there_two_minutes_ago() {
     let mut room = Timetable::a_starts();
     room.joins("B C").at(100_000).leaves("B C").does("A", lock(true));
-    assert!(room.view("A").room.locked && room.room.card().locked);
+    assert!(room.view("A").room.switches.is_on(RoomSwitch::Locked) && room.room.card().locked);
     assert_eq!(room.cannot_join("D"), Code::RoomLocked);
     room.at(130_000).joins("B").at(220_000);
     assert_eq!(room.cannot_join("C"), Code::RoomLocked, "two minutes are over");
@@ -654,10 +656,18 @@ fn a_view_says_what_its_reader_may_do() {
     let mut room = Timetable::a_starts();
     room.joins("B C").brings_up("B").does("A", scope(HandScope::Off));
     let (host, speaker, listener) = (room.view("A"), room.view("B"), room.view("C"));
-    assert!(host.may(Act::SetLocked) && host.may(Act::EndRoom) && host.rights.may_on(Act::Invite, Role::Listener));
+    assert!(
+        host.rights.switches.is_on(RoomSwitch::Locked)
+            && host.may(Act::EndRoom)
+            && host.rights.may_on(Act::Invite, Role::Listener)
+    );
     assert!(!host.may(Act::StepDown), "the last moderator names another first");
-    assert!(speaker.may(Act::StepDown) && speaker.may(Act::SendVoice) && !speaker.may(Act::SetLocked));
-    assert_eq!((listener.you.may, listener.you.hand_refused), (vec![], Some(Code::HandsOff)));
+    assert!(
+        speaker.may(Act::StepDown) && speaker.may(Act::SendVoice) && speaker.rights.switches == Switches::default()
+    );
+    let refused = [RefusedAct { act: Act::RaiseHand, code: Code::HandsOff }];
+    assert_eq!((listener.you.may, listener.you.refused), (vec![], refused.to_vec()));
+    assert_eq!(host.you.refused, [RefusedAct { act: Act::StepDown, code: Code::LastModerator }]);
     assert!(host.you.leaving_asks && !speaker.you.leaving_asks);
     room.does("A", scope(HandScope::Everyone)).raise_hands("C");
     assert_eq!(room.view("C").you.may, [Act::LowerHand]);

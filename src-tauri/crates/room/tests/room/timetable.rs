@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, RoomId, RoomView,
+    Code, Command, Notice, PersonId, RoomId, RoomSwitch, RoomView,
     command::HandScope,
     event::ClosedReason,
     limits::AWAY_MS,
@@ -286,7 +286,7 @@ pub fn scope(scope: HandScope) -> Command {
 }
 
 pub fn save_upload(saves: bool) -> Command {
-    Command::SaveUpload { saves }
+    Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: saves }
 }
 
 pub const STEP_DOWN: Command = Command::MoveToAudience { person: None };
@@ -294,5 +294,5 @@ pub const MUTE: Command = Command::SetMuted { muted: true };
 pub const UNMUTE: Command = Command::SetMuted { muted: false };
 
 pub fn lock(locked: bool) -> Command {
-    Command::SetLocked { locked }
+    Command::SetSwitch { switch: RoomSwitch::Locked, on: locked }
 }
