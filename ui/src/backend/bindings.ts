@@ -271,6 +271,8 @@ export type Code =
 "invite_too_soon" | 
 /**  The stage is full. */
 "stage_full" | 
+/**  The moderators are holding the stage: who is muted stays so. */
+"stage_held" | 
 /**  The last one who can invite must hand over or end the room. */
 "last_moderator" | 
 /**  This person holds as many rooms as one person may. */
@@ -785,6 +787,8 @@ export type RoomRecord = {
 export type RoomSwitch = 
 /**  Nobody new comes in. */
 "locked" | 
+/**  Whoever is muted on stage stays so. Moderators are not held. */
+"stageHeld" | 
 /**
  *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears everybody
  *  20 ms later.

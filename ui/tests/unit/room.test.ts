@@ -113,6 +113,19 @@ describe('a locked room', () => {
   });
 });
 
+describe('a held stage', () => {
+  it('is held from the menu, and tells a muted speaker why the microphone stays closed', async () => {
+    const { user, fixture } = await openWindow('moderator of a lively evening');
+    await user.click(screen.getByRole('button', { name: 'More' }));
+    await user.click(screen.getByRole('menuitem', { name: 'Hold the stage' }));
+    expect(fixture.commands).toEqual([{ type: 'setSwitch', switch: 'stageHeld', on: true }]);
+    const view = room('speaker on a lively evening');
+    fixture.show({ ...view, you: { ...view.you, refused: [{ act: 'sendVoice', code: 'stage_held' }] } });
+    await settle();
+    expect(bar().getByText('The moderators are holding the stage.')).toBeTruthy();
+  });
+});
+
 describe('muting everybody', () => {
   it.each([
     ['host of a lively evening', 'Mute everyone'],

@@ -88,6 +88,8 @@ codes! {
     InviteTooSoon = "invite_too_soon", 409;
     /// The stage is full.
     StageFull = "stage_full", 409;
+    /// The moderators are holding the stage: who is muted stays so.
+    StageHeld = "stage_held", 409;
     /// The last one who can invite must hand over or end the room.
     LastModerator = "last_moderator", 409;
     /// This person holds as many rooms as one person may.

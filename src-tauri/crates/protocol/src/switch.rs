@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 pub enum RoomSwitch {
     /// Nobody new comes in.
     Locked,
+    /// Whoever is muted on stage stays so. Moderators are not held.
+    StageHeld,
     /// Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears everybody
     /// 20 ms later.
     SavesUpload,
@@ -19,7 +21,7 @@ pub enum RoomSwitch {
 
 impl RoomSwitch {
     /// All of them, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::Locked, Self::SavesUpload];
+    pub const ALL: [Self; 3] = [Self::Locked, Self::StageHeld, Self::SavesUpload];
 }
 
 /// The switches that are on.

@@ -25,7 +25,7 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
 /// May this role turn this switch?
 pub const fn may_turn(actor: Role, switch: RoomSwitch) -> bool {
     match switch {
-        RoomSwitch::Locked => actor.may_moderate(),
+        RoomSwitch::Locked | RoomSwitch::StageHeld => actor.may_moderate(),
         RoomSwitch::SavesUpload => matches!(actor, Role::Host),
     }
 }
@@ -111,6 +111,7 @@ impl Room {
         match act {
             Act::RaiseHand => self.why_no_hand(person),
             Act::AcceptInvitation => self.stage_is_full().then_some(Code::StageFull),
+            Act::SendVoice => self.why_no_unmuting(person, role),
             Act::StepDown => self.why_no_step_down(role),
             _ => None,
         }
@@ -144,7 +145,11 @@ mod tests {
         (Act::EndRoom, "- - - y"),
     ];
 
-    const SWITCHES: &[(RoomSwitch, &str)] = &[(RoomSwitch::Locked, "- - y y"), (RoomSwitch::SavesUpload, "- - - y")];
+    const SWITCHES: &[(RoomSwitch, &str)] = &[
+        (RoomSwitch::Locked, "- - y y"),
+        (RoomSwitch::StageHeld, "- - y y"),
+        (RoomSwitch::SavesUpload, "- - - y"),
+    ];
 
     #[test]
     fn every_switch_is_turned_by_those_whom_the_table_names() {

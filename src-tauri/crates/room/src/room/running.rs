@@ -11,11 +11,19 @@ use crate::{
 impl Room {
     /// One's own microphone. There is no command for anybody else's to open.
     pub(super) fn set_muted(&mut self, actor: &PersonId, muted: bool) -> Result<(), Refusal> {
-        if !self.may_publish(actor) {
-            return Err(Code::NotOnStage.into());
+        let role = self.stage.role_of(actor).ok_or(Code::NotOnStage)?;
+        if let Some(code) = self.why_no_unmuting(actor, role).filter(|_| !muted) {
+            return Err(code.into());
         }
         self.stage.set_muted(actor, muted);
         Ok(())
+    }
+
+    /// Why this person on stage stays muted; none: they may unmute, or are not muted.
+    pub(crate) fn why_no_unmuting(&self, person: &PersonId, role: Role) -> Option<Code> {
+        let is_held = self.switches.is_on(RoomSwitch::StageHeld) && !role.may_moderate();
+        let is_muted = self.stage.place_of(person).is_some_and(|place| place.muted);
+        (is_held && is_muted).then_some(Code::StageHeld)
     }
 
     pub(super) fn mute(&mut self, actor: &PersonId, person: &PersonId, out: &mut Outcome) -> Result<(), Refusal> {

@@ -536,6 +536,23 @@ fn only_moderators_lock_the_room() {
 }
 
 #[test]
+fn check_13_while_the_stage_is_held_a_muted_speaker_stays_muted_and_a_moderator_does_not() {
+    let mut room = Timetable::a_starts();
+    room.joins("B C D").brings_up("B C D").does("A", make_moderator("C")).does("D", UNMUTE).does("C", hold(true));
+    assert_eq!(room.cannot("B", UNMUTE), Code::StageHeld);
+    assert_eq!(room.view("B").you.refused, [RefusedAct { act: Act::SendVoice, code: Code::StageHeld }]);
+    assert!(room.view("D").you.may.contains(&Act::SendVoice), "who is talking may finish");
+    room.does("C", UNMUTE).does("D", MUTE);
+    assert_eq!(room.cannot("D", UNMUTE), Code::StageHeld);
+    assert_eq!(room.cannot("D", hold(false)), Code::NotAllowed);
+    room.does("A", hold(false)).does("B", UNMUTE).does("D", UNMUTE);
+}
+
+fn hold(on: bool) -> Command {
+    Command::SetSwitch { switch: RoomSwitch::StageHeld, on }
+}
+
+#[test]
 fn check_31_who_is_removed_without_a_block_stays_out_for_five_minutes() {
     let mut room = Timetable::a_starts();
     room.joins("B").at(1_000).does("A", remove("B")).at(300_999);
