@@ -18,7 +18,7 @@ use serambi_call::{
 use serambi_house::{House, HouseConfig, MediaServer, Presence, RoomStarters};
 use serambi_protocol::{
     Code, Link, Refusal, RoomId,
-    link::{HouseAddress, Pin},
+    link::{HouseAddress, KeeperLink, Pin},
     name::read_name,
 };
 use tauri::{AppHandle, ipc::Channel};
@@ -242,6 +242,17 @@ impl AppController {
         self.change_settings(|settings| settings.save_house(&info.name, &link))?;
         self.tell_home(self.own_address().await);
         Ok(())
+    }
+
+    /// Becomes a keeper of the house behind a keeper's link, and keeps it in the list.
+    ///
+    /// # Errors
+    /// `link_wrong`, `not_allowed` if somebody else was first, `house_unreachable`, `house_not_the_one`,
+    /// `profile_broken`.
+    pub async fn keep_house(&self, link: &str) -> Result<(), Refusal> {
+        let keeper = KeeperLink::read(link)?;
+        self.sign_in(&keeper.house).await?.take_keys(keeper.code).await?;
+        self.save_house(link).await
     }
 
     /// Takes a house off the list.

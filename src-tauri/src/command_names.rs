@@ -10,6 +10,7 @@ const COMMAND_NAMES: &[&str] = &[
     "join_link",
     "look_at_link",
     "save_house",
+    "keep_house",
     "forget_house",
     "command",
     "accept_invitation",

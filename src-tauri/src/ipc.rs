@@ -116,6 +116,12 @@ async fn save_house(slot: Slot<'_>, link: String) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn keep_house(slot: Slot<'_>, link: String) -> Answer<()> {
+    slot.open()?.keep_house(&link).await
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn forget_house(slot: Slot<'_>, pin: String) -> Answer<()> {
     slot.open()?.forget_house(&pin)
 }
@@ -252,6 +258,7 @@ pub fn border() -> Builder<tauri::Wry> {
             join_link,
             look_at_link,
             save_house,
+            keep_house,
             forget_house,
             command,
             accept_invitation,

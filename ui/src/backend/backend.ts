@@ -65,6 +65,8 @@ export interface Backend {
   joinLink(link: string, leaveOther: boolean): Answer;
   lookAtLink(link: string): Answer<FoundRoom[]>;
   saveHouse(link: string): Answer;
+  /** By a keeper's link: one becomes a keeper of that house. */
+  keepHouse(link: string): Answer;
   forgetHouse(pin: string): Answer;
 
   command(command: Command): Answer;

@@ -16,6 +16,7 @@ export const commands = {
 	joinLink: (link: string, leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("join_link", { link, leaveOther })),
 	lookAtLink: (link: string) => typedError<FoundRoom[], Refusal>(__TAURI_INVOKE("look_at_link", { link })),
 	saveHouse: (link: string) => typedError<null, Refusal>(__TAURI_INVOKE("save_house", { link })),
+	keepHouse: (link: string) => typedError<null, Refusal>(__TAURI_INVOKE("keep_house", { link })),
 	forgetHouse: (pin: string) => typedError<null, Refusal>(__TAURI_INVOKE("forget_house", { pin })),
 	command: (command: Command) => typedError<null, Refusal>(__TAURI_INVOKE("command", { command })),
 	acceptInvitation: () => typedError<null, Refusal>(__TAURI_INVOKE("accept_invitation")),

@@ -116,6 +116,12 @@ export class HouseBackend implements Backend {
     return refused('not_allowed', 'a page keeps nothing');
   }
 
+  async keepHouse(link: string): Answer {
+    const code = new URLSearchParams(link.split('?')[1]).get('keeper');
+    if (!code) return refused('link_wrong', 'no keeper\'s code');
+    return this.#session.ask<null>('/keeper', { code });
+  }
+
   async forgetHouse(): Answer {
     return refused('not_allowed', 'a page keeps nothing');
   }

@@ -133,6 +133,16 @@ describe('home', () => {
     expect(screen.queryByRole('dialog')).toBeNull();
   });
 
+  it('makes a keeper by a link, after a press', async () => {
+    const { user, fixture } = await openWindow("opened keeper's link");
+    const dialog = screen.getByRole('dialog', { name: 'Keep this house' });
+    expect(dialog.textContent).toContain('This link makes you a keeper');
+    await user.click(screen.getByRole('button', { name: 'Keep this house' }));
+    await settle();
+    expect(fixture.sent).toEqual(['lookAtLink', 'keepHouse']);
+    expect(polite()).toBe('You keep this house now.');
+  });
+
   it('explains a link whose room has gone', async () => {
     await openWindow('opened stale link');
     const dialog = screen.getByRole('dialog', { name: "This link can't be opened" });

@@ -10,7 +10,10 @@ use reqwest::{
 };
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
-    api::{Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom},
+    api::{
+        Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom,
+        TakeKeys,
+    },
     link::{HouseAddress, Pin},
     name::read_name,
 };
@@ -146,6 +149,15 @@ impl HouseClient {
     /// Whatever the room's rules say, and as [`HouseClient::info`].
     pub async fn command(&self, room: &RoomId, command: &Command) -> Result<(), Refusal> {
         self.ask::<serde::de::IgnoredAny>(Method::POST, &format!("/rooms/{room}/commands"), Some(command)).await?;
+        Ok(())
+    }
+
+    /// Becomes a keeper of the house, once.
+    ///
+    /// # Errors
+    /// `not_allowed` if the code was used or never was one, and as [`HouseClient::info`].
+    pub async fn take_keys(&self, code: String) -> Result<(), Refusal> {
+        self.ask::<serde::de::IgnoredAny>(Method::POST, "/keeper", Some(&TakeKeys { code })).await?;
         Ok(())
     }
 

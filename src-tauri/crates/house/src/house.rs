@@ -12,7 +12,7 @@ use serambi_discovery::Announcement;
 use serambi_protocol::{
     PersonId,
     limits::{HOUSE_PORT, MEDIA_PORT},
-    link::{HouseAddress, Link, Pin},
+    link::{HouseAddress, KeeperLink, Link, Pin},
     name::read_name,
 };
 use tokio_util::{
@@ -248,14 +248,14 @@ impl House {
         self.close_with(Ending::Kept).await;
     }
 
-    /// A code for a link that makes whoever opens it first a keeper of this house.
+    /// A link that makes whoever opens it first a keeper of this house. An earlier one that was not used is void.
     ///
     /// # Errors
     /// `profile_broken`.
-    pub async fn offer_keys(&self) -> Result<String, HouseError> {
+    pub async fn offer_keys(&self) -> Result<KeeperLink, HouseError> {
         let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEEPER_CODE_BYTES]>());
         self.inside.people.offer_keys(&code).await?;
-        Ok(code)
+        Ok(KeeperLink { house: self.address(), code })
     }
 
     /// Does the house have a keeper yet?

@@ -14,6 +14,8 @@ use crate::{
 
 /// Links longer than this are not read.
 const LINK_CHARACTERS: usize = 2_000;
+/// The part of a keeper's link that holds the code.
+const KEEPER: &str = "keeper";
 /// Further addresses that are read.
 const VIA_ADDRESSES: usize = 8;
 
@@ -112,6 +114,48 @@ impl Link {
     }
 }
 
+/// A link whose first opener becomes a keeper of the house. Read as a [`Link`] it leads to the house.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeeperLink {
+    /// The house.
+    pub house: HouseAddress,
+    /// The code that is good once. A secret.
+    pub code: String,
+}
+
+impl KeeperLink {
+    /// Reads a keeper's link as pasted.
+    ///
+    /// # Errors
+    /// `link_wrong`, also for a link without a code.
+    pub fn read(text: &str) -> Result<Self, Refusal> {
+        let Link { house, .. } = Link::read(text)?;
+        let codes = Url::parse(text.trim()).ok().and_then(|url| {
+            let mut values = url.query_pairs().filter(|(key, _)| key == KEEPER);
+            values.next().map(|(_, value)| value.into_owned())
+        });
+        let code = codes.filter(|code| !code.is_empty() && code.chars().all(is_base64url));
+        Ok(Self { house, code: code.ok_or_else(|| Refusal::new(Code::LinkWrong, "no keeper's code"))? })
+    }
+}
+
+const fn is_base64url(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+impl std::fmt::Debug for KeeperLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeeperLink({:?}, …)", self.house)
+    }
+}
+
+impl std::fmt::Display for KeeperLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let house = Link { house: self.house.clone(), room: None };
+        write!(f, "{house}&{KEEPER}={}", self.code)
+    }
+}
+
 fn read_address(text: &str) -> Result<String, Refusal> {
     let wrong = || Refusal::new(Code::LinkWrong, "a further address is wrong");
     let url = Url::parse(&format!("serambi://{text}")).map_err(|_| wrong())?;
@@ -165,6 +209,19 @@ mod tests {
         assert_eq!(link.house.pin, pin());
         assert_eq!(link.room, Some(room));
         assert_eq!(link.to_string(), text.trim());
+    }
+
+    #[test]
+    fn a_keepers_link_leads_to_the_house_and_its_code_is_never_shown_by_accident() {
+        let house = HouseAddress { addresses: vec!["a:7410".into(), "b:7410".into()], pin: pin() };
+        let link = KeeperLink { house: house.clone(), code: "aB3-_x".into() };
+        assert_eq!(KeeperLink::read(&format!(" {link} ")).unwrap(), link);
+        assert_eq!(Link::read(&link.to_string()).unwrap(), Link { house: house.clone(), room: None });
+        assert!(!format!("{link:?} {:?}", Link::read(&link.to_string())).contains("aB3-_x"));
+        let without = Link { house, room: None }.to_string();
+        for wrong in [without.clone(), format!("{without}&keeper="), format!("{without}&keeper=a%20b")] {
+            assert_eq!(KeeperLink::read(&wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -145,11 +145,8 @@ mod tests {
         (Act::EndRoom, "- - - y"),
     ];
 
-    const SWITCHES: &[(RoomSwitch, &str)] = &[
-        (RoomSwitch::Locked, "- - y y"),
-        (RoomSwitch::StageHeld, "- - y y"),
-        (RoomSwitch::SavesUpload, "- - - y"),
-    ];
+    const SWITCHES: &[(RoomSwitch, &str)] =
+        &[(RoomSwitch::Locked, "- - y y"), (RoomSwitch::StageHeld, "- - y y"), (RoomSwitch::SavesUpload, "- - - y")];
 
     #[test]
     fn every_switch_is_turned_by_those_whom_the_table_names() {

@@ -51,6 +51,9 @@ struct Arguments {
     /// Who may start rooms.
     #[arg(long, env = "SERAMBI_ROOMS_BY", value_enum, default_value_t = RoomsBy::Anybody)]
     rooms_by: RoomsBy,
+    /// Print a link whose first opener becomes one more keeper. A house without a keeper prints one anyway.
+    #[arg(long)]
+    new_keeper: bool,
     /// Do not announce the house on the local network.
     #[arg(long, env = "SERAMBI_NO_DISCOVERY")]
     no_discovery: bool,
@@ -149,7 +152,8 @@ async fn main() -> ExitCode {
             None
         }
     };
-    match run(arguments.config()).await {
+    let new_keeper = arguments.new_keeper;
+    match run(arguments.config(), new_keeper).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(code = %error.code(), %error, "the house does not open");
@@ -159,7 +163,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: HouseConfig) -> Result<(), HouseError> {
+async fn run(config: HouseConfig, new_keeper: bool) -> Result<(), HouseError> {
     let asked = config.port;
     // Before anything else: whoever reads the link may already send a signal.
     let end = Signals::listen()?;
@@ -168,9 +172,9 @@ async fn run(config: HouseConfig) -> Result<(), HouseError> {
         tracing::warn!(asked, used = house.port(), "the port was taken; the next free one is used");
     }
     println!("{}", house.link());
-    if !house.has_keeper().await? {
-        // Not in the log: whoever has this code first runs the house.
-        eprintln!("This house has no keeper. Code for one, good once: {}", house.offer_keys().await?);
+    if new_keeper || !house.has_keeper().await? {
+        // Not in the log: whoever opens this first runs the house.
+        eprintln!("Whoever opens this link first keeps the house: {}", house.offer_keys().await?);
     }
     end.wait().await;
     house.suspend().await;

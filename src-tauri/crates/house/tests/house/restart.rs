@@ -193,7 +193,10 @@ async fn in_a_house_whose_rooms_are_started_by_its_keepers_a_keepers_link_makes_
     let refused = sari.post::<serde_json::Value>("rooms", &serde_json::json!({})).await;
     assert_eq!(refused.unwrap_err().1.code, Code::NotAllowed);
     assert!(!house.house.has_keeper().await.unwrap());
-    let code = house.house.offer_keys().await.unwrap();
+    let void = house.house.offer_keys().await.unwrap().code;
+    let code = house.house.offer_keys().await.unwrap().code;
+    let refused = sari.post::<()>("keeper", &serde_json::json!({ "code": void })).await;
+    assert_eq!(refused.unwrap_err().1.code, Code::NotAllowed, "a newer link was made");
     sari.post::<()>("keeper", &serde_json::json!({ "code": code })).await.unwrap();
     let used = wei.post::<()>("keeper", &serde_json::json!({ "code": code })).await;
     assert_eq!(used.unwrap_err().1.code, Code::NotAllowed, "the first who opens it");
