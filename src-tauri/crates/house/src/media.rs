@@ -1,11 +1,11 @@
-//! The media server as the house sees it: tokens for people, RoomService calls, and the mirror of who may publish.
+//! The media server as the house sees it: tokens for people, RoomService calls, and what reconciles who may publish.
 //!
 //! The embedded server and a LiveKit cluster are spoken to in the same way; only the address and the keys differ.
 
 pub mod embedded;
 pub mod keys;
-pub mod mirror;
 pub mod pass_order;
+pub mod permission_reconciler;
 pub mod room_service;
 
 /// Which media server carries the sound.

@@ -28,7 +28,7 @@ use crate::{
     loss_reports::LossReports,
     media::{
         keys::Standing,
-        mirror::{Mirror, Report},
+        permission_reconciler::{PermissionReconciler, Report},
     },
     registry::{Place, Shared},
     storage::SavedRoom,
@@ -73,7 +73,7 @@ pub struct RoomActor {
     /// Somebody was connected to it at some time.
     was_visited: bool,
     members: BTreeMap<PersonId, Member>,
-    mirror: Mirror,
+    permissions: PermissionReconciler,
     telling: Telling,
     saving: Saving,
     loss_reports: LossReports,
@@ -108,7 +108,12 @@ impl RoomActor {
         let (published, card) = watch::channel(Published::of(&room, 0));
         let now_ms = shared.clock.now_ms();
         Self {
-            mirror: Mirror::new(id, shared.media.service.clone(), shared.clock.clone(), report_sender.clone()),
+            permissions: PermissionReconciler::new(
+                id,
+                shared.media.service.clone(),
+                shared.clock.clone(),
+                report_sender.clone(),
+            ),
             shared,
             id,
             started_by,
@@ -277,7 +282,7 @@ impl RoomActor {
     /// Writes down who came in. Somebody who was here through another session is told on that one that it is over.
     fn welcome(&mut self, session: &Arc<Session>) -> Result<(), Refusal> {
         let (told, told_you) = self.seen_by(&session.person)?;
-        self.mirror.welcome(&session.person);
+        self.permissions.welcome(&session.person);
         let earlier = self.members.remove(&session.person);
         let was_on_stage = earlier.as_ref().is_some_and(|member| member.was_on_stage) || told_you.role.is_on_stage();
         if let Some(earlier) = earlier {
@@ -390,20 +395,20 @@ impl RoomActor {
     }
 
     /// Puts right in the media server what it says about people and the rules do not.
-    fn compare(&mut self, people: &[crate::media::mirror::SeenParticipant]) {
+    fn compare(&mut self, people: &[crate::media::permission_reconciler::SeenParticipant]) {
         for seen in people {
             match self.standing(&seen.person) {
                 Ok(standing) if standing.may_publish == seen.may_publish => {}
                 Ok(standing) if standing.may_publish => self.allow_again(&seen.person),
-                Ok(_) => self.mirror.deny(&seen.person),
-                Err(_) => self.mirror.remove(&seen.person),
+                Ok(_) => self.permissions.deny(&seen.person),
+                Err(_) => self.permissions.remove(&seen.person),
             }
         }
     }
 
     /// The new order takes the place of one that may still be under way, and so does its ticket.
     fn allow_again(&mut self, person: &PersonId) {
-        let ticket = self.mirror.allow(person);
+        let ticket = self.permissions.allow(person);
         if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for.is_some()) {
             member.waits_for = Some(ticket);
         }
@@ -431,15 +436,15 @@ impl RoomActor {
                 let Some(member) = self.members.get_mut(&person) else { return };
                 if may {
                     member.was_on_stage = true;
-                    member.waits_for = Some(self.mirror.allow(&person));
+                    member.waits_for = Some(self.permissions.allow(&person));
                 } else {
                     member.waits_for = None;
                     answer(std::mem::take(&mut member.replies));
-                    self.mirror.deny(&person);
+                    self.permissions.deny(&person);
                 }
             }
-            MediaChange::Mute { person } => self.mirror.mute(&person),
-            MediaChange::Remove { person } => self.mirror.remove(&person),
+            MediaChange::Mute { person } => self.permissions.mute(&person),
+            MediaChange::Remove { person } => self.permissions.remove(&person),
         }
     }
 
@@ -489,7 +494,7 @@ impl RoomActor {
             Ending::Over => {
                 tracing::info!("the room has ended");
                 let (rooms, id) = (self.shared.rooms.clone(), self.id);
-                let media = self.mirror.end();
+                let media = self.permissions.end();
                 self.shared.farewells.spawn(async move {
                     if let Err(error) = rooms.end(id).await {
                         tracing::error!(%error, room = %id, "the end of the room is not on the disk");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serambi_protocol::{PersonId, limits::UNVISITED_ROOM_MS, view::RoomTime};
 
 use super::RoomActor;
-use crate::{authenticator::Session, media::mirror::SeenParticipant};
+use crate::{authenticator::Session, media::permission_reconciler::SeenParticipant};
 
 /// How often everybody's connection is looked at.
 pub(super) const LOOK_EVERY_MS: u64 = 1_000;

@@ -9,7 +9,7 @@ use serambi_protocol::{
 };
 
 use super::RoomActor;
-use crate::{authenticator::Session, media::mirror::Report};
+use crate::{authenticator::Session, media::permission_reconciler::Report};
 
 impl RoomActor {
     /// What a listener hears and misses of each voice. Nobody waits for an answer: what is wrong about a report is for

@@ -34,8 +34,8 @@ const TELL_ANYWAY: Duration = Duration::from_secs(2);
 /// A media connection takes some 200 ms. Somebody who has none after this time is told without it.
 const CONNECT_LIMIT: Duration = Duration::from_millis(400);
 /// How often the people in the media room are compared: the server inside this program costs next to nothing to ask.
-const RECONCILE_EMBEDDED_MS: u64 = 2_000;
-const RECONCILE_REMOTE_MS: u64 = 5_000;
+const WATCH_EMBEDDED_MS: u64 = 2_000;
+const WATCH_REMOTE_MS: u64 = 5_000;
 /// Orders waiting for one person. Beyond it the media server has not answered for so long that only the last ones
 /// matter.
 const MAX_ORDERS_WAITING: usize = 16;
@@ -49,7 +49,7 @@ pub enum Report {
         room: RoomId,
         /// Who.
         person: PersonId,
-        /// Which grant, from [`Mirror::allow`].
+        /// Which grant, from [`PermissionReconciler::allow`].
         ticket: u64,
     },
     /// Who is in the media room right now, hidden listeners too.
@@ -109,20 +109,20 @@ struct Waiting {
     standing: Option<Order>,
 }
 
-/// The mirror of one room.
+/// What one room decided, on its way into the media server.
 #[derive(Debug)]
-pub struct Mirror {
+pub struct PermissionReconciler {
     room: RoomId,
     service: RoomService,
     reports: mpsc::Sender<Report>,
     waiting: HashMap<PersonId, Waiting>,
-    reconciling: Option<JoinHandle<()>>,
+    watching: Option<JoinHandle<()>>,
     stop: CancellationToken,
     tickets: u64,
 }
 
-impl Mirror {
-    /// Creates the media room, and begins to mirror `room`. In the server inside this program the media room is there
+impl PermissionReconciler {
+    /// Creates the media room, and begins to carry decisions about `room`. In the server inside this program the media room is there
     /// before anybody can join it.
     pub fn new(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::Sender<Report>) -> Self {
         let created = service.embedded_server().map(|embedded| embedded.create_room(&room));
@@ -130,16 +130,16 @@ impl Mirror {
             tracing::warn!(%room, %error, "the media room is created later");
         }
         let stop = CancellationToken::new();
-        let reconciler = Reconciler {
+        let watch = RoomWatch {
             room,
-            period_ms: if created.is_some() { RECONCILE_EMBEDDED_MS } else { RECONCILE_REMOTE_MS },
+            period_ms: if created.is_some() { WATCH_EMBEDDED_MS } else { WATCH_REMOTE_MS },
             is_created: matches!(created, Some(Ok(()))),
             service: service.clone(),
             reports: reports.clone(),
             stop: stop.clone(),
         };
-        let reconciling = Some(tokio::spawn(reconciler.run(clock.now_ms(), clock)));
-        Self { room, service, reports, waiting: HashMap::new(), reconciling, stop, tickets: 0 }
+        let watching = Some(tokio::spawn(watch.run(clock.now_ms(), clock)));
+        Self { room, service, reports, waiting: HashMap::new(), watching, stop, tickets: 0 }
     }
 
     /// Somebody comes (back) in with a new token: what was still to be done about their last visit is over.
@@ -179,11 +179,11 @@ impl Mirror {
         self.stop.cancel();
         let (room, service) = (self.room, self.service.clone());
         // Joined, not aborted: a room that is being created must not come after its end.
-        let reconciling = self.reconciling.take();
+        let watching = self.watching.take();
         let workers: Vec<JoinHandle<()>> = self.waiting.drain().map(|(_, waiting)| waiting.worker).collect();
         workers.iter().for_each(JoinHandle::abort);
         async move {
-            for task in workers.into_iter().chain(reconciling) {
+            for task in workers.into_iter().chain(watching) {
                 if let Some(error) = task.await.err().filter(JoinError::is_panic) {
                     tracing::error!(%room, %error, "a task of the media room panicked");
                 }
@@ -241,7 +241,7 @@ impl Mirror {
     }
 }
 
-impl Drop for Mirror {
+impl Drop for PermissionReconciler {
     fn drop(&mut self) {
         self.stop.cancel();
         self.waiting.values().for_each(|waiting| waiting.worker.abort());
@@ -357,7 +357,7 @@ impl Worker {
 }
 
 /// Keeps the media room there, and reports who is in it.
-struct Reconciler {
+struct RoomWatch {
     room: RoomId,
     period_ms: u64,
     is_created: bool,
@@ -366,7 +366,7 @@ struct Reconciler {
     stop: CancellationToken,
 }
 
-impl Reconciler {
+impl RoomWatch {
     /// Runs until it is stopped; a call that is under way is finished first.
     async fn run(mut self, began_at_ms: u64, clock: Clock) {
         let mut next_ms = began_at_ms.saturating_add(self.period_ms);
@@ -457,11 +457,12 @@ mod tests {
         let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let service = RoomService::new(&format!("http://{}", hanging.local_addr().unwrap()), Keys::random()).unwrap();
         let (reports, _heard) = mpsc::channel(1);
-        let mut mirror = Mirror::new(RoomId::from_random([4; 10]), service, Clock::default(), reports);
+        let mut reconciler =
+            PermissionReconciler::new(RoomId::from_random([4; 10]), service, Clock::default(), reports);
         let person = PersonId::from_key(&[3; 32]);
-        mirror.deny(&person);
-        (0..10 * MAX_ORDERS_WAITING).for_each(|_| mirror.mute(&person));
-        let waiting = &mirror.waiting[&person];
+        reconciler.deny(&person);
+        (0..10 * MAX_ORDERS_WAITING).for_each(|_| reconciler.mute(&person));
+        let waiting = &reconciler.waiting[&person];
         assert_eq!(waiting.orders.max_capacity(), MAX_ORDERS_WAITING);
         assert!(matches!(waiting.standing, Some(Order::Deny { .. })));
     }
