@@ -155,8 +155,8 @@ impl AppController {
         }
     }
 
-    /// Taken before the state is read, and each change is told after it was made: the snapshot with the highest revision
-    /// holds the newest state.
+    /// Taken before the state is read, and each change is told after it was made: the snapshot with the highest
+    /// revision holds the newest state.
     fn next_revision(&self) -> u64 {
         self.shared.revision.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -300,8 +300,8 @@ impl AppController {
         }
     }
 
-    /// A text for a bug report: versions, devices, kinds of addresses and the end of the log. What cannot be found out is
-    /// said in it.
+    /// A text for a bug report: versions, devices, kinds of addresses and the end of the log. What cannot be found out
+    /// is said in it.
     pub async fn diagnostics(&self) -> String {
         let devices = match tokio::time::timeout(MAX_DEVICE_LISTING, self.list_sound_devices()).await {
             Ok(devices) => devices,

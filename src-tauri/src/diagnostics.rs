@@ -1,5 +1,5 @@
-//! What somebody copies into a bug report: versions, devices, kinds of addresses, the end of the log; no keys, no names of
-//! others.
+//! What somebody copies into a bug report: versions, devices, kinds of addresses, the end of the log; no keys, no names
+//! of others.
 
 use std::{
     fmt::{self, Display, Formatter},

@@ -89,8 +89,8 @@ impl Home {
         own.or_else(found).or_else(kept)
     }
 
-    /// Searches and asks for ever, as far as `attention` says that somebody looks; `changed` is called whenever the list
-    /// is another.
+    /// Searches and asks for ever, as far as `attention` says that somebody looks; `changed` is called whenever the
+    /// list is another.
     pub async fn keep_asking(
         self,
         listen: IpAddr,

@@ -1,6 +1,7 @@
 //! Every command the window can call and every event it can hear; the TypeScript side is generated from this list.
 //!
-//! Bodies stand in [`crate::app_controller`]; here is only the border. Types derive `specta::Type` where they are defined.
+//! Bodies stand in [`crate::app_controller`]; here is only the border. Types derive `specta::Type` where they are
+//! defined.
 
 use serambi_call::{
     ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, RoomCommand, SoundCheckVerdict, SoundNotice, Theme,

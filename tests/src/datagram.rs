@@ -1,4 +1,5 @@
-//! What a packet on the wire holds, as far as counting and impairing it needs: IPv4, UDP, RTP, and how much of it is Opus.
+//! What a packet on the wire holds, as far as counting and impairing it needs: IPv4, UDP, RTP, and how much of it is
+//! Opus.
 
 use std::net::Ipv4Addr;
 
@@ -8,8 +9,8 @@ const RTP_HEADER_BYTES: usize = 12;
 
 /// In front of what Mumble encrypts (its protocol documentation, "Encryption").
 const MUMBLE_CRYPT_BYTES: usize = 4;
-/// Kind and target 1, session 1, number 2 (the same, "Audio data packet"). The number counts 10 ms from the moment a client
-/// begins to transmit; it takes two bytes from 1.3 s to 164 s.
+/// Kind and target 1, session 1, number 2 (the same, "Audio data packet"). The number counts 10 ms from the moment a
+/// client begins to transmit; it takes two bytes from 1.3 s to 164 s.
 const MUMBLE_VOICE_BYTES: usize = 4;
 /// The length in front of an Opus packet takes a second byte from this length on.
 const MUMBLE_LONG_OPUS_BYTES: usize = 128;
@@ -46,7 +47,8 @@ pub enum Wrapping {
 }
 
 impl Wrapping {
-    /// Bytes of the Opus packet in a datagram, its padding with copies of earlier frames included; `None` if it is no voice.
+    /// Bytes of the Opus packet in a datagram, its padding with copies of earlier frames included; `None` if it is no
+    /// voice.
     pub fn opus_bytes(self, carried: Carried) -> Option<usize> {
         match self {
             Self::Srtp { tag_bytes } => carried.rtp_payload_bytes?.checked_sub(tag_bytes),
@@ -75,8 +77,8 @@ pub fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
 }
 
 /// How much an RTP packet carries behind its header (RFC 3550 section 5.1), authentication tag included; `None` for
-/// everything else that shares the socket: STUN, DTLS (RFC 7983 section 7), RTCP (RFC 5761 section 4), and RTP with padding,
-/// which programs send to try a path out and whose length is encrypted.
+/// everything else that shares the socket: STUN, DTLS (RFC 7983 section 7), RTCP (RFC 5761 section 4), and RTP with
+/// padding, which programs send to try a path out and whose length is encrypted.
 pub fn rtp_payload_bytes(datagram: &[u8]) -> Option<usize> {
     let (first, second) = (*datagram.first()?, *datagram.get(1)?);
     let is_padded = first & 0x20 != 0;

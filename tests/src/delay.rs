@@ -26,8 +26,8 @@ const RIVAL_SAMPLES: usize = 240;
 /// Energy beside the window's (−40 dB) below which a stretch is silence, however well it correlates.
 const FAINTEST_MATCH: f64 = 1e-4;
 
-/// A delay counts if another window, among the next two on either side, has one within so many ms. Windows overlap by half:
-/// where the delay has really changed, more than one has the new one.
+/// A delay counts if another window, among the next two on either side, has one within so many ms. Windows overlap by
+/// half: where the delay has really changed, more than one has the new one.
 const AGREEMENT_MS: f32 = 50.0;
 const BESIDE_SAMPLES: usize = 2 * STEP_SAMPLES;
 
@@ -104,8 +104,8 @@ fn seconds_between(first: &Recording, second: &Recording) -> f64 {
     }
 }
 
-/// Where in `sound` the window fits best, in samples with a fraction from a parabola through the peak; `None` if it fits
-/// nowhere well or in two places.
+/// Where in `sound` the window fits best, in samples with a fraction from a parabola through the peak; `None` if it
+/// fits nowhere well or in two places.
 fn best_match(window: &[f32], sound: &[f32], reach: usize) -> Option<f64> {
     let scores = scores(window, sound, reach)?;
     let highest = |from: usize, to: usize| (from..to).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));

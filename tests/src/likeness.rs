@@ -3,9 +3,9 @@
 //! A codec, a jitter buffer and a limiter change the waveform but not how loud each part of the spectrum is when. So
 //! both sounds become the logarithmic energy of six bands in steps of 10 ms, and the sentence is moved along the
 //! recording until the normalised cross-correlation over all bands is greatest. That is done piece by piece, and each
-//! may lie a little beside where the one before it says, because a jitter buffer and a busy machine lengthen and shorten
-//! pauses. The same sentence scores above 0.8 also after loss; other speech, even in the same voice and of the same
-//! length, stays under 0.6.
+//! may lie a little beside where the one before it says, because a jitter buffer and a busy machine lengthen and
+//! shorten pauses. The same sentence scores above 0.8 also after loss; other speech, even in the same voice and of the
+//! same length, stays under 0.6.
 
 use std::ops::Range;
 

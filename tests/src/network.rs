@@ -1,8 +1,8 @@
 //! Networks of their own on one computer: two places, each in a network namespace, joined by a cable that runs through
 //! this program. It can lose and delay what it carries.
 //!
-//! Works as root, and for anybody else inside `unshare --map-root-user --net` (unshare(1)), where /dev/net/tun is open to
-//! all, as Debian has it.
+//! Works as root, and for anybody else inside `unshare --map-root-user --net` (unshare(1)), where /dev/net/tun is open
+//! to all, as Debian has it.
 
 use std::{
     fs::File,

@@ -7,8 +7,8 @@ use crate::{Trouble, process_load::Family, program::run};
 /// Above everything ordinary, below the kernel's own (sched(7)).
 const PRIORITY: &str = "10";
 
-/// While it lives, this program and whatever it starts has the processor before ordinary programs do (`SCHED_RR`). Where
-/// the right is missing, nothing changes.
+/// While it lives, this program and whatever it starts has the processor before ordinary programs do (`SCHED_RR`).
+/// Where the right is missing, nothing changes.
 pub struct Precedence {
     is_granted: bool,
 }

@@ -18,8 +18,8 @@ struct InterfaceRequest {
     unused: [u8; 22],
 }
 
-/// Makes an interface of this name in the calling thread's network namespace. Each read gives a packet that was sent into
-/// it, each write makes one arrive. The interface goes when the file is closed.
+/// Makes an interface of this name in the calling thread's network namespace. Each read gives a packet that was sent
+/// into it, each write makes one arrive. The interface goes when the file is closed.
 ///
 /// # Errors
 /// When /dev/net/tun is not there, or making interfaces is not allowed.

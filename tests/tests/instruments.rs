@@ -90,7 +90,8 @@ const PAGE: &str = r#"<title>Serambi page</title><h1>Porch</h1>
 <dialog><p>End this room for 2 people?</p><button onclick="say('ended')">End room for everyone</button></dialog>
 <p id=said></p>
 <script>
-  const say = (text) => { document.getElementById('said').textContent = text + ' ' + document.getElementById('name').value };
+  const by = (id) => document.getElementById(id);
+  const say = (text) => { by('said').textContent = text + ' ' + by('name').value };
   addEventListener('keydown', (event) => event.key === 'm' && !event.target.matches('input') && say('muted'));
 </script>"#;
 

@@ -69,7 +69,8 @@ fn the_python_sdk_does_not_come_back_with_the_pass_of_somebody_who_was_removed()
     assert!(!again.wait(LIMIT).unwrap().success(), "let in again");
 }
 
-/// Somebody hosts with this microphone and says what is in `wav` while the SDK listens; what it heard is in the file returned.
+/// Somebody hosts with this microphone and says what is in `wav` while the SDK listens; what it heard is in the file
+/// returned.
 fn heard_by_the_sdk(output: &Path, card: &Card, mode: &str, wav: &Path) -> PathBuf {
     let arguments = [
         &["host", "--listen", "127.0.0.1", "--title", "Open at both ends", "--do", "1s unmute", "--for", "120"][..],
@@ -106,8 +107,9 @@ fn the_python_sdk_hears_what_is_said_on_stage() {
     assert!(found.is_found(), "{found:?}");
 }
 
-/// Sound of two channels reaches listeners of every kind. This SDK decodes all voices in mono: it does not answer an offer of stereo
-/// with `stereo=1`, as LiveKit's SDKs for browsers and Swift do (livekit/client-sdk-swift pull request 1068 tells the story).
+/// Sound of two channels reaches listeners of every kind. This SDK decodes all voices in mono: it does not answer an
+/// offer of stereo with `stereo=1`, as LiveKit's SDKs for browsers and Swift do (livekit/client-sdk-swift pull request
+/// 1068 tells the story).
 #[test]
 fn the_python_sdk_hears_both_sides_of_music_as_one() {
     let output = places::fresh_output("python-listener-music").unwrap();

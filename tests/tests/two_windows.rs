@@ -16,8 +16,8 @@ use serambi_tests::{
     window::{Opening, PATIENCE, Window},
 };
 
-/// From the title of a dialog past its closing button to a choice, and there to the next (WebDriver, section 17.4.2: Tab, Tab,
-/// right arrow).
+/// From the title of a dialog past its closing button to a choice, and there to the next (WebDriver, section 17.4.2:
+/// Tab, Tab, right arrow).
 const TO_THE_OTHER_CHOICE: &str = "\u{E004}\u{E004}\u{E014}";
 const ESCAPE: &str = "\u{E00C}";
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! device ► ring ► [rate ► echo, noise, gain ► meter ► mute ► Opus] ► EncodedFrame ► network
-//! network ► RemoteVoiceInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix ► limiter ► ring ► device
+//! network ► RemoteVoiceInbox ► [jitter buffer ► Opus ► stretch ► leveller ► volume] ► mix
+//!         ► limiter ► ring ► device
 //! ```
 //!
 //! Between the two device edges everything is 32-bit float, 48 kHz, on one engine thread, in blocks of 10 ms from the

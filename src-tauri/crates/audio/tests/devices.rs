@@ -599,8 +599,8 @@ fn the_first_program_of_a_new_home_is_let_in_by_the_sound_server() {
 /// Samples over which a tone's peak is taken: 100 ms, 40 of its periods.
 const TONE_WINDOW: usize = 4800;
 
-/// Median over windows of the peak of the tone that [`hum`] plays, in what was heard. A gap in a window turns the phase,
-/// and what lies before it cancels what comes after: a busy machine spoils a window or two, not the median.
+/// Median over windows of the peak of the tone that [`hum`] plays, in what was heard. A gap in a window turns the
+/// phase, and what lies before it cancels what comes after: a busy machine spoils a window or two, not the median.
 fn tone_in(sound: &[f32]) -> f32 {
     let mut peaks: Vec<f32> = sound.chunks_exact(TONE_WINDOW).map(peak_of_tone).collect();
     peaks.sort_by(f32::total_cmp);

@@ -234,7 +234,8 @@ impl Connector {
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(Message::Close(frame))) => {
-                        let goes_away = frame.is_some_and(|frame| matches!(frame.code, CloseCode::Away | CloseCode::Restart));
+                        let code = frame.map(|frame| frame.code);
+                        let goes_away = matches!(code, Some(CloseCode::Away | CloseCode::Restart));
                         break if goes_away { Outage::HouseStopped } else { broken("closed") };
                     }
                     Some(Ok(message)) => {

@@ -30,7 +30,8 @@ pub(crate) fn tighten(path: &Path) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            tracing::warn!(path = %path.display(), mode = format!("{mode:o}"), "others could read this; they no longer can");
+            let octal = format!("{mode:o}");
+            tracing::warn!(path = %path.display(), mode = octal, "others could read this; they no longer can");
             fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
         }
     }

@@ -1,5 +1,5 @@
-//! When the voices of a room were made: the newest mark of each speaker, passed on to everybody in one word. Pure: time is
-//! an argument.
+//! When the voices of a room were made: the newest mark of each speaker, passed on to everybody in one word. Pure: time
+//! is an argument.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! TCP ─► listener ─► api ─► registry ─► room actors ─► room (rules)
-//!                    │       └────► media: RoomService over HTTP ─► embedded server or LiveKit cluster
+//!                    │       └────► media: RoomService over HTTP ─► embedded server or LiveKit
 //!                    └─► authenticator (who is who)
 //! ```
 //!

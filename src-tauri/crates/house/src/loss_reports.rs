@@ -1,8 +1,8 @@
 //! What the listeners of a room miss of each voice: their newest reports, and the one sentence made of them for each
 //! speaker. Pure: time is an argument.
 //!
-//! The least loss that anybody has is what is lost before the ways part, on the speaker's own uplink. How much to repeat
-//! is set by the worst twentieth, so that in a large room one hopeless link does not cost everybody bandwidth.
+//! The least loss that anybody has is what is lost before the ways part, on the speaker's own uplink. How much to
+//! repeat is set by the worst twentieth, so that in a large room one hopeless link does not cost everybody bandwidth.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ const FRESH_MS: u64 = LISTENER_REPORT_MS + LISTENER_REPORT_MS / 2;
 /// One in so many listeners may be worse off than what a speaker repeats for.
 const WORST_ONE_IN: usize = 20;
 
-/// A loss of at least this, of which less than half was told before, is told at once: until a speaker knows, nothing is repeated.
+/// A loss of at least this, of which less than half was told before, is told at once: until a speaker knows, nothing is
+/// repeated.
 const ALARMING_LOSS: f32 = 0.05;
 
 /// But not more often than this.

@@ -11,7 +11,8 @@ const VARIABLES: [&str; 2] = ["SERAMBI_LOG", "RUST_LOG"];
 const USUAL: &str = "warn,serambi=info,rtc=error,webrtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,\
     rtc_rtcp=off,rtc_interceptor=error,rtc_srtp=error,livekit_signaling=error";
 
-/// Libraries that print secrets at `debug`: addresses with the media pass in them, header lists, SDP with ICE passwords.
+/// Libraries that print secrets at `debug`: addresses with the media pass in them, header lists, SDP with ICE
+/// passwords.
 const SECRET_AT_DEBUG: [&str; 14] = [
     "h2",
     "hyper",

@@ -28,8 +28,8 @@ pub enum LoggingError {
 }
 
 /// Starts logging to standard error and, if a folder is given, to `PROGRAM.DATE.log` in it. `SERAMBI_LOG`, or else
-/// `RUST_LOG`, chooses what is logged (`tracing_subscriber::EnvFilter`). The file is complete once the returned value is
-/// dropped.
+/// `RUST_LOG`, chooses what is logged (`tracing_subscriber::EnvFilter`). The file is complete once the returned value
+/// is dropped.
 ///
 /// # Errors
 /// [`LoggingError::StartedBefore`]. A folder that cannot be written is an error in the log on standard error only: a

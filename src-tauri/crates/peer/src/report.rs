@@ -37,8 +37,8 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   closed            reason                     left, ended, removed, lost, replaced or failed
   failed            code detail                why it did not work; the last line
 And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
-said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed stage_offered turn_passed muted_by(by)
-moved_to_audience you_are_moderator you_are_not_moderator you_are_host new_host(name).
+said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed stage_offered turn_passed
+muted_by(by) moved_to_audience you_are_moderator you_are_not_moderator you_are_host new_host(name).
 \"on invited\" in --do also means your_turn.";
 
 /// At 48 kHz.

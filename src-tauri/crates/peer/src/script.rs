@@ -1,7 +1,7 @@
 //! The little language of `--do`: what a person does, and when.
 //!
-//! `3s unmute; 10s hand; on invited accept; 20s mute`: steps between semicolons, each a moment and an action. A moment is
-//! a time since the start (`500ms`, `3s`, `1.5s`, `2m`) or `on EVENT`, which is every time that event is printed.
+//! `3s unmute; 10s hand; on invited accept; 20s mute`: steps between semicolons, each a moment and an action. A moment
+//! is a time since the start (`500ms`, `3s`, `1.5s`, `2m`) or `on EVENT`, which is every time that event is printed.
 
 use std::time::Duration;
 

@@ -269,12 +269,18 @@ mod tests {
         let (room, person) = (RoomId::from_random([1; 10]), PersonId::from_key(&[1; 32]));
         let voices = vec![VoiceHeard { person, packets: 150, loss: 0.25, mean_burst: 1.5 }];
         let said = json(&ChannelSay::Heard(ListenerReport { room, voices }));
-        let golden = r#"{"type":"heard","room":"3333333333","voices":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","packets":150,"loss":0.25,"meanBurst":1.5}]}"#;
+        let golden = concat!(
+            r#"{"type":"heard","room":"3333333333","voices":"#,
+            r#"[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","packets":150,"loss":0.25,"meanBurst":1.5}]}"#
+        );
         assert_eq!(said, golden);
         let loss = Some(VoiceLoss { least: 0.0, worst: 0.25, mean_burst: 1.5 });
         let reception = VoiceReception { listeners: 3, received_by: 2, loss };
         let told = json(&ChannelTell::Received { room, reception });
-        let golden = r#"{"type":"received","room":"3333333333","reception":{"listeners":3,"receivedBy":2,"loss":{"least":0.0,"worst":0.25,"meanBurst":1.5}}}"#;
+        let golden = concat!(
+            r#"{"type":"received","room":"3333333333","reception":"#,
+            r#"{"listeners":3,"receivedBy":2,"loss":{"least":0.0,"worst":0.25,"meanBurst":1.5}}}"#
+        );
         assert_eq!(told, golden);
 
         let mark = CaptureMark { timestamp: 960, captured: HouseTime(1_000), sent: HouseTime(31_000) };
@@ -283,7 +289,10 @@ mod tests {
         assert_eq!(said, golden);
         let passage = Some(HousePassage { arrived: HouseTime(35_000), forwarded: HouseTime(35_100) });
         let told = json(&ChannelTell::Marks { room, marks: vec![VoiceMark { person, mark, passage }] });
-        let golden = r#"{"type":"marks","room":"3333333333","marks":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","mark":{"timestamp":960,"captured":1000,"sent":31000},"passage":{"arrived":35000,"forwarded":35100}}]}"#;
+        let golden = concat!(
+            r#"{"type":"marks","room":"3333333333","marks":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","#,
+            r#""mark":{"timestamp":960,"captured":1000,"sent":31000},"passage":{"arrived":35000,"forwarded":35100}}]}"#
+        );
         assert_eq!(told, golden);
     }
 }

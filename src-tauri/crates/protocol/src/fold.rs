@@ -1,7 +1,7 @@
 //! Folding changes into a view: records are replaced whole, keyed lists take upserts and removals.
 //!
-//! Nothing here knows what a topic holds. The window folds the same operations (`ui/src/backend/fold.ts`); the vectors in
-//! `tests/vectors/fold.json` hold the two equal.
+//! Nothing here knows what a topic holds. The window folds the same operations (`ui/src/backend/fold.ts`); the vectors
+//! in `tests/vectors/fold.json` hold the two equal.
 
 use std::collections::{HashMap, HashSet};
 

@@ -81,7 +81,8 @@ pub const ROOM_ID_CHARACTERS: usize = 10;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "types", derive(specta::Type), specta(type = String))]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, min_length = 10, max_length = 10))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 10, max_length = 10))]
 pub struct RoomId([u8; ROOM_ID_CHARACTERS]);
 
 impl RoomId {

@@ -78,8 +78,8 @@ impl Invitations {
         self.made.iter().map(|invitation| invitation.until).min()
     }
 
-    /// Open ones that ran out become "no answer" for as long as that is shown; older answers go. Who gave no answer, and
-    /// whether it was about a raised hand.
+    /// Open ones that ran out become "no answer" for as long as that is shown; older answers go. Who gave no answer,
+    /// and whether it was about a raised hand.
     pub(crate) fn expire(&mut self, now: RoomTime, answer_shown_ms: u64) -> Vec<(PersonId, bool)> {
         self.made.retain(|invitation| invitation.is_open() || invitation.until > now);
         let mut silent = Vec::new();

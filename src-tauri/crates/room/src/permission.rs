@@ -124,7 +124,8 @@ mod tests {
 
     const ROLES: [Role; 4] = [Role::Listener, Role::Speaker, Role::Moderator, Role::Host];
 
-    /// The act, then listener, speaker, moderator, host: `y` yes, `-` no, `2` yes but against neither host nor moderator.
+    /// The act, then listener, speaker, moderator, host: `y` yes, `-` no, `2` yes but against neither host nor
+    /// moderator.
     const TABLE: &[(Act, &str)] = &[
         (Act::RaiseHand, "y - - -"),
         (Act::LowerHand, "y - - -"),

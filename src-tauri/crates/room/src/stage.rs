@@ -129,7 +129,8 @@ impl Stage {
         }
     }
 
-    /// The time has come to ask a listener onto the empty stage. False if it had come before, or the stage is not empty.
+    /// The time has come to ask a listener onto the empty stage. False if it had come before, or the stage is not
+    /// empty.
     pub(crate) fn offer(&mut self) -> bool {
         match &mut self.state {
             State::Empty { is_offered, .. } => !std::mem::replace(is_offered, true),

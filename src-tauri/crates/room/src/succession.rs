@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::stage::Place;
 
 /// Which of the others on stage follows the host: the moderator who has been one longest, else the speaker who has been
-/// on stage longest. Somebody who hears and is heard goes before somebody who is away or without sound, so that a room with
-/// a person in it who can invite does not wait for one who cannot.
+/// on stage longest. Somebody who hears and is heard goes before somebody who is away or without sound, so that a room
+/// with a person in it who can invite does not wait for one who cannot.
 pub(crate) fn successor(others: &[Place], has_sound: impl Fn(&PersonId) -> bool) -> Option<usize> {
     let present = others.iter().position(|place| has_sound(&place.person));
     present.or(if others.is_empty() { None } else { Some(0) })

@@ -1,8 +1,8 @@
 //! Says each datagram of a DTLS handshake three times, soon one after the other.
 //!
-//! `dimpl`, the DTLS of `str0m`, says a flight again after a second, then after two, and `str0m` 0.25 cannot set that. Twelve joins with
-//! 20 % of all datagrams lost in both directions, to the first voice packet: median 455 ms, at most 3.3 s, with only the client
-//! repeating its own; 133 and 537 ms with both.
+//! `dimpl`, the DTLS of `str0m`, says a flight again after a second, then after two, and `str0m` 0.25 cannot set that.
+//! Twelve joins with 20 % of all datagrams lost in both directions, to the first voice packet: median 455 ms, at most
+//! 3.3 s, with only the client repeating its own; 133 and 537 ms with both.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -94,8 +94,8 @@ impl Sfu {
         answer.await.ok()?
     }
 
-    /// The ways of packets of a room through this server, each named by its sender's identity and the RTP timestamp it was
-    /// given there; none for what never came, or came more than some seconds ago.
+    /// The ways of packets of a room through this server, each named by its sender's identity and the RTP timestamp it
+    /// was given there; none for what never came, or came more than some seconds ago.
     pub async fn passages(&self, room: &str, packets: Vec<(String, u32)>) -> Vec<Option<Passage>> {
         let (reply, answer) = oneshot::channel();
         let nothing = vec![None; packets.len()];

@@ -1,5 +1,5 @@
-//! A test in a process of its own with a private sound server: sound libraries find their server by an environment variable, which
-//! a running test must not change. The process is started from the same program.
+//! A test in a process of its own with a private sound server: sound libraries find their server by an environment
+//! variable, which a running test must not change. The process is started from the same program.
 
 use std::{
     path::PathBuf,
@@ -24,7 +24,8 @@ const TEST_LIMIT: Duration = Duration::from_secs(120);
 /// One at a time: each needs its sound in real time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs `body` with a sound server that has no cards yet and has not been started. `test` is the name of the test that calls.
+/// Runs `body` with a sound server that has no cards yet and has not been started. `test` is the name of the test that
+/// calls.
 ///
 /// # Errors
 /// When the test fails, hangs, or is not called `test`.

@@ -1,5 +1,5 @@
-//! A private PulseAudio server whose cards can be plugged in, pulled out and silenced, and which can be killed, frozen and started
-//! again with the cards it had.
+//! A private PulseAudio server whose cards can be plugged in, pulled out and silenced, and which can be killed, frozen
+//! and started again with the cards it had.
 //!
 //! A card is two null sinks. What is played into the mouth comes out of the microphone, a source remapped from the
 //! mouth's monitor so that programs see an ordinary microphone and not a monitor. What a program plays to the

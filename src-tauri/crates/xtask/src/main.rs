@@ -1,4 +1,5 @@
-//! `cargo xtask`: the project's own commands, in plain Rust without dependencies, so that they work wherever Cargo does.
+//! `cargo xtask`: the project's own commands, in plain Rust without dependencies, so that they work wherever Cargo
+//! does.
 
 mod bindings;
 mod bundle;
@@ -39,9 +40,10 @@ cargo xtask COMMAND
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
   bundle                   make a package to install
-  measure [WHAT…]          measure delay, quality, start and load in release builds, also beside Mumble and Chromium, and
-                           print tables; WHAT is mouth-to-ear, windows, start, join, load, house, or field and which of its cells:
-                           clean, random-10, random-20, bursts-20, random-40, jitter-30; serambi, mumble, chromium
+  measure [WHAT…]          measure delay, quality, start and load in release builds, also beside Mumble and Chromium,
+                           and print tables; WHAT is mouth-to-ear, windows, start, join, load, house, or field and
+                           which of its cells: clean, random-10, random-20, bursts-20, random-40, jitter-30; serambi,
+                           mumble, chromium
 
 Exit codes: 0 done, 1 a step failed, 2 the command was not understood, 3 something must be installed by hand first.
 ";

@@ -144,7 +144,8 @@ pub fn how_to_install(system: System, packages: &[&str]) -> String {
         System::MacOs => "  xcode-select --install\n  brew install cmake node".to_owned(),
         System::Windows => "  winget install Microsoft.VisualStudio.2022.BuildTools --override \"--add \
              Microsoft.VisualStudio.Workload.VCTools --includeRecommended\"\n  winget install Kitware.CMake \
-             OpenJS.NodeJS.LTS\n  WebView2 is part of Windows 11; on Windows 10: winget install Microsoft.EdgeWebView2Runtime"
+             OpenJS.NodeJS.LTS\n  WebView2 is part of Windows 11; on Windows 10: winget install \
+             Microsoft.EdgeWebView2Runtime"
             .to_owned(),
     }
 }

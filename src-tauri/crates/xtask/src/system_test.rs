@@ -1,4 +1,5 @@
-//! The whole-system tests of `tests/`, and the sound engine's on real devices: which there are and how they are switched on.
+//! The whole-system tests of `tests/`, and the sound engine's on real devices: which there are and how they are
+//! switched on.
 
 /// Without these features they are not built, so that plain `cargo test` needs no window, sound server or SDK.
 pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";

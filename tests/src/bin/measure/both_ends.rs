@@ -30,7 +30,8 @@ impl BothEnds {
     pub fn record(speaker: &Card, listener: &Card, wav: &Path) -> Result<Self, Trouble> {
         let (mouth, ear) = (speaker.overhear()?, listener.listen()?);
         say(speaker, wav)?;
-        // What is on its way when the last word is said must still arrive: recorded silence is the condition to wait for.
+        // What is on its way when the last word is said must still arrive: recorded silence is the condition to wait
+        // for.
         let enough = mouth.so_far().samples.len() + SAMPLES_PER_SECOND as usize;
         let arrived = || Ok((ear.so_far().samples.len() > enough).then_some(()));
         wait::until("the end of a recording", ARRIVAL_LIMIT, arrived, String::new)?;

@@ -1,5 +1,5 @@
-//! What a large room costs a house, and how soon a raised hand is on a moderator's screen: one house process, clients that
-//! speak its HTTP and WebSocket over loopback and have no sound.
+//! What a large room costs a house, and how soon a raised hand is on a moderator's screen: one house process, clients
+//! that speak its HTTP and WebSocket over loopback and have no sound.
 
 mod client;
 

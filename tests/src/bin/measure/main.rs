@@ -39,8 +39,8 @@ fn main() -> std::process::ExitCode {
         ("load", load::measure),
         ("house", house::measure),
     ];
-    // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the joins on
-    // its networks, `measure recordings FOLDER…` the delays in what earlier cells left.
+    // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the
+    // joins on its networks, `measure recordings FOLDER…` the delays in what earlier cells left.
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some((first, cells)) = wanted.split_first()
         && first == "field"

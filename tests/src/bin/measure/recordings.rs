@@ -1,5 +1,6 @@
-//! The delays in recordings that cells of the field have left in their folders: `NN-said.wav` and `NN-heard.wav`, which began
-//! at the same moment. `cargo run -p serambi-tests --bin measure -- recordings target/test-output/measure-field-*`.
+//! The delays in recordings that cells of the field have left in their folders: `NN-said.wav` and `NN-heard.wav`, which
+//! began at the same moment:
+//! `cargo run -p serambi-tests --bin measure -- recordings target/test-output/measure-field-*`.
 
 use std::{
     fs,

@@ -5,10 +5,10 @@
 //! | It | So |
 //! | --- | --- |
 //! | leaks a connection dropped without `close` | [`connection::Connection`] closes on drop |
-//! | runs event handlers on the driver task | they only put events into a channel; [`session::Session`] owns the state |
+//! | runs event handlers on the driver task | they put events into a channel; [`session::Session`] owns the state |
 //! | refuses candidates before the description | they wait in the connection |
-//! | announces a track with its first packet only, and never its end | signalling says who is there; readers end by track id |
-//! | mutes nothing with `set_muted`, breaks with `replace_track` | [`voice_out`] stops writing; each publication is a new track |
+//! | announces a track with its first packet only, never its end | signalling says who is there; readers end by id |
+//! | mutes nothing with `set_muted`, breaks with `replace_track` | [`voice_out`] stops writing; always a new track |
 //! | blocks the writer of a track while its driver is behind | [`voice_out`] has a short ring and abandons a write |
 //! | logs each packet written too early or too late | the writer is led to a track only while it can arrive |
 //! | may lose audio when both ends offer | we offer on one connection, the server on the other |

@@ -99,7 +99,8 @@ fn make() -> Value {
 /// Codes as they stand on the wire.
 fn code_schema() -> Value {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    json!({ "type": "string", "enum": codes, "description": "Why something was refused or failed. The text is stable." })
+    let description = "Why something was refused or failed. The text is stable.";
+    json!({ "type": "string", "enum": codes, "description": description })
 }
 
 /// Limits of a shape that is a text, or of one field of a shape.

@@ -44,8 +44,8 @@ pub async fn challenge(
     Json(state.authenticator.challenge(asked.person))
 }
 
-/// A session for whoever signed the challenge. Its key goes into `Authorization: Bearer` of what follows. It ends when it
-/// was not used for ten minutes by somebody who is in no room and has no channel open.
+/// A session for whoever signed the challenge. Its key goes into `Authorization: Bearer` of what follows. It ends when
+/// it was not used for ten minutes by somebody who is in no room and has no channel open.
 #[utoipa::path(
     post,
     path = "/api/v1/session",

@@ -57,8 +57,8 @@ struct Arguments {
     /// Do not announce the house on the local network.
     #[arg(long, env = "SERAMBI_NO_DISCOVERY")]
     no_discovery: bool,
-    /// Let web pages of this origin use the house, such as https://house.example behind a reverse proxy on this computer.
-    /// Comma-separated, or given several times.
+    /// Let web pages of this origin use the house, such as https://house.example behind a reverse proxy on this
+    /// computer. Comma-separated, or given several times.
     #[arg(long = "origin", env = "SERAMBI_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     origins: Vec<Origin>,
     /// Use this LiveKit server instead of the embedded one: ws:// or wss://.

@@ -122,8 +122,8 @@ pub struct PermissionReconciler {
 }
 
 impl PermissionReconciler {
-    /// Creates the media room, and begins to carry decisions about `room`. In the server inside this program the media room is there
-    /// before anybody can join it.
+    /// Creates the media room, and begins to carry decisions about `room`. In the server inside this program the media
+    /// room is there before anybody can join it.
     pub fn new(room: RoomId, service: RoomService, clock: Clock, reports: mpsc::Sender<Report>) -> Self {
         let created = service.embedded_server().map(|embedded| embedded.create_room(&room));
         if let Some(Err(error)) = &created {

@@ -172,11 +172,15 @@ async fn passes_marks_on(house: &TestHouse) {
 async fn a_report_that_is_none_closes_the_channel() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await;
+    let infinite = format!(
+        r#"{{"type":"heard","room":"3333333333","voices":[{{"person":"{}","packets":1,"loss":1e999,"meanBurst":0}}]}}"#,
+        PersonId::from_key(&[1; 32])
+    );
     for rubbish in [
         r#"{"type":"heard"}"#,
         r#"{"type":"heard","room":"3333333333","voices":[{"person":"me","packets":1,"loss":0,"meanBurst":0}]}"#,
         r#"{"type":"heard","room":"3333333333","voices":[{"packets":-1}]}"#,
-        r#"{"type":"heard","room":"3333333333","voices":[{"person":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","packets":1,"loss":1e999,"meanBurst":0}]}"#,
+        &infinite,
     ] {
         let mut channel = sari.channel(0).await;
         channel.say(Message::text(rubbish)).await;

@@ -74,7 +74,8 @@ async fn it_raises_its_limit_of_open_files_to_what_the_system_allows() {
     assert!(numbers[0] == numbers[1].min(1 << 20), "{files}");
 }
 
-/// Known failure: with every file in use newcomers waited for a timeout, and the house could not order its media server.
+/// Known failure: with every file in use newcomers waited for a timeout, and the house could not order its media
+/// server.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn out_of_files_it_refuses_newcomers_in_words_and_serves_those_inside() {

@@ -22,7 +22,8 @@ impl Room {
     fn come_in(&mut self, now: RoomTime, person: &PersonId, name: &str, out: &mut Outcome) -> Result<(), Refusal> {
         self.refuse_if_over()?;
         self.refuse_at_the_door(now, person)?;
-        // A seat that was given up a moment ago, unnoticed until now: whoever is in the room is not told to be out of it.
+        // A seat that was given up a moment ago, unnoticed until now: whoever is in the room is not told to be out of
+        // it.
         out.closed.retain(|(gone, _)| gone != person);
         if let Some(seat) = self.seats.get_mut(person) {
             seat.name = name.to_owned();

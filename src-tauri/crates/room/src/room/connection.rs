@@ -42,8 +42,8 @@ impl Room {
         out
     }
 
-    /// The house was closed and is open again: everybody's connection is lost from now on, and nobody is heard until they
-    /// unmute themselves.
+    /// The house was closed and is open again: everybody's connection is lost from now on, and nobody is heard until
+    /// they unmute themselves.
     pub fn restart(&mut self, now: RoomTime) {
         for seat in self.seats.values_mut() {
             seat.house = Half::SilentSince(now);

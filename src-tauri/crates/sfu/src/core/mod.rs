@@ -225,7 +225,8 @@ impl SfuCore {
         }
     }
 
-    /// The way of the packet to which somebody in a room gave this RTP timestamp; `None` if it never came, or too long ago.
+    /// The way of the packet to which somebody in a room gave this RTP timestamp; `None` if it never came, or too long
+    /// ago.
     pub fn passage(&self, room: &str, identity: &str, timestamp: u32) -> Option<Passage> {
         let members = self.members(*self.room_names.get(room)?).into_iter();
         let owner = members.filter_map(|id| self.participants.get(&id)).find(|one| one.identity == identity)?;

@@ -109,7 +109,8 @@ pub(crate) enum Stereo {
     No,
     /// We take stereo (`stereo`), at any bit rate of Opus.
     Taken,
-    /// We may send it (`sprop-stereo`). The SDKs of LiveKit look for that before they tell a browser to decode two channels.
+    /// We may send it (`sprop-stereo`). The SDKs of LiveKit look for that before they tell a browser to decode two
+    /// channels.
     Sent,
 }
 

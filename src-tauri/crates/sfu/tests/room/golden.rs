@@ -1,8 +1,9 @@
 //! Answers to offers that real clients made, and our own offer, byte for byte.
 //!
 //! The offers in `tests/golden` were recorded from the Python SDK 1.2.1 (libwebrtc) and from
-//! livekit-client 2.23.0 in Chromium 156, with line ends made plain and addresses replaced. `SERAMBI_GOLDEN=write cargo test -p serambi-sfu golden` writes the expected files
-//! anew; look at the difference before committing it.
+//! livekit-client 2.23.0 in Chromium 156, with line ends made plain and addresses replaced.
+//! `SERAMBI_GOLDEN=write cargo test -p serambi-sfu golden` writes the expected files anew; look at the difference
+//! before committing it.
 
 use std::path::PathBuf;
 

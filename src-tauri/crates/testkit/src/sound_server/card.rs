@@ -54,7 +54,8 @@ impl Card {
         }
     }
 
-    /// The modules that make a card; its loudspeaker comes first and so is the server's default where nobody has chosen one.
+    /// The modules that make a card; its loudspeaker comes first and so is the server's default where nobody has chosen
+    /// one.
     pub(super) fn modules(&self) -> [String; 3] {
         let sink = |name: &str, channels: u8| {
             // Otherwise a sink that nobody uses sleeps up to two seconds, and the first stream waits for it.

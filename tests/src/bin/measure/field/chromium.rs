@@ -98,8 +98,8 @@ impl End {
     }
 }
 
-/// No sandbox, because root has none and the page is ours; addresses in the open, because nobody resolves mDNS names here;
-/// no other names either, because its start would wait for answers.
+/// No sandbox, because root has none and the page is ours; addresses in the open, because nobody resolves mDNS names
+/// here; no other names either, because its start would wait for answers.
 fn capabilities(profile: &Path) -> Value {
     let profile = format!("--user-data-dir={}", profile.join("profile").display());
     json!({

@@ -56,8 +56,8 @@ const CONTENDERS: [Contender; 3] = [
     Contender { name: "chromium", start: chromium::start, title: || version_of("chromium", "Chromium") },
 ];
 
-/// Measures the cells whose names are all among `wanted` ("clean", "mumble", …; nothing named means all of them), or, if
-/// "joins" is among them, how long a join takes on these networks; gives a table.
+/// Measures the cells whose names are all among `wanted` ("clean", "mumble", …; nothing named means all of them), or,
+/// if "joins" is among them, how long a join takes on these networks; gives a table.
 ///
 /// # Errors
 /// When a name means nothing.
