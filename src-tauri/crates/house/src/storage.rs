@@ -4,6 +4,8 @@
 //! exclusively: two programs with one identity would be two houses that nobody can tell apart. It is in WAL mode and
 //! synced at each commit, so an answer that was given is on the disk.
 
+#[cfg(test)]
+mod failing_disk;
 mod people;
 mod rooms;
 mod settings;
@@ -18,7 +20,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode};
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -140,7 +142,12 @@ impl Storage {
         question: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, HouseError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Work(Box::new(move |connection| drop(reply.send(question(connection)))));
+        let job = Job::Work(Box::new(move |connection| {
+            // Whoever asked in vain was told that nothing was done, so nothing is done.
+            if !reply.is_closed() {
+                drop(reply.send(question(connection)));
+            }
+        }));
         let asking = async {
             self.jobs.send(job).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?.map_err(|error| explain(&error))
@@ -172,9 +179,32 @@ fn open_file(folder: &Path) -> Result<Connection, HouseError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_file(folder, &path)?,
         Err(error) => return Err(wrong(error)),
     }
-    let mut connection = open_database(&path).map_err(|error| explain(&error))?;
+    let mut connection = open_database(&path).map_err(|error| explain_at(&path, &error))?;
+    refuse_damage(&connection, &path)?;
     bring_up_to_date(&mut connection, &path)?;
     Ok(connection)
+}
+
+fn explain_at(path: &Path, error: &rusqlite::Error) -> HouseError {
+    match (error.sqlite_error_code(), explain(error)) {
+        (Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), _) => damaged(path, &error.to_string()),
+        (_, HouseError::Storage(why)) => HouseError::Storage(format!("{}: {why}", path.display())),
+        (_, other) => other,
+    }
+}
+
+fn damaged(path: &Path, found: &str) -> HouseError {
+    HouseError::Storage(format!("{} is damaged, and was left as it is: {found}", path.display()))
+}
+
+/// Reads every page in use. Damage is found before anybody relies on the file, and not by the first person whose row it
+/// took.
+fn refuse_damage(connection: &Connection, path: &Path) -> Result<(), HouseError> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| explain_at(path, &error))? {
+        sound if sound == "ok" => Ok(()),
+        found => Err(damaged(path, &found)),
+    }
 }
 
 /// Makes the file whole under another name first: a disk that is full, or power that fails, leaves none.
@@ -228,81 +258,16 @@ fn open_database(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), HouseError> {
-    let wrong = |error: rusqlite_migration::Error| HouseError::Storage(format!("{}: {error}", path.display()));
+    let wrong = |error: rusqlite_migration::Error| {
+        HouseError::Storage(match error {
+            rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
+                format!("{} was written by a newer version of Serambi, and was left as it is", path.display())
+            }
+            error => format!("{}: {error}", path.display()),
+        })
+    };
     Migrations::from_slice(&LAYOUTS).to_latest(connection).map_err(wrong)
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serambi_protocol::Code;
-
-    #[tokio::test]
-    async fn what_is_written_is_there_after_closing_and_opening_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(folder.path().join("new")).await.unwrap();
-        assert_eq!(storage.settings().read("name").await.unwrap(), None);
-        storage.settings().write(vec![("name", b"Porch".to_vec()), ("key", vec![0, 255])]).await.unwrap();
-        storage.settings().write(vec![("name", b"Serambi".to_vec())]).await.unwrap();
-        storage.close().await;
-        let storage = Storage::open(folder.path().join("new")).await.unwrap();
-        assert_eq!(storage.settings().read("name").await.unwrap(), Some(b"Serambi".to_vec()));
-        assert_eq!(storage.settings().read("key").await.unwrap(), Some(vec![0, 255]));
-    }
-
-    #[tokio::test]
-    async fn a_corrupt_file_is_profile_broken() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "not a database, and long enough to be read as one".repeat(50)).unwrap();
-        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileBroken);
-    }
-
-    #[tokio::test]
-    async fn a_folder_that_cannot_be_made_is_profile_broken() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        fs::write(&file, "").unwrap();
-        assert_eq!(Storage::open(file.join("below")).await.unwrap_err().code(), Code::ProfileBroken);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_open_already_is_profile_in_use() {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = Storage::open(folder.path().into()).await.unwrap();
-        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileInUse);
-    }
-
-    #[tokio::test]
-    async fn an_empty_file_where_there_was_one_is_damage_and_not_a_first_start() {
-        let folder = tempfile::tempdir().unwrap();
-        Storage::open(folder.path().into()).await.unwrap().close().await;
-        fs::write(folder.path().join(FILE), "").unwrap();
-        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileBroken);
-    }
-
-    #[tokio::test]
-    async fn a_first_start_that_was_cut_off_is_begun_again() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(NEW_FILE), "").unwrap();
-        assert!(Storage::open(folder.path().into()).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_file_of_the_first_layout_is_brought_up_to_date_and_one_of_a_newer_program_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
-        let mut connection = Connection::open(&path).unwrap();
-        Migrations::from_slice(&LAYOUTS[..1]).to_latest(&mut connection).unwrap();
-        connection.execute("INSERT INTO setting VALUES ('name', x'41')", []).unwrap();
-        connection.close().unwrap();
-        let storage = Storage::open(folder.path().into()).await.unwrap();
-        assert_eq!(storage.settings().read("name").await.unwrap(), Some(b"A".to_vec()));
-        assert!(storage.rooms().all().await.unwrap().is_empty());
-        storage.close().await;
-        let connection = Connection::open(&path).unwrap();
-        connection.pragma_update(None, "user_version", 99).unwrap();
-        connection.close().unwrap();
-        assert_eq!(Storage::open(folder.path().into()).await.unwrap_err().code(), Code::ProfileBroken);
-    }
-}
+mod tests;
