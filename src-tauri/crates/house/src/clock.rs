@@ -3,7 +3,10 @@
 //! Everything that lasts is measured by the monotonic one. The wall clock only says how long a house was closed.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,11 +18,12 @@ use tokio::sync::watch;
 pub struct Clock {
     origin: Instant,
     skipped_ms: Arc<watch::Sender<u64>>,
+    wall_ahead_ms: Arc<AtomicI64>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { origin: Instant::now(), skipped_ms: Arc::new(watch::Sender::new(0)) }
+        Self { origin: Instant::now(), skipped_ms: Arc::new(watch::Sender::new(0)), wall_ahead_ms: Arc::default() }
     }
 }
 
@@ -34,7 +38,8 @@ impl Clock {
     pub fn unix_ms(&self) -> i64 {
         let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let skipped = i64::try_from(*self.skipped_ms.borrow()).unwrap_or(i64::MAX);
-        i64::try_from(passed).unwrap_or(i64::MAX).saturating_add(skipped)
+        let ahead = self.wall_ahead_ms.load(Ordering::Relaxed);
+        i64::try_from(passed).unwrap_or(i64::MAX).saturating_add(skipped).saturating_add(ahead)
     }
 
     /// Now, as clients measure by it.
@@ -53,6 +58,11 @@ impl Clock {
     /// Moves the clock forward: a test does not wait a minute to see what happens after a minute.
     pub fn skip_ms(&self, ms: u64) {
         self.skipped_ms.send_modify(|skipped| *skipped = skipped.saturating_add(ms));
+    }
+
+    /// Sets the wall clock so far ahead of the machine's, or behind it: what a person or a time server does.
+    pub fn set_wall_ahead_ms(&self, ms: i64) {
+        self.wall_ahead_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Returns once [`Self::now_ms`] is `at_ms` or later.

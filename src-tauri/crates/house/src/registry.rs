@@ -6,8 +6,9 @@
 mod ended;
 mod places;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use serambi_protocol::{
     Code, Command, PersonId, Refusal, RoomId,
@@ -15,6 +16,7 @@ use serambi_protocol::{
     limits::ROOMS_PER_PERSON,
     measurement::{CaptureMark, ListenerReport},
     name::read_title,
+    view::RoomTime,
 };
 use serambi_room::{Room, Settings};
 use tokio::{
@@ -28,7 +30,7 @@ use crate::{
     clock::Clock,
     error::HouseError,
     media::{embedded::Embedded, keys::Keys, room_service::RoomService},
-    room_actor::{Ending, Message, RoomActor, RoomHandle},
+    room_actor::{Ending, Message, RoomActor, RoomHandle, keep_room},
     storage::{HouseLife, Life, PersonRepository, RoomRepository, SavedRoom, Standing},
 };
 use ended::Ended;
@@ -207,8 +209,9 @@ impl RoomRegistry {
         self.refuse_elsewhere(&session.person, None, request.leave_other)?;
         let id = RoomId::from_random(rand::random());
         let (room, _) = Room::start(id, title, session.person, session.name.clone(), Settings::default());
+        // Before there is a media room, which nobody would end.
+        keep_room(&self.inside.shared, room.clone(), session.person, RoomTime(0)).await?;
         let actor = RoomActor::new(self.inside.shared.clone(), room, session.person);
-        actor.save_new().await?;
         tracing::info!(room = %id, person = session.person.short(), "a room was started");
         let handle = self.run(actor);
         self.seat(&handle, session).await
@@ -321,7 +324,7 @@ impl RoomRegistry {
             self.inside.shared.farewells.wait().await;
         };
         if timeout(CLOSE_LIMIT, all).await.is_err() {
-            tracing::warn!("the media server does not answer; its rooms end by themselves");
+            tracing::warn!("the media server or the disk does not answer; its rooms end by themselves");
         }
     }
 
@@ -409,7 +412,10 @@ impl RoomRegistry {
         self.inside.open.lock().insert(id, OpenRoom { handle: handle.clone(), started_by });
         let inside = self.inside.clone();
         self.inside.actors.spawn(async move {
-            let ending = actor.run().await;
+            let ending = AssertUnwindSafe(actor.run()).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(room = %id, "the room has failed on its way out");
+                Ending::Over
+            });
             if ending == Ending::Over {
                 inside.ended.lock().remember(id);
             }
@@ -461,9 +467,9 @@ async fn within_limit<T>(asking: impl Future<Output = Result<T, Refusal>>) -> Re
 
 #[cfg(test)]
 impl RoomRegistry {
-    /// Makes the rules of a room fail.
-    pub fn fail(&self, room: &RoomId) {
-        let sent = self.find(room).and_then(|room| room.send(Message::Fail));
+    /// Makes the rules of a room fail, or what it does when it ends.
+    pub fn fail(&self, room: &RoomId, on_the_way_out: bool) {
+        let sent = self.find(room).and_then(|room| room.send(Message::Fail { on_the_way_out }));
         assert!(sent.is_ok());
     }
 

@@ -35,6 +35,7 @@ use crate::{
 };
 pub use handle::{Ending, Message, Published, RoomHandle};
 use saving::Saving;
+pub use saving::keep_room;
 use telling::Telling;
 
 /// Where the answer to a command goes.
@@ -86,6 +87,8 @@ pub struct RoomActor {
     /// The next look at everybody's connection.
     look_at_ms: u64,
     ending: Option<Ending>,
+    #[cfg(test)]
+    fails_on_its_way_out: bool,
 }
 
 impl RoomActor {
@@ -133,6 +136,8 @@ impl RoomActor {
             published,
             look_at_ms: now_ms + connections::LOOK_EVERY_MS,
             ending: None,
+            #[cfg(test)]
+            fails_on_its_way_out: false,
         }
     }
 
@@ -260,7 +265,7 @@ impl RoomActor {
                 self.ending = Some(ending);
             }
             #[cfg(test)]
-            Message::Fail => self.fail_for_a_test(),
+            Message::Fail { on_the_way_out } => self.fail_for_a_test(on_the_way_out),
         }
     }
 
@@ -488,19 +493,15 @@ impl RoomActor {
 
     /// The end: what is left to be said, and the room's place in the media server and on the disk.
     async fn part(mut self) -> Ending {
+        #[cfg(test)]
+        self.fail_if_a_test_asked();
         let ending = self.ending.unwrap_or(Ending::Over);
         match ending {
             Ending::Kept => self.save_now().await,
             Ending::Over => {
                 tracing::info!("the room has ended");
-                let (rooms, id) = (self.shared.rooms.clone(), self.id);
-                let media = self.permissions.end();
-                self.shared.farewells.spawn(async move {
-                    if let Err(error) = rooms.end(id).await {
-                        tracing::error!(%error, room = %id, "the end of the room is not on the disk");
-                    }
-                    media.await;
-                });
+                self.shared.farewells.spawn(saving::end_on_disk(self.shared.clone(), self.id));
+                self.shared.farewells.spawn(self.permissions.end());
             }
         }
         ending

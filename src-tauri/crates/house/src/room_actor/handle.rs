@@ -49,7 +49,7 @@ pub enum Message {
     Close { ending: Ending },
     /// Panics, as a broken rule would.
     #[cfg(test)]
-    Fail,
+    Fail { on_the_way_out: bool },
 }
 
 /// What everybody may know of a room without asking it.

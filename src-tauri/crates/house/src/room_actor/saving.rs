@@ -1,10 +1,12 @@
 //! Keeping a room on the disk: changes of the stage before they are acknowledged, everything else within a second.
 
-use serambi_protocol::{Code, Command, PersonId, Refusal, view::RoomTime};
+use std::sync::Arc;
+
+use serambi_protocol::{Code, Command, PersonId, Refusal, RoomId, view::RoomTime};
 use serambi_room::{Outcome, Room};
 
 use super::RoomActor;
-use crate::storage::SavedRoom;
+use crate::{error::HouseError, registry::Shared, storage::SavedRoom};
 
 /// What may be lost when the house is killed is at most this old.
 const SAVE_AFTER_MS: u64 = 200;
@@ -40,8 +42,34 @@ pub(super) fn is_saved_at_once(command: &Command) -> bool {
     )
 }
 
+/// Keeps a room as it is at this time of its own.
+///
+/// # Errors
+/// `storage_failed`.
+pub async fn keep_room(shared: &Shared, room: Room, started_by: PersonId, at: RoomTime) -> Result<(), Refusal> {
+    let (life, uptime_ms) = (shared.life, shared.clock.now_ms());
+    let kept = shared.rooms.save(SavedRoom { room, started_by, at, life, uptime_ms }).await;
+    kept.map_err(|error| storage_failed(&error))
+}
+
+fn storage_failed(error: &HouseError) -> Refusal {
+    Refusal::new(Code::StorageFailed, error.to_string())
+}
+
+/// Notes on the disk that a room has ended, however long that takes; until then a house that is killed would open it
+/// again.
+pub(super) async fn end_on_disk(shared: Arc<Shared>, room: RoomId) {
+    while let Err(error) = shared.rooms.end(room).await {
+        tracing::warn!(%error, %room, "the end of the room is not on the disk");
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = shared.clock.reach(shared.clock.now_ms() + SAVE_AGAIN_MS) => {}
+        }
+    }
+}
+
 impl RoomActor {
-    /// Carries out a command on a copy, saves that, and only then takes it for the room.
+    /// Carries out a command on a copy, brings that to the disk, and only then takes it for the room.
     pub(super) async fn command_on_disk(
         &mut self,
         now: RoomTime,
@@ -50,20 +78,16 @@ impl RoomActor {
     ) -> Result<Outcome, Refusal> {
         let mut next = self.room.clone();
         let outcome = next.command(now, person, command)?;
-        if !outcome.over {
-            self.save(next.clone(), now).await?;
-            self.saving.at_ms = None;
-        }
+        let kept = if outcome.over {
+            self.shared.rooms.end(self.id).await.map_err(|error| storage_failed(&error))
+        } else {
+            self.save(next.clone(), now).await
+        };
+        // A disk that answers too late may hold what was refused: the room as it is goes over it.
+        self.saving.at_ms = kept.is_err().then(|| self.shared.clock.now_ms() + SAVE_AGAIN_MS);
+        kept?;
         self.room = next;
         Ok(outcome)
-    }
-
-    /// Saves a room that has just been started.
-    ///
-    /// # Errors
-    /// `storage_failed`.
-    pub async fn save_new(&self) -> Result<(), Refusal> {
-        self.save(self.room.clone(), self.now()).await
     }
 
     pub(super) async fn save_if_due(&mut self) {
@@ -85,14 +109,6 @@ impl RoomActor {
     }
 
     async fn save(&self, room: Room, at: RoomTime) -> Result<(), Refusal> {
-        let saved = SavedRoom {
-            room,
-            started_by: self.started_by,
-            at,
-            life: self.shared.life,
-            uptime_ms: self.shared.clock.now_ms(),
-        };
-        let kept = self.shared.rooms.save(saved).await;
-        kept.map_err(|error| Refusal::new(Code::StorageFailed, error.to_string()))
+        keep_room(&self.shared, room, self.started_by, at).await
     }
 }
