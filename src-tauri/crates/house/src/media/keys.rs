@@ -46,12 +46,16 @@ impl Keys {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let name: [u8; 9] = rand::random();
         let secret: [u8; SECRET_BYTES] = rand::random();
-        Self::new(format!("API{}", URL_SAFE_NO_PAD.encode(name)), URL_SAFE_NO_PAD.encode(secret))
+        Self {
+            key: format!("API{}", URL_SAFE_NO_PAD.encode(name)),
+            secret: URL_SAFE_NO_PAD.encode(secret),
+            order: PassOrder::for_embedded_server(),
+        }
     }
 
     /// The pair of a media server elsewhere.
     pub fn new(key: String, secret: String) -> Self {
-        Self { key, secret, order: PassOrder::default() }
+        Self { key, secret, order: PassOrder::for_server_elsewhere() }
     }
 
     /// A decision about a person is made now: the time until which their passes are older than it.
