@@ -20,7 +20,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode};
-use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
+use rusqlite_migration::{M, Migrations};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -179,8 +179,12 @@ fn open_file(folder: &Path) -> Result<Connection, HouseError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_file(folder, &path)?,
         Err(error) => return Err(wrong(error)),
     }
-    let mut connection = open_database(&path).map_err(|error| explain_at(&path, &error))?;
+    let mut connection = Connection::open(&path).map_err(|error| explain_at(&path, &error))?;
+    take_alone(&connection).map_err(|error| explain_at(&path, &error))?;
+    // Before anything is written.
     refuse_damage(&connection, &path)?;
+    refuse_newer(&connection, &path)?;
+    write_ahead(&connection).map_err(|error| explain_at(&path, &error))?;
     bring_up_to_date(&mut connection, &path)?;
     Ok(connection)
 }
@@ -194,6 +198,8 @@ fn explain_at(path: &Path, error: &rusqlite::Error) -> HouseError {
 }
 
 fn damaged(path: &Path, found: &str) -> HouseError {
+    // SQLite says which database first, and that on a line of its own.
+    let found = found.lines().last().unwrap_or_default();
     HouseError::Storage(format!("{} is damaged, and was left as it is: {found}", path.display()))
 }
 
@@ -246,26 +252,30 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open_database(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// From the first look on nobody else reads or writes the file.
+fn take_alone(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_WAIT)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
+}
+
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Takes the lock now and not at the first write: two houses with one identity are noticed at the start.
-    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
-    Ok(connection)
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT;")
+}
+
+fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), HouseError> {
+    let layout = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    if layout.map_err(|error| explain_at(path, &error))? > LAYOUTS.len() as i64 {
+        let text = format!("{} was written by a newer version of Serambi, and was left as it is", path.display());
+        return Err(HouseError::Storage(text));
+    }
+    Ok(())
 }
 
 fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), HouseError> {
-    let wrong = |error: rusqlite_migration::Error| {
-        HouseError::Storage(match error {
-            rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
-                format!("{} was written by a newer version of Serambi, and was left as it is", path.display())
-            }
-            error => format!("{}: {error}", path.display()),
-        })
-    };
+    let wrong = |error: rusqlite_migration::Error| HouseError::Storage(format!("{}: {error}", path.display()));
     Migrations::from_slice(&LAYOUTS).to_latest(connection).map_err(wrong)
 }
 
