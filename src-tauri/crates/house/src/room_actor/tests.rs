@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serambi_protocol::{
-    Envelope,
+    Envelope, RoomSwitch,
     api::{JoinRoom, StartRoom},
 };
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
-const LOCK: Command = Command::SetLocked { locked: true };
+const LOCK: Command = Command::SetSwitch { switch: RoomSwitch::Locked, on: true };
 
 impl RoomActor {
     pub(super) fn fail_for_a_test(&mut self, on_the_way_out: bool) {
@@ -178,7 +178,7 @@ async fn on_a_full_disk_an_act_is_refused_and_the_room_lives_on_until_there_is_r
         house.join(number, &room).await.unwrap();
     }
     assert_eq!(house.command(&host, &room, LOCK).await, Err(Code::StorageFailed));
-    assert!(!house.join(42, &room).await.unwrap().view.room.locked, "it was refused, so it has not happened");
+    assert!(!house.join(42, &room).await.unwrap().view.room.switches.is_on(RoomSwitch::Locked), "it was refused, so it has not happened");
     house.command(&test_session(2), &room, Command::RaiseHand).await.unwrap();
 
     house.storage.make_room().await;
@@ -186,7 +186,7 @@ async fn on_a_full_disk_an_act_is_refused_and_the_room_lives_on_until_there_is_r
     house.suspend().await;
     let house = Life::begin(&folder).await;
     let view = house.join(1, &room).await.unwrap().view;
-    assert_eq!((view.room.locked, view.counts.listeners, view.hands.len()), (true, 41, 1));
+    assert_eq!((view.room.switches.is_on(RoomSwitch::Locked), view.counts.listeners, view.hands.len()), (true, 41, 1));
 }
 
 /// Known failure: whoever ended a room was told so before it was on the disk, and a house that was killed opened it again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serambi_protocol::{
-    Code, Command, PersonId, Refusal,
+    Code, Command, PersonId, Refusal, RoomEvent,
     api::{HouseInfo, RoomCard, StartRoom},
 };
 use tokio::{
@@ -124,6 +124,32 @@ async fn silent_connections_keep_nobody_waiting() {
     }
     house.stranger("").get::<HouseInfo>("house").await.unwrap();
     drop(silent);
+}
+
+#[tokio::test]
+async fn people_who_never_read_their_channel_keep_nobody_waiting_and_lose_no_more_than_they_can_ask_for_again() {
+    let house = TestHouse::open().await;
+    let mut host = house.visitor("Sari").await.open_room("").await;
+    let mut deaf = Vec::new();
+    for number in 0..20 {
+        let visitor = house.visitor(&format!("Deaf {number}")).await;
+        let joined = visitor.join(&host.room).await.unwrap();
+        let channel = visitor.channel_with_buffer(joined.seq, 2_048).await;
+        deaf.push((visitor, joined.seq, channel));
+    }
+    host.sees("all of them", |view| view.counts.listeners == 20).await;
+    for round in 0..300 {
+        let locked = round % 2 == 0;
+        host.does(Command::SetLocked { locked }).await;
+        host.sees("the lock", |view| view.room.locked == locked).await;
+        // Not more than a person may ask.
+        house.house.clock().skip_ms(50);
+        host.channel.ping().await;
+    }
+    let (visitor, seen, _channel) = deaf.remove(0);
+    let mut again = visitor.channel(seen).await;
+    // What happens just then may come before it.
+    while !matches!(again.next().await.unwrap().event, RoomEvent::Opened { .. }) {}
 }
 
 #[tokio::test]

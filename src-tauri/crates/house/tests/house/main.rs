@@ -8,8 +8,10 @@ mod visitor;
 
 mod channel;
 mod folding;
+mod full_disk;
 mod hostile;
 mod journey;
+mod leftovers;
 mod measurements;
 mod media;
 mod port;

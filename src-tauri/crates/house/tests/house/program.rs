@@ -8,7 +8,7 @@ use std::{
 use serambi_protocol::{Link, api::HouseInfo};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::{pinned::pinned_http, visitor::LIMIT};
+use crate::{pinned::pinned_http, restart::Running, visitor::LIMIT};
 
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serambi-house"));
@@ -54,6 +54,61 @@ async fn its_exit_code_says_why_it_does_not_open() {
     assert_eq!(exit_code(program(folder.path()).arg("--nonsense").spawn().unwrap()).await, Some(2));
     let help = program(folder.path()).arg("--help").output().unwrap();
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
+}
+
+/// How it ended and what it said last.
+async fn refuses_to_open(folder: &Path) -> (Option<i32>, String) {
+    let mut command = program(folder);
+    command.stderr(Stdio::piped());
+    let running = tokio::task::spawn_blocking(move || command.output());
+    let output = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said.lines().last().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_file_that_is_damaged_cut_off_or_too_new_is_named_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("house.sqlite");
+    Running::start(folder.path()).await.kill();
+    // Its last words are in the file and not beside it.
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).unwrap();
+    connection.close().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let mut garbage = sound.clone();
+    garbage[sound.len() / 3..][..2_000].fill(0xa5);
+    let cut_off = sound[..sound.len() / 2].to_vec();
+    std::fs::write(&path, &sound).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 1_000).unwrap();
+    connection.close().unwrap();
+    let newer = std::fs::read(&path).unwrap();
+    for (bytes, words) in [(garbage, "is damaged"), (cut_off, "is damaged"), (newer, "by a newer version of Serambi")] {
+        std::fs::write(&path, &bytes).unwrap();
+        let (code, said) = refuses_to_open(folder.path()).await;
+        assert_eq!(code, Some(4), "{said}");
+        assert!(
+            said.starts_with("serambi-house: profile_broken: the house's file: ") && said.contains(words),
+            "{said}"
+        );
+        assert!(std::fs::read(&path).unwrap() == bytes, "{words}: the file was changed");
+    }
+    std::fs::write(&path, &sound).unwrap();
+    Running::start(folder.path()).await.kill();
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_holds_is_in_use_until_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    Running::start(folder.path()).await.kill();
+    let other = rusqlite::Connection::open(folder.path().join("house.sqlite")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (code, said) = refuses_to_open(folder.path()).await;
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.starts_with("serambi-house: profile_in_use: "), "{said}");
+    other.close().unwrap();
+    Running::start(folder.path()).await.kill();
 }
 
 /// Known failure: 35 of 60 got in where 128 files were allowed, although the hard limit was some hundred times that.

@@ -1,6 +1,10 @@
 //! A house to test and a client that visits it: sign-in, commands, and a way to its channel.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use ed25519_dalek::SigningKey;
 use reqwest::{Method, StatusCode};
@@ -14,7 +18,7 @@ use serambi_protocol::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
@@ -153,14 +157,29 @@ impl Visitor {
     }
 
     pub async fn try_channel(&self, after: u64) -> Result<Channel, tungstenite::Error> {
+        self.channel_over(self.tls().await, after).await
+    }
+
+    /// A channel over a connection that takes no more than so many bytes before they are read.
+    pub async fn channel_with_buffer(&self, after: u64, bytes: u32) -> Channel {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        let stream = socket.connect((Ipv4Addr::LOCALHOST, self.port).into()).await.unwrap();
+        self.channel_over(self.tls_over(stream).await, after).await.unwrap()
+    }
+
+    async fn channel_over(&self, stream: TlsStream<TcpStream>, after: u64) -> Result<Channel, tungstenite::Error> {
         let url = format!("wss://127.0.0.1:{}/api/v1/events?after={after}", self.port);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {}", self.session).parse().unwrap());
-        Ok(Channel::over(tokio_tungstenite::client_async(request, self.tls().await).await?.0))
+        Ok(Channel::over(tokio_tungstenite::client_async(request, stream).await?.0))
     }
 
     pub async fn tls(&self) -> TlsStream<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        self.tls_over(TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()).await
+    }
+
+    async fn tls_over(&self, stream: TcpStream) -> TlsStream<TcpStream> {
         let name = ServerName::from("127.0.0.1".parse::<IpAddr>().unwrap());
         TlsConnector::from(Arc::new(pinned_tls(&self.pin))).connect(name, stream).await.unwrap()
     }
