@@ -209,7 +209,7 @@ impl Engine {
     /// Plays a sound check back into the loudspeaker. It is never sent.
     pub fn play_recording(&self, recording: Vec<f32>) {
         // An engine that has stopped plays nothing.
-        let _ = self.engine.send(EngineCommand::PlayCue(recording));
+        let _ = self.engine.send(EngineCommand::PlayRecording(recording));
     }
 
     /// Tells the engine what the own voice's listeners miss, every few seconds; frames are repeated accordingly. Before
@@ -226,10 +226,10 @@ impl Engine {
         let _ = self.engine.send(EngineCommand::SetAudience(audience));
     }
 
-    /// Plays a cue into the loudspeaker. It is never sent.
+    /// Plays a cue into the loudspeaker, after those that sound already; a few wait, more are dropped. It is never sent.
     pub fn play_cue(&self, cue: Cue) {
         // An engine that has stopped plays nothing.
-        let _ = self.engine.send(EngineCommand::PlayCue(cue.sound()));
+        let _ = self.engine.send(EngineCommand::PlayCue(cue));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole paths in simulated time, hostile input, and the parts that examples measure; not compiled into the programs.
 
+pub mod cue_synthesis;
 pub mod hostile_input;
 #[cfg(test)]
 mod odd_devices;

@@ -391,16 +391,46 @@ fn a_file_of_two_channels_is_sent_in_stereo_while_music_is_chosen_and_only_then(
 }
 
 #[test]
-fn a_cue_is_heard_and_not_sent() {
+fn a_listener_hears_a_cue_and_their_microphone_stays_closed() {
     let scene = Scene::new();
-    let to = scene.path("out.wav");
-    let engine = scene.engine(DeviceChoice::Absent, DeviceChoice::File(to.clone()));
+    let (from, to) = (scene.path("in.wav"), scene.path("out.wav"));
+    write_tone(&from, 48_000, 1, 30, 440.0, 0.25);
+    let engine = scene.engine(DeviceChoice::File(from), DeviceChoice::File(to.clone()));
     let mixed = engine.statistics().mixed_blocks;
     engine.play_cue(Cue::Invited);
-    wait_until("the cue", || engine.statistics().mixed_blocks > mixed + 60);
+    wait_until("the cue", || engine.statistics().mixed_blocks > mixed + 100);
+    assert!(!engine.microphone_is_open());
     drop(engine);
-    assert!(read(&to).iter().any(|sample| sample.abs() > 0.01));
+    assert!(read(&to).iter().any(|sample| sample.abs() > 0.05));
     assert_eq!(scene.frames_so_far(), 0);
+}
+
+#[test]
+fn a_cue_is_heard_by_the_one_it_is_for_and_not_by_those_who_hear_them() {
+    let (own, other) = (Scene::new(), Scene::new());
+    let (silence, heard_here, heard_there) = (own.path("in.wav"), own.path("out.wav"), other.path("out.wav"));
+    write_tone(&silence, 48_000, 1, 30, 440.0, 0.0);
+    let listener = other.engine(DeviceChoice::Absent, DeviceChoice::File(heard_there.clone()));
+    let inbox = listener.add_remote_voice(RemoteVoiceId(7)).unwrap();
+    let mut sequence = 0_u16;
+    let send = move |frame: EncodedFrame| {
+        sequence = sequence.wrapping_add(1);
+        let (timestamp, payload) = (frame.timestamp, Bytes::from(frame.payload));
+        inbox.push(ReceivedPacket { sequence, timestamp, payload, arrival: Instant::now() });
+    };
+    let settings =
+        EngineSettings { microphone: DeviceChoice::File(silence), loudspeaker: DeviceChoice::File(heard_here.clone()) };
+    let speaker = Engine::start(settings, send, |_| {}).unwrap();
+    speaker.open_microphone().unwrap();
+    speaker.set_muted(false);
+    let decoded = || listener.statistics().remote_voices.first().map_or(0, |voice| voice.packets.decoded);
+    wait_until("an open line", || decoded() > 20);
+    let before = decoded();
+    speaker.play_cue(Cue::Invited);
+    wait_until("more than a cue's time", || decoded() > before + 60);
+    drop((speaker, listener));
+    assert!(read(&heard_here).iter().any(|sample| sample.abs() > 0.05));
+    assert!(read(&heard_there).iter().all(|sample| sample.abs() < 0.001));
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::{
     error::AudioError,
     notice::{AudioNotice, NoticeSink},
     receive::{
+        cue::Cue,
         mixer::Mixer,
         remote_voice::{RemoteVoice, RemoteVoiceId, RemoteVoiceShared},
     },
@@ -62,7 +63,8 @@ pub(crate) enum EngineCommand {
     AddRemoteVoice(Box<RemoteVoice>),
     SetListenerLoss(LossReport),
     SetAudience(Audience),
-    PlayCue(Vec<f32>),
+    PlayCue(Cue),
+    PlayRecording(Vec<f32>),
     Stop,
 }
 
@@ -204,7 +206,8 @@ impl EngineThread {
             EngineCommand::AddRemoteVoice(voice) => self.mixer.add_remote_voice(*voice),
             EngineCommand::SetListenerLoss(report) => self.voice.take_loss_report(report, self.now()),
             EngineCommand::SetAudience(audience) => self.voice.take_audience(audience),
-            EngineCommand::PlayCue(sound) => self.mixer.play_cue(sound),
+            EngineCommand::PlayCue(cue) => self.mixer.play_cue(cue),
+            EngineCommand::PlayRecording(sound) => self.mixer.play_recording(sound),
             EngineCommand::Stop => {}
         }
     }

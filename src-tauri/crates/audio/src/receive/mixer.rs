@@ -7,24 +7,24 @@ use crate::{
     format::{MIX_SAMPLES, MixBlock, SILENT_MIX},
     receive::{
         crowd::Crowd,
+        cue::{Cue, CuePlayer},
         remote_voice::{RemoteVoice, RemoteVoiceId},
         statistics::RemoteVoiceStatistics,
     },
 };
 
-/// Cues that may sound at once; more are dropped.
-const MAX_CUES: usize = 8;
-
 #[derive(Default)]
 pub(crate) struct Mixer {
     remote_voices: Vec<RemoteVoice>,
-    cues: Vec<CuePlayback>,
+    cues: CuePlayer,
+    recording: Option<Recording>,
     crowd: Crowd,
     limiter: Limiter,
     mixed_blocks: u64,
 }
 
-struct CuePlayback {
+/// The person's own voice of a sound check, played back.
+struct Recording {
     sound: Vec<f32>,
     played: usize,
 }
@@ -34,19 +34,24 @@ impl Mixer {
         self.remote_voices.push(voice);
     }
 
-    pub(crate) fn play_cue(&mut self, sound: Vec<f32>) {
-        if self.cues.len() < MAX_CUES {
-            self.cues.push(CuePlayback { sound, played: 0 });
-        }
+    pub(crate) fn play_cue(&mut self, cue: Cue) {
+        self.cues.play(cue);
+    }
+
+    /// Plays a recording from its beginning; one that is being played ends here.
+    pub(crate) fn play_recording(&mut self, sound: Vec<f32>) {
+        self.recording = Some(Recording { sound, played: 0 });
     }
 
     /// The next block of the mix, played from `now` on. `gone` is told about remote voices whose last fade this was.
     pub(crate) fn render(&mut self, now: Moment, mut gone: impl FnMut(RemoteVoiceId)) -> MidSide<MixBlock> {
         let mut mix = MidSide::mono(SILENT_MIX);
         let effort = self.crowd.effort(self.remote_voices.iter().filter(|voice| voice.is_heard()).count());
+        let mut somebody_is_heard = false;
         for voice in &mut self.remote_voices {
             voice.set_effort(effort);
             let sound = voice.render(now);
+            somebody_is_heard |= voice.is_heard() && voice.is_turned_up();
             add(&mut mix.middle, &sound.middle);
             if let Some(side) = &sound.side {
                 add(mix.side_or_silence(), side);
@@ -58,15 +63,19 @@ impl Mixer {
             }
             !voice.has_left()
         });
-        for cue in &mut self.cues {
-            let end = (cue.played + MIX_SAMPLES).min(cue.sound.len());
-            add(&mut mix.middle, &cue.sound[cue.played..end]);
-            cue.played = end;
-        }
-        self.cues.retain(|cue| cue.played < cue.sound.len());
+        self.cues.add_to(&mut mix.middle, somebody_is_heard);
+        self.add_recording(&mut mix.middle);
         self.limiter.apply(mix.as_mut_slices());
         self.mixed_blocks += 1;
         mix
+    }
+
+    fn add_recording(&mut self, mix: &mut MixBlock) {
+        let Some(Recording { sound, played }) = &mut self.recording else { return };
+        let end = (*played + MIX_SAMPLES).min(sound.len());
+        add(mix, &sound[*played..end]);
+        *played = end;
+        self.recording.take_if(|recording| recording.played == recording.sound.len());
     }
 
     pub(crate) fn mixed_blocks(&self) -> u64 {

@@ -184,6 +184,11 @@ impl RemoteVoice {
         self.meter.dbfs() > HEARD_DBFS
     }
 
+    /// Whether this listener has not turned the voice down to nothing.
+    pub(crate) fn is_turned_up(&self) -> bool {
+        self.shared.volume() > 0.0
+    }
+
     /// How much to make of what comes in.
     pub(crate) fn set_effort(&mut self, effort: Effort) {
         self.decoder.set_effort(effort);
