@@ -6,7 +6,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serambi_audio::Cue;
 use serambi_protocol::{
     Command, PersonId, Refusal, RoomId, RoomView,
     api::{Joined, MediaGrant},
@@ -253,13 +252,6 @@ impl Call {
     pub fn choose_sound(&self, choice: SoundChoice) {
         self.handle.instruments.speakers.set_gains(choice.gains.clone());
         self.handle.instruments.sound.choose(choice);
-    }
-
-    /// Plays a cue to this person alone.
-    pub fn play_cue(&self, cue: Cue) {
-        if let Some(engine) = self.handle.instruments.sound.engine() {
-            engine.play_cue(cue);
-        }
     }
 
     /// How loud everybody is.

@@ -23,6 +23,7 @@ use crate::{
     call_events::{CallEvent, EventSink},
     call_view::{CallView, Measurements, MicrophoneView},
     connection::ConnectionWatch,
+    cue_rules::{CueRules, Happening},
     device_loss::DeviceLoss,
     error::CallError,
     house_channel::HouseChannel,
@@ -115,6 +116,7 @@ pub(crate) struct CallActor {
     measuring: Measuring,
     /// How many of the server's mutes were carried out.
     server_mutes: u64,
+    cue_rules: CueRules,
 }
 
 impl CallActor {
@@ -161,6 +163,7 @@ impl CallActor {
             rejoin_retry: Retry::default(),
             measuring: Measuring::new(now),
             server_mutes: 0,
+            cue_rules: CueRules::default(),
         }
     }
 
@@ -238,6 +241,8 @@ impl CallActor {
             microphone,
             loudspeaker_problem: self.loudspeaker_problem,
         };
+        let before = self.view.borrow().connection;
+        self.play_cue_of(Happening::Connection { before, after: shown.connection });
         let is_news = self.view.send_if_modified(|view| {
             let is_news = *view != shown;
             if is_news {
@@ -247,6 +252,13 @@ impl CallActor {
         });
         if is_news {
             self.events.tell(CallEvent::Changed(Box::new(shown)));
+        }
+    }
+
+    /// Plays what is to be heard of something that happened.
+    fn play_cue_of(&mut self, happening: Happening<'_>) {
+        if let Some(cue) = self.cue_rules.cue(happening, Instant::now()) {
+            self.instruments.sound.play_cue(cue);
         }
     }
 

@@ -44,6 +44,20 @@ pub enum Connection {
     },
 }
 
+impl Connection {
+    /// "You lost the connection": nothing is heard, and nothing gets out.
+    pub fn is_lost(self) -> bool {
+        match self {
+            Self::Reconnecting
+            | Self::Lost
+            | Self::SoundReconnecting
+            | Self::HouseRestarting
+            | Self::SoundImpossible { .. } => true,
+            Self::Connected | Self::HouseReconnecting | Self::CannotHear | Self::NobodyHears => false,
+        }
+    }
+}
+
 /// One thing that is there or not, and since when it is not.
 #[derive(Clone, Copy, Debug)]
 struct Half {

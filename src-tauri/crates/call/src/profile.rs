@@ -9,7 +9,10 @@ use std::{
 use serambi_protocol::{Code, Link, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::{identity::Identity, private_file, settings_file::SettingsFile, sound_settings::SoundSettings};
+use crate::{
+    do_not_disturb::DoNotDisturb, identity::Identity, private_file, settings_file::SettingsFile,
+    sound_settings::SoundSettings,
+};
 
 const SETTINGS_FILE: &str = "settings.json";
 const LOCK_FILE: &str = "lock";
@@ -55,6 +58,8 @@ pub struct Settings {
     pub theme: Theme,
     /// Devices, the own voice, and how others sound.
     pub sound: SoundSettings,
+    /// Whether system notices are held back, and until when.
+    pub do_not_disturb: DoNotDisturb,
     /// Houses to find again, newest first.
     pub saved_houses: Vec<SavedHouse>,
 }

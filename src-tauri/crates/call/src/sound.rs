@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use serambi_audio::{AudioNotice, Engine};
+use serambi_audio::{AudioNotice, Cue, Engine};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     error::CallError,
     media::{EngineSoon, VoiceOut},
-    sound_settings::SoundChoice,
+    sound_settings::{CueSetting, SoundChoice},
     tasks::Tasks,
 };
 
@@ -105,6 +105,14 @@ impl Sound {
             apply_change(&engine, &present, &choice);
         }
         *present = choice;
+    }
+
+    /// Plays a cue to this person alone, unless they have turned cues off.
+    pub(crate) fn play_cue(&self, cue: Cue) {
+        let wanted = self.choice.lock().cues == CueSetting::On;
+        if let Some(engine) = self.engine().filter(|_| wanted) {
+            engine.play_cue(cue);
+        }
     }
 
     /// Does a capture stream exist?

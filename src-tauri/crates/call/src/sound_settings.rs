@@ -60,6 +60,18 @@ impl From<EchoCancelling> for serambi_audio::EchoCancelling {
     }
 }
 
+/// Whether what happens in the room is heard: all cues together (room rules 13.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "types", derive(specta::Type))]
+pub enum CueSetting {
+    /// All of them.
+    #[default]
+    On,
+    /// None of them.
+    Off,
+}
+
 /// A microphone or loudspeaker chosen by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -110,6 +122,8 @@ pub struct SoundSettings {
     pub microphone_mode: Option<MicrophoneMode>,
     /// When echo is cancelled.
     pub echo_cancelling: EchoCancelling,
+    /// Sounds for what happens.
+    pub cues: CueSetting,
     /// People who are not played as they were sent.
     pub voices: BTreeMap<PersonId, VoiceSetting>,
 }
@@ -131,6 +145,7 @@ impl SoundSettings {
             devices,
             microphone_mode: self.microphone_mode,
             echo_cancelling: self.echo_cancelling,
+            cues: self.cues,
             gains: self.voices.iter().map(|(person, voice)| (*person, voice.gain())).collect(),
         }
     }
@@ -145,13 +160,16 @@ pub struct SoundChoice {
     pub microphone_mode: Option<MicrophoneMode>,
     /// When echo is cancelled.
     pub echo_cancelling: EchoCancelling,
+    /// Sounds for what happens.
+    pub cues: CueSetting,
     /// How loud people are played who are not played as sent: 0.0 to 2.0.
     pub gains: HashMap<PersonId, f32>,
 }
 
+/// For programs without a person: what they hear is what was said, without cues.
 impl From<EngineSettings> for SoundChoice {
     fn from(devices: EngineSettings) -> Self {
-        SoundSettings::default().on(devices)
+        SoundSettings { cues: CueSetting::Off, ..SoundSettings::default() }.on(devices)
     }
 }
 
@@ -194,6 +212,13 @@ mod tests {
         settings.set_voice(somebody(), VoiceSetting { volume_percent: 40, muted: false });
         settings.set_voice(somebody(), VoiceSetting::default());
         assert!(settings.voices.is_empty());
+    }
+
+    #[test]
+    fn a_person_hears_cues_until_they_turn_them_off_and_a_program_hears_none() {
+        let nothing = || EngineSettings { microphone: DeviceChoice::Absent, loudspeaker: DeviceChoice::Absent };
+        assert_eq!(SoundSettings::default().on(nothing()).cues, CueSetting::On);
+        assert_eq!(SoundChoice::from(nothing()).cues, CueSetting::Off);
     }
 
     #[test]

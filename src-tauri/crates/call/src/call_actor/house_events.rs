@@ -13,6 +13,7 @@ use super::{CallActor, Flow, GO_ON, HouseAnswer};
 use crate::{
     call::media_endpoint,
     call_events::CallEvent,
+    cue_rules::Happening,
     house_channel::{ChannelNews, Outage},
 };
 
@@ -89,6 +90,7 @@ impl CallActor {
         if let Notice::MutedBy { .. } = notice {
             self.go_quiet();
         }
+        self.play_cue_of(Happening::Notice(&notice));
         self.events.tell(CallEvent::Notice(notice));
     }
 
@@ -98,6 +100,7 @@ impl CallActor {
             let room = self.room.borrow();
             (room.you.role, room.you.muted)
         };
+        self.play_cue_of(Happening::Role { before: before.role, after: role });
         if role.is_on_stage() != before.role.is_on_stage() {
             self.follow_role();
         }
