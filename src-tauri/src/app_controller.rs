@@ -1,5 +1,6 @@
 //! The state behind the one window: one profile, at most one house of its own, and at most one call.
 
+mod notices;
 mod sound;
 
 use std::{
@@ -30,6 +31,8 @@ use crate::{
     diagnostics,
     home::{self, Home, KeptHouse, Known},
     ipc::{self, AppChanged, Problem},
+    local_time::unix_ms,
+    notices::NoticeBoard,
     ongoing::Ongoing,
     polling::Attention,
     profile_folder,
@@ -92,6 +95,7 @@ struct Shared {
     going_in: tokio::sync::Mutex<()>,
     ongoing: Mutex<Option<Ongoing>>,
     call_updates: Arc<CallUpdates>,
+    notices: NoticeBoard,
     /// Devices named on the command line, until others are chosen.
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
@@ -111,6 +115,7 @@ impl AppController {
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
         let shared = Shared {
             call_updates: Arc::new(CallUpdates::new(app.clone())),
+            notices: notices::board(app.clone()),
             app,
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
@@ -149,6 +154,7 @@ impl AppController {
             language: settings.language.as_deref().and_then(read_language),
             theme: settings.theme,
             sound: self.sound_view(),
+            do_not_disturb: settings.do_not_disturb.at(unix_ms()),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
             opened_link: lock(&self.shared.opened_link).clone(),
@@ -280,6 +286,7 @@ impl AppController {
     pub async fn leave(&self) {
         self.close_sound_check().await;
         let ongoing = lock(&self.shared.ongoing).take();
+        self.shared.notices.withdraw_all();
         if let Some(ongoing) = ongoing {
             ongoing.leave().await;
         }
@@ -330,6 +337,7 @@ impl AppController {
     /// Leaves and closes the house.
     pub async fn close(&self) {
         self.leave().await;
+        self.shared.notices.close().await;
         if let Some(house) = self.shared.house.lock().await.take() {
             house.close().await;
         }
@@ -400,6 +408,7 @@ impl AppController {
     async fn enter(&self, call: Call, events: Receiver<CallEvent>) {
         self.close_sound_check().await;
         let previous = lock(&self.shared.ongoing).take();
+        self.shared.notices.withdraw_all();
         let updates = self.shared.call_updates.clone();
         let ongoing = Ongoing::begin(call, events, updates, self.clone(), self.shared.app.clone());
         *lock(&self.shared.ongoing) = Some(ongoing);

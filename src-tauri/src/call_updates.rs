@@ -82,6 +82,16 @@ impl ShownCall {
         Self { call: call.view(), room: call.room() }
     }
 
+    /// The call without its room.
+    pub fn call(&self) -> &CallView {
+        &self.call
+    }
+
+    /// The room.
+    pub fn room(&self) -> &RoomView {
+        &self.room
+    }
+
     /// Everything anew.
     pub fn opened(&self) -> CallUpdate {
         CallUpdate::Opened { call: Box::new(self.call.clone()), room: Box::new(self.room.clone()) }

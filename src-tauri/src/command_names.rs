@@ -24,6 +24,8 @@ const COMMAND_NAMES: &[&str] = &[
     "set_microphone_mode",
     "set_echo_cancelling",
     "set_voice",
+    "set_cues",
+    "set_do_not_disturb",
     "open_sound_check",
     "record_sound_check",
     "play_sound_check",

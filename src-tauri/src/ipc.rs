@@ -4,8 +4,8 @@
 //! defined.
 
 use serambi_call::{
-    ChosenDevice, EchoCancelling, Measurements, MicrophoneMode, RoomCommand, SoundCheckVerdict, SoundNotice, Theme,
-    VoiceSetting,
+    ChosenDevice, CueSetting, EchoCancelling, Measurements, MicrophoneMode, QuietFor, RoomCommand, SoundCheckVerdict,
+    SoundNotice, Theme, VoiceSetting,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,18 @@ async fn set_voice(slot: Slot<'_>, person: PersonId, voice: VoiceSetting) -> Ans
 
 #[tauri::command]
 #[specta::specta]
+async fn set_cues(slot: Slot<'_>, cues: CueSetting) -> Answer<()> {
+    slot.open()?.set_cues(cues)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_do_not_disturb(slot: Slot<'_>, quiet: QuietFor) -> Answer<()> {
+    slot.open()?.set_do_not_disturb(quiet)
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn open_sound_check(slot: Slot<'_>, levels: Channel<LevelBatch>) -> Answer<()> {
     slot.open()?.open_sound_check(levels).await
 }
@@ -273,6 +285,8 @@ pub fn border() -> Builder<tauri::Wry> {
             set_microphone_mode,
             set_echo_cancelling,
             set_voice,
+            set_cues,
+            set_do_not_disturb,
             open_sound_check,
             record_sound_check,
             play_sound_check,

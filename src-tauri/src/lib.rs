@@ -7,6 +7,8 @@ mod diagnostics;
 mod home;
 mod instance;
 pub mod ipc;
+mod local_time;
+mod notices;
 mod ongoing;
 mod page;
 mod polling;
@@ -96,9 +98,13 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .build(context)
 }
 
-/// The app was started again with this profile folder: show the window, and the link if there is one.
+/// The app was started again with this profile folder: show the window, and the link if there is one. A desktop that lets
+/// no program take the front is asked to point at the window.
 fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
     window::bring_to_front(app);
+    if !window::is_in_front(app) {
+        window::ask_for_attention(app);
+    }
     let link = Arguments::try_parse_from(arguments).ok().and_then(|arguments| arguments.link);
     if let (Some(link), Some(controller)) = (link, app.state::<ControllerSlot>().get()) {
         controller.open_link(link);

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serambi_call::{Call, CallEvent};
@@ -17,6 +17,7 @@ use crate::{
     app_controller::AppController,
     call_updates::{CallUpdate, CallUpdates, ShownCall},
     ipc::{self, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
+    notices::CallNotices,
     view::LevelBatch,
     window,
 };
@@ -127,6 +128,7 @@ struct Passing {
 impl Passing {
     async fn run(self, mut events: Receiver<CallEvent>) {
         let mut shown = ShownCall::of(&self.call);
+        let mut notices = CallNotices::new(shown.room(), shown.call());
         self.updates.tell(shown.opened()).await;
         loop {
             let event = tokio::select! {
@@ -137,10 +139,13 @@ impl Passing {
                 }
             };
             let Some(event) = event else { break };
+            let mut acts = notices.take_event(&event, shown.room(), Instant::now());
             match shown.take(event) {
                 Ok(update) => self.updates.tell(update).await,
                 Err(event) => self.tell(event),
             }
+            acts.extend(notices.take_state(shown.room(), shown.call()));
+            acts.into_iter().for_each(|act| self.controller.carry_out(act, &shown.room().room));
         }
         if self.controller.forget_call(&self.call) {
             self.updates.tell(CallUpdate::None).await;

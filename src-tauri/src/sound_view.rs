@@ -1,7 +1,7 @@
 //! What the window is shown about sound: what was chosen, and what there is to choose from.
 
 use serambi_audio::{Device, DeviceChoice, Devices};
-use serambi_call::{ChosenDevice, EchoCancelling, MicrophoneMode, VoiceSetting};
+use serambi_call::{ChosenDevice, CueSetting, EchoCancelling, MicrophoneMode, VoiceSetting};
 use serambi_protocol::PersonId;
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -51,6 +51,8 @@ pub struct SoundView {
     pub mode: MicrophoneMode,
     /// When echo is cancelled.
     pub echo: EchoCancelling,
+    /// Sounds for what happens.
+    pub cues: CueSetting,
     /// People who are not played as they were sent.
     pub voices: Vec<(PersonId, VoiceSetting)>,
 }

@@ -1,7 +1,7 @@
 //! What the window is shown of the app: profile, settings, rooms one could go to. The call comes as operations
 //! ([`crate::call_updates`]).
 
-use serambi_call::Theme;
+use serambi_call::{DoNotDisturb, Theme};
 use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -94,6 +94,8 @@ pub struct AppView {
     pub theme: Theme,
     /// What was chosen about sound.
     pub sound: SoundView,
+    /// Whether system notices are held back now.
+    pub do_not_disturb: DoNotDisturb,
     /// Something that went wrong without stopping the app.
     pub problem: Option<Refusal>,
     /// Where one could go.

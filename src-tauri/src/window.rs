@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
+use tauri::{AppHandle, Manager, UserAttentionType, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
 
 use crate::{
     app_controller::ControllerSlot,
@@ -51,6 +51,23 @@ pub fn is_seen(app: &AppHandle) -> bool {
         .is_some_and(|window| window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false))
 }
 
+/// Does somebody look at the window now?
+pub fn is_in_front(app: &AppHandle) -> bool {
+    is_seen(app) && app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or(false))
+}
+
+/// Has the desktop point at the window, until somebody looks at it.
+pub fn ask_for_attention(app: &AppHandle) {
+    set_attention(app, Some(UserAttentionType::Informational));
+}
+
+fn set_attention(app: &AppHandle, attention: Option<UserAttentionType>) {
+    let asked = app.get_webview_window(MAIN).map(|window| window.request_user_attention(attention));
+    if let Some(Err(error)) = asked {
+        tracing::info!(%error, "the desktop does not point at windows");
+    }
+}
+
 /// Shows the window of a running app to somebody who started it again.
 pub fn bring_to_front(app: &AppHandle) {
     let Some(window) = app.get_webview_window(MAIN) else { return };
@@ -60,12 +77,29 @@ pub fn bring_to_front(app: &AppHandle) {
     }
 }
 
+/// What happens to the window.
+pub fn on_event(window: &Window, event: &WindowEvent) {
+    match event {
+        WindowEvent::CloseRequested { api, .. } => {
+            api.prevent_close();
+            on_close(window.app_handle().clone());
+        }
+        WindowEvent::Focused(true) => on_front(window.app_handle()),
+        _ => {}
+    }
+}
+
+/// Somebody looks at the window: nothing has to point at it any more.
+fn on_front(app: &AppHandle) {
+    set_attention(app, None);
+    if let Some(controller) = app.state::<ControllerSlot>().get() {
+        controller.window_is_in_front();
+    }
+}
+
 /// Closing asks first while others would be cut off; otherwise, and if there is no page to ask, it leaves the room and
 /// closes.
-pub fn on_event(window: &Window, event: &WindowEvent) {
-    let WindowEvent::CloseRequested { api, .. } = event else { return };
-    api.prevent_close();
-    let app = window.app_handle().clone();
+fn on_close(app: AppHandle) {
     tauri::async_runtime::spawn(async move {
         match people_cut_off(&app).await {
             Some(asked) if app.state::<Page>().is_there().await => ipc::tell(&app, asked),

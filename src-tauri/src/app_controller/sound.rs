@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serambi_audio::{DeviceChoice, EngineSettings};
 use serambi_call::{
-    CallEvent, ChosenDevice, EchoCancelling, MicrophoneMode, SoundCheckVerdict, SoundChoice, SoundSettings,
+    CallEvent, ChosenDevice, CueSetting, EchoCancelling, MicrophoneMode, SoundCheckVerdict, SoundChoice, SoundSettings,
     VoiceSetting,
 };
 use serambi_protocol::{Code, PersonId, Refusal};
@@ -50,6 +50,7 @@ impl AppController {
             loudspeaker: DeviceSetting::of(&given.loudspeaker, settings.loudspeaker),
             mode: settings.microphone_mode.unwrap_or_default(),
             echo: settings.echo_cancelling,
+            cues: settings.cues,
             voices: settings.voices.into_iter().collect(),
         }
     }
@@ -107,6 +108,14 @@ impl AppController {
     /// `profile_broken`.
     pub fn set_echo_cancelling(&self, setting: EchoCancelling) -> Result<(), Refusal> {
         self.change_sound(|sound| sound.echo_cancelling = setting)
+    }
+
+    /// Whether what happens in the room is heard.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub fn set_cues(&self, cues: CueSetting) -> Result<(), Refusal> {
+        self.change_sound(|sound| sound.cues = cues)
     }
 
     /// How one person sounds here; nobody else knows.

@@ -12,6 +12,7 @@ import type {
   ChosenDevice,
   CloseAsked,
   Command,
+  CueSetting,
   EchoCancelling,
   FoundRoom,
   Language,
@@ -20,6 +21,7 @@ import type {
   MicrophoneMode,
   Notice,
   PersonId,
+  QuietFor,
   Refusal,
   RoomId,
   SoundCheckVerdict,
@@ -92,6 +94,10 @@ export interface WindowBackend {
   setEchoCancelling(setting: EchoCancelling): Answer;
   /** How somebody sounds here; nobody else knows. */
   setVoice(person: PersonId, voice: VoiceSetting): Answer;
+  /** Sounds for what happens in the room; nobody else hears them. */
+  setCues(cues: CueSetting): Answer;
+  /** Holds system notices back, but for those about the own microphone. */
+  setDoNotDisturb(quiet: QuietFor): Answer;
   /** Opens the microphone, muted, and tells its level until `closeSoundCheck`. */
   openSoundCheck(hear: (batch: LevelBatch) => void): Answer;
   /** Takes five seconds. */

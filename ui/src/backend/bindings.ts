@@ -30,6 +30,8 @@ export const commands = {
 	setMicrophoneMode: (mode: MicrophoneMode) => typedError<null, Refusal>(__TAURI_INVOKE("set_microphone_mode", { mode })),
 	setEchoCancelling: (setting: EchoCancelling) => typedError<null, Refusal>(__TAURI_INVOKE("set_echo_cancelling", { setting })),
 	setVoice: (person: PersonId, voice: VoiceSetting) => typedError<null, Refusal>(__TAURI_INVOKE("set_voice", { person, voice })),
+	setCues: (cues: CueSetting) => typedError<null, Refusal>(__TAURI_INVOKE("set_cues", { cues })),
+	setDoNotDisturb: (quiet: QuietFor) => typedError<null, Refusal>(__TAURI_INVOKE("set_do_not_disturb", { quiet })),
 	openSoundCheck: (levels: Channel<LevelBatch>) => typedError<null, Refusal>(__TAURI_INVOKE("open_sound_check", { levels })),
 	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
 	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
@@ -118,6 +120,8 @@ export type AppView = {
 	theme: Theme,
 	/**  What was chosen about sound. */
 	sound: SoundView,
+	/**  Whether system notices are held back now. */
+	doNotDisturb: DoNotDisturb,
 	/**  Something that went wrong without stopping the app. */
 	problem: Refusal | null,
 	/**  Where one could go. */
@@ -419,6 +423,13 @@ export type Counts = {
 	listeners: number,
 };
 
+/**  Whether what happens in the room is heard: all cues together (room rules 13.2). */
+export type CueSetting = 
+/**  All of them. */
+"on" | 
+/**  None of them. */
+"off";
+
 /**  Where the time goes, ms each. */
 export type DelayParts = {
 	/**  Their microphone: device, processing, gathering a frame, encoding. */
@@ -445,6 +456,21 @@ device: ChosenDevice } |
 { type: "given"; 
 /**  A name, or that of a file; empty: none at all. */
 name: string };
+
+/**  Do not disturb as it is remembered. */
+export type DoNotDisturb = 
+/**  Notices come. */
+{ type: "off" } | 
+/**  For an hour. */
+{ type: "hour"; 
+/**  When it ends, milliseconds since 1970 in UTC. */
+until: number } | 
+/**  Until the next morning. */
+{ type: "untilMorning"; 
+/**  When it ends, milliseconds since 1970 in UTC. */
+until: number } | 
+/**  Whenever this person is in a room. */
+{ type: "whileInRoom" };
 
 /**  When echo is cancelled. */
 export type EchoCancelling = 
@@ -708,6 +734,17 @@ export type PersonView = {
 /**  Something failed that nobody was waiting for. */
 export type Problem = Refusal;
 
+/**  How long somebody asks not to be disturbed. */
+export type QuietFor = 
+/**  Not at all. */
+"off" | 
+/**  For an hour. */
+"hour" | 
+/**  Until tomorrow 8:00. */
+"untilMorning" | 
+/**  Whenever they are in a room. */
+"whileInRoom";
+
 /**  A code with a detail for whoever reads the log; what crosses HTTP and IPC when something is refused. */
 export type Refusal = {
 	/**  What to match on and translate. */
@@ -900,6 +937,8 @@ export type SoundView = {
 	mode: MicrophoneMode,
 	/**  When echo is cancelled. */
 	echo: EchoCancelling,
+	/**  Sounds for what happens. */
+	cues: CueSetting,
 	/**  People who are not played as they were sent. */
 	voices: ([PersonId, VoiceSetting])[],
 };

@@ -2,6 +2,7 @@
 import type {
   Answer,
   ChosenDevice,
+  CueSetting,
   EchoCancelling,
   Language,
   MicrophoneMode,
@@ -24,7 +25,7 @@ export type BrowserProfile = {
 };
 
 export function newProfile(): BrowserProfile {
-  const sound: SoundView = { microphone: { type: 'system' }, loudspeaker: { type: 'system' }, mode: 'speech', echo: 'auto', voices: [] };
+  const sound: SoundView = { microphone: { type: 'system' }, loudspeaker: { type: 'system' }, mode: 'speech', echo: 'auto', cues: 'on', voices: [] };
   return { name: null, language: null, theme: 'system', sound };
 }
 
@@ -83,6 +84,15 @@ export class BrowserWindow implements WindowBackend {
   setVoice(person: PersonId, voice: VoiceSetting): Answer {
     const others = this.#profile.sound.voices.filter(([id]) => id !== person);
     return this.#choose({ voices: [...others, [person, voice]] });
+  }
+
+  setCues(cues: CueSetting): Answer {
+    return this.#choose({ cues });
+  }
+
+  /** A page shows no system notices. */
+  async setDoNotDisturb(): Answer {
+    return DONE;
   }
 
   async openSoundCheck(): Answer {

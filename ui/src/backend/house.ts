@@ -266,6 +266,7 @@ export class HouseBackend implements Backend {
       language,
       theme,
       sound,
+      doNotDisturb: { type: 'off' },
       problem: null,
       home: {
         found: (this.#rooms ?? []).map((card) => this.#found(card)),

@@ -69,6 +69,11 @@ function formatOf(language: Language, key: Key, message: string): IntlMessageFor
   return format;
 }
 
+/** "20:30" */
+export function clockTime(time: Date): string {
+  return new Intl.DateTimeFormat(locales[current], { hour: '2-digit', minute: '2-digit' }).format(time);
+}
+
 /** "Ratna, Bagus and Mei" */
 export function list(names: string[]): string {
   const format = lists.get(current) ?? new Intl.ListFormat(locales[current], { type: 'conjunction' });

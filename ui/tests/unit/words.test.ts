@@ -73,8 +73,10 @@ describe('the catalogues', () => {
   it('are used: no key stands there for nothing, apart from those of features to come', () => {
     const toCome = ['ping', 'recording', 'sec.followed', 'sec.others', 'dev.speaker', 'you.muted', 'on.stage.muted', 'now.host', 'ended']; // prettier-ignore
     const source = sources(join(import.meta.dirname, '../../src'));
-    const built = ['error.', 'notice.', 'closed.', 'connection.', 'theme.', 'sound.mode.', 'sound.echo.', 'verdict.', 'delay.'];
-    const unused = keys.filter((key) => !source.includes(`'${key}'`) && !built.some((start) => key.startsWith(start)));
+    // Said outside the window, by the shell.
+    const shell = readFileSync(join(import.meta.dirname, '../../../src-tauri/src/notices/told.rs'), 'utf8');
+    const built = ['error.', 'notice.', 'closed.', 'connection.', 'theme.', 'sound.mode.', 'sound.echo.', 'verdict.', 'delay.', 'cues.', 'quiet.'];
+    const unused = keys.filter((key) => !source.includes(`'${key}'`) && !shell.includes(`"${key}"`) && !built.some((start) => key.startsWith(start)));
     expect(unused.filter((key) => !toCome.includes(key))).toEqual([]);
   });
 });
@@ -154,6 +156,13 @@ describe('everything the app can say has words in every language', () => {
     const start = name === 'MicrophoneMode' ? 'sound.mode' : 'sound.echo';
     expect(union(name)).toHaveLength(3);
     for (const option of union(name)) expect(keys).toEqual(expect.arrayContaining([`${start}.${option}`, `${start}.${option}.hint`]));
+  });
+
+  it('the settings of sounds and notices', () => {
+    expect(union('CueSetting')).toHaveLength(2);
+    for (const option of union('CueSetting')) expect(keys).toEqual(expect.arrayContaining([`cues.${option}`, `cues.${option}.hint`]));
+    expect(union('QuietFor')).toHaveLength(4);
+    for (const option of union('QuietFor')) expect(keys).toContain(`quiet.${option}`);
   });
 
   it('explains a code it does not know yet as something that went wrong', () => {
