@@ -76,6 +76,17 @@ impl Display {
         wait::until(&format!("a window named {title:?}"), START_LIMIT, look, String::new)
     }
 
+    /// Takes a window whose title contains `title` off the screen, as its frame's button would.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn minimize(&self, title: &str) -> Result<(), Trouble> {
+        self.focus(title)?;
+        self.xdotool(&["search", "--onlyvisible", "--name", title, "windowminimize"])?;
+        let look = || Ok((self.windows(title)? == 0).then_some(()));
+        wait::until(&format!("{title:?} off the screen"), START_LIMIT, look, String::new)
+    }
+
     /// How many visible windows have `title` in their title.
     ///
     /// # Errors

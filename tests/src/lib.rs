@@ -14,6 +14,7 @@ pub mod display;
 pub mod likeness;
 #[cfg(target_os = "linux")]
 pub mod network;
+pub mod notification_service;
 pub mod path_condition;
 pub mod peer;
 pub mod places;

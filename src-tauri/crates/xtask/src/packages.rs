@@ -31,6 +31,7 @@ const DEBIAN_TEST: &[&str] = &[
     "pulseaudio-utils",
     "espeak-ng",
     "sox",
+    "python3-dbus",
     "python3-venv",
     "chromium",
     "fonts-noto-cjk",
@@ -54,6 +55,7 @@ const FEDORA_TEST: &[&str] = &[
     "espeak-ng",
     "sox",
     "python3",
+    "python3-dbus",
     "chromium",
     "google-noto-sans-cjk-fonts",
 ];
@@ -72,6 +74,7 @@ const ARCH_TEST: &[&str] = &[
     "espeak-ng",
     "sox",
     "python",
+    "python-dbus",
     "chromium",
     "noto-fonts-cjk",
 ];

@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "python_listener",
     "own_sound",
     "dead_page",
+    "called",
     "two_windows",
 ];
 
