@@ -8,6 +8,7 @@ import type {
   ClosedReason,
   Command,
   Connection,
+  Language,
   Notice,
   PersonId,
   PersonView,
@@ -16,12 +17,13 @@ import type {
   WindowBackend,
 } from '../backend/backend';
 import { connectionWords, explain, noticeWords, soundWords } from '../words/explain';
-import { speak, systemLanguage, t } from '../words/words.svelte';
+import { language, speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { CallStore } from './call.svelte';
 import { Dialogs, type Entering } from './dialogs.svelte';
 import { HomeStore } from './home.svelte';
 import { Notices } from './notices.svelte';
+import { Shortcuts } from './shortcuts.svelte';
 import { SoundStore, standingProblems } from './sound.svelte';
 import { stepped } from './voices';
 import { Screen } from './window.svelte';
@@ -46,6 +48,7 @@ export class App {
   readonly announcer = new Announcer();
   readonly notices = new Notices();
   readonly screen = new Screen();
+  readonly shortcuts = new Shortcuts();
 
   #seenLink: string | null = null;
   #lastLink: string | null = null;
@@ -66,7 +69,7 @@ export class App {
       callMeasured: (measured) => this.sound.measure(measured, this.call.room?.stage ?? []),
       callClosed: (reason) => this.#callClosed(reason),
       // Where the sound went, and talk while muted: a quiet word, never in the way.
-      soundNoticed: (notice) => this.tell(soundWords(notice)),
+      soundNoticed: (notice) => this.tell(soundWords(notice, this.shortcuts.said('mute'))),
       problem: (refusal) => this.#problem(refusal),
       closeAsked: (asked) => this.dialogs.show({ what: 'close', asked }),
     });
@@ -189,11 +192,17 @@ export class App {
   #appChanged(view: AppView): void {
     if (!this.home.take(view)) return;
     this.sound.chosen = view.sound;
-    speak(view.language ?? systemLanguage());
+    this.#speak(view.language ?? systemLanguage());
     if (view.openedLink !== null && view.openedLink !== this.#seenLink && view.name !== null) {
       this.dialogs.show({ what: 'link', link: view.openedLink, opened: true });
     }
     this.#seenLink = view.name === null ? null : view.openedLink;
+  }
+
+  /** Words of the old language do not stay in the page. */
+  #speak(wanted: Language): void {
+    if (wanted !== language()) this.announcer.forget();
+    speak(wanted);
   }
 
   #callUpdated(updated: CallUpdated): void {
@@ -218,6 +227,7 @@ export class App {
 
   #callBegan(): void {
     this.home.closed = null;
+    this.home.left = null;
     this.screen.handsSheet = false;
     this.sound.clear();
     void this.ask(
@@ -236,7 +246,7 @@ export class App {
   }
 
   #noticed(notice: Notice): void {
-    const text = noticeWords(notice);
+    const text = noticeWords(notice, this.shortcuts.said('mute'));
     if (text === null) return;
     const urgent = URGENT.has(notice.type);
     if (!SPOKEN_ONLY.has(notice.type)) this.notices.show(text, urgent);
@@ -251,6 +261,7 @@ export class App {
   }
 
   #callClosed(reason: ClosedReason): void {
+    this.home.left = reason;
     if (reason === 'left') return;
     this.home.closed = { reason, link: reason === 'lost' ? this.#lastLink : null };
     this.announcer.interrupt(t(`closed.${reason}`));

@@ -8,6 +8,8 @@ export class HomeStore {
   /** The app itself could not open. */
   failure = $state.raw<Refusal | null>(null);
   closed = $state.raw<Closed | null>(null);
+  /** How the room ended from which one came here. */
+  left = $state.raw<ClosedReason | null>(null);
   /** On the way into a room. */
   entering = $state(false);
   /** The problem that the person has put away. */

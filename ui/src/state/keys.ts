@@ -1,63 +1,52 @@
 /** The keys of the room (14): single letters only while nobody types and nothing is being asked. */
 import type { App } from './app.svelte';
 import { list } from '../words/words.svelte';
+import { letterOf, type Asked } from './shortcuts.svelte';
 
-/** Parts of the room in the order F6 goes through them; `data-part` marks them. */
-const PARTS = ['stage', 'audience', 'hands', 'bar'];
+/** Parts of the window in the order F6 goes through them; `data-part` marks them. */
+const PARTS = ['invitation', 'stage', 'audience', 'hands', 'bar', 'rooms'];
+const TYPED_INTO = 'textarea, select, input:not([type="checkbox"], [type="radio"], [type="range"], [type="button"])';
 
 export function isTyping(target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches(TYPED_INTO));
 }
 
 /** What the list of keys shows and `onKey` does. */
 export function onKey(app: App, event: KeyboardEvent): void {
-  if (event.defaultPrevented || app.dialogs.open || !app.home.view?.name) return;
-  if (event.key === '?' && !isTyping(event.target)) {
-    event.preventDefault();
-    app.dialogs.show({ what: 'keys' });
-    return;
-  }
-  if (event.key.toLowerCase() === 's' && isPlain(event) && !app.screen.mini) {
-    event.preventDefault();
-    app.dialogs.show({ what: 'sound' });
-    return;
-  }
-  const { room } = app.call;
-  if (!room) return;
-  if (event.key === 'F6') {
-    event.preventDefault();
-    movePart(event.shiftKey ? -1 : 1);
-    return;
-  }
-  if (event.key.toLowerCase() === 'l' && event.ctrlKey && !event.altKey && !event.shiftKey) {
-    event.preventDefault();
-    void app.leave();
-    return;
-  }
-  if (!isPlain(event)) return;
-  if (event.key === 'Escape') {
-    app.screen.handsSheet = false;
-    app.notices.clear();
-    return;
-  }
-  const act = letters(app)[event.key.toLowerCase()];
+  if (event.defaultPrevented || event.isComposing || app.dialogs.open || !app.home.view?.name) return;
+  const asked = app.shortcuts.asked(event, isTyping(event.target));
+  const act = (asked && acts(app)[asked]) ?? (app.call.room ? roomKey(app, event) : undefined);
   if (!act) return;
   event.preventDefault();
   act();
 }
 
-/** A single letter, while nobody types. */
-function isPlain(event: KeyboardEvent): boolean {
-  return !(event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target));
+/** Acts of the window as a whole; those about one person or one hand belong to their tile or card. */
+function acts(app: App): Partial<Record<Asked, () => void>> {
+  const everywhere = {
+    keys: () => app.dialogs.show({ what: 'keys' }),
+    ...(!app.screen.mini && { sound: () => app.dialogs.show({ what: 'sound' }) }),
+  };
+  if (!app.call.room) return everywhere;
+  return {
+    ...everywhere,
+    mute: () => void app.toggleMicrophone(),
+    hand: () => void app.toggleHand(),
+    talking: () => tellWhoIsTalking(app),
+  };
 }
 
-function letters(app: App): Record<string, () => void> {
-  return {
-    m: () => void app.toggleMicrophone(),
-    h: () => void app.toggleHand(),
-    t: () => tellWhoIsTalking(app),
-  };
+function roomKey(app: App, event: KeyboardEvent): (() => void) | undefined {
+  const { ctrlKey, metaKey, altKey, shiftKey } = event;
+  if (event.key === 'F6') return () => movePart(shiftKey ? -1 : 1);
+  if (ctrlKey && !altKey && !shiftKey && letterOf(event) === 'L') return () => void app.leave();
+  if (event.key === 'Escape' && !ctrlKey && !metaKey && !altKey && !isTyping(event.target)) return () => putAway(app);
+  return undefined;
+}
+
+function putAway(app: App): void {
+  app.screen.handsSheet = false;
+  app.notices.clear();
 }
 
 function tellWhoIsTalking(app: App): void {
@@ -69,15 +58,16 @@ function tellWhoIsTalking(app: App): void {
 function movePart(step: 1 | -1): void {
   const parts = PARTS.flatMap((name) => document.querySelector<HTMLElement>(`[data-part="${name}"]`) ?? []);
   const reachable = parts.flatMap((part) => {
-    const first = firstFocusable(part);
-    return first ? [{ part, first }] : [];
+    const entry = entryOf(part);
+    return entry ? [{ part, entry }] : [];
   });
   if (reachable.length === 0) return;
   const here = reachable.findIndex(({ part }) => part.contains(document.activeElement));
   const next = here < 0 ? (step > 0 ? 0 : reachable.length - 1) : (here + step + reachable.length) % reachable.length;
-  reachable[next]?.first.focus();
+  reachable[next]?.entry.focus();
 }
 
-function firstFocusable(part: HTMLElement): HTMLElement | null {
-  return part.querySelector<HTMLElement>('li[tabindex="0"], button:not([tabindex="-1"]), select, input');
+/** What a part says takes focus in it, else its first control. */
+function entryOf(part: HTMLElement): HTMLElement | null {
+  return part.querySelector<HTMLElement>('[data-entry]') ?? part.querySelector<HTMLElement>('button:not([tabindex="-1"]), select, input');
 }

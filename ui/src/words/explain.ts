@@ -40,8 +40,8 @@ export function connectionWords(connection: Connection, onStage: boolean): strin
   }
 }
 
-/** null: from a newer house than this app. */
-export function noticeWords(notice: Notice): string | null {
+/** null: from a newer house than this app. `muteKey`: how the key of the microphone is called. */
+export function noticeWords(notice: Notice, muteKey: string): string | null {
   switch (notice.type) {
     case 'handRaised':
       return t('notice.handRaised', { name: notice.name, n: notice.count });
@@ -50,7 +50,7 @@ export function noticeWords(notice: Notice): string | null {
     case 'mutedBy':
       return t('notice.mutedBy', { name: notice.by });
     case 'onStage':
-      return t('notice.onStage', { key: 'M' });
+      return t('notice.onStage', { key: muteKey });
     case 'saidLater':
     case 'noAnswer':
     case 'joinedStage':
@@ -63,8 +63,8 @@ export function noticeWords(notice: Notice): string | null {
   }
 }
 
-export function soundWords(notice: SoundNotice): string {
-  if (notice.type === 'talkingWhileMuted') return t('notice.talkingWhileMuted', { key: 'M' });
+export function soundWords(notice: SoundNotice, muteKey: string): string {
+  if (notice.type === 'talkingWhileMuted') return t('notice.talkingWhileMuted', { key: muteKey });
   return t(`notice.${notice.type}`, { device: notice.device });
 }
 

@@ -105,7 +105,7 @@ for (const language of ['en', 'id', 'zh']) {
     for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
       await open(page, { window: 'host of a lively evening', language });
-      await page.locator('header [aria-haspopup="menu"]').click();
+      await page.locator('header [aria-expanded]').click();
       await page.locator('[role="menuitem"]:has(.lucide-users-round)').click();
       await page.locator('dialog .segments label').last().click();
       await expect(page.locator('dialog')).toBeVisible();

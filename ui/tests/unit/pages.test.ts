@@ -180,26 +180,6 @@ describe('home', () => {
     expect(await faults()).toEqual([]);
   });
 
-  it('copies the diagnostics for a bug report', async () => {
-    const { user } = await openWindow('home');
-    await user.click(screen.getByRole('button', { name: /settings/i }));
-    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
-    await settle();
-    expect(await navigator.clipboard.readText()).toContain('Serambi 0.1.0');
-    expect(polite()).toContain('Copied: versions, devices and the log');
-  });
-
-  it('shows the diagnostics where the clipboard is closed to the page', async () => {
-    const { user } = await openWindow('home');
-    vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new Error('not allowed'));
-    await user.click(screen.getByRole('button', { name: /settings/i }));
-    await user.click(screen.getByRole('button', { name: 'Copy diagnostics' }));
-    await settle();
-    const shown = screen.getByRole('textbox', { name: /could not be copied/ });
-    expect((shown as HTMLTextAreaElement).value).toContain('Serambi 0.1.0');
-    expect(await faults()).toEqual([]);
-  });
-
   it('takes its theme from the setting', async () => {
     const { user } = await openWindow('home');
     await user.click(screen.getByRole('button', { name: /settings/i }));

@@ -130,7 +130,7 @@ describe('everything the app can say has words in every language', () => {
     speak(language);
     for (const reason of reasons) expect(closedWords(reason as ClosedReason)).not.toMatch(/[{}]/);
     for (const type of notices) {
-      const words = noticeWords({ type, name: 'Sari', by: 'Sari', count: 3 } as Notice);
+      const words = noticeWords({ type, name: 'Sari', by: 'Sari', count: 3 } as Notice, 'M');
       expect(words ?? '', type).not.toMatch(/[{}]/);
       expect(type === 'unknown' ? 99 : (words ?? '').length, type).toBeGreaterThan(3);
     }
@@ -139,7 +139,7 @@ describe('everything the app can say has words in every language', () => {
   it.each(languages)('sound notices, with the device or the key in them (%s)', (language) => {
     speak(language);
     for (const type of soundNotices) {
-      const words = soundWords({ type, device: 'Jabra' } as SoundNotice);
+      const words = soundWords({ type, device: 'Jabra' } as SoundNotice, 'M');
       expect(words, type).toContain(type === 'talkingWhileMuted' ? 'M' : 'Jabra');
       expect(words, type).not.toMatch(/[{}]/);
     }
