@@ -9,7 +9,7 @@ import type { RoomStore } from './room.svelte';
 export type PersonAction = {
   key: Key;
   /** What to send, or what has to be asked first. */
-  does: Command | 'askRemove';
+  does: Command | 'askRemove' | 'askHandOver';
   danger?: boolean;
   /** Why it cannot be done right now. */
   refused?: Code | null;
@@ -25,7 +25,7 @@ export function personActions(room: RoomStore, person: PersonView): PersonAction
     ['moveToAudience', { key: 'to.audience', does: { type: 'moveToAudience', person: id } }],
     ['makeModerator', { key: 'make.mod', does: { type: 'makeModerator', person: id } }],
     ['takeModerator', { key: 'take.mod', does: { type: 'takeModerator', person: id } }],
-    ['handOver', { key: 'handover.one', does: { type: 'handOver', person: id } }],
+    ['handOver', { key: 'handover.one', does: 'askHandOver' }],
     ['remove', { key: 'remove', does: 'askRemove', danger: true }],
   ];
   return offered.flatMap(([act, action]) => (action && room.mayOn(act, role) ? [action] : []));

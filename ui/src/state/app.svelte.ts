@@ -13,12 +13,14 @@ import type {
   PersonId,
   PersonView,
   Refusal,
+  SoundNotice,
   VoiceSetting,
   WindowBackend,
 } from '../backend/backend';
 import { connectionWords, explain, noticeWords, soundWords } from '../words/explain';
 import { language, speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
+import { causeOf, type Cause } from './causes';
 import { CallStore } from './call.svelte';
 import { Dialogs, type Entering } from './dialogs.svelte';
 import { HomeStore } from './home.svelte';
@@ -69,7 +71,7 @@ export class App {
       callMeasured: (measured) => this.sound.measure(measured, this.call.room?.stage ?? []),
       callClosed: (reason) => this.#callClosed(reason),
       // Where the sound went, and talk while muted: a quiet word, never in the way.
-      soundNoticed: (notice) => this.tell(soundWords(notice, this.shortcuts.said('mute'))),
+      soundNoticed: (notice) => this.#soundNoticed(notice),
       problem: (refusal) => this.#problem(refusal),
       closeAsked: (asked) => this.dialogs.show({ what: 'close', asked }),
     });
@@ -165,6 +167,12 @@ export class App {
     else await this.ask(this.backend.leave());
   }
 
+  /** Makes somebody host, and leaves then if that was the reason. */
+  async handOver(person: PersonId, thenLeave: boolean): Promise<void> {
+    const done = await this.command({ type: 'handOver', person });
+    if (done && thenLeave) await this.ask(this.backend.leave());
+  }
+
   whoIsTalking(names: string[], joined: string): void {
     this.announcer.interrupt(
       names.length === 0 ? t('talking.nobody') : t('talking.now', { names: joined, n: names.length }),
@@ -172,8 +180,8 @@ export class App {
   }
 
   /** Shown and spoken. */
-  tell(text: string, urgent = false): void {
-    this.notices.show(text, urgent);
+  tell(text: string, urgent = false, cause: Cause | null = null): void {
+    this.notices.show(text, urgent, cause);
     if (urgent) this.announcer.interrupt(text);
     else this.announcer.say(text);
   }
@@ -208,6 +216,7 @@ export class App {
   #callUpdated(updated: CallUpdated): void {
     const { view: before, room: roomBefore } = this.call;
     if (!this.call.take(updated)) return;
+    this.notices.look();
     const { view: call, room } = this.call;
     if (call) this.#lastLink = call.link;
     if (room && room !== roomBefore) this.#callBegan();
@@ -216,7 +225,8 @@ export class App {
     this.#connectionChanged(before.connection, call.connection);
     const known = [before.microphone.problem, before.loudspeakerProblem];
     for (const problem of [call.microphone.problem, call.loudspeakerProblem]) {
-      if (problem !== null && !known.includes(problem)) this.tell(explain(problem), true);
+      const lasts = () => [this.call.view?.microphone.problem, this.call.view?.loudspeakerProblem].includes(problem);
+      if (problem !== null && !known.includes(problem)) this.tell(explain(problem), true, lasts);
     }
   }
 
@@ -249,9 +259,13 @@ export class App {
     const text = noticeWords(notice, this.shortcuts.said('mute'));
     if (text === null) return;
     const urgent = URGENT.has(notice.type);
-    if (!SPOKEN_ONLY.has(notice.type)) this.notices.show(text, urgent);
+    if (!SPOKEN_ONLY.has(notice.type)) this.notices.show(text, urgent, causeOf(notice, this.call));
     if (urgent) this.announcer.interrupt(text);
     else this.announcer.say(text);
+  }
+
+  #soundNoticed(notice: SoundNotice): void {
+    this.tell(soundWords(notice, this.shortcuts.said('mute')), false, causeOf(notice, this.call));
   }
 
   #problem(refusal: Refusal): void {

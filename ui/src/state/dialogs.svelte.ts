@@ -1,5 +1,5 @@
 /** The one dialog that is open. */
-import type { Answer, CloseAsked, PersonView } from '../backend/backend';
+import type { Answer, CloseAsked, PersonId, PersonView } from '../backend/backend';
 
 /** Goes into a room; `leaveOther`: also if that means leaving a stage. */
 export type Entering = (leaveOther: boolean) => Answer;
@@ -13,7 +13,7 @@ export type Dialog =
   | { what: 'keys' }
   | { what: 'leave' }
   | { what: 'end' }
-  | { what: 'handOver'; thenLeave: boolean }
+  | { what: 'handOver'; thenLeave: boolean; person?: PersonId }
   | { what: 'largeAudience' }
   | { what: 'remove'; person: PersonView }
   | { what: 'elsewhere'; enter: Entering }

@@ -2,6 +2,8 @@
 import type { PersonId } from '../backend/backend';
 import { t } from '../words/words.svelte';
 
+/** What a house takes; it says no to more. */
+export const NAME_CHARACTERS = 64;
 /** Number of `--face-N` colours in the style. */
 export const FACE_COLOURS = 8;
 
@@ -18,7 +20,7 @@ export function faceColour(id: PersonId): number {
 
 /** "RW" for Ratna Wijaya, "李" for 李晓雨. */
 export function initials(name: string): string {
-  const words = name.trim().split(/\s+/);
+  const words = callable(name);
   const first = firstLetter(words[0] ?? '');
   const last = words.length > 1 && isAlphabetic(first) ? firstLetter(words[words.length - 1] ?? '') : '';
   return (first + last).toLocaleUpperCase();
@@ -33,8 +35,21 @@ function isAlphabetic(letter: string): boolean {
   return !/\p{Script=Han}/u.test(letter);
 }
 
+/** Titles before a name, in our languages: nobody is called by them alone. */
+const TITLES = new Set(['dr', 'prof', 'mr', 'mrs', 'ms', 'miss', 'sir', 'ir', 'drs', 'dra', 'h', 'hj', 'pak', 'bu', 'ibu', 'bapak']);
+
+/** The words somebody may be called by: titles are left out where anything else is there. */
+function callable(name: string): string[] {
+  const words = name.trim().split(/\s+/);
+  const named = words.filter((word) => !TITLES.has(word.toLowerCase().replace(/\.$/, '')));
+  return named.length > 0 ? named : words;
+}
+
+/** The first word of a name; the whole of it where a number follows ("Guest 20") or the word is a letter. */
 export function firstName(name: string): string {
-  return name.trim().split(/\s+/)[0] ?? '';
+  const [first = '', second = ''] = callable(name);
+  const saysLittle = /^\d/.test(second) || /^.\.?$/u.test(first);
+  return saysLittle && isAlphabetic(first) ? name.trim() : first;
 }
 
 /**

@@ -54,6 +54,8 @@ export class RoomStore implements RoomView {
   /** Everybody who is in the room, those included whom `audience` does not list. */
   people = $derived(this.stage.length + this.counts.listeners);
   onStage = $derived(this.stage.some(({ id }) => id === this.you.id));
+  /** Those whom the reader may make host. */
+  heirs = $derived(this.stage.filter(({ id, role }) => id !== this.you.id && this.mayOn('handOver', role)));
   #places = $derived(new Map(this.hands.map(({ id }, index) => [id, index + 1])));
   #invited = $derived(new Map(this.invitations.map((invited) => [invited.id, invited])));
   #tags = $derived(tagsOf([...this.stage, ...this.audience, ...this.hands, ...this.invitations]));

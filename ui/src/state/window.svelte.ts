@@ -1,5 +1,6 @@
 /** What the window is like: how large, which theme, and what of it is folded away. */
 import { MediaQuery } from 'svelte/reactivity';
+import { online } from 'svelte/reactivity/window';
 import type { Theme } from '../backend/backend';
 
 export class Screen {
@@ -11,6 +12,11 @@ export class Screen {
   #narrow = new MediaQuery('(max-width: 759px)');
   #wide = new MediaQuery('(min-width: 1040px)');
   #dark = new MediaQuery('(prefers-color-scheme: dark)');
+
+  /** The system says that there is a network. */
+  get online(): boolean {
+    return online.current ?? true;
+  }
 
   get mini(): boolean {
     return this.#mini.current;

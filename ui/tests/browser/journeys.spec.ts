@@ -34,7 +34,7 @@ test('from the first start to a room that has ended', async ({ somebody }) => {
 
   await ratna.getByRole('button', { name: 'More', exact: true }).click();
   await ratna.getByRole('menuitem', { name: 'End room for everyone' }).click();
-  await expect(ratna.getByRole('dialog', { name: 'End this room for 2 people?' })).toBeVisible();
+  await expect(ratna.getByRole('dialog', { name: 'End this room for 1 person?' })).toBeVisible();
   await ratna.getByRole('button', { name: 'End room for everyone' }).click();
   for (const page of [ratna, dewi]) {
     await expect(page.getByText('The room has ended.').last()).toBeVisible();
@@ -138,6 +138,8 @@ test('going to another room while on stage is asked once; the first goes on unde
   await bringUp(ratna, dewi, 'Dewi Lestari');
   await startRoom(jonas, 'The second');
   await ratna.getByRole('button', { name: 'Invite', exact: true }).click();
+  await expect(ratna.getByText('Only this computer can reach this house right now.')).toBeVisible();
+  await ratna.getByText('Link for this computer only').click();
   const link = await ratna.getByRole('textbox', { name: 'Link to this room' }).inputValue();
   expect(link).toMatch(/^serambi:\/\/127\.0\.0\.1:\d+\/r\/\w{10}\?pin=[\w-]{43}$/);
   await ratna.keyboard.press('Escape');

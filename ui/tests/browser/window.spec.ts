@@ -25,6 +25,57 @@ test('with the keyboard alone: a host with a large audience saves upload', async
   await expect(more).toBeFocused();
 });
 
+test('with the keyboard alone: a room is handed over with a second press', async ({ page }) => {
+  await open(page, { window: 'host of a lively evening' });
+  await page.getByRole('button', { name: /^Bagus Pratama, moderator/ }).focus();
+  await page.keyboard.press('Enter');
+  for (let n = 0; n < 3; n += 1) await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('button', { name: 'Hand over the room' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Who should run the room?' });
+  await expect(dialog.getByRole('radio', { name: /^Bagus Pratama/ })).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await expect(dialog.getByRole('radio', { name: /^Mei Lin/ })).toBeChecked();
+  await page.keyboard.press('Enter');
+  await expect(dialog).toHaveCount(0);
+});
+
+test('Tab goes round inside a dialog, stop by stop', async ({ page }) => {
+  await open(page, { window: 'host of a lively evening' });
+  await page.getByRole('button', { name: 'Leave quietly', exact: true }).click();
+  const stops: string[] = [];
+  for (let n = 0; n < 8; n += 1) {
+    stops.push(await page.evaluate(() => document.activeElement?.textContent?.trim().slice(0, 5) || 'x'));
+    await page.keyboard.press('Tab');
+  }
+  expect(stops).toEqual(['Leave', 'Hand ', 'End r', 'x', 'Leave', 'Hand ', 'End r', 'x']);
+});
+
+test('while the stage is scrolled away a line says who talks, and the title stays', async ({ page }) => {
+  await page.setViewportSize({ width: 700, height: 560 });
+  await open(page, { window: 'host of a lively evening' });
+  await expect(page.locator('.talking-line')).toHaveCount(0);
+  const before = await page.locator('main').getByRole('list', { name: /^Audience/ }).boundingBox();
+  await page.locator('main .scroll').evaluate((scroll) => scroll.scrollTo(0, 1_000));
+  await expect(page.locator('.talking-line')).toContainText('Bagus');
+  await expect(page.getByRole('heading', { level: 1 })).toBeInViewport();
+  await page.locator('main .scroll').evaluate((scroll) => scroll.scrollTo(0, 0));
+  await expect(page.locator('.talking-line')).toHaveCount(0);
+  expect(await page.locator('main').getByRole('list', { name: /^Audience/ }).boundingBox()).toEqual(before);
+});
+
+test('nothing in the bar moves when the microphone is muted, in any language', async ({ page }) => {
+  for (const language of ['en', 'id', 'zh']) {
+    const left: (number | undefined)[] = [];
+    for (const window of ['host of a lively evening', 'alone host']) {
+      await open(page, { window, language });
+      await page.locator('.microphone').waitFor();
+      left.push((await page.locator('.bar .sound').boundingBox())?.x);
+    }
+    expect(left[0], language).toBe(left[1]);
+  }
+});
+
 test('Escape closes dialogs and gives focus back', async ({ page }) => {
   await open(page, { window: 'host of a lively evening' });
   for (const name of ['Invite', 'Leave quietly']) {

@@ -3,8 +3,9 @@ import { test, type Page } from '@playwright/test';
 import type { WindowName } from '../fixtures/windows';
 import { open } from '../browser/page';
 
-const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 420, height: 800 }, mini: { width: 500, height: 82 } };
+const sizes = { full: { width: 1180, height: 800 }, narrow: { width: 420, height: 800 }, mini: { width: 420, height: 72 } };
 const middle = { width: 760, height: 800 };
+const tall = { width: 700, height: 900 };
 
 type Size = { width: number; height: number };
 type Shot = [name: string, window: WindowName, size: Size, language?: string];
@@ -27,6 +28,14 @@ const more: Shot[] = [
   ['home-long', 'home with long names', middle],
   ['room-760', 'host of a lively evening', middle],
   ['room-alone', 'alone host', sizes.full],
+  ['room-alone-tall', 'alone host', tall],
+  ['home-tall', 'home', tall],
+  ['room-tall', 'host of a lively evening', tall],
+  ['room-crowd', 'listener in a crowd', sizes.full],
+  ['room-invited', 'invited listener', tall],
+  ['room-reconnecting', 'reconnecting', sizes.full],
+  ['mini-listener', 'listener second in line', sizes.mini],
+  ['mini-invited', 'invited listener', sizes.mini],
   ['room-listener', 'listener on a lively evening', sizes.full],
   ['room-turn', 'listener whose turn it is', sizes.full],
   ['room-turn-narrow', 'listener whose turn it is', sizes.narrow],

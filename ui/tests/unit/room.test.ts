@@ -429,8 +429,12 @@ describe('leaving as host', () => {
     const dialog = within(screen.getByRole('dialog', { name: 'You run this room' }));
     expect(dialog.getByText('Bagus Pratama will run the room.')).toBeTruthy();
     await user.click(dialog.getByRole('button', { name: /Hand over to/ }));
-    await user.click(screen.getByRole('button', { name: /^Mei Lin\s*Speaker$/ }));
     await settle();
+    await user.click(screen.getByRole('radio', { name: /^Mei Lin\s*Speaker$/ }));
+    expect(fixture.sent).toEqual([]);
+    await user.click(screen.getByRole('button', { name: 'Hand over and leave' }));
+    await settle();
+    expect(fixture.commands).toEqual([{ type: 'handOver', person: idOf('Mei Lin') }]);
     expect(fixture.sent).toEqual(['handOver', 'leave']);
   });
 
@@ -439,7 +443,7 @@ describe('leaving as host', () => {
     await user.click(bar().getByRole('button', { name: 'Leave quietly' }));
     await user.click(screen.getByRole('button', { name: /End room for everyone/ }));
     await settle();
-    expect(screen.getByRole('dialog', { name: 'End this room for 23 people?' })).toBeTruthy();
+    expect(screen.getByRole('dialog', { name: 'End this room for 22 people?' })).toBeTruthy();
     await user.click(screen.getByRole('button', { name: 'End room for everyone' }));
     fixture.update({ type: 'none' });
     fixture.events?.callClosed('ended');

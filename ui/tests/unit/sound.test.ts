@@ -407,16 +407,16 @@ describe('the delay of a voice', () => {
 describe('how the own voice arrives', () => {
   it('is said on the own tile, with those who are missing', async () => {
     const { fixture } = await openWindow('host of a lively evening');
-    expect(screen.getByText('21 of 22 people received your voice')).toBeTruthy();
+    expect(screen.getByText('reaches 21 of 22')).toBeTruthy();
     fixture.events?.callMeasured({ delays: [], voiceReceived: null, clockErrorMs: null });
     await settle();
-    expect(screen.queryByText(/received your voice/)).toBeNull();
+    expect(screen.queryByText(/^reaches/)).toBeNull();
   });
 
   it('is one sentence when nobody is missing', () => {
     render(ReceivedLine, { received: { by: 1, of: 1 } });
     render(ReceivedLine, { received: { by: 58, of: 58 } });
-    expect(screen.getByText('1 person received your voice')).toBeTruthy();
-    expect(screen.getByText('58 people received your voice')).toBeTruthy();
+    expect(screen.getByText('reaches 1 person')).toBeTruthy();
+    expect(screen.getByText('reaches 58 people')).toBeTruthy();
   });
 });

@@ -1,0 +1,31 @@
+/** How far a link reaches, as far as its addresses tell: nobody was asked, so no promise is made. */
+
+export type Reach = 'thisComputer' | 'thisNetwork' | 'further';
+
+const WIDTH: readonly Reach[] = ['thisComputer', 'thisNetwork', 'further'];
+
+/** Addresses that mean another computer in every network, or in this one alone (RFC 1918, 3927, 4193, 6598). */
+const PRIVATE = /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd]|^fe[89ab]|\.local$/;
+const LOOPBACK = /^127\.|^::1$|^localhost$/;
+
+/** The furthest that one of its addresses reaches; `via` names further ones of the same house. */
+export function reachOf(link: string): Reach {
+  const [, first = '', query = ''] = /^serambi:\/\/([^/?]+)[^?]*\??(.*)$/.exec(link) ?? [];
+  const addresses = [first, ...new URLSearchParams(query).getAll('via')];
+  const reaches = addresses.map((address) => WIDTH.indexOf(reachOfHost(hostOf(address))));
+  return WIDTH[Math.max(...reaches)] ?? 'further';
+}
+
+/** The TCP port of the house; null where the link names none. */
+export function portOf(link: string): string | null {
+  return /^serambi:\/\/[^/?]*:(\d+)(?=[/?]|$)/.exec(link)?.[1] ?? null;
+}
+
+function hostOf(address: string): string {
+  return (/^\[([^\]]*)\]/.exec(address)?.[1] ?? address.replace(/:\d+$/, '')).toLowerCase();
+}
+
+function reachOfHost(host: string): Reach {
+  if (LOOPBACK.test(host)) return 'thisComputer';
+  return PRIVATE.test(host) && (host.includes('.') || host.includes(':')) ? 'thisNetwork' : 'further';
+}
