@@ -108,6 +108,11 @@ export interface WindowBackend {
   /** A text for a bug report: versions, devices and the log, without keys and names of others. */
   diagnostics(): Answer<string>;
   closeWindow(): Answer;
+  /** The window as a bar of 420 × 72, or as it was before. */
+  setSmall(small: boolean): Answer;
+  /** The bar grown to 420 × 180 while something is asked, or as a bar again. */
+  setSmallGrown(grown: boolean): Answer;
+  setAlwaysOnTop(onTop: boolean): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;
 }

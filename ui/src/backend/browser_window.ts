@@ -120,6 +120,19 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
+  /** A page has the size that its browser gives it: it is laid out small in it. */
+  async setSmall(): Answer {
+    return DONE;
+  }
+
+  async setSmallGrown(): Answer {
+    return DONE;
+  }
+
+  async setAlwaysOnTop(): Answer {
+    return DONE;
+  }
+
   async painted(): Answer {
     return DONE;
   }

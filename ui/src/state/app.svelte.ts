@@ -13,6 +13,7 @@ import type {
   PersonId,
   PersonView,
   Refusal,
+  Result,
   SoundNotice,
   VoiceSetting,
   WindowBackend,
@@ -52,6 +53,7 @@ export class App {
   readonly screen = new Screen();
   readonly shortcuts = new Shortcuts();
 
+  #grown = false;
   #seenLink: string | null = null;
   #lastLink: string | null = null;
   #saidWhereRoomsLive = false;
@@ -173,6 +175,27 @@ export class App {
     if (done && thenLeave) await this.ask(this.backend.leave());
   }
 
+  /** The window as a small bar over everything else, or as it was. One that cannot is laid out small where it is. */
+  async setSmall(small: boolean): Promise<void> {
+    this.screen.small = small;
+    this.#grown = false;
+    this.#logRefusal(await this.window.setSmall(small));
+    this.#logRefusal(await this.window.setAlwaysOnTop(small));
+  }
+
+  /** The small bar grows while it asks something. Also one that was made so small by hand is one from then on. */
+  async growSmall(grown: boolean): Promise<void> {
+    if (grown === this.#grown) return;
+    this.#grown = grown;
+    if (grown) this.screen.small = true;
+    this.#logRefusal(await this.window.setSmallGrown(grown));
+  }
+
+  /** For what the person sees by itself. */
+  #logRefusal(result: Result<null>): void {
+    if (result.status === 'error') console.warn(`${result.error.code}: ${result.error.detail}`);
+  }
+
   whoIsTalking(names: string[], joined: string): void {
     this.announcer.interrupt(
       names.length === 0 ? t('talking.nobody') : t('talking.now', { names: joined, n: names.length }),
@@ -239,6 +262,7 @@ export class App {
     this.home.closed = null;
     this.home.left = null;
     this.screen.handsSheet = false;
+    this.screen.atHome = false;
     this.sound.clear();
     void this.ask(
       this.window.hearLevels((batch) => {
@@ -253,6 +277,8 @@ export class App {
     this.notices.clear();
     this.screen.handsSheet = false;
     this.dialogs.closeAboutRoom();
+    this.screen.atHome = false;
+    if (this.screen.small) void this.setSmall(false);
   }
 
   #noticed(notice: Notice): void {

@@ -8,6 +8,10 @@ export class Screen {
   handsSheet = $state(false);
   handsFolded = $state(false);
   sidebarFolded = $state(false);
+  /** The person made the window a small bar. */
+  small = $state(false);
+  /** Home is looked at while one stays in the room. */
+  atHome = $state(false);
   #mini = new MediaQuery('(max-height: 150px)');
   #narrow = new MediaQuery('(max-width: 759px)');
   #wide = new MediaQuery('(min-width: 1040px)');
@@ -19,7 +23,7 @@ export class Screen {
   }
 
   get mini(): boolean {
-    return this.#mini.current;
+    return this.small || this.#mini.current;
   }
 
   /** One column; the hands are a sheet from below. */

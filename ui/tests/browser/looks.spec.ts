@@ -89,7 +89,7 @@ for (const language of ['en', 'id', 'zh']) {
         await open(page, { window: scenario, language });
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
         await page.keyboard.press('s');
-        await page.locator('dialog .card > .button').click();
+        await page.locator('dialog .ways .plain').click();
         await page.locator('dialog .ways .act').click();
         await expect(page.locator('dialog .verdict')).toBeVisible();
         expect(await overflows(page), `${scenario} at ${width}`).toEqual([]);
@@ -122,7 +122,7 @@ for (const size of [
 ]) {
   test(`nothing sticks out of the mini window at ${size.height}`, async ({ page }) => {
     await page.setViewportSize(size);
-    for (const scenario of ['host of a lively evening', 'long names', 'listener whose turn it is']) {
+    for (const scenario of ['host of a lively evening', 'long names', 'listener whose turn it is', 'listener second in line', 'invited listener']) {
       await open(page, { window: scenario });
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       expect(await overflows(page)).toEqual([]);

@@ -46,6 +46,8 @@ describe('welcome', () => {
     const { user, fixture } = await openWindow(welcome);
     expect(screen.getAllByRole('textbox')).toHaveLength(1);
     expect(screen.getAllByRole('button')).toHaveLength(1);
+    expect(screen.getByRole('group', { name: 'Language' })).toBeTruthy();
+    expect(screen.getByText(/^Drop-in voice rooms on your own computer/)).toBeTruthy();
     await user.type(screen.getByLabelText('What is your name?'), 'Ratna{Enter}');
     await settle();
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Good evening, Ratna');
@@ -64,7 +66,7 @@ describe('welcome', () => {
 
   it('changes its language at once', async () => {
     const { user } = await openWindow('welcome');
-    await user.selectOptions(screen.getByRole('combobox'), '简体中文');
+    await user.click(screen.getByRole('radio', { name: '简体中文' }));
     await settle();
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('怎么称呼你？');
     expect(document.documentElement.lang).toBe('zh-CN');

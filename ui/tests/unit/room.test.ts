@@ -618,20 +618,6 @@ describe('small windows', () => {
     await settle();
     expect(screen.queryByRole('list', { name: 'Hands' })).toBeNull();
   });
-
-  it('mini: who, microphone, leave', async () => {
-    resizeTo(420, 72);
-    const { user, fixture } = await openWindow('host of a lively evening');
-    expect(screen.getAllByRole('button').map((button) => button.getAttribute('aria-label'))).toEqual([
-      'Mute microphone',
-      'Leave quietly',
-    ]);
-    await user.click(screen.getByRole('button', { name: 'Leave quietly' }));
-    await settle();
-    expect(screen.getByText('Bagus Pratama will run the room.')).toBeTruthy();
-    await user.click(screen.getByRole('button', { name: 'Leave quietly' }));
-    expect(fixture.sent).toEqual(['leave']);
-  });
 });
 
 it('starting a room in one’s own house says once where it lives', async () => {
