@@ -52,7 +52,7 @@ test('Tab goes round inside a dialog, stop by stop', async ({ page }) => {
 });
 
 test('while the stage is scrolled away a line says who talks, and the title stays', async ({ page }) => {
-  await page.setViewportSize({ width: 700, height: 560 });
+  await page.setViewportSize({ width: 500, height: 560 });
   await open(page, { window: 'host of a lively evening' });
   await expect(page.locator('.talking-line')).toHaveCount(0);
   const before = await page.locator('main').getByRole('list', { name: /^Audience/ }).boundingBox();

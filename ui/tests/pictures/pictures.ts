@@ -74,6 +74,20 @@ async function openLargeAudience(page: Page): Promise<void> {
   await page.getByRole('menuitem', { name: 'Large audience' }).click();
 }
 
+async function smallLeave(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Small window' }).click();
+  await page.getByRole('button', { name: 'Leave quietly' }).click();
+}
+
+async function handOver(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'More', exact: true }).click();
+  await page.getByRole('menuitem', { name: /^Hand over to/ }).click();
+}
+
+async function scrolled(page: Page): Promise<void> {
+  await page.locator('main .scroll').evaluate((scroll) => scroll.scrollTo(0, 1_000));
+}
+
 const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name, exact: true }).first().click();
 const key = (pressed: string) => (page: Page) => page.keyboard.press(pressed);
 
@@ -89,6 +103,13 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['open-audience', 'host of a lively evening', sizes.full, openLargeAudience],
   ['open-share', 'host of a lively evening', sizes.full, press('Invite')],
   ['open-leave', 'host of a lively evening', sizes.full, press('Leave quietly')],
+  ['open-small', 'host of a lively evening', sizes.full, press('Small window')],
+  ['open-small-leave', 'host of a lively evening', { width: 420, height: 180 }, smallLeave],
+  ['open-home', 'host of a lively evening', sizes.full, press('Home, stay in the room')],
+  ['open-reach', 'host on a private network', sizes.full, press('Invite')],
+  ['open-no-reach', 'host without network', sizes.full, press('Invite')],
+  ['open-handover', 'host of a lively evening', sizes.full, handOver],
+  ['open-scrolled', 'host of a lively evening', { width: 500, height: 560 }, scrolled],
   ['open-keys', 'host of a lively evening', sizes.full, key('?')],
   ['open-hands', 'host of a lively evening', sizes.narrow, press(/Show hands/)],
   ['open-house', 'home', sizes.full, press(/Rust Jakarta/)],

@@ -241,7 +241,7 @@ describe('a screen reader finds', () => {
   it('a room’s card as one sentence', async () => {
     await openWindow('home');
     expect(
-      screen.getByRole('button', { name: '周五设计评审, 设计组, Locked, 3 on stage, 6 listening, 李晓雨, Hana and Arif' }),
+      screen.getByRole('button', { name: '设计组, Locked, 周五设计评审, 李晓雨, Hana and Arif, 3 on stage, 6 listening, Join' }),
     ).toBeTruthy();
   });
 
