@@ -1,5 +1,6 @@
 //! The state behind the one window: one profile, at most one house of its own, and at most one call.
 
+mod computer;
 mod notices;
 mod sound;
 
@@ -39,10 +40,13 @@ use crate::{
     view::{AppView, FoundRoom, Language, LevelBatch},
     window,
 };
+use computer::Computer;
 use sound::SoundCheck;
 
 /// The limit of listing sound devices for a bug report: a sound service that hangs is worth a report, too.
 const MAX_DEVICE_LISTING: Duration = Duration::from_secs(3);
+/// Half of the time that ending the program may take. Leaving politely is a round trip.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The app controller, once its profile could be opened. A profile that is in use may be free later.
 pub struct ControllerSlot {
@@ -99,6 +103,7 @@ struct Shared {
     /// Devices named on the command line, until others are chosen.
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
+    computer: Computer,
     opened_link: Mutex<Option<String>>,
     problem: Mutex<Option<Refusal>>,
     /// Of the last snapshot of the app that was taken.
@@ -116,6 +121,7 @@ impl AppController {
         let shared = Shared {
             call_updates: Arc::new(CallUpdates::new(app.clone())),
             notices: notices::board(app.clone()),
+            computer: Computer::new(&app),
             app,
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
@@ -137,6 +143,7 @@ impl AppController {
         let home = controller.shared.home.clone();
         let asking = home.keep_asking(arguments.listen, move || watcher.attention(), move || watched.tell_changed());
         tauri::async_runtime::spawn(asking);
+        controller.begin_on_computer();
         Ok(controller)
     }
 
@@ -155,6 +162,7 @@ impl AppController {
             theme: settings.theme,
             sound: self.sound_view(),
             do_not_disturb: settings.do_not_disturb.at(unix_ms()),
+            computer: self.computer_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
             opened_link: lock(&self.shared.opened_link).clone(),
@@ -181,7 +189,9 @@ impl AppController {
     /// # Errors
     /// `profile_broken`.
     pub fn set_language(&self, language: Language) -> Result<(), Refusal> {
-        self.change_settings(|settings| settings.language = Some(language.tag().to_owned()))
+        self.change_settings(|settings| settings.language = Some(language.tag().to_owned()))?;
+        self.refresh_tray();
+        Ok(())
     }
 
     /// Keeps the theme.
@@ -289,6 +299,7 @@ impl AppController {
         self.shared.notices.withdraw_all();
         if let Some(ongoing) = ongoing {
             ongoing.leave().await;
+            self.show_in_tray(None);
         }
         self.shared.home.ask_again();
     }
@@ -334,12 +345,22 @@ impl AppController {
         }
     }
 
-    /// Leaves and closes the house.
-    pub async fn close(&self) {
-        self.leave().await;
+    /// Leaves and closes the house, within [`LEAVE_WITHIN`] each: one house that does not answer must hold up neither
+    /// the other nor the end of the program. `keeps_rooms`: those of one's own house are there at its next start.
+    pub async fn close(&self, keeps_rooms: bool) {
+        if tokio::time::timeout(LEAVE_WITHIN, self.leave()).await.is_err() {
+            tracing::warn!("leaving took too long");
+        }
         self.shared.notices.close().await;
-        if let Some(house) = self.shared.house.lock().await.take() {
-            house.close().await;
+        let closing = async {
+            match self.shared.house.lock().await.take() {
+                Some(house) if keeps_rooms => house.suspend().await,
+                Some(house) => house.close().await,
+                None => {}
+            }
+        };
+        if tokio::time::timeout(LEAVE_WITHIN, closing).await.is_err() {
+            tracing::warn!("closing the house took too long");
         }
     }
 
@@ -347,6 +368,9 @@ impl AppController {
     pub(crate) fn forget_call(&self, closed: &Call) -> bool {
         let is_present = |ongoing: &mut Ongoing| ongoing.call().is_same(closed);
         let was_present = lock(&self.shared.ongoing).take_if(is_present).is_some();
+        if was_present {
+            self.show_in_tray(None);
+        }
         self.shared.home.ask_again();
         was_present
     }
@@ -372,6 +396,10 @@ impl AppController {
     /// Closes a sound check and mutes, while nobody can see that the microphone is open.
     pub async fn page_is_gone(&self) {
         self.close_sound_check().await;
+        if self.let_talk_keys_go() {
+            // What a key had opened is not opened again by a new page.
+            return self.mute_from_anywhere(true).await;
+        }
         let muting = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::begin_muted_for_page);
         if let Some(call) = muting
             && let Err(error) = call.set_muted(true).await

@@ -13,6 +13,12 @@ use serambi_protocol::limits::{HOUSE_PORT, MEDIA_PORT};
 pub struct Arguments {
     /// A serambi:// link to look at; nothing is joined without a click.
     pub link: Option<String>,
+    /// Start without showing the window, where there is a tray to find it in.
+    #[arg(long)]
+    pub hidden: bool,
+    /// Mute or unmute the app that is running, and end: for a key of the desktop's own.
+    #[arg(long, conflicts_with_all = ["link", "hidden"])]
+    pub toggle_mute: bool,
     /// A second person on this computer: own name, own key, own house.
     #[arg(long, default_value = DEFAULT_PROFILE)]
     pub profile: String,
@@ -54,5 +60,12 @@ mod tests {
         let arguments = Arguments::try_parse_from(["serambi", "serambi://a:1/?pin=x", "--profile", "second"]).unwrap();
         assert_eq!(arguments.link.as_deref(), Some("serambi://a:1/?pin=x"));
         assert!(Arguments::try_parse_from(["serambi", "one", "two"]).is_err());
+    }
+
+    #[test]
+    fn toggling_mute_is_all_that_such_a_start_does() {
+        assert!(Arguments::try_parse_from(["serambi", "--toggle-mute", "--profile", "second"]).unwrap().toggle_mute);
+        assert!(Arguments::try_parse_from(["serambi", "--toggle-mute", "--hidden"]).is_err());
+        assert!(Arguments::try_parse_from(["serambi", "--toggle-mute", "serambi://a:1/?pin=x"]).is_err());
     }
 }

@@ -10,7 +10,7 @@ use tauri::AppHandle;
 use tauri_specta::Event;
 use tokio::sync::Mutex;
 
-use crate::ipc;
+use crate::{ipc, tray_view::InRoom};
 
 /// One operation on what the window knows of the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -90,6 +90,11 @@ impl ShownCall {
     /// The room.
     pub fn room(&self) -> &RoomView {
         &self.room
+    }
+
+    /// The same, as far as the tray shows it.
+    pub fn in_room(&self) -> InRoom {
+        InRoom::of(&self.call, &self.room)
     }
 
     /// Everything anew.

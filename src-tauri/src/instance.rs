@@ -26,9 +26,14 @@ pub fn only_once(
 
 /// The instance's name: a D-Bus name element does not begin with a digit (D-Bus specification, bus names).
 fn instance_name(identifier: &str, folder: &Path) -> String {
+    format!("{identifier}.{}", folder_name(folder))
+}
+
+/// A short name of a profile's folder, for what other programs must tell apart.
+pub fn folder_name(folder: &Path) -> String {
     let digest: [u8; 32] = Sha256::digest(folder.as_os_str().as_encoded_bytes()).into();
     let hash: String = digest[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{identifier}.folder_{hash}")
+    format!("folder_{hash}")
 }
 
 #[cfg(test)]

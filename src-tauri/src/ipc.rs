@@ -5,7 +5,7 @@
 
 use serambi_call::{
     ChosenDevice, CueSetting, EchoCancelling, Measurements, MicrophoneMode, QuietFor, RoomCommand, SoundCheckVerdict,
-    SoundNotice, Theme, VoiceSetting,
+    SoundNotice, Theme, VoiceSetting, WhenClosed,
 };
 use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::{
     page,
     sound_view::SoundDevices,
     view::{AppView, FoundRoom, Language, LevelBatch},
-    window,
+    window::{self, Ending},
 };
 
 type Answer<T> = Result<T, Refusal>;
@@ -58,6 +58,24 @@ pub struct CloseAsked {
     /// In how many rooms.
     pub rooms: u32,
 }
+
+/// The window is seen again after it was closed and the app stayed: to be told, the first time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Type, Event)]
+pub struct StayedOpen;
+
+/// A question that the page asks on behalf of the tray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum DialogName {
+    /// What becomes of the room when its host leaves.
+    Leave,
+    /// Who runs the room from now on.
+    HandOver,
+}
+
+/// The window was brought to the front to ask this.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Type, Event)]
+pub struct DialogAsked(pub DialogName);
 
 #[tauri::command]
 #[specta::specta]
@@ -239,14 +257,65 @@ async fn close_sound_check(slot: Slot<'_>) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn set_when_closed(slot: Slot<'_>, when_closed: WhenClosed) -> Answer<()> {
+    slot.open()?.set_when_closed(when_closed)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_autostart(slot: Slot<'_>, on: bool) -> Answer<()> {
+    slot.open()?.set_autostart(on)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_mute_shortcut(slot: Slot<'_>, keys: Option<String>) -> Answer<()> {
+    slot.open()?.set_mute_shortcut(keys.as_deref())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_push_to_talk(slot: Slot<'_>, on: bool) -> Answer<()> {
+    slot.open()?.set_push_to_talk(on)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_push_to_talk_key(slot: Slot<'_>, keys: String) -> Answer<()> {
+    slot.open()?.set_push_to_talk_key(&keys)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn hold_to_talk(slot: Slot<'_>, held: bool) -> Answer<()> {
+    slot.open()?.hold_to_talk(held);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn diagnostics(slot: Slot<'_>) -> Answer<String> {
     Ok(slot.open()?.diagnostics().await)
 }
 
 #[tauri::command]
 #[specta::specta]
+async fn quit(app: AppHandle) -> Answer<()> {
+    window::quit(&app);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn stay_in_tray(app: AppHandle) -> Answer<()> {
+    window::hide(&app);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn close_window(app: AppHandle) -> Answer<()> {
-    window::close_for_good(&app).await;
+    window::close_for_good(&app, Ending::Person).await;
     Ok(())
 }
 
@@ -291,7 +360,15 @@ pub fn border() -> Builder<tauri::Wry> {
             record_sound_check,
             play_sound_check,
             close_sound_check,
+            set_when_closed,
+            set_autostart,
+            set_mute_shortcut,
+            set_push_to_talk,
+            set_push_to_talk_key,
+            hold_to_talk,
             diagnostics,
+            quit,
+            stay_in_tray,
             close_window,
             painted,
         ])
@@ -303,7 +380,9 @@ pub fn border() -> Builder<tauri::Wry> {
             SoundNoticed,
             CallClosed,
             Problem,
-            CloseAsked
+            CloseAsked,
+            StayedOpen,
+            DialogAsked
         ])
 }
 

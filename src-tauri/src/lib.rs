@@ -1,35 +1,54 @@
-//! The shell: one window, its commands and events, and nothing that knows how a room or sound works.
+//! The shell: one window, its commands and events, its place on the desktop, and nothing that knows how a room or sound
+//! works.
 
 pub mod app_controller;
 pub mod arguments;
+mod autostart;
 mod call_updates;
+mod closing;
+pub mod computer_view;
 mod diagnostics;
+mod ending;
 mod home;
 mod instance;
 pub mod ipc;
+mod keep_awake;
+mod key_combination;
 mod local_time;
 mod notices;
 mod ongoing;
 mod page;
 mod polling;
 mod profile_folder;
+mod push_to_talk;
 mod rendering;
+mod shortcuts;
 pub mod sound_view;
+mod talk_keys;
+mod tray;
+mod tray_host;
+mod tray_view;
 pub mod view;
 mod window;
+mod words;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::Parser;
-use tauri::{AppHandle, Manager};
+use tauri::{AppHandle, Manager, RunEvent};
+use tauri_plugin_window_state::StateFlags;
 
 use app_controller::ControllerSlot;
 use arguments::Arguments;
 use page::Page;
-use window::StartTimes;
+use window::{Before, Ending, StartTimes};
 
 /// Exit code of a window that could not be opened at all.
 const NO_WINDOW: u8 = 1;
+/// Exit code of a start that was to toggle mute, with no app running.
+const NOT_RUNNING: u8 = 3;
+/// Where the window's size and place stand, in the profile's folder.
+const WINDOW_FILE: &str = "window.json";
 /// The beginning of the log files' names.
 const LOG_NAME: &str = "serambi-app";
 
@@ -55,10 +74,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         folder.log_what_was_tightened();
         folder.path
     });
+    let toggles_mute = arguments.toggle_mute;
     // Without a folder there is nothing to share with another start, and the window says what is wrong.
     match build(arguments, &folder.unwrap_or_default(), times) {
+        // An app that runs would have taken the order, and this start would be over.
+        Ok(app) if toggles_mute => {
+            app.cleanup_before_exit();
+            eprintln!("Serambi is not running with this profile: there is nothing to mute.");
+            ExitCode::from(NOT_RUNNING)
+        }
         Ok(app) => {
-            let code = app.run_return(|_, _| {});
+            let code = app.run_return(on_run_event);
             ExitCode::from(u8::try_from(code).unwrap_or(NO_WINDOW))
         }
         Err(error) => {
@@ -74,11 +100,18 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
     let mut context: tauri::Context = tauri::generate_context!();
     let only_once = instance::only_once(&mut context, folder, on_second_start);
     let profile = arguments.profile.clone();
+    let window_state = tauri_plugin_window_state::Builder::new()
+        .with_state_flags(StateFlags::SIZE | StateFlags::POSITION)
+        .with_filename(folder.join(WINDOW_FILE).to_string_lossy());
     let builder = tauri::Builder::default()
         .plugin(only_once)
+        .plugin(window_state.build())
+        .plugin(tauri_plugin_global_shortcut::Builder::new().build())
+        .plugin(autostart::plugin(&arguments))
         .invoke_handler(border.invoke_handler())
         .manage(times)
         .manage(Page::default())
+        .manage(Before::default())
         .on_window_event(window::on_event);
     #[cfg(target_os = "macos")]
     let builder = builder.on_web_content_process_terminate(|webview| page::on_death(webview.app_handle()));
@@ -87,26 +120,56 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
             border.mount_events(app);
             let handle = app.handle().clone();
             // The profile is opened here, after a second start has been sent away.
-            let slot = ControllerSlot::new(arguments, handle.clone());
-            if let Err(refusal) = slot.open() {
+            let wants_hidden = arguments.hidden;
+            app.manage(ControllerSlot::new(arguments, handle.clone()));
+            let opened = app.state::<ControllerSlot>().open();
+            if let Err(refusal) = &opened {
                 tracing::error!(code = %refusal.code, detail = refusal.detail, "the profile cannot be opened");
             }
-            app.manage(slot);
-            window::open(&handle, &profile)?;
+            // What is wrong with a profile is said by the window.
+            window::open(&handle, &profile, wants_hidden && opened.is_ok())?;
+            ending::listen(&handle);
             Ok(())
         })
         .build(context)
 }
 
-/// The app was started again with this profile folder: show the window, and the link if there is one. A desktop that lets
-/// no program take the front is asked to point at the window.
+/// The last window is gone without having been asked, or the system's own menu ends the app.
+fn on_run_event(app: &AppHandle, event: RunEvent) {
+    match event {
+        // A code is given by ourselves, when everything is closed.
+        RunEvent::ExitRequested { code: None, api, .. } => {
+            api.prevent_exit();
+            let app = app.clone();
+            tauri::async_runtime::spawn(async move { window::close_for_good(&app, Ending::Session).await });
+        }
+        // Its icon in the dock was pressed.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => window::bring_to_front(app),
+        _ => {}
+    }
+}
+
+/// The app was started again with this profile folder: show the window, and the link if there is one; or do what a key
+/// of the desktop's own asks for. A desktop that lets no program take the front is asked to point at the window.
 fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
+    let arguments = Arguments::try_parse_from(arguments).ok();
+    let controller = app.try_state::<ControllerSlot>().and_then(|slot| slot.get());
+    if arguments.as_ref().is_some_and(|arguments| arguments.toggle_mute) {
+        if let Some(controller) = controller {
+            tauri::async_runtime::spawn(async move { controller.toggle_mute().await });
+        }
+        return;
+    }
+    // Started with the computer although somebody was quicker.
+    if arguments.as_ref().is_some_and(|arguments| arguments.hidden) {
+        return;
+    }
     window::bring_to_front(app);
     if !window::is_in_front(app) {
         window::ask_for_attention(app);
     }
-    let link = Arguments::try_parse_from(arguments).ok().and_then(|arguments| arguments.link);
-    if let (Some(link), Some(controller)) = (link, app.state::<ControllerSlot>().get()) {
+    if let (Some(link), Some(controller)) = (arguments.and_then(|arguments| arguments.link), controller) {
         controller.open_link(link);
     }
 }

@@ -129,6 +129,7 @@ impl Passing {
     async fn run(self, mut events: Receiver<CallEvent>) {
         let mut shown = ShownCall::of(&self.call);
         let mut notices = CallNotices::new(shown.room(), shown.call());
+        self.controller.show_in_tray(Some(shown.in_room()));
         self.updates.tell(shown.opened()).await;
         loop {
             let event = tokio::select! {
@@ -141,7 +142,10 @@ impl Passing {
             let Some(event) = event else { break };
             let mut acts = notices.take_event(&event, shown.room(), Instant::now());
             match shown.take(event) {
-                Ok(update) => self.updates.tell(update).await,
+                Ok(update) => {
+                    self.controller.show_in_tray(Some(shown.in_room()));
+                    self.updates.tell(update).await;
+                }
                 Err(event) => self.tell(event),
             }
             acts.extend(notices.take_state(shown.room(), shown.call()));
@@ -154,10 +158,15 @@ impl Passing {
 
     fn tell(&self, event: CallEvent) {
         match event {
-            CallEvent::Measured(measured) => ipc::tell(&self.app, CallMeasured(measured)),
+            // A page that nobody sees draws nothing; a second later there are new figures.
+            CallEvent::Measured(measured) if window::is_seen(&self.app) => {
+                ipc::tell(&self.app, CallMeasured(measured));
+            }
+            CallEvent::Measured(_) => {}
             CallEvent::Notice(notice) => {
                 if let Notice::MutedBy { .. } = notice {
                     self.is_muted_for_page.store(false, Ordering::Release);
+                    self.controller.overrule_talk_keys();
                 }
                 ipc::tell(&self.app, Noticed(notice));
             }

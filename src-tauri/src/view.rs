@@ -6,7 +6,7 @@ use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::sound_view::SoundView;
+use crate::{computer_view::ComputerView, sound_view::SoundView};
 
 /// The languages every sentence exists in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -96,6 +96,8 @@ pub struct AppView {
     pub sound: SoundView,
     /// Whether system notices are held back now.
     pub do_not_disturb: DoNotDisturb,
+    /// Closing, starting, and keys that work from anywhere.
+    pub computer: ComputerView,
     /// Something that went wrong without stopping the app.
     pub problem: Option<Refusal>,
     /// Where one could go.

@@ -1,22 +1,35 @@
-//! The one window: how it opens, what closing it asks, and when it was first painted.
+//! The one window: how it opens, hides and becomes small, what closing it does, and when it was first painted.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tauri::{AppHandle, Manager, UserAttentionType, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent};
+use tauri::{
+    AppHandle, LogicalSize, Manager, PhysicalSize, Size, UserAttentionType, WebviewUrl, WebviewWindow,
+    WebviewWindowBuilder, Window, WindowEvent,
+};
 
 use crate::{
-    app_controller::ControllerSlot,
+    app_controller::{AppController, ControllerSlot},
+    closing::Closing,
     ipc::{self, CloseAsked},
     page::{self, Page},
 };
 
 /// The window's label.
 pub const MAIN: &str = "main";
-/// Leaving a room politely takes a round trip; a house that does not answer must not hold the window.
-const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// Width and height, logical pixels.
+const USUAL_SIZE: LogicalSize<f64> = LogicalSize::new(1180.0, 800.0);
+/// The same of the smallest window: one line with who speaks, microphone, leave.
+const SMALL_BAR: LogicalSize<f64> = LogicalSize::new(420.0, 72.0);
+/// The page becomes the small bar below this height (`ui/src/state/window.svelte.ts`), logical pixels.
+const SMALL_BAR_BELOW: f64 = 150.0;
+/// When somebody logs in the panel with its place for tray icons may come up after us.
+const TRAY_COMES_WITHIN: Duration = Duration::from_secs(30);
 
 /// When the process began, and whether the first paint was told.
 pub struct StartTimes {
@@ -31,18 +44,47 @@ impl StartTimes {
     }
 }
 
-/// Opens the window.
+/// What the window was before it was hidden or made small.
+#[derive(Default)]
+pub struct Before {
+    size: Mutex<Option<PhysicalSize<u32>>>,
+    /// It was closed and the app stayed.
+    was_closed: AtomicBool,
+}
+
+/// Opens the window; `hidden`: in the tray, if there is one.
 ///
 /// # Errors
 /// What the system's web view says.
-pub fn open(app: &AppHandle, profile: &str) -> tauri::Result<()> {
+pub fn open(app: &AppHandle, profile: &str, hidden: bool) -> tauri::Result<()> {
     let title = if profile == "default" { "Serambi".to_owned() } else { format!("Serambi – {profile}") };
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title(title)
-        .inner_size(1180.0, 800.0)
-        .min_inner_size(420.0, 72.0)
-        .build()
-        .and_then(|window| page::watch(&window))
+        .inner_size(USUAL_SIZE.width, USUAL_SIZE.height)
+        .min_inner_size(SMALL_BAR.width, SMALL_BAR.height)
+        .visible(!hidden)
+        .build()?;
+    page::watch(&window)?;
+    if is_small_bar(&window)? {
+        // It was small when the app ended; there is no room now that it could show.
+        window.set_size(USUAL_SIZE)?;
+    }
+    if hidden {
+        tauri::async_runtime::spawn(show_without_tray(app.clone()));
+    }
+    Ok(())
+}
+
+/// A window that nobody could find again is shown.
+async fn show_without_tray(app: AppHandle) {
+    let has_tray = match app.state::<ControllerSlot>().get() {
+        Some(controller) => controller.gets_tray_within(TRAY_COMES_WITHIN).await,
+        None => false,
+    };
+    if !has_tray {
+        tracing::info!("nothing shows tray icons; the window is shown");
+        bring_to_front(&app);
+    }
 }
 
 /// Can somebody see the window now?
@@ -68,12 +110,71 @@ fn set_attention(app: &AppHandle, attention: Option<UserAttentionType>) {
     }
 }
 
-/// Shows the window of a running app to somebody who started it again.
+/// Shows the window, in its full size, to somebody who looks for it.
 pub fn bring_to_front(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(MAIN) else { return };
-    let shown = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
-    if let Err(error) = shown {
-        tracing::warn!(%error, "the window could not be brought to the front");
+    leave_small_bar(app);
+    show(app);
+    let was_closed = app.state::<Before>().was_closed.swap(false, Ordering::AcqRel);
+    if let (true, Some(controller)) = (was_closed, app.state::<ControllerSlot>().get()) {
+        controller.tell_of_staying();
+    }
+}
+
+fn show(app: &AppHandle) {
+    let shown = with_window(app, |window| {
+        window.unminimize()?;
+        window.show()?;
+        window.set_focus()
+    });
+    warn_of(shown, "the window could not be brought to the front");
+}
+
+/// Shows the window very small.
+pub fn show_small_bar(app: &AppHandle) {
+    let shrunk = with_window(app, |window| {
+        window.unmaximize()?;
+        if !is_small_bar(window)? {
+            *app.state::<Before>().size() = Some(window.inner_size()?);
+        }
+        window.set_size(SMALL_BAR)
+    });
+    warn_of(shrunk, "the window could not be made small");
+    show(app);
+}
+
+/// Gives the window the size it had before it was made small from the tray.
+pub fn leave_small_bar(app: &AppHandle) {
+    let Some(before) = app.state::<Before>().size().take() else { return };
+    let grown = with_window(app, |window| {
+        // Somebody may have made it larger by hand.
+        if is_small_bar(window)? { window.set_size(Size::Physical(before)) } else { Ok(()) }
+    });
+    warn_of(grown, "the window did not become as large as it was");
+}
+
+/// Hides the window; everything else goes on.
+pub fn hide(app: &AppHandle) {
+    warn_of(with_window(app, WebviewWindow::hide), "the window could not be hidden");
+}
+
+fn is_small_bar(window: &WebviewWindow) -> tauri::Result<bool> {
+    let height = window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height;
+    Ok(height < SMALL_BAR_BELOW)
+}
+
+impl Before {
+    fn size(&self) -> std::sync::MutexGuard<'_, Option<PhysicalSize<u32>>> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with_window(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()>) -> tauri::Result<()> {
+    app.get_webview_window(MAIN).map_or(Ok(()), |window| act(&window))
+}
+
+fn warn_of(outcome: tauri::Result<()>, what: &str) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "{what}");
     }
 }
 
@@ -97,28 +198,60 @@ fn on_front(app: &AppHandle) {
     }
 }
 
-/// Closing asks first while others would be cut off; otherwise, and if there is no page to ask, it leaves the room and
-/// closes.
+/// Closing hides the window where that is wanted; otherwise it quits.
 fn on_close(app: AppHandle) {
     tauri::async_runtime::spawn(async move {
-        match people_cut_off(&app).await {
-            Some(asked) if app.state::<Page>().is_there().await => ipc::tell(&app, asked),
-            _ => close_for_good(&app).await,
-        }
+        let Some(controller) = app.state::<ControllerSlot>().get() else {
+            return close_for_good(&app, Ending::Person).await;
+        };
+        let closing = controller.circumstances().await.close_button();
+        close(&app, &controller, closing).await;
     });
 }
 
-async fn people_cut_off(app: &AppHandle) -> Option<CloseAsked> {
-    let presence = app.state::<ControllerSlot>().get()?.others_present().await;
-    (presence.people > 0).then_some(CloseAsked { people: presence.people, rooms: presence.rooms })
+/// Quits, and asks first while others would be cut off: the window is shown for that.
+pub fn quit(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let Some(controller) = app.state::<ControllerSlot>().get() else {
+            return close_for_good(&app, Ending::Person).await;
+        };
+        let closing = controller.circumstances().await.quit();
+        if closing == Closing::Ask {
+            bring_to_front(&app);
+        }
+        close(&app, &controller, closing).await;
+    });
 }
 
-/// Leaves, closes the house, and ends the program.
-pub async fn close_for_good(app: &AppHandle) {
-    if let Some(controller) = app.state::<ControllerSlot>().get()
-        && tokio::time::timeout(LEAVE_WITHIN, controller.close()).await.is_err()
-    {
-        tracing::warn!("leaving took too long; closing all the same");
+async fn close(app: &AppHandle, controller: &AppController, closing: Closing) {
+    match closing {
+        Closing::Stay => {
+            app.state::<Before>().was_closed.store(true, Ordering::Release);
+            hide(app);
+        }
+        Closing::Ask if app.state::<Page>().is_there().await => {
+            let presence = controller.others_present().await;
+            ipc::tell(app, CloseAsked { people: presence.people, rooms: presence.rooms });
+        }
+        // Without a page nobody can be asked.
+        Closing::Ask | Closing::Quit => close_for_good(app, Ending::Person).await,
+    }
+}
+
+/// Who ends the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The person: the rooms of this house end with it.
+    Person,
+    /// The system: the rooms are there again at the next start.
+    Session,
+}
+
+/// Leaves, closes the house, and ends the program; all of it within 2 s.
+pub async fn close_for_good(app: &AppHandle, ending: Ending) {
+    if let Some(controller) = app.state::<ControllerSlot>().get() {
+        controller.close(ending == Ending::Session).await;
     }
     app.exit(0);
 }

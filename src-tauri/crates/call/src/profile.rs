@@ -10,7 +10,8 @@ use serambi_protocol::{Code, Link, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    do_not_disturb::DoNotDisturb, identity::Identity, private_file, settings_file::SettingsFile,
+    computer_settings::ComputerSettings, do_not_disturb::DoNotDisturb, identity::Identity, private_file,
+    settings_file::SettingsFile,
     sound_settings::SoundSettings,
 };
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub sound: SoundSettings,
     /// Whether system notices are held back, and until when.
     pub do_not_disturb: DoNotDisturb,
+    /// Closing, and keys that work from anywhere.
+    pub computer: ComputerSettings,
     /// Houses to find again, newest first.
     pub saved_houses: Vec<SavedHouse>,
 }
@@ -266,6 +269,18 @@ mod tests {
         let other = r#"{"name": "Wei", "microphone": null, "sound": {"later": 1}, "later": 1}"#;
         fs::write(folder.path().join(SETTINGS_FILE), other).unwrap();
         assert_eq!(Profile::open(folder.path()).unwrap().settings().name, "Wei");
+    }
+
+    #[test]
+    fn a_switched_off_shortcut_stays_off_and_one_never_chosen_is_the_usual() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(folder.path()).unwrap();
+        assert_eq!(profile.settings().computer.mute_shortcut.as_deref(), Some("Ctrl+Shift+KeyM"));
+        profile.change_settings(|settings| settings.computer.mute_shortcut = None).unwrap();
+        drop(profile);
+        let again = Profile::open(folder.path()).unwrap();
+        assert_eq!(again.settings().computer.mute_shortcut, None);
+        assert_eq!(again.settings().computer.push_to_talk_key, "F8");
     }
 
     #[test]

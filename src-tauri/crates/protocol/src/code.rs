@@ -126,6 +126,12 @@ codes! {
     ProfileInUse = "profile_in_use", 409;
     /// The profile folder cannot be read or written.
     ProfileBroken = "profile_broken", 500;
+    /// That is not a key combination that can be used from anywhere.
+    ShortcutWrong = "shortcut_wrong", 400;
+    /// Another program has this key combination, or the system does not give it away.
+    ShortcutTaken = "shortcut_taken", 409;
+    /// The system does not let the app start by itself.
+    AutostartFailed = "autostart_failed", 424;
     /// Not joined to any room.
     NoCall = "no_call", 409;
     /// More at once than can be worked off; try again.

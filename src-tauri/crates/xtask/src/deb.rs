@@ -93,6 +93,7 @@ fn control(depends: &str, installed_kibibytes: u64) -> String {
          Priority: optional\n\
          Installed-Size: {installed_kibibytes}\n\
          Depends: {depends}\n\
+         Recommends: libayatana-appindicator3-1\n\
          Description: drop-in voice rooms on your own computer\n \
          Start a room and be on stage; people drop in to listen, raise a hand,\n \
          come on stage, and leave quietly. The app is also the server.\n",

@@ -31,8 +31,10 @@ const DEBIAN_TEST: &[&str] = &[
     "pulseaudio-utils",
     "espeak-ng",
     "sox",
-    "python3-dbus",
     "python3-venv",
+    "python3-dbus",
+    "python3-gi",
+    "libayatana-appindicator3-1",
     "chromium",
     "fonts-noto-cjk",
 ];
@@ -56,6 +58,8 @@ const FEDORA_TEST: &[&str] = &[
     "sox",
     "python3",
     "python3-dbus",
+    "python3-gobject",
+    "libappindicator-gtk3",
     "chromium",
     "google-noto-sans-cjk-fonts",
 ];
@@ -75,6 +79,8 @@ const ARCH_TEST: &[&str] = &[
     "sox",
     "python",
     "python-dbus",
+    "python-gobject",
+    "libappindicator-gtk3",
     "chromium",
     "noto-fonts-cjk",
 ];

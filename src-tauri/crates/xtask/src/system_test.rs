@@ -17,6 +17,7 @@ pub const NAMES: &[&str] = &[
     "own_sound",
     "dead_page",
     "called",
+    "on_the_desktop",
     "two_windows",
 ];
 
