@@ -13,6 +13,7 @@ import type {
   CloseAsked,
   Command,
   CueSetting,
+  DialogName,
   EchoCancelling,
   FoundRoom,
   Language,
@@ -29,6 +30,7 @@ import type {
   SoundNotice,
   Theme,
   VoiceSetting,
+  WhenClosed,
 } from './bindings';
 
 export type * from './bindings';
@@ -48,6 +50,10 @@ export interface BackendEvents {
   callClosed(reason: CallClosed): void;
   problem(refusal: Refusal): void;
   closeAsked(asked: CloseAsked): void;
+  /** The window is seen again after it was closed and the app stayed; told once in a lifetime. */
+  stayedOpen(): void;
+  /** The tray brought the window to the front to ask this. */
+  dialogAsked(dialog: DialogName): void;
 }
 
 /** Houses and their rooms. */
@@ -105,8 +111,22 @@ export interface WindowBackend {
   playSoundCheck(): Answer;
   closeSoundCheck(): Answer;
 
+  setWhenClosed(whenClosed: WhenClosed): Answer;
+  setAutostart(on: boolean): Answer;
+  /** null: switched off. Whether the system gives the key away is said by the view. */
+  setMuteShortcut(keys: string | null): Answer;
+  setPushToTalk(on: boolean): Answer;
+  setPushToTalkKey(keys: string): Answer;
+  /** The key to talk went down or came up in this window. */
+  holdToTalk(held: boolean): Answer;
+
   /** A text for a bug report: versions, devices and the log, without keys and names of others. */
   diagnostics(): Answer<string>;
+  /** Ends the app; `closeAsked` comes first if others would be cut off. */
+  quit(): Answer;
+  /** Hides the window, and everything goes on. */
+  stayInTray(): Answer;
+  /** Ends the app at once. */
   closeWindow(): Answer;
   /** The window as a bar of 420 × 72, or as it was before. */
   setSmall(small: boolean): Answer;

@@ -36,7 +36,15 @@ export const commands = {
 	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
 	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
 	closeSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("close_sound_check")),
+	setWhenClosed: (whenClosed: WhenClosed) => typedError<null, Refusal>(__TAURI_INVOKE("set_when_closed", { whenClosed })),
+	setAutostart: (on: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_autostart", { on })),
+	setMuteShortcut: (keys: string | null) => typedError<null, Refusal>(__TAURI_INVOKE("set_mute_shortcut", { keys })),
+	setPushToTalk: (on: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk", { on })),
+	setPushToTalkKey: (keys: string) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk_key", { keys })),
+	holdToTalk: (held: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("hold_to_talk", { held })),
 	diagnostics: () => typedError<string, Refusal>(__TAURI_INVOKE("diagnostics")),
+	quit: () => typedError<null, Refusal>(__TAURI_INVOKE("quit")),
+	stayInTray: () => typedError<null, Refusal>(__TAURI_INVOKE("stay_in_tray")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
@@ -48,9 +56,11 @@ export const events = {
 	callMeasured: makeEvent<CallMeasured, CallMeasured>("call-measured"),
 	callUpdated: makeEvent<CallUpdated, CallUpdated>("call-updated"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
+	dialogAsked: makeEvent<DialogAsked, DialogAsked>("dialog-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
 	soundNoticed: makeEvent<SoundNoticed, SoundNoticed>("sound-noticed"),
+	stayedOpen: makeEvent<StayedOpen, StayedOpen>("stayed-open"),
 };
 
 /* Types */
@@ -122,6 +132,8 @@ export type AppView = {
 	sound: SoundView,
 	/**  Whether system notices are held back now. */
 	doNotDisturb: DoNotDisturb,
+	/**  Closing, starting, and keys that work from anywhere. */
+	computer: ComputerView,
 	/**  Something that went wrong without stopping the app. */
 	problem: Refusal | null,
 	/**  Where one could go. */
@@ -314,6 +326,12 @@ export type Code =
 "profile_in_use" | 
 /**  The profile folder cannot be read or written. */
 "profile_broken" | 
+/**  That is not a key combination that can be used from anywhere. */
+"shortcut_wrong" | 
+/**  Another program has this key combination, or the system does not give it away. */
+"shortcut_taken" | 
+/**  The system does not let the app start by itself. */
+"autostart_failed" | 
 /**  Not joined to any room. */
 "no_call" | 
 /**  More at once than can be worked off; try again. */
@@ -394,6 +412,24 @@ block: boolean } |
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
 { type: "endRoom" };
 
+/**  What was chosen about this computer, and what it can do. */
+export type ComputerView = {
+	/**  A hidden window can be found again in the tray. */
+	hasTray: boolean,
+	/**  What the close button does where there is a tray. */
+	whenClosed: WhenClosed,
+	/**  The computer starts the app; none: it cannot be asked to. */
+	autostart: boolean | null,
+	/**  The desktop shows us keys that are pressed in other windows. */
+	seesKeysAnywhere: boolean,
+	/**  Mutes and unmutes. */
+	muteShortcut: ShortcutView,
+	/**  The microphone is open only while a key is held. */
+	pushToTalk: boolean,
+	/**  That key. */
+	pushToTalkKey: ShortcutView,
+};
+
 /**  How the connection stands. */
 export type Connection = 
 /**  As it should be, or down so shortly that nothing is said about it. */
@@ -471,6 +507,15 @@ until: number } |
 until: number } | 
 /**  Whenever this person is in a room. */
 { type: "whileInRoom" };
+/**  The window was brought to the front to ask this. */
+export type DialogAsked = DialogName;
+
+/**  A question that the page asks on behalf of the tray. */
+export type DialogName = 
+/**  What becomes of the room when its host leaves. */
+"leave" | 
+/**  Who runs the room from now on. */
+"handOver";
 
 /**  When echo is cancelled. */
 export type EchoCancelling = 
@@ -870,6 +915,14 @@ export type SavedHouse = {
 	rooms: RoomCard[] | null,
 };
 
+/**  A key combination, as it was chosen. */
+export type ShortcutView = {
+	/**  Modifiers and a W3C code: `Ctrl+Shift+KeyM`; none: switched off. */
+	keys: string | null,
+	/**  Why it does not work. */
+	problem: Code | null,
+};
+
 /**  What is to be said about a recording. */
 export type SoundCheckVerdict = 
 /**  Nothing or too little is heard. */
@@ -945,6 +998,8 @@ export type SoundView = {
 
 /**  The switches that are on. */
 export type Switches = RoomSwitch[];
+/**  The window is seen again after it was closed and the app stayed: to be told, the first time. */
+export type StayedOpen = null;
 
 /**  How the window looks. */
 export type Theme = 
@@ -1019,6 +1074,15 @@ export type VoiceSetting = {
 	/**  Not heard at all; the volume is kept for later. */
 	muted: boolean,
 };
+
+/**  What the close button of the window does while the system shows a tray icon. */
+export type WhenClosed = 
+/**  The app stays while this person is in a room or others are in theirs. */
+"stayInRoom" | 
+/**  The app always stays. */
+"stay" | 
+/**  The app ends. */
+"quit";
 
 /**  What a room is to the person who looks at it. Record `you`, the only topic that is made for each person. */
 export type YouView = {

@@ -3,6 +3,7 @@ import type {
   Answer,
   ChosenDevice,
   CueSetting,
+  ComputerView,
   EchoCancelling,
   Language,
   MicrophoneMode,
@@ -29,7 +30,19 @@ export function newProfile(): BrowserProfile {
   return { name: null, language: null, theme: 'system', sound };
 }
 
+/** A page hides in no tray and sees no keys of other windows. */
+export const NO_COMPUTER: ComputerView = {
+  hasTray: false,
+  whenClosed: 'quit',
+  autostart: null,
+  seesKeysAnywhere: false,
+  muteShortcut: { keys: null, problem: null },
+  pushToTalk: false,
+  pushToTalkKey: { keys: null, problem: null },
+};
+
 const DONE = { status: 'ok', data: null } as const;
+const NOT_HERE: Refusal = { code: 'not_allowed', detail: 'a page has no computer' };
 const NO_SOUND: Refusal = { code: 'no_microphone', detail: 'there is no sound in a browser yet' };
 
 export class BrowserWindow implements WindowBackend {
@@ -109,6 +122,38 @@ export class BrowserWindow implements WindowBackend {
 
   async closeSoundCheck(): Answer {
     return DONE;
+  }
+
+  async setWhenClosed(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setAutostart(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setMuteShortcut(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setPushToTalk(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setPushToTalkKey(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async holdToTalk(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async quit(): Answer {
+    return this.closeWindow();
+  }
+
+  async stayInTray(): Answer {
+    return { status: 'error', error: NOT_HERE };
   }
 
   async diagnostics(): Answer<string> {

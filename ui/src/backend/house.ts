@@ -22,7 +22,7 @@ import type {
   TopicChange,
   YouView,
 } from './backend';
-import { BrowserWindow, newProfile } from './browser_window';
+import { BrowserWindow, newProfile, NO_COMPUTER } from './browser_window';
 import { HouseChannel, type Envelope } from './house/channel';
 import { HouseSession, refused } from './house/session';
 
@@ -267,6 +267,7 @@ export class HouseBackend implements Backend {
       theme,
       sound,
       doNotDisturb: { type: 'off' },
+      computer: NO_COMPUTER,
       problem: null,
       home: {
         found: (this.#rooms ?? []).map((card) => this.#found(card)),

@@ -16,6 +16,8 @@ export const tauri: Backend & WindowBackend = {
       events.callClosed.listen((event) => hearing.callClosed(event.payload)),
       events.problem.listen((event) => hearing.problem(event.payload)),
       events.closeAsked.listen((event) => hearing.closeAsked(event.payload)),
+      events.stayedOpen.listen(() => hearing.stayedOpen()),
+      events.dialogAsked.listen((event) => hearing.dialogAsked(event.payload)),
     ]);
   },
   hearLevels: (hear) => commands.hearLevels(channelTo(hear)),

@@ -8,6 +8,7 @@ import type {
   ClosedReason,
   Command,
   Connection,
+  DialogName,
   Language,
   Notice,
   PersonId,
@@ -57,6 +58,7 @@ export class App {
   #seenLink: string | null = null;
   #lastLink: string | null = null;
   #saidWhereRoomsLive = false;
+  #holdsToTalk = false;
 
   constructor(backend: Backend, window: WindowBackend, today: () => Date = () => new Date()) {
     this.backend = backend;
@@ -76,6 +78,8 @@ export class App {
       soundNoticed: (notice) => this.#soundNoticed(notice),
       problem: (refusal) => this.#problem(refusal),
       closeAsked: (asked) => this.dialogs.show({ what: 'close', asked }),
+      stayedOpen: () => this.tell(t('close.stayed')),
+      dialogAsked: (dialog) => this.#dialogAsked(dialog),
     });
     const answer = await this.backend.openApp();
     if (answer.status === 'ok') this.#appChanged(answer.data);
@@ -134,6 +138,13 @@ export class App {
     if (!view || !room?.onStage) return;
     const muted = !view.microphone.muted;
     if (await this.ask(this.backend.setMuted(muted))) this.announcer.interrupt(t(muted ? 'muted.now' : 'unmuted.now'));
+  }
+
+  /** Space is held, or let go: push to talk, where it is on. */
+  holdToTalk(held: boolean): void {
+    if (held === this.#holdsToTalk) return;
+    this.#holdsToTalk = held;
+    void this.ask(this.window.holdToTalk(held));
   }
 
   async toggleHand(): Promise<void> {
@@ -292,6 +303,11 @@ export class App {
 
   #soundNoticed(notice: SoundNotice): void {
     this.tell(soundWords(notice, this.shortcuts.said('mute')), false, causeOf(notice, this.call));
+  }
+
+  #dialogAsked(dialog: DialogName): void {
+    if (!this.call.room) return;
+    this.dialogs.show(dialog === 'leave' ? { what: 'leave' } : { what: 'handOver', thenLeave: false });
   }
 
   #problem(refusal: Refusal): void {

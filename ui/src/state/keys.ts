@@ -13,9 +13,8 @@ export function isTyping(target: EventTarget | null): boolean {
 
 /** What the list of keys shows and `onKey` does. */
 export function onKey(app: App, event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.isComposing || app.dialogs.open || !app.home.view?.name) return;
-  const asked = app.shortcuts.asked(event, isTyping(event.target));
-  const act = (asked && acts(app)[asked]) ?? (app.call.room ? roomKey(app, event) : undefined);
+  if (event.defaultPrevented || event.isComposing) return;
+  const act = isQuit(app, event) ? () => void app.ask(app.window.quit()) : actFor(app, event);
   if (!act) return;
   event.preventDefault();
   act();
@@ -34,6 +33,29 @@ function acts(app: App): Partial<Record<Asked, () => void>> {
     hand: () => void app.toggleHand(),
     talking: () => tellWhoIsTalking(app),
   };
+}
+
+function actFor(app: App, event: KeyboardEvent): (() => void) | undefined {
+  if (app.dialogs.open || !app.home.view?.name) return undefined;
+  if (isTalkKey(app, event)) return () => app.holdToTalk(true);
+  const asked = app.shortcuts.asked(event, isTyping(event.target));
+  return (asked && acts(app)[asked]) ?? (app.call.room ? roomKey(app, event) : undefined);
+}
+
+function isQuit(app: App, event: KeyboardEvent): boolean {
+  return app.backend.isHouse && event.ctrlKey && !event.altKey && !event.shiftKey && letterOf(event) === 'Q';
+}
+
+/** Space that came up; also whatever was asked meanwhile. */
+export function onKeyUp(app: App, event: KeyboardEvent): void {
+  if (event.key === ' ') app.holdToTalk(false);
+}
+
+/** Space is push to talk, unless it types or presses what somebody went to with the keyboard. */
+function isTalkKey(app: App, event: KeyboardEvent): boolean {
+  if (event.key !== ' ' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return false;
+  if (!app.home.view?.computer.pushToTalk || !app.call.room?.onStage) return false;
+  return !(event.target instanceof HTMLElement && event.target.matches('button:focus-visible, [tabindex="0"]:focus-visible'));
 }
 
 function roomKey(app: App, event: KeyboardEvent): (() => void) | undefined {

@@ -116,6 +116,22 @@ for (const language of ['en', 'id', 'zh']) {
   });
 }
 
+for (const language of ['en', 'id', 'zh']) {
+  test(`nothing sticks out of the settings in ${language}, also with 130 % text`, async ({ page }) => {
+    for (const [width, height] of sizes) {
+      await page.setViewportSize({ width, height });
+      for (const scenario of ['key taken', 'wayland', 'no tray']) {
+        await open(page, { window: scenario, language });
+        await page.locator('button.me').click();
+        await expect(page.locator('dialog h3').first()).toBeVisible();
+        expect(await overflows(page), `${scenario} at ${width}`).toEqual([]);
+        await enlargeText(page);
+        expect(await overflows(page), `${scenario} at ${width} with 130 % text`).toEqual([]);
+      }
+    }
+  });
+}
+
 for (const size of [
   { width: 420, height: 72 },
   { width: 420, height: 94 },
@@ -163,6 +179,8 @@ for (const theme of ['light', 'dark']) {
   for (const [name, scenario, act] of [
     ['the sound dialog', 'sound missing', (page: Page) => page.keyboard.press('s')],
     ['the dialog for a large audience', 'host of a lively evening', openLargeAudience],
+    ['the settings', 'key taken', (page: Page) => page.locator('button.me').click()],
+    ['the settings under Wayland', 'wayland', (page: Page) => page.locator('button.me').click()],
     ['the volume of a person', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Bagus Pratama/ }).click()],
     ['the parts of a delay', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Delay of Bagus/ }).click()],
   ] as const) {

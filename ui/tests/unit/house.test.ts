@@ -94,6 +94,8 @@ beforeEach(async () => {
     callClosed: (reason) => closed.push(reason),
     problem: () => {},
     closeAsked: () => {},
+    stayedOpen: () => {},
+    dialogAsked: () => {},
   });
   await backend.openApp();
   await backend.window.setName('Ratna');
