@@ -63,6 +63,22 @@ impl Display {
         self.xdotool(&["key", keys]).map(|_| ())
     }
 
+    /// Holds a key down until [`Self::release`].
+    ///
+    /// # Errors
+    /// When xdotool is missing or fails.
+    pub fn hold(&self, key: &str) -> Result<(), Trouble> {
+        self.xdotool(&["keydown", key]).map(|_| ())
+    }
+
+    /// Lets a held key go.
+    ///
+    /// # Errors
+    /// When xdotool is missing or fails.
+    pub fn release(&self, key: &str) -> Result<(), Trouble> {
+        self.xdotool(&["keyup", key]).map(|_| ())
+    }
+
     /// Waits for a visible window whose title contains `title`, and gives it the focus.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub mod precedence;
 pub mod process_load;
 pub mod speech;
 pub mod strangers;
+pub mod tray;
 #[cfg(target_os = "linux")]
 pub mod tun;
 pub mod webdriver;

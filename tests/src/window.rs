@@ -1,8 +1,9 @@
 //! The real window of the real app, driven from outside by what a person would go by: roles, names and visible words.
 
 use std::{
+    ffi::{OsStr, OsString},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    os::unix::fs::DirBuilderExt,
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -16,6 +17,7 @@ use crate::{
     display::Display,
     error::io,
     places,
+    process_load::Family,
     program::Program,
     wait,
     webdriver::{Element, Session, free_port},
@@ -53,6 +55,21 @@ pub struct Opening<'a> {
     pub arguments: &'a [String],
     /// Where screenshots and logs go.
     pub output: &'a Path,
+}
+
+/// The environment of the app in a window: what else runs on that desktop.
+#[derive(Clone, Debug)]
+pub struct Desktop {
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Desktop {
+    /// A program on this desktop.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.environment.iter().cloned());
+        command
+    }
 }
 
 /// An open window on a display of its own, with its own session bus and its own folders, as on another computer.
@@ -234,6 +251,28 @@ impl Window {
     /// The driver's process; the app is among its descendants.
     pub fn driver(&self) -> u32 {
         self.driver.id()
+    }
+
+    /// The app's process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn app(&self) -> Result<u32, Trouble> {
+        Ok(Family::of_descendant(self.driver(), "serambi")?.head())
+    }
+
+    /// The desktop it is on: session bus, display, folders.
+    ///
+    /// # Errors
+    /// When the app does not run.
+    pub fn desktop(&self) -> Result<Desktop, Trouble> {
+        let file = format!("/proc/{}/environ", self.app()?);
+        let bytes = std::fs::read(&file).map_err(io(format!("reading {file}")))?;
+        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            Some((OsStr::from_bytes(&pair[..at]).to_owned(), OsStr::from_bytes(&pair[at + 1..]).to_owned()))
+        });
+        Ok(Desktop { environment: pairs.collect() })
     }
 
     /// Ends the app through the driver.

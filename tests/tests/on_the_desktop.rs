@@ -1,0 +1,178 @@
+//! The app beside its window: closed into the tray with the call going on, muted by keys and commands from elsewhere,
+//! found again, and ended politely, by its person and by the system.
+#![allow(clippy::unwrap_used)]
+
+use std::{path::Path, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serambi_tests::{
+    conversation::hears,
+    peer::Peer,
+    places,
+    program::Program,
+    sound_server::SoundServer,
+    speech::{self, PORCH},
+    tray::Tray,
+    wait,
+    window::{Desktop, Opening, PATIENCE, Window},
+};
+
+/// The app ends within 2 s of being asked; a busy machine may take longer to notice.
+const END_LIMIT: Duration = Duration::from_secs(15);
+/// What `--toggle-mute` ends with where no app runs.
+const NOT_RUNNING: i32 = 3;
+
+fn open(sound: &str, arguments: &[&str], output: &Path) -> Window {
+    let arguments: Vec<String> = ["--listen", "127.0.0.1"].iter().chain(arguments).map(|&one| one.to_owned()).collect();
+    Window::open(&Opening { owner: "sari", sound, arguments: &arguments, output }).unwrap()
+}
+
+fn start_room(window: &Window, title: &str) {
+    window.press_button("^start a room$").unwrap();
+    window.fill("^title", title).unwrap();
+    window.press_button("^let's go$").unwrap();
+    window.find("heading", title).unwrap();
+}
+
+fn link_to_room(window: &Window) -> String {
+    window.press_button("^invite$").unwrap();
+    window.find("dialog", "link").unwrap();
+    let link = window.run("return document.querySelector('dialog input').value", &[]).unwrap();
+    window.press_button("^close$").unwrap();
+    link.as_str().unwrap().to_owned()
+}
+
+fn windows_are(window: &Window, count: usize) {
+    let look = || Ok((window.display.windows("Serambi")? == count).then_some(()));
+    wait::until(&format!("{count} windows"), PATIENCE, look, String::new).unwrap();
+}
+
+/// Starts the app once more on the same desktop and gives its exit code.
+fn start_again(desktop: &Desktop, arguments: &[&str], output: &Path) -> Option<i32> {
+    let mut command = desktop.command(places::program("serambi").unwrap());
+    command.args(arguments);
+    let log = output.join("started-again.log");
+    Program::start(&command, std::process::Stdio::null(), &log).unwrap().wait(END_LIMIT).unwrap().code()
+}
+
+/// Waits until the app does nothing any more; its parent may not have looked yet (proc(5): a zombie).
+fn ends(app: u32) {
+    let is_gone = || {
+        std::fs::read_to_string(format!("/proc/{app}/stat"))
+            .map_or(true, |stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
+    };
+    let look = || Ok(is_gone().then_some(()));
+    wait::until("the end of the app", END_LIMIT, look, String::new).unwrap();
+}
+
+#[test]
+fn a_closed_window_leaves_the_room_open_and_every_way_to_the_microphone() {
+    let output = places::fresh_output("on-the-desktop").unwrap();
+    let server = SoundServer::start(&output).unwrap();
+    let (sari_card, wei_card) = (server.add_card("sari").unwrap(), server.add_card("wei").unwrap());
+    let porch = speech::say("en-us+f3", PORCH).unwrap();
+    let title = format!("Tea & talk {}", std::process::id());
+    let sari = open(sari_card.server(), &[], &output);
+    let (app, desktop) = (sari.app().unwrap(), sari.desktop().unwrap());
+    let tray = Tray::open(&desktop, &output).unwrap();
+    sari.fill("your name", "Sari").unwrap();
+    sari.press_button("^continue$").unwrap();
+    tray.says("Show Serambi").unwrap();
+    let house = tray.photograph(&output.join("tray-house.png")).unwrap();
+    start_room(&sari, &title);
+    tray.says(&format!("({title})")).unwrap();
+    tray.says("(On stage, muted)").unwrap();
+    let muted = tray.photograph(&output.join("tray-muted.png")).unwrap();
+    let mut wei = Peer::start("Wei", &wei_card, &["join", &link_to_room(&sari)], &output).unwrap();
+    wei.event("joined", PATIENCE).unwrap();
+
+    // The menu does what its entries say.
+    tray.choose("Unmute").unwrap();
+    tray.says("(On stage, microphone open)").unwrap();
+    let is_open = tray.photograph(&output.join("tray-open.png")).unwrap();
+    assert!(house != muted && muted != is_open && house != is_open, "each state has a shape of its own");
+    sari.find("button", "^mute microphone").unwrap();
+    hears(&sari_card, &wei_card, &porch, &output.join("wei-hears-sari.wav")).unwrap();
+
+    // Closed: the window is gone, the voice is not.
+    sari.ask_to_close().unwrap();
+    windows_are(&sari, 0);
+    hears(&sari_card, &wei_card, &porch, &output.join("wei-hears-sari-without-a-window.wav")).unwrap();
+
+    // Keys and commands from elsewhere.
+    sari.display.press("ctrl+shift+m").unwrap();
+    tray.says("(On stage, muted)").unwrap();
+    assert_eq!(start_again(&desktop, &["--toggle-mute"], &output), Some(0));
+    tray.says("(On stage, microphone open)").unwrap();
+    assert_eq!(start_again(&desktop, &["--toggle-mute"], &output), Some(0));
+    tray.says("(On stage, muted)").unwrap();
+    windows_are(&sari, 0);
+
+    // Started once more: it is the same app, and it says once that it had stayed.
+    assert_eq!(start_again(&desktop, &[], &output), Some(0));
+    windows_are(&sari, 1);
+    sari.read("stayed open in the tray").unwrap();
+    sari.photograph("stayed-in-the-tray").unwrap();
+
+    // Push to talk, switched on in the settings, held with no window to be seen.
+    sari.press_button("^more$").unwrap();
+    sari.choose_in_menu("^settings$").unwrap();
+    let push_to_talk = "document.querySelectorAll('section input[type=checkbox]')";
+    sari.find("checkbox", "^push to talk$").unwrap();
+    sari.run(&format!("[...{push_to_talk}].at(-1).click()"), &[]).unwrap();
+    sari.find("group", "^key to hold$").unwrap();
+    sari.photograph("this-computer").unwrap();
+    sari.press_button("^close$").unwrap();
+    sari.ask_to_close().unwrap();
+    windows_are(&sari, 0);
+    sari.display.hold("F8").unwrap();
+    tray.says("(On stage, microphone open)").unwrap();
+    sari.display.release("F8").unwrap();
+    tray.says("(On stage, muted)").unwrap();
+
+    // The small bar, and back.
+    tray.choose("Show the small bar").unwrap();
+    windows_are(&sari, 1);
+    sari.display.photograph(&output.join("small-bar.png")).unwrap();
+    tray.choose("Show Serambi").unwrap();
+    sari.find("button", "^more$").unwrap();
+
+    // The end asks first, in the window, and offers to stay.
+    tray.choose("Close Serambi").unwrap();
+    sari.read("1 person in 1 room will be cut off").unwrap();
+    sari.photograph("asks-before-the-end").unwrap();
+    sari.press_button("^stay open in the tray$").unwrap();
+    windows_are(&sari, 0);
+    tray.choose("Close Serambi").unwrap();
+    windows_are(&sari, 1);
+    sari.read("will be cut off").unwrap();
+    sari.press_button("^close anyway$").unwrap();
+    ends(app);
+    assert_eq!(start_again(&desktop, &["--toggle-mute"], &output), Some(NOT_RUNNING));
+}
+
+#[test]
+fn the_system_ends_the_app_within_seconds_and_its_rooms_are_kept() {
+    let output = places::fresh_output("end-of-the-session").unwrap();
+    let server = SoundServer::start(&output).unwrap();
+    let card = server.add_card("sari").unwrap();
+    let folder = output.join("profile");
+    let in_folder = ["--folder", folder.to_str().unwrap()];
+    let title = format!("Kept talk {}", std::process::id());
+    let sari = open(card.server(), &in_folder, &output);
+    sari.fill("your name", "Sari").unwrap();
+    sari.press_button("^continue$").unwrap();
+    start_room(&sari, &title);
+    let app = sari.app().unwrap();
+    kill_process(Pid::from_raw(i32::try_from(app).unwrap()).unwrap(), Signal::TERM).unwrap();
+    ends(app);
+    drop(sari);
+
+    // Another room is started, and the house is there again with both.
+    let sari = open(card.server(), &in_folder, &output);
+    start_room(&sari, "Another one");
+    sari.press_button("^leave quietly").unwrap();
+    sari.press_button("^leave quietly").unwrap();
+    sari.read(&title).unwrap();
+    sari.end().unwrap();
+}
