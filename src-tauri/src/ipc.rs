@@ -307,6 +307,31 @@ async fn quit(app: AppHandle) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn set_small(app: AppHandle, small: bool) -> Answer<()> {
+    if small {
+        window::show_small_bar(&app);
+    } else {
+        window::leave_small_bar(&app);
+    }
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_small_grown(app: AppHandle, grown: bool) -> Answer<()> {
+    window::grow_small_bar(&app, grown);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_always_on_top(app: AppHandle, on_top: bool) -> Answer<()> {
+    window::set_always_on_top(&app, on_top);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn stay_in_tray(app: AppHandle) -> Answer<()> {
     window::hide(&app);
     Ok(())
@@ -368,6 +393,9 @@ pub fn border() -> Builder<tauri::Wry> {
             hold_to_talk,
             diagnostics,
             quit,
+            set_small,
+            set_small_grown,
+            set_always_on_top,
             stay_in_tray,
             close_window,
             painted,

@@ -26,8 +26,12 @@ pub const MAIN: &str = "main";
 const USUAL_SIZE: LogicalSize<f64> = LogicalSize::new(1180.0, 800.0);
 /// The same of the smallest window: one line with who speaks, microphone, leave.
 const SMALL_BAR: LogicalSize<f64> = LogicalSize::new(420.0, 72.0);
+/// The same while the small window asks something.
+const SMALL_BAR_GROWN: LogicalSize<f64> = LogicalSize::new(420.0, 180.0);
 /// The page becomes the small bar below this height (`ui/src/state/window.svelte.ts`), logical pixels.
 const SMALL_BAR_BELOW: f64 = 150.0;
+/// The small bar, grown or not, is below this height, logical pixels.
+const SMALL_BELOW: f64 = 260.0;
 /// When somebody logs in the panel with its place for tray icons may come up after us.
 const TRAY_COMES_WITHIN: Duration = Duration::from_secs(30);
 
@@ -142,14 +146,29 @@ pub fn show_small_bar(app: &AppHandle) {
     show(app);
 }
 
-/// Gives the window the size it had before it was made small from the tray.
+/// Gives the window the size it had before it was made small; one that was made so by hand gets the usual size.
 pub fn leave_small_bar(app: &AppHandle) {
-    let Some(before) = app.state::<Before>().size().take() else { return };
+    let before = app.state::<Before>().size().take().map_or(Size::Logical(USUAL_SIZE), Size::Physical);
     let grown = with_window(app, |window| {
+        window.set_always_on_top(false)?;
         // Somebody may have made it larger by hand.
-        if is_small_bar(window)? { window.set_size(Size::Physical(before)) } else { Ok(()) }
+        if is_lower_than(window, SMALL_BELOW)? { window.set_size(before) } else { Ok(()) }
     });
     warn_of(grown, "the window did not become as large as it was");
+}
+
+/// Makes room for a question in the small bar, or takes it away.
+pub fn grow_small_bar(app: &AppHandle, grown: bool) {
+    let size = if grown { SMALL_BAR_GROWN } else { SMALL_BAR };
+    let resized = with_window(app, |window| {
+        if is_lower_than(window, SMALL_BELOW)? { window.set_size(size) } else { Ok(()) }
+    });
+    warn_of(resized, "the small window did not change its size");
+}
+
+/// Keeps the window above those of other programs, where the desktop lets programs ask for that.
+pub fn set_always_on_top(app: &AppHandle, on_top: bool) {
+    warn_of(with_window(app, |window| window.set_always_on_top(on_top)), "the window does not stay on top");
 }
 
 /// Hides the window; everything else goes on.
@@ -158,8 +177,11 @@ pub fn hide(app: &AppHandle) {
 }
 
 fn is_small_bar(window: &WebviewWindow) -> tauri::Result<bool> {
-    let height = window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height;
-    Ok(height < SMALL_BAR_BELOW)
+    is_lower_than(window, SMALL_BAR_BELOW)
+}
+
+fn is_lower_than(window: &WebviewWindow, limit: f64) -> tauri::Result<bool> {
+    Ok(window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height < limit)
 }
 
 impl Before {

@@ -1,6 +1,6 @@
 /** Both backends over the Tauri shell: nothing but names. */
-import { Channel, invoke } from '@tauri-apps/api/core';
-import type { Answer, Backend, BackendEvents, LevelBatch, Refusal, WindowBackend } from './backend';
+import { Channel } from '@tauri-apps/api/core';
+import type { Backend, BackendEvents, LevelBatch, WindowBackend } from './backend';
 import { commands, events } from './bindings';
 
 export const tauri: Backend & WindowBackend = {
@@ -22,21 +22,7 @@ export const tauri: Backend & WindowBackend = {
   },
   hearLevels: (hear) => commands.hearLevels(channelTo(hear)),
   openSoundCheck: (hear) => commands.openSoundCheck(channelTo(hear)),
-  setSmall: (small) => asked('set_small', { small }),
-  setSmallGrown: (grown) => asked('set_small_grown', { grown }),
-  setAlwaysOnTop: (onTop) => asked('set_always_on_top', { onTop }),
 };
-
-/** A command that is not in the bindings; one that the shell does not know is refused like any other. */
-async function asked(command: string, values: Record<string, boolean>): Answer {
-  try {
-    await invoke(command, values);
-    return { status: 'ok', data: null };
-  } catch (error) {
-    const known = typeof error === 'object' && error !== null && 'code' in error;
-    return { status: 'error', error: known ? (error as Refusal) : { code: 'internal', detail: String(error) } };
-  }
-}
 
 function channelTo(hear: (batch: LevelBatch) => void): Channel<LevelBatch> {
   const channel = new Channel<LevelBatch>();

@@ -33,6 +33,9 @@ import { stepped } from './voices';
 import { Screen } from './window.svelte';
 
 /** Told in words at once, also while something else is being said (14.3). */
+/** A window higher than this is none of the small ones, in pixels. */
+const LOWER_THAN = 260;
+
 const URGENT: ReadonlySet<Notice['type']> = new Set([
   'invited', 'yourTurn', 'stageOffered', 'mutedBy', 'movedToAudience', 'onStage',
 ]); // prettier-ignore
@@ -192,6 +195,11 @@ export class App {
     this.#grown = false;
     this.#logRefusal(await this.window.setSmall(small));
     this.#logRefusal(await this.window.setAlwaysOnTop(small));
+  }
+
+  /** A window that was made large from outside (the tray, a second start) is a small one no longer. */
+  isResized(height: number): void {
+    if (this.backend.isHouse && height > LOWER_THAN) this.screen.small = false;
   }
 
   /** The small bar grows while it asks something. Also one that was made so small by hand is one from then on. */
