@@ -1,7 +1,9 @@
 //! The folder of the profile: found, made, readable by its owner only.
 
+#[cfg(unix)]
+use std::fs;
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +13,7 @@ use serambi_protocol::{Code, Refusal};
 use crate::arguments::Arguments;
 
 /// The files that a profile keeps, all of them its owner's alone.
+#[cfg(unix)]
 const PRIVATE_FILES: [&str; 3] = ["identity.key", "settings.json", "lock"];
 
 /// A profile's folder that exists, and what was tightened in it.
@@ -51,18 +54,10 @@ pub fn prepare(arguments: &Arguments) -> Result<ProfileFolder, Refusal> {
         None => profile::folder_of(&arguments.profile)?,
     };
     let broken = |error: io::Error| Refusal::new(Code::ProfileBroken, format!("{}: {error}", folder.display()));
-    make_private(&folder).map_err(broken)?;
+    serambi_private_folder::make(&folder).map_err(broken)?;
     let path = folder.canonicalize().map_err(broken)?;
     let tightened = tighten(&path).map_err(broken)?;
     Ok(ProfileFolder { path, tightened })
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Takes away what others may do with the folder and the files in it.
@@ -82,7 +77,7 @@ fn tighten(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(tightened)
 }
 
-/// A person's own folders are theirs alone on Windows.
+/// On Windows rights are inherited from the folder, see `serambi_private_folder`.
 #[cfg(not(unix))]
 fn tighten(_folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(Vec::new())

@@ -12,11 +12,7 @@ use std::{
 /// # Errors
 /// Of the file system.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    serambi_private_folder::make(folder)?;
     tighten(folder)
 }
 

@@ -170,7 +170,7 @@ fn explain(error: &rusqlite::Error) -> HouseError {
 fn open_file(folder: &Path) -> Result<Connection, HouseError> {
     let path = folder.join(FILE);
     let wrong = |error: std::io::Error| HouseError::Storage(format!("{}: {error}", path.display()));
-    make_private_folder(folder).map_err(wrong)?;
+    serambi_private_folder::make(folder).map_err(wrong)?;
     match fs::metadata(&path) {
         Ok(file) if file.len() == 0 => {
             return Err(HouseError::Storage(format!("{} is empty: its identity is lost", path.display())));
@@ -225,19 +225,9 @@ fn make_file(folder: &Path, path: &Path) -> Result<(), HouseError> {
     let mut connection = Connection::open(&new).map_err(|error| explain(&error))?;
     bring_up_to_date(&mut connection, &new)?;
     connection.close().map_err(|(_, error)| explain(&error))?;
-    fs::File::open(&new).and_then(|file| file.sync_all()).map_err(wrong)?;
+    // For writing: Windows flushes no file that was opened for reading.
+    fs::OpenOptions::new().write(true).open(&new).and_then(|file| file.sync_all()).map_err(wrong)?;
     fs::rename(&new, path).map_err(wrong)
-}
-
-fn make_private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }
 
 /// The file holds the house's private key: nobody else on this computer may read it.

@@ -33,7 +33,7 @@ impl LogFile {
     /// Opens today's file in a folder that only its owner can read.
     pub(crate) fn open(folder: &Path, program: &'static str) -> Result<Self, LoggingError> {
         let wrong = |what: String| LoggingError::Folder { folder: folder.display().to_string(), what };
-        make_private_folder(folder).map_err(|error| wrong(error.to_string()))?;
+        serambi_private_folder::make(folder).map_err(|error| wrong(error.to_string()))?;
         let appender = Builder::new()
             .rotation(Rotation::DAILY)
             .filename_prefix(program)
@@ -105,14 +105,6 @@ fn tail(file: &Path) -> io::Result<String> {
         Some((_, whole)) if skipped > 0 => whole.to_owned(),
         _ => text,
     })
-}
-
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 #[cfg(test)]
