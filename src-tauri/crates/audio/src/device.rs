@@ -2,6 +2,8 @@
 
 pub(crate) mod callback_timing;
 pub(crate) mod capture;
+#[cfg(windows)]
+pub(crate) mod communication_device;
 pub(crate) mod keeper;
 pub(crate) mod lookup;
 pub(crate) mod missed_time;

@@ -1,5 +1,6 @@
 //! The engine as its owner sees it: devices, mute, remote voices, levels, statistics.
 
+mod short_waits;
 pub(crate) mod statistics;
 pub(crate) mod thread;
 

@@ -128,6 +128,16 @@ impl Direction {
     }
 
     fn default_of(self, host: &cpal::Host) -> Option<cpal::Device> {
+        #[cfg(windows)]
+        match crate::device::communication_device::endpoint_id(self) {
+            Ok(id) => {
+                let device = host.device_by_id(&DeviceId::new(HostId::Wasapi, id));
+                if device.is_some() {
+                    return device;
+                }
+            }
+            Err(error) => tracing::debug!(%error, direction = ?self, "no default device for communication"),
+        }
         match self {
             Self::Microphone => host.default_input_device(),
             Self::Loudspeaker => host.default_output_device(),

@@ -30,7 +30,7 @@ use crate::{
         sink::{DeviceEvent, DeviceSink, SoundEnd},
         wav_loudspeaker::WavTap,
     },
-    engine::statistics::EngineStatistics,
+    engine::{short_waits::ShortWaits, statistics::EngineStatistics},
     error::AudioError,
     notice::{AudioNotice, NoticeSink},
     receive::{
@@ -166,6 +166,7 @@ struct EngineThread {
 impl EngineThread {
     fn run(&mut self) {
         raise_this_thread();
+        let _short_waits = ShortWaits::begin();
         while self.take_commands() {
             self.capture();
             self.render();
