@@ -6,8 +6,37 @@ use if_addrs::{IfAddr, Interface};
 
 /// Addresses that go into a link or an announcement.
 const ADDRESSES: usize = 8;
-/// Beginnings of the names of interfaces that lead to virtual machines, containers and tunnels.
-const VIRTUAL: &[&str] = &["docker", "veth", "br-", "virbr", "vmnet", "vboxnet", "lxc", "lxd", "podman", "tun", "tap"];
+/// Beginnings of the names of interfaces that lead to virtual machines, containers and tunnels, in small letters: Linux's,
+/// macOS's, and what Windows shows people ("vEthernet (WSL)", "VMware Network Adapter VMnet8").
+const VIRTUAL: &[&str] = &[
+    "docker",
+    "veth",
+    "br-",
+    "virbr",
+    "vmnet",
+    "vboxnet",
+    "lxc",
+    "lxd",
+    "podman",
+    "tun",
+    "tap",
+    "wg", // Linux
+    "utun",
+    "bridge",
+    "awdl",
+    "llw",
+    "vmenet",
+    "gif",
+    "stf",
+    "ipsec", // macOS
+    "virtualbox",
+    "vmware",
+    "hyper-v",
+    "openvpn",
+    "wireguard",
+    "tailscale",
+    "zerotier", // Windows
+];
 
 /// The addresses of a house that listens there: all of this computer's if it listens on all, loopback last.
 pub fn reachable(listen: IpAddr) -> Vec<IpAddr> {
@@ -43,7 +72,8 @@ fn sort(interfaces: Vec<Interface>, with_v6: bool) -> Vec<IpAddr> {
 
 /// Smaller is likelier to work for somebody else; none: cannot work for anybody else.
 fn rank(interface: &Interface, with_v6: bool) -> Option<u8> {
-    let is_virtual = VIRTUAL.iter().any(|beginning| interface.name.starts_with(beginning));
+    let name = interface.name.to_lowercase();
+    let is_virtual = VIRTUAL.iter().any(|beginning| name.starts_with(beginning));
     let family = match &interface.addr {
         IfAddr::V4(v4) if v4.is_link_local() => 2,
         IfAddr::V4(_) => 0,
@@ -69,7 +99,15 @@ mod tests {
             IpAddr::V4(ip) => IfAddr::V4(Ifv4Addr { ip, netmask: ip, prefixlen: 24, broadcast: None }),
             IpAddr::V6(ip) => IfAddr::V6(Ifv6Addr { ip, netmask: ip, prefixlen: 64, broadcast: None }),
         };
-        Interface { name: name.into(), addr, index: None, oper_status: IfOperStatus::Up, is_p2p: false }
+        Interface {
+            name: name.into(),
+            addr,
+            index: None,
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+            #[cfg(windows)]
+            adapter_name: name.into(),
+        }
     }
 
     #[test]
@@ -87,6 +125,24 @@ mod tests {
         let names = |v6| sort(interfaces(), v6).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(true), ["192.168.1.20", "2001:db8::5", "169.254.3.4", "172.17.0.1"]);
         assert_eq!(names(false), ["192.168.1.20", "169.254.3.4", "172.17.0.1"]);
+    }
+
+    /// A link from Windows began with the address of its Linux subsystem, one from macOS with that of a tunnel.
+    #[test]
+    fn virtual_networks_stand_last_whatever_the_system_calls_them() {
+        for (real, unreal) in [
+            ("Ethernet", "vEthernet (WSL)"),
+            ("WLAN", "VirtualBox Host-Only Network"),
+            ("Local Area Connection", "VMware Network Adapter VMnet8"),
+            ("Wi-Fi", "TAP-Windows Adapter V9"),
+            ("en0", "utun4"),
+            ("en0", "bridge100"),
+            ("wlp2s0", "docker0"),
+        ] {
+            let interfaces = vec![interface(unreal, "172.17.0.1"), interface(real, "192.168.1.20")];
+            let found: Vec<String> = sort(interfaces, false).iter().map(ToString::to_string).collect();
+            assert_eq!(found, ["192.168.1.20", "172.17.0.1"], "{unreal}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serambi_protocol::{
 
 const EXITS: &str = "\
 Exit codes:
-  0  closed after SIGINT or SIGTERM
+  0  closed after SIGINT or SIGTERM; on Windows after Ctrl+C or Ctrl+Break, with its console, at log-off or shutdown
   1  something that should not happen; the log says more
   2  the arguments cannot be read
   3  every port tried is taken
@@ -206,17 +206,40 @@ impl Signals {
     }
 }
 
-/// What ends the program.
+/// What ends the program: a key, the console window's own button, and Windows that logs off or shuts down. The system
+/// waits some seconds for it to end by itself.
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    break_key: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    log_off: tokio::signal::windows::CtrlLogoff,
+    shut_down: tokio::signal::windows::CtrlShutdown,
+}
 
 #[cfg(windows)]
 impl Signals {
     fn listen() -> Result<Self, HouseError> {
-        tokio::signal::windows::ctrl_c().map(Self).map_err(|error| HouseError::System(error.to_string()))
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+        let all = || -> std::io::Result<Self> {
+            Ok(Self {
+                interrupt: ctrl_c()?,
+                break_key: ctrl_break()?,
+                close: ctrl_close()?,
+                log_off: ctrl_logoff()?,
+                shut_down: ctrl_shutdown()?,
+            })
+        };
+        all().map_err(|error| HouseError::System(error.to_string()))
     }
 
     async fn wait(mut self) {
-        self.0.recv().await;
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.break_key.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.log_off.recv() => {}
+            _ = self.shut_down.recv() => {}
+        }
     }
 }

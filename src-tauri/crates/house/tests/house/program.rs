@@ -29,18 +29,46 @@ async fn exit_code(mut child: Child) -> Option<i32> {
     tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap().code()
 }
 
+/// The ways in which a system asks a program to end.
 #[cfg(unix)]
+const REQUESTS: [&str; 2] = ["-TERM", "-INT"];
+#[cfg(unix)]
+fn ask_to_end(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Ctrl+C cannot be sent to one program alone, and closing a console would close this test's too.
+#[cfg(windows)]
+const REQUESTS: [u32; 1] = [windows_sys::Win32::System::Console::CTRL_BREAK_EVENT];
+#[cfg(windows)]
+fn ask_to_end(child: &Child, event: u32) {
+    // SAFETY: no requirement; the child is a group of its own, see `in_a_group_of_its_own`.
+    let sent = unsafe { windows_sys::Win32::System::Console::GenerateConsoleCtrlEvent(event, child.id()) };
+    assert_ne!(sent, 0);
+}
+
+/// What is sent to the child does not reach this test.
+fn in_a_group_of_its_own(command: &mut Command) -> &mut Command {
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(
+        command,
+        windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP,
+    );
+    command
+}
+
 #[tokio::test]
-async fn it_prints_its_link_answers_there_and_ends_cleanly_on_sigterm_and_on_sigint() {
+async fn it_prints_its_link_answers_there_and_ends_cleanly_when_the_system_asks_it_to() {
     let folder = tempfile::tempdir().unwrap();
-    for signal in ["-TERM", "-INT"] {
-        let mut child = program(folder.path()).args(["--name", "Balai"]).spawn().unwrap();
+    for request in REQUESTS {
+        let mut command = program(folder.path());
+        let mut child = in_a_group_of_its_own(&mut command).args(["--name", "Balai"]).spawn().unwrap();
         let link = Link::read(&first_line(&mut child).await).unwrap();
         let url = format!("https://{}/api/v1/house", link.house.addresses[0]);
         let info: HouseInfo = pinned_http(&link.house.pin).get(url).send().await.unwrap().json().await.unwrap();
         assert_eq!((info.name.as_str(), info.pin.as_str()), ("Balai", link.house.pin.as_str()));
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        ask_to_end(&child, request);
         assert_eq!(exit_code(child).await, Some(0));
     }
 }
