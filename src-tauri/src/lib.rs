@@ -7,6 +7,7 @@ mod autostart;
 mod call_updates;
 mod closing;
 pub mod computer_view;
+mod console;
 mod diagnostics;
 mod ending;
 mod home;
@@ -16,6 +17,7 @@ mod keep_awake;
 mod key_combination;
 mod local_time;
 mod notices;
+mod no_window;
 mod ongoing;
 mod page;
 mod polling;
@@ -55,6 +57,7 @@ const LOG_NAME: &str = "serambi-app";
 /// Runs the app until its window closes.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let times = StartTimes::begin();
+    console::join();
     rendering::choose_renderer();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -74,6 +77,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         folder.log_what_was_tightened();
         folder.path
     });
+    if let Some(error) = no_window::missing_runtime() {
+        tracing::error!(error, "there is no WebView2");
+        no_window::say_runtime_missing();
+        return ExitCode::from(NO_WINDOW);
+    }
     let toggles_mute = arguments.toggle_mute;
     // Without a folder there is nothing to share with another start, and the window says what is wrong.
     match build(arguments, &folder.unwrap_or_default(), times) {
@@ -90,6 +98,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             tracing::error!(%error, "the window could not be opened");
             eprintln!("The window could not be opened: {error}");
+            no_window::say(&error.to_string());
             ExitCode::from(NO_WINDOW)
         }
     }
@@ -146,6 +155,12 @@ fn on_run_event(app: &AppHandle, event: RunEvent) {
         // Its icon in the dock was pressed.
         #[cfg(target_os = "macos")]
         RunEvent::Reopen { .. } => window::bring_to_front(app),
+        // macOS tells of a clicked link in an event; elsewhere the app is started again with it.
+        #[cfg(target_os = "macos")]
+        RunEvent::Opened { urls } => {
+            window::bring_to_front(app);
+            urls.into_iter().for_each(|url| show_link(app, url.into()));
+        }
         _ => {}
     }
 }
@@ -169,7 +184,14 @@ fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
     if !window::is_in_front(app) {
         window::ask_for_attention(app);
     }
-    if let (Some(link), Some(controller)) = (arguments.and_then(|arguments| arguments.link), controller) {
-        controller.open_link(link);
+    if let Some(link) = arguments.and_then(|arguments| arguments.link) {
+        show_link(app, link);
+    }
+}
+
+fn show_link(app: &AppHandle, link: String) {
+    match app.try_state::<ControllerSlot>().and_then(|slot| slot.get()) {
+        Some(controller) => controller.open_link(link),
+        None => tracing::warn!("a link came before the profile was open"),
     }
 }

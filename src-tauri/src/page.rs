@@ -1,7 +1,6 @@
 //! The page's process: watched, loaded again when it dies, and never an open microphone without a page.
 //!
-//! The call lives in this process and goes on. WebKitGTK and macOS tell of a dead page; WebView2 loads a page that
-//! crashed by itself.
+//! The call lives in this process and goes on. Each system's web view tells of a dead page.
 
 use std::{
     collections::VecDeque,
@@ -84,8 +83,48 @@ pub fn watch(window: &tauri::WebviewWindow) -> tauri::Result<()> {
     })
 }
 
-/// Nothing to connect elsewhere: macOS reports to the app, WebView2 helps itself.
-#[cfg(not(target_os = "linux"))]
+/// Has the death of the window's page reported to [`on_death`]. Of WebView2's other processes it starts a dead one again
+/// by itself, and the page goes on.
+///
+/// # Errors
+/// What the system's web view says.
+#[cfg(windows)]
+pub fn watch(window: &tauri::WebviewWindow) -> tauri::Result<()> {
+    use webview2_com::{
+        Microsoft::Web::WebView2::Win32::{
+            COREWEBVIEW2_PROCESS_FAILED_KIND_BROWSER_PROCESS_EXITED as BROWSER,
+            COREWEBVIEW2_PROCESS_FAILED_KIND_RENDER_PROCESS_EXITED as PAGE,
+        },
+        ProcessFailedEventHandler,
+    };
+    let app = window.app_handle().clone();
+    window.with_webview(move |webview| {
+        let on_failure = ProcessFailedEventHandler::create(Box::new(move |_, failure| {
+            let mut kind = PAGE;
+            if let Some(failure) = failure {
+                // SAFETY: called by WebView2 with an event of its own, on its thread.
+                unsafe { failure.ProcessFailedKind(&mut kind)? };
+            }
+            tracing::error!(kind = kind.0, "a process of the page died");
+            if [PAGE, BROWSER].contains(&kind) {
+                on_death(&app);
+            }
+            Ok(())
+        }));
+        let mut registration = 0;
+        // SAFETY: called on the thread of the web view, which holds on to the handler.
+        let watched = unsafe {
+            let view = webview.controller().CoreWebView2();
+            view.and_then(|view| view.add_ProcessFailed(&on_failure, &mut registration))
+        };
+        if let Err(error) = watched {
+            tracing::error!(%error, "the page's process is not watched");
+        }
+    })
+}
+
+/// Nothing to connect: macOS reports to the app.
+#[cfg(target_os = "macos")]
 pub fn watch(_window: &tauri::WebviewWindow) -> tauri::Result<()> {
     Ok(())
 }

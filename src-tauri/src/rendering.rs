@@ -1,6 +1,7 @@
 //! Keeps WebKitGTK from painting through software OpenGL where there is no usable graphics card.
 
 /// The way WebKitGTK hands pictures to the screen.
+#[cfg(target_os = "linux")]
 const DMABUF_SWITCH: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
 
 /// Without a render node, or with NVIDIA's own driver, WebKitGTK's default renderer paints 3 to 9 times slower, takes
