@@ -49,6 +49,7 @@ pub struct Lane {
 #[derive(Default)]
 struct LaneState {
     path: Option<(Path, Instant)>,
+    tcp_is_cut: bool,
     /// In the order in which they came.
     offered: Vec<Offered>,
 }
@@ -62,6 +63,11 @@ impl Lane {
     /// From now on UDP meets this fate.
     pub fn impair(&self, condition: Condition, seed: u64) {
         self.lock().path = Some((Path::new(condition, seed), Instant::now()));
+    }
+
+    /// From now on no TCP segment arrives, or all do again.
+    pub fn cut_tcp(&self, is_cut: bool) {
+        self.lock().tcp_is_cut = is_cut;
     }
 
     /// What was offered between two moments.
@@ -106,15 +112,17 @@ impl Lane {
         }
     }
 
-    /// What is not for the other end (multicast, IPv6, the world) ends here; what is not UDP passes unharmed.
+    /// What is not for the other end (multicast, IPv6, the world) ends here; what is neither UDP nor TCP passes unharmed.
     fn fate(&self, packet: &[u8], now: Instant) -> Fate {
         if datagram::destination(packet) != Some(self.to) {
             return Fate::Lost;
         }
         let datagram = Carried::of(packet);
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         let fate = match &mut state.path {
             Some((path, began)) if datagram.is_some() => path.fate(now.saturating_duration_since(*began)),
+            _ if state.tcp_is_cut && datagram::is_tcp(packet) => Fate::Lost,
             _ => Fate::Delayed(Duration::ZERO),
         };
         state.offered.push(Offered { at: now, bytes: packet.len(), datagram, is_lost: fate == Fate::Lost });
@@ -163,5 +171,16 @@ mod tests {
         assert_eq!(counted(0, 10), [(120, Some(92), true), (120, None, false)]);
         assert_eq!(counted(2, 20), [(120, Some(92), true)]);
         assert_eq!(counted(20, 0), []);
+    }
+
+    #[test]
+    fn tcp_can_be_cut_and_mended_while_udp_passes() {
+        let (udp, tcp) = (packet(17, 2), packet(6, 2));
+        let lane = Lane::new(Ipv4Addr::new(10, 0, 0, 2));
+        let passes = |packet: &[u8]| lane.fate(packet, Instant::now()) != Fate::Lost;
+        lane.cut_tcp(true);
+        assert!(!passes(&tcp) && passes(&udp));
+        lane.cut_tcp(false);
+        assert!(passes(&tcp) && passes(&udp));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 const UDP_HEADER_BYTES: usize = 8;
 const RTP_HEADER_BYTES: usize = 12;
@@ -65,6 +66,11 @@ impl Wrapping {
 pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
     let address: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
     (packet[0] >> 4 == 4).then(|| Ipv4Addr::from(address))
+}
+
+/// Is it a TCP segment in an IPv4 packet?
+pub fn is_tcp(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|first| first >> 4 == 4) && packet.get(9) == Some(&TCP)
 }
 
 /// What a UDP datagram carries, inside its IPv4 packet; `None` for anything else, TCP above all.

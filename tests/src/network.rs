@@ -155,6 +155,11 @@ impl Network {
         }
     }
 
+    /// Cuts the cable for TCP, or mends it: a house channel and signalling are gone while the sound lives.
+    pub fn cut_tcp(&self, is_cut: bool) {
+        self.lanes.iter().for_each(|lane| lane.cut_tcp(is_cut));
+    }
+
     /// What was sent from here to there between two moments.
     pub fn sent_there(&self, from: Instant, to: Instant) -> Vec<Offered> {
         self.lanes[0].offered(from, to)

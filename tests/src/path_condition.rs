@@ -48,6 +48,13 @@ pub struct Condition {
     pub jitter: Option<Jitter>,
 }
 
+impl Condition {
+    /// Everything arrives at once.
+    pub const WHOLE: Self = Self { loss: Loss::None, jitter: None };
+    /// Nothing arrives.
+    pub const CUT: Self = Self { loss: Loss::Random { share: 1.0 }, jitter: None };
+}
+
 /// What becomes of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

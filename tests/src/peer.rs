@@ -19,7 +19,8 @@ pub struct Peer {
     lines: Arc<Mutex<Vec<Value>>>,
     output: PathBuf,
     name: String,
-    _folder: TempDir,
+    /// Goes with the person, unless somebody else keeps it.
+    _folder: Option<TempDir>,
 }
 
 impl Peer {
@@ -43,9 +44,25 @@ impl Peer {
         output: &Path,
     ) -> Result<Self, Trouble> {
         let folder = tempfile::tempdir().map_err(io("making a folder for a peer"))?;
-        command.args(arguments).args(["--name", name]);
         command.args(["--microphone", &card.microphone, "--loudspeaker", &card.loudspeaker]);
-        command.arg("--folder").arg(folder.path()).env("PULSE_SERVER", card.server());
+        command.env("PULSE_SERVER", card.server());
+        let mut peer = Self::start_in(command, name, folder.path(), arguments, output)?;
+        peer._folder = Some(folder);
+        Ok(peer)
+    }
+
+    /// The person whose folder this is; the arguments say which devices they have.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_in(
+        mut command: Command,
+        name: &str,
+        folder: &Path,
+        arguments: &[&str],
+        output: &Path,
+    ) -> Result<Self, Trouble> {
+        command.args(arguments).args(["--name", name]).arg("--folder").arg(folder);
         let log = output.join(format!("peer-{name}.log"));
         let mut program = Program::start(&command, Stdio::piped(), &log)?;
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -53,7 +70,7 @@ impl Peer {
             let lines = Arc::clone(&lines);
             std::thread::spawn(move || keep(BufReader::new(stdout), &lines));
         }
-        Ok(Self { program, lines, output: output.to_owned(), name: name.to_owned(), _folder: folder })
+        Ok(Self { program, lines, output: output.to_owned(), name: name.to_owned(), _folder: None })
     }
 
     /// Waits until it says a line that `fits`.

@@ -7,11 +7,15 @@ pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";
 /// The sound engine's, in its own crate.
 pub const DEVICES: &str = "devices";
 
+/// Waits for what takes a minute by the rules, and needs no sound card: its tests run side by side.
+pub const BAD_LUCK: &str = "bad_luck";
+
 /// Each is one file in `tests/tests/`, the cheapest first.
 pub const NAMES: &[&str] = &[
     "instruments",
     "secrets",
     "schemathesis",
+    BAD_LUCK,
     "two_peers",
     "python_listener",
     "own_sound",
