@@ -372,6 +372,31 @@ async fn check_34_a_second_room_that_refuses_leaves_the_first_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_34_a_listener_whom_a_second_room_refuses_hears_the_first_on_with_the_hand_up() {
+    let place = TestHouse::open().await;
+    let (a, b) = (place.guest("A").await.with_voice(&speech::voice(14, 30)), place.guest("B").await);
+    let mut first = a.start().await;
+    first.until("the open microphone", |view| view.call.microphone.open).await;
+    first.call.set_muted(false).await.unwrap();
+    let other = b.start().await;
+    let c = place.guest("C").await;
+    let mut listener = c.join(&first).await;
+    listener.command(Command::RaiseHand).await.unwrap();
+    listener.until("the own hand", |view| view.room.you.place == Some(1)).await;
+    listener.counted("A heard", |counted| counted.packets_received > 20).await;
+
+    other.command(Command::SetLocked { locked: true }).await.unwrap();
+    let refused = serambi_call::Call::join(c.house.clone(), other.call.room_id(), false, c.sound.clone()).await;
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(Code::RoomLocked));
+    let before = listener.call.statistics().packets_received;
+    listener.counted("A heard on", |counted| counted.packets_received > before + 50).await;
+    let you = listener.call.room().you;
+    assert_eq!((you.role, you.place), (Role::Listener, Some(1)));
+    assert_eq!((listener.call.statistics().resumes, listener.call.statistics().rejoins), (0, 0));
+    assert_eq!(first.call.room().hands.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_is_the_last_event_and_whoever_asks_after_it_is_told_so() {
     let place = TestHouse::open().await;
     let host = place.guest("A").await.with_voice(&speech::voice(1, 5)).start().await;
