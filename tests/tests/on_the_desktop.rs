@@ -47,6 +47,24 @@ fn windows_are(window: &Window, count: usize) {
     wait::until(&format!("{count} windows"), PATIENCE, look, String::new).unwrap();
 }
 
+fn press_key(window: &Window, key: &str) {
+    window.display.focus("Serambi").unwrap();
+    window.display.press(key).unwrap();
+}
+
+/// Counts from now on how often the speaking rings change, seen and unseen.
+const COUNT_RINGS: &str = "window.rings = { seen: 0, unseen: 0 };
+    const count = (changes) => (window.rings[document.hidden ? 'unseen' : 'seen'] += changes.length);
+    const styles = { subtree: true, attributes: true, attributeFilter: ['style'] };
+    new MutationObserver(count).observe(document.body, styles);";
+/// What was on its way to the page when its window was hidden: levels come 20 times a second, two rings each.
+const RINGS_ON_THE_WAY: u64 = 20;
+
+fn rings(window: &Window) -> (u64, u64) {
+    let counted = window.run("return window.rings", &[]).unwrap();
+    (counted["seen"].as_u64().unwrap(), counted["unseen"].as_u64().unwrap())
+}
+
 /// Starts the app once more on the same desktop and gives its exit code.
 fn start_again(desktop: &Desktop, arguments: &[&str], output: &Path) -> Option<i32> {
     let mut command = desktop.command(places::program("serambi").unwrap());
@@ -92,6 +110,7 @@ fn a_closed_window_leaves_the_room_open_and_every_way_to_the_microphone() {
     let is_open = tray.photograph(&output.join("tray-open.png")).unwrap();
     assert!(house != muted && muted != is_open && house != is_open, "each state has a shape of its own");
     sari.find("button", "^mute microphone").unwrap();
+    sari.run(COUNT_RINGS, &[]).unwrap();
     hears(&sari_card, &wei_card, &porch, &output.join("wei-hears-sari.wav")).unwrap();
 
     // Closed: the window is gone, the voice is not.
@@ -112,6 +131,10 @@ fn a_closed_window_leaves_the_room_open_and_every_way_to_the_microphone() {
     assert_eq!(start_again(&desktop, &[], &output), Some(0));
     windows_are(&sari, 1);
     sari.read("stayed open in the tray").unwrap();
+    // The same sentence was said seen and unseen; unseen it cost the page nothing.
+    let (seen, unseen) = rings(&sari);
+    println!("the speaking rings changed {seen} times seen, {unseen} times unseen");
+    assert!(seen > 2 * RINGS_ON_THE_WAY && unseen <= RINGS_ON_THE_WAY, "{seen} seen, {unseen} unseen");
     sari.photograph("stayed-in-the-tray").unwrap();
 
     // Push to talk, switched on in the settings, held with no window to be seen.
@@ -140,13 +163,16 @@ fn a_closed_window_leaves_the_room_open_and_every_way_to_the_microphone() {
     // The end asks first, in the window, and offers to stay.
     tray.choose("Close Serambi").unwrap();
     sari.read("1 person in 1 room will be cut off").unwrap();
+    sari.find("button", "^stay open in the tray$").unwrap();
     sari.photograph("asks-before-the-end").unwrap();
-    sari.press_button("^stay open in the tray$").unwrap();
+    // Keys of the display: the driver waits in vain for the answer of a page that hides or ends.
+    press_key(&sari, "Return");
     windows_are(&sari, 0);
     tray.choose("Close Serambi").unwrap();
     windows_are(&sari, 1);
     sari.read("will be cut off").unwrap();
-    sari.press_button("^close anyway$").unwrap();
+    press_key(&sari, "Tab");
+    press_key(&sari, "Return");
     ends(app);
     assert_eq!(start_again(&desktop, &["--toggle-mute"], &output), Some(NOT_RUNNING));
 }
@@ -171,8 +197,6 @@ fn the_system_ends_the_app_within_seconds_and_its_rooms_are_kept() {
     // Another room is started, and the house is there again with both.
     let sari = open(card.server(), &in_folder, &output);
     start_room(&sari, "Another one");
-    sari.press_button("^leave quietly").unwrap();
-    sari.press_button("^leave quietly").unwrap();
-    sari.read(&title).unwrap();
+    sari.read(&format!("in your house.*{title}")).unwrap();
     sari.end().unwrap();
 }
