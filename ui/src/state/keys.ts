@@ -91,5 +91,6 @@ function movePart(step: 1 | -1): void {
 
 /** What a part says takes focus in it, else its first control. */
 function entryOf(part: HTMLElement): HTMLElement | null {
-  return part.querySelector<HTMLElement>('[data-entry]') ?? part.querySelector<HTMLElement>('button:not([tabindex="-1"]), select, input');
+  const first = 'button:not([tabindex="-1"]), select, input';
+  return part.querySelector<HTMLElement>('[data-entry]') ?? part.querySelector<HTMLElement>(first);
 }

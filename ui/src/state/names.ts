@@ -36,7 +36,9 @@ function isAlphabetic(letter: string): boolean {
 }
 
 /** Titles before a name, in our languages: nobody is called by them alone. */
-const TITLES = new Set(['dr', 'prof', 'mr', 'mrs', 'ms', 'miss', 'sir', 'ir', 'drs', 'dra', 'h', 'hj', 'pak', 'bu', 'ibu', 'bapak']);
+const TITLES = new Set([
+  'dr', 'prof', 'mr', 'mrs', 'ms', 'miss', 'sir', 'ir', 'drs', 'dra', 'h', 'hj', 'pak', 'bu', 'ibu', 'bapak',
+]); // prettier-ignore
 
 /** The words somebody may be called by: titles are left out where anything else is there. */
 function callable(name: string): string[] {

@@ -4,8 +4,9 @@ export type Reach = 'thisComputer' | 'thisNetwork' | 'further';
 
 const WIDTH: readonly Reach[] = ['thisComputer', 'thisNetwork', 'further'];
 
-/** Addresses that mean another computer in every network, or in this one alone (RFC 1918, 3927, 4193, 6598). */
-const PRIVATE = /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd]|^fe[89ab]|\.local$/;
+/** Addresses that mean another computer in every network (RFC 1918, 3927, 4193, 4291, 6598), and names of this one. */
+const PRIVATE =
+  /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd]|^fe[89ab]|\.local$/;
 const LOOPBACK = /^127\.|^::1$|^localhost$/;
 
 /** The furthest that one of its addresses reaches; `via` names further ones of the same house. */

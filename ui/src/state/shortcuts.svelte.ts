@@ -11,7 +11,9 @@ export type Shortcut = (typeof SHORTCUTS)[number];
 /** `keys`: the list of them, "?" by itself. */
 export type Asked = Shortcut | 'keys';
 
-const USUAL: Readonly<Record<Shortcut, string>> = { mute: 'M', hand: 'H', talking: 'T', sound: 'S', voice: 'V', invite: 'I', dismiss: 'D' };
+const USUAL: Readonly<Record<Shortcut, string>> = {
+  mute: 'M', hand: 'H', talking: 'T', sound: 'S', voice: 'V', invite: 'I', dismiss: 'D',
+}; // prettier-ignore
 /** With Ctrl and Shift. T is left out: a browser opens its last page again with it, whatever the page says. */
 const HELD: Readonly<Record<Asked, string>> = { ...USUAL, talking: 'A', keys: 'K' };
 const KEPT_AS = 'serambi.shortcuts';

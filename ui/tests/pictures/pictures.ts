@@ -105,7 +105,7 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['open-leave', 'host of a lively evening', sizes.full, press('Leave quietly')],
   ['open-small', 'host of a lively evening', sizes.full, press('Small window')],
   ['open-small-leave', 'host of a lively evening', { width: 420, height: 180 }, smallLeave],
-  ['open-home', 'host of a lively evening', sizes.full, press('Home, stay in the room')],
+  ['open-home', 'host of a lively evening', sizes.full, press('Serambi, Home, stay in the room')],
   ['open-reach', 'host on a private network', sizes.full, press('Invite')],
   ['open-no-reach', 'host without network', sizes.full, press('Invite')],
   ['open-handover', 'host of a lively evening', sizes.full, handOver],

@@ -100,7 +100,7 @@ describe('the small window', () => {
 describe('Home while one stays in the room', () => {
   it('is behind the logo; microphone, leave and the way back stay at hand', async () => {
     const { user, fixture } = await openWindow('host of a lively evening');
-    await user.click(screen.getByRole('button', { name: 'Home, stay in the room' }));
+    await user.click(screen.getByRole('button', { name: 'Serambi, Home, stay in the room' }));
     await settle();
     expect(fixture.sent).toEqual([]);
     expect(document.activeElement).toBe(screen.getByRole('heading', { level: 1 }));
