@@ -123,6 +123,12 @@ describe('while the house is away', () => {
   });
 });
 
+it('a lost connection does not say how many are here', async () => {
+  await openWindow('lost');
+  expect(screen.getByRole('banner').textContent).not.toContain('here');
+  expect(bar().getByRole('button', { name: 'Raise hand' }).getAttribute('aria-disabled')).toBe('true');
+});
+
 describe('a message is withdrawn when it is over', () => {
   it('“you are muted” with the first unmuting', async () => {
     const { fixture } = await openWindow('speaker on a lively evening');
