@@ -1,5 +1,6 @@
 //! The process of the window's page is killed while the microphone is open: the window comes back with the call, nobody
 //! is heard without a window, and the window can be closed (room rules, check 40).
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::{fs, path::Path};

@@ -1,9 +1,9 @@
 //! The instruments themselves: what is said into a virtual microphone can be carried to a virtual loudspeaker, found
 //! again there and timed, and nothing is found where nothing was said.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
-#[cfg(target_os = "linux")]
 use std::{
     net::{TcpListener, TcpStream, UdpSocket},
     time::Instant,
@@ -16,7 +16,6 @@ use serambi_tests::{
     speech::{self, FERRY, PORCH},
     window::{Opening, Window},
 };
-#[cfg(target_os = "linux")]
 use serambi_tests::{
     network::{self, Network},
     path_condition::{self, Condition, Fate, Loss},
@@ -120,7 +119,6 @@ fn a_window_is_driven_by_roles_names_and_words() {
     window.end().unwrap();
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_cable_loses_the_datagrams_it_was_told_to_and_nothing_else() {
     const SEED: u64 = 7;

@@ -1,5 +1,6 @@
 //! One window and two sound cards: the devices are listed and chosen, a microphone is checked without a room and nobody
 //! hears it, and what was chosen stands in the next room.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use serambi_tests::{

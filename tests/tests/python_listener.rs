@@ -1,4 +1,5 @@
 //! LiveKit's Python SDK, with a WebRTC that nobody here wrote, listens in a room of the embedded house.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::{

@@ -1,5 +1,6 @@
 //! Schemathesis asks a house everything its OpenAPI document allows and much that it does not: no answer is a server
 //! error, and none is missing in the document.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::{

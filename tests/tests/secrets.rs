@@ -1,4 +1,5 @@
 //! What the programs log when everything is asked for: much, and nothing that lets a reader of the log in.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::{

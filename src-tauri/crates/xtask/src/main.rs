@@ -13,18 +13,24 @@ mod machine;
 mod machine_path;
 mod measure;
 mod npm;
+mod other_system;
 mod packages;
+mod python_program;
 mod run;
+mod rust_source;
 mod setup;
 mod staleness;
+mod standard_library;
 mod step;
 mod system_test;
 mod test;
 mod workspace;
+mod zig;
 
 use std::process::ExitCode;
 
 use failure::Failure;
+use other_system::OtherSystem;
 use packages::Purpose;
 use setup::Consent;
 use step::Steps;
@@ -36,6 +42,7 @@ cargo xtask COMMAND
   run [-- ARGUMENTS]       build what changed and open the window; ARGUMENTS go to the app
   dev [-- ARGUMENTS]       the same with pages that reload while you edit them
   check                    formatting, lints, generated files, lock files, licences
+  check --target SYSTEM    compile everything, tests included, for windows or macos, on Linux; nothing is linked or run
   advisories               known vulnerabilities in what we depend on; fetches RustSec's database from GitHub
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
@@ -74,7 +81,10 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
         }
         "run" => allow(&[]).and_then(|_| run::run(steps, for_app)),
         "dev" => allow(&[]).and_then(|_| dev::run(steps, for_app)),
-        "check" => allow(&[]).and_then(|_| check::run(steps)),
+        "check" => match flags {
+            [flag, system] if flag == "--target" => other_system::run(steps, read_system(system)?),
+            _ => allow(&[]).and_then(|_| check::run(steps)),
+        },
         "test" => {
             let flags = allow(&["--quick", "--yes"])?;
             test::run(steps, !flags.contains(&"--quick"), Consent::given(flags.contains(&"--yes")))
@@ -96,6 +106,10 @@ fn split_at_dashes(arguments: &[String]) -> (&[String], &[String]) {
         Some(at) => (&arguments[..at], &arguments[at + 1..]),
         None => (arguments, &[]),
     }
+}
+
+fn read_system(word: &str) -> Result<OtherSystem, Failure> {
+    OtherSystem::read(word).ok_or_else(|| Failure::usage(format!("{word:?} is none of: windows, macos.\n\n{USAGE}")))
 }
 
 fn only_these<'a>(flags: &'a [String], known: &[&str]) -> Result<Vec<&'a str>, Failure> {
@@ -122,7 +136,15 @@ mod tests {
 
     #[test]
     fn an_unknown_command_or_flag_is_refused_before_anything_happens() {
-        for wrong in ["fly", "test --fast", "run --profile second", "setup yes", "measure rain", "measure clean"] {
+        for wrong in [
+            "fly",
+            "test --fast",
+            "run --profile second",
+            "setup yes",
+            "measure rain",
+            "measure clean",
+            "check --target beos",
+        ] {
             let failure = obey(&words(wrong), &mut Steps::default());
             assert!(matches!(failure, Err(Failure::Usage(_))), "{wrong}");
         }

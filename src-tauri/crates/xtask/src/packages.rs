@@ -9,6 +9,8 @@ use crate::machine::System;
 pub enum Purpose {
     /// Build the app and run it.
     Run,
+    /// Also compile for the systems that this machine is not.
+    OtherSystems,
     /// Also run every test.
     Test,
     /// Also measure, beside what people use now.
@@ -18,6 +20,9 @@ pub enum Purpose {
 /// To compile and open the window. The web view's development package brings GTK, libsoup and pkg-config along;
 /// Opus is built from source by its crate, which takes cmake and a C compiler.
 const DEBIAN_RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libwebkit2gtk-4.1-dev", "libasound2-dev"];
+
+/// To compile C for Windows, and to install the C compiler for macOS.
+const DEBIAN_OTHER_SYSTEMS: &[&str] = &["gcc-mingw-w64-x86-64-posix", "g++-mingw-w64-x86-64-posix", "python3-venv"];
 
 /// To drive windows and browsers, to have sound cards that are not there, and to make and hear speech.
 const DEBIAN_TEST: &[&str] = &[
@@ -31,7 +36,6 @@ const DEBIAN_TEST: &[&str] = &[
     "pulseaudio-utils",
     "espeak-ng",
     "sox",
-    "python3-venv",
     "python3-dbus",
     "python3-gi",
     "libayatana-appindicator3-1",
@@ -45,6 +49,7 @@ const DEBIAN_MEASURE: &[&str] =
 
 const FEDORA_RUN: &[&str] =
     &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "webkit2gtk4.1-devel", "alsa-lib-devel"];
+const FEDORA_OTHER_SYSTEMS: &[&str] = &["mingw64-gcc", "mingw64-gcc-c++", "python3"];
 const FEDORA_TEST: &[&str] = &[
     "webkit2gtk-driver",
     "xorg-x11-server-Xvfb",
@@ -56,7 +61,6 @@ const FEDORA_TEST: &[&str] = &[
     "pulseaudio-utils",
     "espeak-ng",
     "sox",
-    "python3",
     "python3-dbus",
     "python3-gobject",
     "libappindicator-gtk3",
@@ -68,6 +72,7 @@ const FEDORA_MEASURE: &[&str] =
     &["mumble", "mumble-server", "chromedriver", "iproute", "openssl", "flite", "python3-devel"];
 
 const ARCH_RUN: &[&str] = &["base-devel", "cmake", "webkit2gtk-4.1", "alsa-lib"];
+const ARCH_OTHER_SYSTEMS: &[&str] = &["mingw-w64-gcc", "python"];
 const ARCH_TEST: &[&str] = &[
     "xorg-server-xvfb",
     "openbox",
@@ -77,7 +82,6 @@ const ARCH_TEST: &[&str] = &[
     "libpulse",
     "espeak-ng",
     "sox",
-    "python",
     "python-dbus",
     "python-gobject",
     "libappindicator-gtk3",
@@ -90,19 +94,33 @@ const ARCH_MEASURE: &[&str] = &["mumble", "mumble-server", "iproute2", "openssl"
 
 /// The packages for a purpose on a system; on macOS and Windows these are programs, looked for on the path.
 pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {
-    let (run, test, measure): (&[&str], &[&str], &[&str]) = match system {
-        System::Debian => (DEBIAN_RUN, DEBIAN_TEST, DEBIAN_MEASURE),
-        System::Fedora => (FEDORA_RUN, FEDORA_TEST, FEDORA_MEASURE),
-        System::Arch => (ARCH_RUN, ARCH_TEST, ARCH_MEASURE),
-        System::OtherLinux => (&["cc", "cmake", "pkg-config"], &[], &[]),
-        System::MacOs => (&["cc", "cmake"], &[], &[]),
-        System::Windows => (&["cmake"], &[], &[]),
+    let lists = match system {
+        System::Debian => {
+            Lists { run: DEBIAN_RUN, others: DEBIAN_OTHER_SYSTEMS, test: DEBIAN_TEST, measure: DEBIAN_MEASURE }
+        }
+        System::Fedora => {
+            Lists { run: FEDORA_RUN, others: FEDORA_OTHER_SYSTEMS, test: FEDORA_TEST, measure: FEDORA_MEASURE }
+        }
+        System::Arch => Lists { run: ARCH_RUN, others: ARCH_OTHER_SYSTEMS, test: ARCH_TEST, measure: ARCH_MEASURE },
+        System::OtherLinux => Lists { run: &["cc", "cmake", "pkg-config"], ..Lists::default() },
+        System::MacOs => Lists { run: &["cc", "cmake"], ..Lists::default() },
+        System::Windows => Lists { run: &["cmake"], ..Lists::default() },
     };
     match purpose {
-        Purpose::Run => run.to_vec(),
-        Purpose::Test => [run, test].concat(),
-        Purpose::Measure => [run, test, measure].concat(),
+        Purpose::Run => lists.run.to_vec(),
+        Purpose::OtherSystems => [lists.run, lists.others].concat(),
+        Purpose::Test => [lists.run, lists.others, lists.test].concat(),
+        Purpose::Measure => [lists.run, lists.others, lists.test, lists.measure].concat(),
     }
+}
+
+/// What one system calls the packages for each purpose.
+#[derive(Default)]
+struct Lists {
+    run: &'static [&'static str],
+    others: &'static [&'static str],
+    test: &'static [&'static str],
+    measure: &'static [&'static str],
 }
 
 /// Those of `needed` that `installed` does not know.

@@ -37,7 +37,7 @@ pub fn run(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), 
     npm::require_node()?;
     npm::install_dependencies(steps)?;
     match purpose {
-        Purpose::Run => Ok(()),
+        Purpose::Run | Purpose::OtherSystems => Ok(()),
         Purpose::Test | Purpose::Measure => cargo_deny::install(steps),
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     check,
     failure::Failure,
     npm,
+    other_system::{self, OtherSystem},
     packages::Purpose,
     run::cargo,
     setup::{self, Consent},
@@ -19,10 +20,13 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
     check::sources(steps)?;
     // Programs and tests in one go, with the features of both: building them apart would build the shared parts twice.
     steps.command("build", &mut workspace_cargo("build", &["--bins", "--tests", "--examples"]))?;
+    if whole_system {
+        other_systems(steps)?;
+    }
     steps.command("Rust tests", &mut workspace_cargo("test", &["--no-fail-fast"]))?;
     steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))?;
     if !whole_system {
-        steps.skip("windows, browsers and SDKs", "--quick");
+        steps.skip("other systems, windows, browsers and SDKs", "--quick");
         return Ok(());
     }
     steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
@@ -30,6 +34,15 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
         steps.command(&format!("system test {name}"), &mut system_test_cargo(name))?;
     }
     Ok(())
+}
+
+/// What is not Linux compiles too. On other systems Linux is the one that is checked elsewhere.
+fn other_systems(steps: &mut Steps) -> Result<(), Failure> {
+    if !cfg!(target_os = "linux") {
+        steps.skip("other systems", "compiled for on Linux only");
+        return Ok(());
+    }
+    OtherSystem::ALL.into_iter().try_for_each(|system| other_system::check(steps, system))
 }
 
 /// One set of packages and features for every call, so that nothing is built twice.

@@ -17,6 +17,7 @@ pub fn describe() -> String {
 }
 
 /// How many programs wanted a processor over the last minute, in the mean (proc_loadavg(5)).
+#[cfg(target_os = "linux")]
 pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
