@@ -44,6 +44,9 @@ export const commands = {
 	holdToTalk: (held: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("hold_to_talk", { held })),
 	diagnostics: () => typedError<string, Refusal>(__TAURI_INVOKE("diagnostics")),
 	quit: () => typedError<null, Refusal>(__TAURI_INVOKE("quit")),
+	setSmall: (small: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small", { small })),
+	setSmallGrown: (grown: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small_grown", { grown })),
+	setAlwaysOnTop: (onTop: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_always_on_top", { onTop })),
 	stayInTray: () => typedError<null, Refusal>(__TAURI_INVOKE("stay_in_tray")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
@@ -493,6 +496,16 @@ device: ChosenDevice } |
 /**  A name, or that of a file; empty: none at all. */
 name: string };
 
+/**  The window was brought to the front to ask this. */
+export type DialogAsked = DialogName;
+
+/**  A question that the page asks on behalf of the tray. */
+export type DialogName = 
+/**  What becomes of the room when its host leaves. */
+"leave" | 
+/**  Who runs the room from now on. */
+"handOver";
+
 /**  Do not disturb as it is remembered. */
 export type DoNotDisturb = 
 /**  Notices come. */
@@ -507,15 +520,6 @@ until: number } |
 until: number } | 
 /**  Whenever this person is in a room. */
 { type: "whileInRoom" };
-/**  The window was brought to the front to ask this. */
-export type DialogAsked = DialogName;
-
-/**  A question that the page asks on behalf of the tray. */
-export type DialogName = 
-/**  What becomes of the room when its host leaves. */
-"leave" | 
-/**  Who runs the room from now on. */
-"handOver";
 
 /**  When echo is cancelled. */
 export type EchoCancelling = 
@@ -996,10 +1000,11 @@ export type SoundView = {
 	voices: ([PersonId, VoiceSetting])[],
 };
 
-/**  The switches that are on. */
-export type Switches = RoomSwitch[];
 /**  The window is seen again after it was closed and the app stayed: to be told, the first time. */
 export type StayedOpen = null;
+
+/**  The switches that are on. */
+export type Switches = RoomSwitch[];
 
 /**  How the window looks. */
 export type Theme = 
