@@ -160,9 +160,8 @@ pub fn leave_small_bar(app: &AppHandle) {
 /// Makes room for a question in the small bar, or takes it away.
 pub fn grow_small_bar(app: &AppHandle, grown: bool) {
     let size = if grown { SMALL_BAR_GROWN } else { SMALL_BAR };
-    let resized = with_window(app, |window| {
-        if is_lower_than(window, SMALL_BELOW)? { window.set_size(size) } else { Ok(()) }
-    });
+    let resized =
+        with_window(app, |window| if is_lower_than(window, SMALL_BELOW)? { window.set_size(size) } else { Ok(()) });
     warn_of(resized, "the small window did not change its size");
 }
 

@@ -130,7 +130,7 @@ mod tests {
             muted: true,
             place: None,
             hand_blocked_until: None,
-            hand_refused: None,
+            refused: Vec::new(),
             invitation: None,
             may: Vec::new(),
             leaving_asks: false,

@@ -127,8 +127,7 @@ pub(super) mod tests {
             title: title.to_owned(),
             host: "Ratna".to_owned(),
             stage_limit: 12,
-            locked: false,
-            saves_upload: false,
+            switches: serambi_protocol::switch::Switches::default(),
             hand_scope: HandScope::Everyone,
             ends_at: None,
         }

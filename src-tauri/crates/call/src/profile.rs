@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     computer_settings::ComputerSettings, do_not_disturb::DoNotDisturb, identity::Identity, private_file,
-    settings_file::SettingsFile,
-    sound_settings::SoundSettings,
+    settings_file::SettingsFile, sound_settings::SoundSettings,
 };
 
 const SETTINGS_FILE: &str = "settings.json";

@@ -178,7 +178,10 @@ async fn on_a_full_disk_an_act_is_refused_and_the_room_lives_on_until_there_is_r
         house.join(number, &room).await.unwrap();
     }
     assert_eq!(house.command(&host, &room, LOCK).await, Err(Code::StorageFailed));
-    assert!(!house.join(42, &room).await.unwrap().view.room.switches.is_on(RoomSwitch::Locked), "it was refused, so it has not happened");
+    assert!(
+        !house.join(42, &room).await.unwrap().view.room.switches.is_on(RoomSwitch::Locked),
+        "it was refused, so it has not happened"
+    );
     house.command(&test_session(2), &room, Command::RaiseHand).await.unwrap();
 
     house.storage.make_room().await;

@@ -10,7 +10,7 @@ use std::{
     process::{Command as Program, Stdio},
 };
 
-use serambi_protocol::{Code, Command};
+use serambi_protocol::{Code, Command, RoomSwitch};
 
 use crate::{program::program, restart::Running, visitor::Visitor};
 
@@ -53,7 +53,7 @@ impl Disk {
 
 /// Locks and unlocks; gives what holds, and the code if an act was refused.
 async fn act(host: &Visitor, room: &serambi_protocol::RoomId, locked: &mut bool) -> Option<Code> {
-    match host.wish(room, Command::SetLocked { locked: !*locked }).await {
+    match host.wish(room, Command::SetSwitch { switch: RoomSwitch::Locked, on: !*locked }).await {
         Ok(()) => {
             *locked = !*locked;
             None
@@ -85,7 +85,7 @@ async fn on_a_full_disk_acts_are_refused_in_words_and_whatever_was_acknowledged_
     }
     assert_eq!(refused, Some(Code::StorageFailed));
     let view = house.again(&host).await.join(&room).await.unwrap().view;
-    assert_eq!(view.room.locked, locked, "what was refused has not happened");
+    assert_eq!(view.room.switches.is_on(RoomSwitch::Locked), locked, "what was refused has not happened");
     let host = house.again(&host).await;
     host.join(&room).await.unwrap();
     host.wish(&room, Command::SetMuted { muted: false }).await.unwrap();
@@ -98,5 +98,5 @@ async fn on_a_full_disk_acts_are_refused_in_words_and_whatever_was_acknowledged_
     }
     let house = Running::start(again.path()).await;
     let view = house.again(&host).await.join(&room).await.unwrap().view;
-    assert_eq!((view.room.title.as_str(), view.room.locked), ("Tea", locked));
+    assert_eq!((view.room.title.as_str(), view.room.switches.is_on(RoomSwitch::Locked)), ("Tea", locked));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serambi_protocol::{
-    Code, Command, PersonId, Refusal, RoomEvent,
+    Code, Command, PersonId, Refusal, RoomEvent, RoomSwitch,
     api::{HouseInfo, RoomCard, StartRoom},
 };
 use tokio::{
@@ -140,8 +140,8 @@ async fn people_who_never_read_their_channel_keep_nobody_waiting_and_lose_no_mor
     host.sees("all of them", |view| view.counts.listeners == 20).await;
     for round in 0..300 {
         let locked = round % 2 == 0;
-        host.does(Command::SetLocked { locked }).await;
-        host.sees("the lock", |view| view.room.locked == locked).await;
+        host.does(Command::SetSwitch { switch: RoomSwitch::Locked, on: locked }).await;
+        host.sees("the lock", |view| view.room.switches.is_on(RoomSwitch::Locked) == locked).await;
         // Not more than a person may ask.
         house.house.clock().skip_ms(50);
         host.channel.ping().await;

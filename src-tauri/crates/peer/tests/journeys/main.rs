@@ -11,7 +11,7 @@ mod wire;
 use fixtures::{Shown, TestHouse, bring_on_stage, two_on_stage};
 use serambi_call::{Connection, HouseClient, Identity};
 use serambi_protocol::{
-    Code, Command, Notice, RoomId,
+    Code, Command, Notice, RoomId, RoomSwitch,
     command::HandScope,
     event::ClosedReason,
     link::{HouseAddress, Pin},
@@ -385,7 +385,7 @@ async fn check_34_a_listener_whom_a_second_room_refuses_hears_the_first_on_with_
     listener.until("the own hand", |view| view.room.you.place == Some(1)).await;
     listener.counted("A heard", |counted| counted.packets_received > 20).await;
 
-    other.command(Command::SetLocked { locked: true }).await.unwrap();
+    other.command(Command::SetSwitch { switch: RoomSwitch::Locked, on: true }).await.unwrap();
     let refused = serambi_call::Call::join(c.house.clone(), other.call.room_id(), false, c.sound.clone()).await;
     assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(Code::RoomLocked));
     let before = listener.call.statistics().packets_received;
