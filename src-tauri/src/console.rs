@@ -1,5 +1,5 @@
-//! The console that the app was started from. On Windows a release build is no console program, and what it prints is lost
-//! until it joins that console: `--help`, and what is wrong with an argument.
+//! The console that the app was started from. On Windows a release build is no console program, and what it prints is
+//! lost until it joins that console: `--help`, and what is wrong with an argument.
 
 /// Joins it. Where the app was started with a click there is none.
 #[cfg(windows)]

@@ -1,5 +1,5 @@
-//! What is said where no window can be opened. On Windows nobody sees what the app prints, so it is a box of the system's
-//! own, in the system's language: there is no page yet, and the person's choice may not be readable.
+//! What is said where no window can be opened. On Windows nobody sees what the app prints, so it is a box of the
+//! system's own, in the system's language: there is no page yet, and the person's choice may not be readable.
 
 #[cfg(any(windows, test))]
 mod words {

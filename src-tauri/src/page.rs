@@ -83,8 +83,8 @@ pub fn watch(window: &tauri::WebviewWindow) -> tauri::Result<()> {
     })
 }
 
-/// Has the death of the window's page reported to [`on_death`]. Of WebView2's other processes it starts a dead one again
-/// by itself, and the page goes on.
+/// Has the death of the window's page reported to [`on_death`]. Of WebView2's other processes it starts a dead one
+/// again by itself, and the page goes on.
 ///
 /// # Errors
 /// What the system's web view says.

@@ -5,8 +5,8 @@ mod access_list;
 
 use std::{io, path::Path};
 
-/// Makes the folder and those above it, as far as they are missing, for their owner alone. A folder that is there already
-/// keeps the rights it has.
+/// Makes the folder and those above it, as far as they are missing, for their owner alone. A folder that is there
+/// already keeps the rights it has.
 ///
 /// # Errors
 /// Of the file system.

@@ -1,5 +1,5 @@
-//! The sources of Rust's standard library as Debian packages them, unpacked in `target` and installed nowhere: they must
-//! be of exactly the compiler's version, and Debian has several.
+//! The sources of Rust's standard library as Debian packages them, unpacked in `target` and installed nowhere: they
+//! must be of exactly the compiler's version, and Debian has several.
 
 use std::{
     fs, io,

@@ -48,7 +48,7 @@ impl StandardLibrary {
             cargo.arg("-Zbuild-std=std,panic_abort,panic_unwind");
             // `-Z` is for nightly toolchains; this says that ours is one for this call.
             cargo.env("RUSTC_BOOTSTRAP", "1");
-            // Cargo's own tests use it: sources elsewhere than in the toolchain's folder, which is not ours to write to.
+            // Cargo's own tests use it: sources elsewhere than in the toolchain's folder, which is not ours.
             cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn endpoint_id(direction: Direction) -> windows::core::Result<String>
         Direction::Microphone => eCapture,
         Direction::Loudspeaker => eRender,
     };
-    // SAFETY: COM is usable on every thread after `enter_com`; the id is a string that is freed once, after its last use.
+    // SAFETY: COM is usable on every thread after `enter_com`; the id is freed once, after its last use.
     unsafe {
         let enumerator: IMMDeviceEnumerator = CoCreateInstance(&MMDeviceEnumerator, None, CLSCTX_ALL)?;
         let id = enumerator.GetDefaultAudioEndpoint(flow, eCommunications)?.GetId()?;

@@ -1,5 +1,5 @@
-//! Waits that end when they should. Windows rounds the wait of a thread up to its timer's period, 15.6 ms as a rule, and
-//! the engine wakes every 5 ms.
+//! Waits that end when they should. Windows rounds the wait of a thread up to its timer's period, 15.6 ms as a rule,
+//! and the engine wakes every 5 ms.
 
 /// While one of these lives the system's timer ticks every millisecond.
 pub(crate) struct ShortWaits(());
