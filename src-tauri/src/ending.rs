@@ -2,6 +2,7 @@
 
 use tauri::AppHandle;
 
+#[cfg(unix)]
 use crate::window::{self, Ending};
 
 /// Leaves when the system says so.

@@ -44,6 +44,8 @@ pub struct Buttons {
 }
 
 /// What a person pressed.
+// Windows and macOS do not say what was pressed.
+#[cfg_attr(not(all(unix, not(target_os = "macos"))), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The notice itself.

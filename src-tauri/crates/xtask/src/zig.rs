@@ -94,6 +94,8 @@ fn text(zig: &Path, part: &str) -> String {
 }
 
 /// Each argument goes from the front to the end, but for those that name the target as Apple's compiler wants it.
+/// Objective-C needs the headers of Apple's frameworks, which are for Macs only: an empty file is compiled in its place,
+/// because nothing is linked.
 const LEAVE_OUT: &str = "\
 #!/bin/sh
 count=$#
@@ -109,6 +111,7 @@ while [ $count -gt 0 ]; do
     case $argument in
     -arch | -isysroot | -target) value=follows ;;
     --target=* | -mmacosx-version-min=*) ;;
+    *.m) set -- \"$@\" -xc /dev/null ;;
     *) set -- \"$@\" \"$argument\" ;;
     esac
 done
@@ -131,6 +134,8 @@ mod tests {
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said.trim(), "cc -target aarch64-macos.13.0 -g0 -O2 -DNAME=a b -c");
+        let objective = Command::new(folder.join("zcc")).args(["-c", "notify.m"]).output().unwrap();
+        assert_eq!(objective.stdout, b"cc -target aarch64-macos.13.0 -g0 -c -xc /dev/null\n");
         let archive = Command::new(folder.join("zar")).args(["cq", "a.a"]).output().unwrap();
         assert_eq!(archive.stdout, b"ar cq a.a\n");
         fs::remove_dir_all(&folder).unwrap();
