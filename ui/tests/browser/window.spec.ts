@@ -1,5 +1,5 @@
 /** What a person does in one window, in a real browser over committed states: keys, focus, dialogs, the slider. */
-import { expect, test } from '@playwright/test';
+import { expect, test, type Locator, type Page } from '@playwright/test';
 import { complaints, open } from './page';
 
 let heard: string[];
@@ -13,8 +13,7 @@ test('with the keyboard alone: a host with a large audience saves upload', async
   const more = page.getByRole('button', { name: 'More', exact: true });
   await more.focus();
   await page.keyboard.press('Enter');
-  for (let n = 0; n < 4; n += 1) await page.keyboard.press('ArrowDown');
-  await expect(page.getByRole('menuitem', { name: 'Large audience' })).toBeFocused();
+  await pressUntilFocused(page, 'ArrowDown', page.getByRole('menuitem', { name: 'Large audience' }));
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog', { name: 'Large audience' });
   await page.keyboard.press('Tab');
@@ -182,3 +181,10 @@ test('the slider is dragged, and the volume stays where it was let go', async ({
   await page.keyboard.press('Escape');
   await expect(page.getByRole('button', { name: 'Mei Lin, speaker, muted, volume 0 % for you' })).toBeVisible();
 });
+
+/** Presses a key until this has focus, a dozen times at most. */
+async function pressUntilFocused(page: Page, key: string, what: Locator): Promise<void> {
+  const isFocused = () => what.evaluate((element) => element === document.activeElement);
+  for (let n = 0; n < 12 && !(await isFocused()); n += 1) await page.keyboard.press(key);
+  await expect(what).toBeFocused();
+}
