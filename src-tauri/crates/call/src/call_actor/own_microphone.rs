@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use serambi_protocol::{Command, Refusal};
+use serambi_protocol::{Code, Command, Refusal};
 
 use super::{Answer, CallActor, Flow, GO_ON, HouseAnswer, Request};
 use crate::{call_events::CallEvent, call_view::MicrophoneView, error::CallError, media::Voice};
@@ -190,8 +190,10 @@ impl CallActor {
     }
 
     fn accept_invitation(&mut self, answer: Answer) {
-        if let Some(accepting) = &mut self.own.accepting {
-            return accepting.answers.push(answer);
+        match &mut self.own.accepting {
+            // The house agreed before; whoever was moved off the stage since, unseen, asks anew.
+            None | Some(Accepting { step: AcceptStep::Accepted(_), .. }) => {}
+            Some(accepting) => return accepting.answers.push(answer),
         }
         let step = AcceptStep::Opening(self.microphone.open());
         self.own.accepting = Some(Accepting { step, answers: vec![answer] });
@@ -284,6 +286,11 @@ impl CallActor {
 
     pub(super) fn take_accepted(&mut self, accepted: Result<(), Refusal>) {
         let Some(accepting) = &mut self.own.accepting else { return };
+        // Asked twice before the first event came.
+        let accepted = accepted.or_else(|refusal| match refusal.code {
+            Code::AlreadyOnStage => Ok(()),
+            _ => Err(refusal),
+        });
         let answers = std::mem::take(&mut accepting.answers);
         if accepted.is_ok() {
             accepting.step = AcceptStep::Accepted(Instant::now());

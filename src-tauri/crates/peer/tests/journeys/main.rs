@@ -8,6 +8,8 @@ mod own_sound;
 mod speech;
 mod wire;
 
+use std::time::Duration;
+
 use fixtures::{Shown, TestHouse, bring_on_stage, two_on_stage};
 use serambi_call::{Connection, HouseClient, Identity};
 use serambi_protocol::{
@@ -20,6 +22,8 @@ use serambi_protocol::{
 
 /// Voice packets of 20 ms in some seconds.
 const THREE_SECONDS: u64 = 150;
+/// Less than the ten seconds after which a call gives up waiting for its place on stage.
+const AT_ONCE: Duration = Duration::from_secs(5);
 /// Two different voices are never as alike as this; one voice is, also on a machine that is too busy for real time.
 const ALIKE: f64 = 0.8;
 
@@ -151,6 +155,26 @@ async fn whoever_goes_to_the_audience_has_a_closed_microphone_and_can_come_back(
     guest.until("the open microphone", |view| view.call.microphone.open && view.call.microphone.muted).await;
     guest.call.set_muted(false).await.unwrap();
     host.counted("B heard again", |counted| counted.packets_received > before + 20).await;
+}
+
+// Regression: the second acceptance waited for the end of the first, which had led onto the stage and off it again
+// before anything of it was seen, and was answered after ten seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_moved_away_in_the_moment_of_coming_on_stage_can_accept_again_at_once() {
+    let place = TestHouse::open().await;
+    let (a, b) = (place.guest("A").await, place.guest("B").await.with_voice(&speech::voice(5, 40)));
+    let host = a.start().await;
+    let mut guest = b.join(&host).await;
+    for _ in 0..2 {
+        host.command(Command::Invite { person: b.id() }).await.unwrap();
+        let accepted = tokio::time::timeout(AT_ONCE, guest.call.accept_invitation()).await;
+        accepted.expect("an answer to the acceptance").unwrap();
+        host.command(Command::MoveToAudience { person: Some(b.id()) }).await.unwrap();
+    }
+    host.command(Command::Invite { person: b.id() }).await.unwrap();
+    guest.call.accept_invitation().await.unwrap();
+    guest.call.accept_invitation().await.expect("pressed twice");
+    guest.until("coming on stage", |view| view.room.you.role.is_on_stage() && view.call.microphone.open).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
