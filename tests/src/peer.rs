@@ -44,9 +44,9 @@ impl Peer {
         output: &Path,
     ) -> Result<Self, Trouble> {
         let folder = tempfile::tempdir().map_err(io("making a folder for a peer"))?;
-        command.args(["--microphone", &card.microphone, "--loudspeaker", &card.loudspeaker]);
         command.env("PULSE_SERVER", card.server());
-        let mut peer = Self::start_in(command, name, folder.path(), arguments, output)?;
+        let devices = ["--microphone", &card.microphone, "--loudspeaker", &card.loudspeaker];
+        let mut peer = Self::start_in(command, name, folder.path(), &[arguments, &devices].concat(), output)?;
         peer._folder = Some(folder);
         Ok(peer)
     }
