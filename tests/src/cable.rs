@@ -112,7 +112,7 @@ impl Lane {
         }
     }
 
-    /// What is not for the other end (multicast, IPv6, the world) ends here; what is neither UDP nor TCP passes unharmed.
+    /// What is not for the other end (multicast, IPv6, the world) ends here; what is neither UDP nor TCP passes.
     fn fate(&self, packet: &[u8], now: Instant) -> Fate {
         if datagram::destination(packet) != Some(self.to) {
             return Fate::Lost;

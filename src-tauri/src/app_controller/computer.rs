@@ -1,4 +1,4 @@
-//! What the app is on this computer beside its window: a tray icon, a computer kept awake, keys that work from anywhere.
+//! What the app is beside its window: a tray icon, a computer kept awake, keys that work from anywhere.
 
 use std::{sync::Mutex, time::Duration};
 

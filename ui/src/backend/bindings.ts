@@ -877,8 +877,8 @@ export type RoomSwitch =
 /**  Whoever is muted on stage stays so. Moderators are not held. */
 "stageHeld" | 
 /**
- *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears everybody
- *  20 ms later.
+ *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
+ *  everybody 20 ms later.
  */
 "savesUpload";
 

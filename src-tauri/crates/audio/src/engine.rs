@@ -227,7 +227,7 @@ impl Engine {
         let _ = self.engine.send(EngineCommand::SetAudience(audience));
     }
 
-    /// Plays a cue into the loudspeaker, after those that sound already; a few wait, more are dropped. It is never sent.
+    /// Plays a cue into the loudspeaker, after those that sound already; a few wait, more are dropped. Never sent.
     pub fn play_cue(&self, cue: Cue) {
         // An engine that has stopped plays nothing.
         let _ = self.engine.send(EngineCommand::PlayCue(cue));

@@ -6,8 +6,8 @@ use if_addrs::{IfAddr, Interface};
 
 /// Addresses that go into a link or an announcement.
 const ADDRESSES: usize = 8;
-/// Beginnings of the names of interfaces that lead to virtual machines, containers and tunnels, in small letters: Linux's,
-/// macOS's, and what Windows shows people ("vEthernet (WSL)", "VMware Network Adapter VMnet8").
+/// Beginnings of the names of interfaces that lead to virtual machines, containers and tunnels, in small letters:
+/// Linux's, macOS's, and what Windows shows people ("vEthernet (WSL)", "VMware Network Adapter VMnet8").
 const VIRTUAL: &[&str] = &[
     "docker",
     "veth",

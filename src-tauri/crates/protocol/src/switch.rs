@@ -14,8 +14,8 @@ pub enum RoomSwitch {
     Locked,
     /// Whoever is muted on stage stays so. Moderators are not held.
     StageHeld,
-    /// Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears everybody
-    /// 20 ms later.
+    /// Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
+    /// everybody 20 ms later.
     SavesUpload,
 }
 

@@ -94,8 +94,8 @@ fn text(zig: &Path, part: &str) -> String {
 }
 
 /// Each argument goes from the front to the end, but for those that name the target as Apple's compiler wants it.
-/// Objective-C needs the headers of Apple's frameworks, which are for Macs only: an empty file is compiled in its place,
-/// because nothing is linked.
+/// Objective-C needs the headers of Apple's frameworks, which are for Macs only: an empty file is compiled in its
+/// place, because nothing is linked.
 const LEAVE_OUT: &str = "\
 #!/bin/sh
 count=$#

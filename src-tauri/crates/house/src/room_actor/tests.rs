@@ -192,7 +192,7 @@ async fn on_a_full_disk_an_act_is_refused_and_the_room_lives_on_until_there_is_r
     assert_eq!((view.room.switches.is_on(RoomSwitch::Locked), view.counts.listeners, view.hands.len()), (true, 41, 1));
 }
 
-/// Known failure: whoever ended a room was told so before it was on the disk, and a house that was killed opened it again.
+/// Known failure: whoever ended a room was told so before it was on the disk, and a killed house opened it again.
 #[tokio::test]
 async fn a_room_is_ended_on_the_disk_before_it_is_said_to_be_and_lives_on_if_the_disk_refuses() {
     let folder = tempfile::tempdir().unwrap();
@@ -245,8 +245,8 @@ async fn a_room_that_cannot_be_saved_does_not_start_and_one_later_does() {
 
 const DAY_MS: i64 = 24 * 60 * 60_000;
 
-/// What a host sees every five seconds while a listener without a channel runs out of time, and what two people are told
-/// who were removed, the second with a block. The wall clock is set before each look.
+/// What a host sees every five seconds while a listener without a channel runs out of time, and what two people are
+/// told who were removed, the second with a block. The wall clock is set before each look.
 async fn six_minutes_with(wall_ahead_ms: impl Fn(i64) -> i64) -> Vec<(u32, Option<Code>, Option<Code>)> {
     let folder = tempfile::tempdir().unwrap();
     let house = Life::begin(&folder).await;
