@@ -73,15 +73,30 @@ impl Peer {
         Ok(Self { program, lines, output: output.to_owned(), name: name.to_owned(), _folder: None })
     }
 
-    /// Waits until it says a line that `fits`.
+    /// Waits until it has said a line that `fits`: the first such line of its life, however long ago it was said.
     ///
     /// # Errors
     /// `TooLong` with what it said instead, or that it has ended.
     pub fn wait_for(&mut self, what: &str, limit: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value, Trouble> {
+        self.wait_for_the(1, what, limit, fits)
+    }
+
+    /// Waits until it has said that many lines that `fit`, counted from its start, and gives the last of them. For what
+    /// it says more than once: [`Peer::wait_for`] would find the one of before.
+    ///
+    /// # Errors
+    /// As [`Peer::wait_for`].
+    pub fn wait_for_the(
+        &mut self,
+        number: usize,
+        what: &str,
+        limit: Duration,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Trouble> {
         let (lines, program) = (Arc::clone(&self.lines), &mut self.program);
         let what = format!("{what} from {}", self.name);
         let look = || {
-            let found = said(&lines).into_iter().find(&fits);
+            let found = said(&lines).into_iter().filter(&fits).nth(number - 1);
             if found.is_none() {
                 program.still_runs()?;
             }
