@@ -20,7 +20,7 @@ mod sockets;
 pub mod statistics;
 mod token;
 
-pub use core::{Passage, RoomOptions};
+pub use core::{Passage, RoomOptions, SILENT_MS_ATTRIBUTE};
 pub use error::SfuError;
 pub use sfu::{Sfu, SfuConfig};
 pub use statistics::{ParticipantStatistics, RoomStatistics, SendErrors, ServerStatistics, Traffic};

@@ -42,6 +42,7 @@ use thiserror::Error;
 pub use media::Datagram;
 pub use moderation::{Command, Reply};
 pub use passage::Passage;
+pub use presence::SILENT_MS_ATTRIBUTE;
 pub use room::RoomOptions;
 pub use sdp::SdpError;
 pub use session::{Join, Resume, TokenGrants};

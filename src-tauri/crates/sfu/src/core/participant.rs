@@ -1,7 +1,7 @@
 //! A participant: seat, permissions, two peer connections, tracks.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use livekit_protocol::{ParticipantPermission, participant_info};
 use str0m::channel::ChannelId;
@@ -11,7 +11,6 @@ use str0m::rtp::Ssrc;
 use tracing::Span;
 
 use super::ConnectionId;
-use super::limits::MEDIA_SILENCE;
 use super::room::RoomId;
 use super::sdp_offer::OfferedTrack;
 use super::track::{PendingTrack, PublishedTrack};
@@ -87,9 +86,9 @@ impl Participant {
         }
     }
 
-    /// Whether STUN, RTP or RTCP of theirs has arrived lately.
-    pub(crate) fn is_alive(&self, now: Instant) -> bool {
-        self.arrived.is_some_and(|arrived| now.saturating_duration_since(arrived) <= MEDIA_SILENCE)
+    /// Since when no STUN, RTP or RTCP of theirs has arrived; none if none ever did.
+    pub(crate) fn silence(&self, now: Instant) -> Option<Duration> {
+        self.arrived.map(|arrived| now.saturating_duration_since(arrived))
     }
 
     pub(crate) fn is_hidden(&self) -> bool {

@@ -6,6 +6,7 @@ use livekit_protocol::signal_response::Message;
 use livekit_protocol::{Codec, DisconnectReason, ParticipantInfo, ParticipantUpdate, Room as RoomInfo, RoomUpdate};
 
 use super::SfuCore;
+use super::limits::MEDIA_SILENCE;
 use super::participant::{Participant, State};
 use super::room::RoomId;
 use super::track::OPUS_MIME;
@@ -35,11 +36,20 @@ pub(crate) fn participant_info(participant: &Participant) -> ParticipantInfo {
     }
 }
 
-/// The record for whoever runs the room: `ACTIVE` only while something arrives from the participant.
+/// An attribute that RoomService adds to what it says of a participant: milliseconds since something last arrived on
+/// their media connection. LiveKit's record has no field for it.
+pub const SILENT_MS_ATTRIBUTE: &str = "serambi.silent_ms";
+
+/// The record for whoever runs the room: since when nothing arrives from the participant, and `ACTIVE` only if that is
+/// not long ago.
 pub(crate) fn observed_info(now: Instant, participant: &Participant) -> ParticipantInfo {
     let mut info = participant_info(participant);
-    if participant.state == State::Active && !participant.is_alive(now) {
-        info.state = State::Joined as i32;
+    let silence = participant.silence(now).filter(|_| participant.state == State::Active);
+    if let Some(silence) = silence {
+        if silence > MEDIA_SILENCE {
+            info.state = State::Joined as i32;
+        }
+        info.attributes.insert(SILENT_MS_ATTRIBUTE.to_owned(), silence.as_millis().to_string());
     }
     info
 }

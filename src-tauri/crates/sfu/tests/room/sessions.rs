@@ -6,7 +6,7 @@ use livekit_protocol::participant_info::State;
 use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{DisconnectReason, LeaveRequest, Ping, leave_request};
-use serambi_sfu::core::{Command, Refusal, RoomOptions};
+use serambi_sfu::core::{Command, Refusal, RoomOptions, SILENT_MS_ATTRIBUTE};
 
 use crate::client::Client;
 use crate::simulation::{ROOM, Simulation, hidden_listener, listener, speaker};
@@ -209,12 +209,17 @@ fn somebody_from_whom_nothing_arrives_is_listed_as_active_no_longer() {
     let budi = sim.enter("budi", hidden_listener());
     sim.run(Duration::from_secs(30));
     assert_eq!(sim.listed("budi").state(), State::Active, "a quiet listener still checks their connection");
+    let silent_ms = |sim: &mut Simulation| sim.listed("budi").attributes[SILENT_MS_ATTRIBUTE].parse::<u64>().unwrap();
+    let before = silent_ms(&mut sim);
+    assert!(before < 3_000, "{before} ms");
     sim.client_mut(budi).unplugged = true;
     sim.run(Duration::from_millis(5_500));
     assert_eq!(sim.listed("budi").state(), State::Joined);
+    assert_eq!(silent_ms(&mut sim), before + 5_500, "it counts from what arrived last");
     sim.client_mut(budi).unplugged = false;
     sim.run(Duration::from_secs(5));
     assert_eq!(sim.listed("budi").state(), State::Active);
+    assert!(silent_ms(&mut sim) < 5_000);
 }
 
 #[test]
