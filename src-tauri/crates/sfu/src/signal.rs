@@ -28,6 +28,10 @@ use crate::token::{self, TokenRefusal};
 /// One signalling message, as on a stock server.
 const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 
+/// What is read at once, and what is written at once, in bytes: each client keeps as much as long as it is here, and
+/// says little after its join. The WebSocket's own default is 128 KiB.
+const BUFFER_BYTES: usize = 4 * 1024;
+
 /// How often we ping on the WebSocket level, as a stock server does.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -123,7 +127,8 @@ async fn open(
     let (outlet, responses) = mpsc::channel(SIGNALS_WAITING);
     let connection = link.ask(|reply| Request::Connect { admission, outlet, reply }).await?.map_err(Rejection::Core)?;
     let guard = ConnectionGuard { connection, link };
-    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(move |socket| {
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    Ok(upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES).on_upgrade(move |socket| {
         let (sender, receiver) = socket.split();
         converse(sender, receiver, guard, responses)
     }))

@@ -33,6 +33,9 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 const SAID_RATE: Rate = Rate::per_second(60, 20);
 /// The largest message of a client, in bytes: a report about a full stage is a third of it.
 const SAID_BYTES: usize = 4 * 1024;
+/// What is read at once, and what is written at once, in bytes. Each channel keeps as much for as long as it is open;
+/// the WebSocket's own defaults are 128 KiB each, for clients that say more than these do.
+const BUFFER_BYTES: usize = 1_024;
 
 /// Close codes (RFC 6455 section 7.4.1 and, from 4000, our own).
 mod closing {
@@ -85,6 +88,7 @@ pub async fn events(
     session.check_rate()?;
     let upgrade = upgrade.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let upgrade = upgrade.max_message_size(SAID_BYTES).max_frame_size(SAID_BYTES);
+    let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| hold(state, session, socket, asked.after)))
 }
 
