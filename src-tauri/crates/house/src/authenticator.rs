@@ -288,10 +288,12 @@ fn hash(key: &str) -> [u8; 32] {
 
 /// A session as somebody has who signed in.
 #[cfg(test)]
-pub fn test_session(number: u8) -> Arc<Session> {
+pub fn test_session(number: u16) -> Arc<Session> {
+    let mut key = [0; 32];
+    key[..2].copy_from_slice(&number.to_be_bytes());
     Arc::new(Session {
         id: number.into(),
-        person: PersonId::from_key(&[number; 32]),
+        person: PersonId::from_key(&key),
         name: format!("Person {number}"),
         mailbox: Mailbox::default(),
         ephemeral: EphemeralMessages::default(),

@@ -6,19 +6,21 @@
 mod connections;
 mod handle;
 mod measuring;
+mod media_side;
+mod membership;
 mod saving;
 mod telling;
+mod telling_times;
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serambi_protocol::{
     Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId,
-    api::{Joined, MediaGrant},
     event::ClosedReason,
-    view::{Role, RoleView, RoomTime, RoomView, YouView},
+    view::{Role, RoleView, RoomTime, YouView},
 };
-use serambi_room::{MediaChange, Outcome, Room};
+use serambi_room::{Outcome, Room};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
@@ -26,11 +28,8 @@ use crate::{
     authenticator::Session,
     capture_marks::CaptureMarks,
     loss_reports::LossReports,
-    media::{
-        keys::Standing,
-        permission_reconciler::{PermissionReconciler, Report},
-    },
-    registry::{Place, Shared},
+    media::permission_reconciler::{PermissionReconciler, Report},
+    registry::Shared,
     storage::SavedRoom,
 };
 pub use handle::{Ending, Message, Published, RoomHandle};
@@ -178,22 +177,27 @@ impl RoomActor {
         let next = self.next_deadline_ms();
         let (clock, stop) = (self.shared.clock.clone(), self.shared.stop.clone());
         tokio::select! {
+            // Whatever comes lets pass what is due first, so time is not kept waiting by those before it.
+            biased;
             () = stop.cancelled() => self.ending = Some(Ending::Kept),
+            Some(report) = self.reports.recv() => {
+                self.pass_time();
+                self.take_media(report);
+            }
             message = self.messages.recv() => match message {
                 Some(message) => {
-                    // What is due comes first.
                     self.pass_time();
                     self.take_message(message).await;
                 }
                 None => self.ending = Some(Ending::Kept),
             },
-            Some(report) = self.reports.recv() => {
-                self.pass_time();
-                self.take_media(report);
-            }
             () = clock.reach(next) => self.pass_time(),
         }
         self.after_turn().await;
+        if self.telling.times.is_telling_audience() {
+            // The channels of those who were told come first: else all of them would be in the way of the next hand.
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn after_turn(&mut self) {
@@ -209,7 +213,8 @@ impl RoomActor {
     fn next_deadline_ms(&self) -> u64 {
         let to_house = |at: RoomTime| self.opened_at_ms.saturating_add(at.since(self.resumed_at));
         let by_the_rules = self.room.next_deadline().map(to_house);
-        let others = [by_the_rules, self.telling.due_at_ms(), self.saving.due_at_ms(), self.next_measurement_ms()];
+        let others =
+            [by_the_rules, self.telling.times.due_at_ms(), self.saving.due_at_ms(), self.next_measurement_ms()];
         others.into_iter().flatten().chain([self.look_at_ms]).min().unwrap_or(u64::MAX)
     }
 
@@ -269,50 +274,6 @@ impl RoomActor {
         }
     }
 
-    fn join(&mut self, session: &Arc<Session>) -> Result<(Joined, Option<Place>), Refusal> {
-        let mut outcome = self.room.join(self.now(), &session.person, &session.name)?;
-        let place = Place { room: self.id, session: session.id };
-        self.welcome(session)?;
-        let earlier = self.shared.places.take(session.person, place);
-        // The token they get says whether they may publish: there is nothing to wait for.
-        outcome
-            .media
-            .retain(|change| !matches!(change, MediaChange::MayPublish { person, .. } if *person == session.person));
-        self.take_outcome(outcome);
-        let media = self.grant(session)?;
-        let view = self.show(&session.person)?;
-        Ok((Joined { view, seq: session.mailbox.last(), media }, earlier))
-    }
-
-    /// Writes down who came in. Somebody who was here through another session is told on that one that it is over.
-    fn welcome(&mut self, session: &Arc<Session>) -> Result<(), Refusal> {
-        let (told, told_you) = self.seen_by(&session.person)?;
-        self.permissions.welcome(&session.person);
-        let earlier = self.members.remove(&session.person);
-        let was_on_stage = earlier.as_ref().is_some_and(|member| member.was_on_stage) || told_you.role.is_on_stage();
-        if let Some(earlier) = earlier {
-            answer(earlier.replies);
-            if earlier.session.id != session.id {
-                self.close(&earlier.session, ClosedReason::Replaced);
-            }
-        }
-        let link = connections::Link::new(session, self.shared.clock.now_ms());
-        self.was_visited |= link.is_attached();
-        let member = Member {
-            session: session.clone(),
-            told,
-            told_you,
-            notices: Vec::new(),
-            waits_for: None,
-            replies: Vec::new(),
-            was_on_stage,
-            link,
-        };
-        self.members.insert(session.person, member);
-        self.changed();
-        Ok(())
-    }
-
     /// Carries out a command, or refuses it. An act of a moderator is on the disk before it is acknowledged, or has not
     /// happened. The answer to a command that leads on stage comes when voice may be sent.
     async fn command(&mut self, session: &Arc<Session>, command: Command, reply: Reply) {
@@ -329,93 +290,13 @@ impl RoomActor {
         match carried_out {
             Err(refusal) => answer_with(reply, Err(refusal)),
             Ok(outcome) => {
+                self.telling.times.has_news_for(&person);
                 self.take_outcome(outcome);
                 match self.members.get_mut(&person) {
                     Some(member) if member.waits_for.is_some() => member.replies.push(reply),
                     _ => answer_with(reply, Ok(())),
                 }
             }
-        }
-    }
-
-    /// Somebody has gone to another room.
-    fn depart(&mut self, person: &PersonId, session: u64) {
-        if self.members.get(person).is_none_or(|member| member.session.id != session) {
-            return;
-        }
-        match self.room.command(self.now(), person, &Command::Leave) {
-            Ok(outcome) => self.take_outcome(outcome),
-            Err(refusal) => tracing::debug!(person = person.short(), %refusal, "had left already"),
-        }
-    }
-
-    fn grant(&self, session: &Session) -> Result<MediaGrant, Refusal> {
-        let standing = self.standing(&session.person)?;
-        let token = self.shared.media.keys.grant(&self.id, &session.person, &session.name, standing)?;
-        Ok(MediaGrant { url: self.shared.media.url.clone(), token })
-    }
-
-    /// What a person may do in the media room now.
-    fn standing(&self, person: &PersonId) -> Result<Standing, Refusal> {
-        self.room.role_of(person).ok_or(Code::NotInRoom)?;
-        let may_publish = self.room.may_publish(person);
-        let was_on_stage = self.members.get(person).is_some_and(|member| member.was_on_stage);
-        Ok(Standing { may_publish, hidden: !(may_publish || was_on_stage) })
-    }
-
-    /// The room as that person sees it now, which from then on is what they have been told.
-    fn show(&mut self, person: &PersonId) -> Result<RoomView, Refusal> {
-        let (told, you) = self.seen_by(person)?;
-        let view = RoomView::new(self.now(), you.clone(), (*told).clone());
-        if let Some(member) = self.members.get_mut(person) {
-            member.told = told;
-            member.told_you = you;
-        }
-        Ok(view)
-    }
-
-    fn member(&mut self, session: &Session) -> Result<&mut Member, Refusal> {
-        let member = self.members.get_mut(&session.person).filter(|member| member.session.id == session.id);
-        member.ok_or_else(|| Code::NotInRoom.into())
-    }
-
-    fn take_media(&mut self, report: Report) {
-        match report {
-            Report::Granted { person, ticket, .. } => self.granted(&person, ticket),
-            Report::Seen { people, .. } => {
-                self.compare(&people);
-                self.take_signs_of_sound(&people);
-            }
-            Report::Passed { marks, .. } => self.tell_marks(&marks),
-        }
-    }
-
-    /// The media server lets somebody publish now: they can be told.
-    fn granted(&mut self, person: &PersonId, ticket: u64) {
-        if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for == Some(ticket)) {
-            member.waits_for = None;
-            answer(std::mem::take(&mut member.replies));
-            self.telling.has_news();
-        }
-    }
-
-    /// Puts right in the media server what it says about people and the rules do not.
-    fn compare(&mut self, people: &[crate::media::permission_reconciler::SeenParticipant]) {
-        for seen in people {
-            match self.standing(&seen.person) {
-                Ok(standing) if standing.may_publish == seen.may_publish => {}
-                Ok(standing) if standing.may_publish => self.allow_again(&seen.person),
-                Ok(_) => self.permissions.deny(&seen.person),
-                Err(_) => self.permissions.remove(&seen.person),
-            }
-        }
-    }
-
-    /// The new order takes the place of one that may still be under way, and so does its ticket.
-    fn allow_again(&mut self, person: &PersonId) {
-        let ticket = self.permissions.allow(person);
-        if let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for.is_some()) {
-            member.waits_for = Some(ticket);
         }
     }
 
@@ -426,51 +307,10 @@ impl RoomActor {
             self.change_media(change);
         }
         for (person, notice) in outcome.notices {
-            if let Some(member) = self.members.get_mut(&person) {
-                member.notices.push(notice);
-            }
+            self.notify(&person, notice);
         }
         for (person, reason) in outcome.closed {
             self.farewell(&person, reason);
-        }
-    }
-
-    fn change_media(&mut self, change: MediaChange) {
-        match change {
-            MediaChange::MayPublish { person, may } => {
-                let Some(member) = self.members.get_mut(&person) else { return };
-                if may {
-                    member.was_on_stage = true;
-                    member.waits_for = Some(self.permissions.allow(&person));
-                } else {
-                    member.waits_for = None;
-                    answer(std::mem::take(&mut member.replies));
-                    self.permissions.deny(&person);
-                }
-            }
-            MediaChange::Mute { person } => self.permissions.mute(&person),
-            MediaChange::Remove { person } => self.permissions.remove(&person),
-        }
-    }
-
-    fn farewell(&mut self, person: &PersonId, reason: ClosedReason) {
-        let Some(member) = self.members.remove(person) else { return };
-        self.loss_reports.forget(person);
-        self.capture_marks.forget(person);
-        answer(member.replies);
-        telling::post(&member.session, self.id, self.now(), Vec::new(), member.notices);
-        self.close(&member.session, reason);
-    }
-
-    fn close(&self, session: &Session, reason: ClosedReason) {
-        session.mailbox.post(self.id, RoomEvent::Closed { reason });
-        self.shared.places.leave(&session.person, Place { room: self.id, session: session.id });
-    }
-
-    fn end_for_all(&mut self, reason: ClosedReason) {
-        for (_, member) in std::mem::take(&mut self.members) {
-            answer(member.replies);
-            self.close(&member.session, reason);
         }
     }
 

@@ -10,6 +10,7 @@ use std::{collections::HashMap, time::Duration};
 
 use livekit_protocol::participant_info::State;
 use serambi_protocol::{PersonId, RoomId, measurement::VoiceMark};
+use serambi_sfu::SILENT_MS_ATTRIBUTE;
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
@@ -75,9 +76,9 @@ pub struct SeenParticipant {
     pub person: PersonId,
     /// The media server lets them send voice.
     pub may_publish: bool,
-    /// Something arrived from them on their media connection in the last 5 s. (A stock LiveKit server: their media
-    /// connection is up.)
-    pub alive: bool,
+    /// Milliseconds since something last arrived from them on their media connection; none if nothing did. (A stock
+    /// LiveKit server does not say: 0 while it calls the connection up, none otherwise.)
+    pub silent_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -425,10 +426,11 @@ impl RoomWatch {
 }
 
 fn seen(info: livekit_protocol::ParticipantInfo) -> Option<SeenParticipant> {
-    let alive = info.state() == State::Active;
+    let said = info.attributes.get(SILENT_MS_ATTRIBUTE).and_then(|text| text.parse().ok());
+    let silent_ms = said.or_else(|| (info.state() == State::Active).then_some(0));
     let person = PersonId::try_from(info.identity).ok()?;
     let may_publish = info.permission.is_some_and(|permission| permission.can_publish);
-    Some(SeenParticipant { person, may_publish, alive })
+    Some(SeenParticipant { person, may_publish, silent_ms })
 }
 
 #[cfg(test)]
@@ -438,15 +440,19 @@ mod tests {
     use crate::media::keys::Keys;
 
     #[test]
-    fn somebody_counts_as_alive_only_while_the_media_server_calls_them_active() {
+    fn the_media_server_says_for_how_long_somebody_was_silent_or_else_whether_they_are_active() {
         let person = PersonId::from_key(&[3; 32]);
-        for (state, alive) in [(State::Joining, false), (State::Joined, false), (State::Active, true)] {
+        let joined =
+            [(State::Joining, None, None), (State::Joined, None, None), (State::Joined, Some("7200"), Some(7_200))];
+        let active = [(State::Active, None, Some(0)), (State::Active, Some("90"), Some(90))];
+        for (state, said, silent_ms) in joined.into_iter().chain(active) {
             let info = livekit_protocol::ParticipantInfo {
                 identity: person.to_string(),
                 state: state as i32,
+                attributes: said.map(|said| (SILENT_MS_ATTRIBUTE.to_owned(), said.to_owned())).into_iter().collect(),
                 ..livekit_protocol::ParticipantInfo::default()
             };
-            let expected = SeenParticipant { person, may_publish: false, alive };
+            let expected = SeenParticipant { person, may_publish: false, silent_ms };
             assert_eq!(seen(info), Some(expected));
         }
     }

@@ -1,62 +1,71 @@
 //! Telling everybody in a room what changed: made once for each role, sent to each person with what is their own.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Bound, sync::Arc};
 
 use serambi_protocol::{
     Code, Notice, PersonId, Refusal, RoomEvent, RoomId, TopicChange,
-    view::{Role, RoleView, RoomTime, YouView},
+    view::{Role, RoleView, RoomTime, RoomView, YouView},
 };
+use serambi_room::Room;
 
-use super::RoomActor;
+use super::{
+    RoomActor,
+    telling_times::{PEOPLE_TOLD_AT_ONCE, TellingTimes},
+};
 use crate::authenticator::Session;
 
-/// Changes within this time after people were told something are told together.
-const COALESCE_MS: u64 = 30;
-/// In a large room telling takes time itself: each member adds so much to that pause, up to the longest one.
-const COALESCE_MICROS_PER_MEMBER: u64 = 50;
-const MAX_COALESCE_MS: u64 = 200;
-
-/// When people are told again, and what those of each role were told last.
+/// When people are told again, and what is told to all of one role.
 #[derive(Default)]
 pub struct Telling {
-    is_due: bool,
-    not_before_ms: u64,
-    last: HashMap<Role, Arc<RoleView>>,
+    pub(super) times: TellingTimes,
+    views: RoleViews,
+    changes: Changes,
 }
 
 impl Telling {
+    /// The room is not what it was.
     pub(super) fn has_news(&mut self) {
-        self.is_due = true;
+        self.times.has_news();
+        self.views.current.clear();
+        self.changes = Changes::default();
     }
+}
 
-    pub(super) fn due_at_ms(&self) -> Option<u64> {
-        self.is_due.then_some(self.not_before_ms)
-    }
+/// What each role sees. As long as nothing in it changes a view stays the same one, so that it is compared and told
+/// once.
+#[derive(Default)]
+struct RoleViews {
+    /// Of the room as it is.
+    current: HashMap<Role, Arc<RoleView>>,
+    last: HashMap<Role, Arc<RoleView>>,
+}
 
-    /// The same view as long as nothing in it changes, so that it is compared and told once.
-    fn keep(&mut self, role: Role, view: RoleView) -> Arc<RoleView> {
-        match self.last.get(&role) {
-            Some(last) if **last == view => last.clone(),
-            _ => {
-                let view = Arc::new(view);
-                self.last.insert(role, view.clone());
-                view
-            }
-        }
+impl RoleViews {
+    fn of(&mut self, room: &Room, role: Role) -> Arc<RoleView> {
+        let current = self.current.entry(role).or_insert_with(|| {
+            let view = room.role_view(role);
+            let last = self.last.get(&role).filter(|last| ***last == view).cloned();
+            let current = last.unwrap_or_else(|| Arc::new(view));
+            self.last.insert(role, current.clone());
+            current
+        });
+        debug_assert_eq!(**current, room.role_view(role), "the room is another one and nobody said so");
+        current.clone()
     }
 }
 
 /// The changes from one role's view to another's, made once for all who need the same.
 #[derive(Default)]
 struct Changes {
-    made: HashMap<(*const RoleView, *const RoleView), Vec<Arc<TopicChange>>>,
+    /// By the addresses of both.
+    made: HashMap<(usize, usize), Vec<Arc<TopicChange>>>,
     /// Keeps the addresses above from being used again.
     views: Vec<Arc<RoleView>>,
 }
 
 impl Changes {
     fn between(&mut self, told: &Arc<RoleView>, next: &Arc<RoleView>) -> &[Arc<TopicChange>] {
-        let pair = (Arc::as_ptr(told), Arc::as_ptr(next));
+        let pair = (Arc::as_ptr(told).addr(), Arc::as_ptr(next).addr());
         self.made.entry(pair).or_insert_with(|| {
             self.views.extend([told.clone(), next.clone()]);
             if Arc::ptr_eq(told, next) { Vec::new() } else { told.changes_to(next) }
@@ -68,43 +77,73 @@ impl RoomActor {
     /// What this person sees now: what is alike for their role, and what is their own.
     pub(super) fn seen_by(&mut self, person: &PersonId) -> Result<(Arc<RoleView>, YouView), Refusal> {
         let you = self.room.you(person).ok_or(Code::NotInRoom)?;
-        let shared = self.telling.keep(you.role, self.room.role_view(you.role));
-        Ok((shared, you))
+        Ok((self.telling.views.of(&self.room, you.role), you))
+    }
+
+    /// The room as that person sees it now, which from then on is what they have been told.
+    pub(super) fn show(&mut self, person: &PersonId) -> Result<RoomView, Refusal> {
+        let (told, you) = self.seen_by(person)?;
+        let view = RoomView::new(self.now(), you.clone(), (*told).clone());
+        if let Some(member) = self.members.get_mut(person) {
+            member.told = told;
+            member.told_you = you;
+        }
+        Ok(view)
     }
 
     pub(super) fn tell_if_due(&mut self) {
         let now_ms = self.shared.clock.now_ms();
-        if self.telling.due_at_ms().is_some_and(|at| at <= now_ms) {
-            self.tell();
-            let crowd_ms = self.members.len() as u64 * COALESCE_MICROS_PER_MEMBER / 1_000;
-            self.telling.not_before_ms = now_ms + (COALESCE_MS + crowd_ms).min(MAX_COALESCE_MS);
+        if let Some(concerned) = self.telling.times.take_stage(now_ms) {
+            let on_stage = self.room.people().take_while(|member| member.role.is_on_stage());
+            let people: Vec<PersonId> = on_stage.map(|member| *member.person).chain(concerned).collect();
+            self.tell(&people);
+        }
+        if let Some(begin) = self.telling.times.take_part_of_audience(now_ms) {
+            self.tell_part_of_audience(begin, now_ms);
         }
     }
 
-    /// Everybody hears what changed for them, and then what is to be said about it.
-    fn tell(&mut self) {
-        self.telling.is_due = false;
+    fn tell_part_of_audience(&mut self, begin: Bound<PersonId>, now_ms: u64) {
+        let part = self.members.range((begin, Bound::Unbounded)).take(PEOPLE_TOLD_AT_ONCE);
+        let people: Vec<PersonId> = part.map(|(person, _)| *person).collect();
+        self.tell(&people);
+        let last = people.last().copied().filter(|_| people.len() == PEOPLE_TOLD_AT_ONCE);
+        self.telling.times.told_part_of_audience(last, self.members.len(), now_ms);
+    }
+
+    /// Each of them hears what changed for them, and then what is to be said about it.
+    fn tell(&mut self, people: &[PersonId]) {
         let (now, id) = (self.now(), self.id);
-        let mut views: HashMap<Role, Arc<RoleView>> = HashMap::new();
-        let mut changes = Changes::default();
-        for (person, member) in &mut self.members {
-            if member.waits_for.is_some() {
+        for person in people {
+            let Some(member) = self.members.get_mut(person).filter(|member| member.waits_for.is_none()) else {
                 continue;
-            }
+            };
             let Some(you) = self.room.you(person) else { continue };
-            let role = you.role;
-            let (room, telling) = (&self.room, &mut self.telling);
-            let next = views.entry(role).or_insert_with(|| telling.keep(role, room.role_view(role))).clone();
+            let next = self.telling.views.of(&self.room, you.role);
             let mut told: Vec<Arc<TopicChange>> = Vec::new();
             if you != member.told_you {
                 told.push(Arc::new(TopicChange::You { record: Box::new(you.clone()) }));
                 member.told_you = you;
             }
-            told.extend(changes.between(&member.told, &next).iter().cloned());
+            told.extend(self.telling.changes.between(&member.told, &next).iter().cloned());
             member.told = next;
             post(&member.session, id, now, told, std::mem::take(&mut member.notices));
         }
     }
+
+    /// Something is to be said to that person, once.
+    pub(super) fn notify(&mut self, person: &PersonId, notice: Notice) {
+        let Some(member) = self.members.get_mut(person) else { return };
+        if !is_said_to_everybody(&notice) {
+            self.telling.times.has_news_for(person);
+        }
+        member.notices.push(notice);
+    }
+}
+
+/// Is it about somebody else, and said to all who are in the room?
+fn is_said_to_everybody(notice: &Notice) -> bool {
+    matches!(notice, Notice::JoinedStage { .. } | Notice::NewHost { .. })
 }
 
 /// Posts changes and, behind them, notices; nothing if there are none.

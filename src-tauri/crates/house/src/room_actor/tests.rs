@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use serambi_protocol::{
-    Envelope, RoomSwitch,
-    api::{JoinRoom, StartRoom},
+    Envelope, RoomSwitch, TopicChange,
+    api::{JoinRoom, Joined, StartRoom},
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -76,12 +76,19 @@ impl Life {
         self.registry.start(host.clone(), &StartRoom::default()).await.unwrap().view.room.id
     }
 
-    async fn join(&self, number: u8, room: &RoomId) -> Result<Joined, Refusal> {
+    async fn join(&self, number: u16, room: &RoomId) -> Result<Joined, Refusal> {
         self.registry.join(test_session(number), room, &JoinRoom::default()).await
     }
 
     async fn command(&self, session: &Arc<Session>, room: &RoomId, command: Command) -> Result<(), Code> {
         self.registry.command(session.clone(), room, command).await.map_err(|refusal| refusal.code)
+    }
+
+    /// Has the room take so many messages that change nothing, one after the other.
+    async fn turns(&self, host: &Arc<Session>, room: &RoomId, turns: usize) {
+        for _ in 0..turns {
+            self.registry.check_host(host.clone(), room).await.unwrap();
+        }
     }
 
     /// Waits until so many rooms are open.
@@ -133,6 +140,46 @@ async fn a_panic_when_a_room_ends_leaves_no_room_behind() {
     house.command(&wei, &second, Command::SetMuted { muted: false }).await.unwrap();
     let again = house.start(&sari).await;
     house.command(&sari, &again, LOCK).await.unwrap();
+}
+
+/// Do the last two things that this client was told say so?
+fn heard(session: &Session, fits: impl Fn(&TopicChange) -> bool) -> bool {
+    let News::Events(events) = session.mailbox.after(session.mailbox.last().saturating_sub(2)) else { return false };
+    events.iter().any(|envelope| match &envelope.event {
+        RoomEvent::Changed { changes, .. } => changes.iter().any(|change| fits(change)),
+        _ => false,
+    })
+}
+
+/// Known failure: in a room of thousands a raised hand waited until all of them had been told of something else.
+#[tokio::test]
+async fn a_hand_that_goes_up_while_a_large_audience_is_being_told_is_told_before_the_rest_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = Life::begin(&folder).await;
+    let host = test_session(1);
+    let _channel = host.mailbox.watch();
+    let room = house.start(&host).await;
+    let listeners: Vec<_> = (2..302).map(test_session).collect();
+    for listener in &listeners {
+        house.registry.join(listener.clone(), &room, &JoinRoom::default()).await.unwrap();
+    }
+    house.clock.skip_ms(1_000);
+    house.turns(&host, &room, 10).await;
+    house.clock.skip_ms(1_000);
+
+    let told_of_mute = || {
+        let is_stage = |change: &TopicChange| matches!(change, TopicChange::Stage { .. });
+        listeners.iter().filter(|listener| heard(listener, is_stage)).count()
+    };
+    house.command(&host, &room, Command::SetMuted { muted: false }).await.unwrap();
+    house.clock.skip_ms(100);
+    let last = listeners.last().unwrap();
+    house.command(last, &room, Command::RaiseHand).await.unwrap();
+    assert!(heard(&host, |change| matches!(change, TopicChange::Hands { .. })));
+    assert!(heard(last, |change| matches!(change, TopicChange::You { .. })), "whose hand it is knows at once");
+    assert!(told_of_mute() < listeners.len(), "everybody was told before");
+    house.turns(&host, &room, 10).await;
+    assert_eq!(told_of_mute(), listeners.len());
 }
 
 #[tokio::test]
