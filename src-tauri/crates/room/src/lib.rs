@@ -20,5 +20,5 @@ mod view;
 
 pub use outcome::{MediaChange, Outcome};
 pub use permission::may;
-pub use room::{Member, Room};
+pub use room::{Member, PersonRow, Room};
 pub use settings::Settings;

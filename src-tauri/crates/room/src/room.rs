@@ -6,6 +6,7 @@ mod hands;
 mod inviting;
 mod leaving;
 mod passing_time;
+mod rows;
 mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ use serambi_protocol::{
     view::{Role, RoomTime},
 };
 use serde::{Deserialize, Serialize};
+
+pub use rows::PersonRow;
 
 use crate::{
     hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may, seat::Seat, settings::Settings,

@@ -1,6 +1,9 @@
 //! What holds always, whatever many people do in whatever order, and however time passes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::prelude::*;
 use serambi_protocol::{
@@ -8,7 +11,7 @@ use serambi_protocol::{
     command::HandScope,
     view::{Role, RoleView, RoomTime},
 };
-use serambi_room::{Outcome, Room, Settings, may};
+use serambi_room::{Outcome, PersonRow, Room, Settings, may};
 
 use crate::timetable::{MediaServer, room_id};
 
@@ -103,6 +106,8 @@ struct Watched {
     stage_limit: usize,
     media: MediaServer,
     queue: Vec<PersonId>,
+    /// The rows of people as a disk has them.
+    rows: BTreeMap<PersonId, PersonRow>,
 }
 
 impl Watched {
@@ -111,7 +116,9 @@ impl Watched {
         let (room, outcome) = Room::start(room_id(), "".into(), person(0), "0".into(), settings);
         let mut media = MediaServer::default();
         media.carry_out(&outcome);
-        Self { room, now: RoomTime(0), stage_limit, media, queue: Vec::new() }
+        let mut watched = Self { room, now: RoomTime(0), stage_limit, media, queue: Vec::new(), rows: BTreeMap::new() };
+        watched.save(&watched.room.own_row());
+        watched
     }
 
     fn take(&mut self, step: &Step) {
@@ -128,8 +135,21 @@ impl Watched {
         if is_refused {
             assert_eq!(self.room, before, "a refusal changes nothing");
         }
+        self.save(&before);
         self.look_at_step(&before, step);
         self.look_at_room();
+    }
+
+    /// Brings to the disk what is new, and looks whether the room could be put together from what is there.
+    fn save(&mut self, before: &Room) {
+        for (person, row) in self.room.changed_rows(before) {
+            match row {
+                Some(row) => drop(self.rows.insert(person, row)),
+                None => drop(self.rows.remove(&person)),
+            }
+        }
+        let rows = self.rows.iter().map(|(person, row)| (*person, row.clone()));
+        assert_eq!(self.room.own_row().with_rows(rows), self.room, "what the disk has is not the room");
     }
 
     /// The step with the people it is about.
