@@ -16,7 +16,6 @@ use serambi_protocol::{
     limits::ROOMS_PER_PERSON,
     measurement::{CaptureMark, ListenerReport},
     name::read_title,
-    view::RoomTime,
 };
 use serambi_room::{Room, Settings};
 use tokio::{
@@ -30,8 +29,8 @@ use crate::{
     clock::Clock,
     error::HouseError,
     media::{embedded::Embedded, keys::Keys, room_service::RoomService},
-    room_actor::{Ending, Message, RoomActor, RoomHandle, keep_room},
-    storage::{HouseLife, Life, PersonRepository, RoomRepository, SavedRoom, Standing},
+    room_actor::{Ending, Message, RoomActor, RoomHandle, keep_new_room},
+    storage::{HouseLife, Life, PersonRepository, RoomRepository, SavedAt, SavedRoom, Standing},
 };
 use ended::Ended;
 pub use places::{Place, Places};
@@ -210,7 +209,7 @@ impl RoomRegistry {
         let id = RoomId::from_random(rand::random());
         let (room, _) = Room::start(id, title, session.person, session.name.clone(), Settings::default());
         // Before there is a media room, which nobody would end.
-        keep_room(&self.inside.shared, room.clone(), session.person, RoomTime(0)).await?;
+        keep_new_room(&self.inside.shared, &room, session.person).await?;
         let actor = RoomActor::new(self.inside.shared.clone(), room, session.person);
         tracing::info!(room = %id, person = session.person.short(), "a room was started");
         let handle = self.run(actor);
@@ -455,9 +454,9 @@ impl RoomRegistry {
 
 /// The room's time goes on from where it stood when the house was last known to be alive.
 fn resumed(saved: SavedRoom, last: Option<HouseLife>) -> SavedRoom {
-    let went_on_ms =
-        last.filter(|last| last.life == saved.life).map_or(0, |last| last.uptime_ms.saturating_sub(saved.uptime_ms));
-    SavedRoom { at: saved.at.after(went_on_ms), ..saved }
+    let SavedAt { room, life, uptime_ms } = saved.at;
+    let went_on_ms = last.filter(|last| last.life == life).map_or(0, |last| last.uptime_ms.saturating_sub(uptime_ms));
+    SavedRoom { at: SavedAt { room: room.after(went_on_ms), ..saved.at }, ..saved }
 }
 
 async fn within_limit<T>(asking: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {

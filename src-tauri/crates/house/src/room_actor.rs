@@ -34,7 +34,7 @@ use crate::{
 };
 pub use handle::{Ending, Message, Published, RoomHandle};
 use saving::Saving;
-pub use saving::keep_room;
+pub use saving::keep_new_room;
 use telling::Telling;
 
 /// Where the answer to a command goes.
@@ -99,8 +99,8 @@ impl RoomActor {
     /// The actor of a room that was open when the house was closed: everybody has a seat and nobody is connected.
     pub fn restored(shared: Arc<Shared>, saved: SavedRoom) -> Self {
         let mut room = saved.room;
-        room.restart(saved.at);
-        Self { was_visited: true, ..Self::make(shared, room, saved.started_by, saved.at) }
+        room.restart(saved.at.room);
+        Self { was_visited: true, ..Self::make(shared, room, saved.started_by, saved.at.room) }
     }
 
     fn make(shared: Arc<Shared>, room: Room, started_by: PersonId, resumed_at: RoomTime) -> Self {
@@ -180,6 +180,7 @@ impl RoomActor {
             // Whatever comes lets pass what is due first, so time is not kept waiting by those before it.
             biased;
             () = stop.cancelled() => self.ending = Some(Ending::Kept),
+            written = self.saving.written() => self.take_written(&written),
             Some(report) = self.reports.recv() => {
                 self.pass_time();
                 self.take_media(report);
@@ -193,21 +194,21 @@ impl RoomActor {
             },
             () = clock.reach(next) => self.pass_time(),
         }
-        self.after_turn().await;
+        self.after_turn();
         if self.telling.times.is_telling_audience() {
             // The channels of those who were told come first: else all of them would be in the way of the next hand.
             tokio::task::yield_now().await;
         }
     }
 
-    async fn after_turn(&mut self) {
+    fn after_turn(&mut self) {
         if self.room.is_over() {
             self.ending.get_or_insert(Ending::Over);
             return;
         }
         self.tell_if_due();
         self.publish();
-        self.save_if_due().await;
+        self.save_if_due();
     }
 
     fn next_deadline_ms(&self) -> u64 {

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 pub use people::{PersonRepository, Standing};
-pub use rooms::{HouseLife, Life, RoomRepository, SavedRoom};
+pub use rooms::{HouseLife, Life, RoomRepository, RoomWrite, SavedAt, SavedRoom};
 pub use settings::SettingRepository;
 
 use crate::error::HouseError;
@@ -44,7 +44,7 @@ const MAX_JOBS: usize = 256;
 const JOB_LIMIT: Duration = Duration::from_secs(5);
 
 /// Layouts of the file, oldest first; `PRAGMA user_version` counts those that were applied.
-const LAYOUTS: [M<'static>; 2] = [
+const LAYOUTS: [M<'static>; 3] = [
     M::up("CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"),
     M::up(
         "CREATE TABLE room (
@@ -68,6 +68,15 @@ const LAYOUTS: [M<'static>; 2] = [
              standing TEXT NOT NULL CHECK (standing IN ('guest', 'member', 'keeper'))
          ) STRICT, WITHOUT ROWID;
          CREATE TABLE keeper_link (digest BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    ),
+    // A room that was saved before is whole in its own row, and has none here.
+    M::up(
+        "CREATE TABLE room_person (
+             room TEXT NOT NULL,
+             person BLOB NOT NULL,
+             state TEXT NOT NULL,
+             PRIMARY KEY (room, person)
+         ) STRICT, WITHOUT ROWID;",
     ),
 ];
 

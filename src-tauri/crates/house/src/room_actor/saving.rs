@@ -2,21 +2,35 @@
 
 use std::sync::Arc;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use serambi_protocol::{Code, Command, PersonId, Refusal, RoomId, view::RoomTime};
 use serambi_room::{Outcome, Room};
 
 use super::RoomActor;
-use crate::{error::HouseError, registry::Shared, storage::SavedRoom};
+use crate::{
+    error::HouseError,
+    registry::Shared,
+    storage::{RoomWrite, SavedAt},
+};
 
-/// What may be lost when the house is killed is at most this old.
+/// What may be lost when the house is killed is at most this old, and as long as the disk takes.
 const SAVE_AFTER_MS: u64 = 200;
 /// After the disk refused: how long until the next try.
 const SAVE_AGAIN_MS: u64 = 5_000;
 
-/// When the room is saved next.
-#[derive(Debug, Default)]
+/// When the room is saved next, and what the disk has of it.
+#[derive(Default)]
 pub struct Saving {
     at_ms: Option<u64>,
+    /// The room as the disk has it; none: nobody knows.
+    on_disk: Option<Room>,
+    under_way: Option<UnderWay>,
+}
+
+/// The room on its way to the disk. Whatever happens in the room meanwhile does not wait for it.
+struct UnderWay {
+    room: Room,
+    written: BoxFuture<'static, Result<(), Refusal>>,
 }
 
 impl Saving {
@@ -25,7 +39,15 @@ impl Saving {
     }
 
     pub(super) fn due_at_ms(&self) -> Option<u64> {
-        self.at_ms
+        self.at_ms.filter(|_| self.under_way.is_none())
+    }
+
+    /// Waits for what is on its way to the disk; for ever if nothing is.
+    pub(super) async fn written(&mut self) -> Result<(), Refusal> {
+        match &mut self.under_way {
+            Some(under_way) => under_way.written.as_mut().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -42,14 +64,18 @@ pub(super) fn is_saved_at_once(command: &Command) -> bool {
     )
 }
 
-/// Keeps a room as it is at this time of its own.
+/// Keeps a room that is new.
 ///
 /// # Errors
 /// `storage_failed`.
-pub async fn keep_room(shared: &Shared, room: Room, started_by: PersonId, at: RoomTime) -> Result<(), Refusal> {
-    let (life, uptime_ms) = (shared.life, shared.clock.now_ms());
-    let kept = shared.rooms.save(SavedRoom { room, started_by, at, life, uptime_ms }).await;
-    kept.map_err(|error| storage_failed(&error))
+pub async fn keep_new_room(shared: &Shared, room: &Room, started_by: PersonId) -> Result<(), Refusal> {
+    let write = RoomWrite::new(room, None, started_by, now_at(shared, RoomTime(0)));
+    let kept = async { shared.rooms.save(write?).await };
+    kept.await.map_err(|error| storage_failed(&error))
+}
+
+fn now_at(shared: &Shared, room: RoomTime) -> SavedAt {
+    SavedAt { room, life: shared.life, uptime_ms: shared.clock.now_ms() }
 }
 
 fn storage_failed(error: &HouseError) -> Refusal {
@@ -78,27 +104,26 @@ impl RoomActor {
     ) -> Result<Outcome, Refusal> {
         let mut next = self.room.clone();
         let outcome = next.command(now, person, command)?;
-        let kept = if outcome.over {
-            self.shared.rooms.end(self.id).await.map_err(|error| storage_failed(&error))
+        if outcome.over {
+            self.end_what_is_saved().await?;
         } else {
-            self.save(next.clone(), now).await
-        };
-        // A disk that answers too late may hold what was refused: the room as it is goes over it.
-        self.saving.at_ms = kept.is_err().then(|| self.shared.clock.now_ms() + SAVE_AGAIN_MS);
-        kept?;
+            self.save(next.clone(), now).await?;
+        }
         self.room = next;
         Ok(outcome)
     }
 
-    pub(super) async fn save_if_due(&mut self) {
-        let now_ms = self.shared.clock.now_ms();
-        if self.saving.at_ms.is_none_or(|at| at > now_ms) {
-            return;
+    async fn end_what_is_saved(&mut self) -> Result<(), Refusal> {
+        let ended = self.shared.rooms.end(self.id).await.map_err(|error| storage_failed(&error));
+        if ended.is_err() {
+            self.take_written(&ended);
         }
-        self.saving.at_ms = None;
-        if let Err(refusal) = self.save(self.room.clone(), self.now()).await {
-            tracing::warn!(%refusal, "the room goes on unsaved");
-            self.saving.at_ms = Some(now_ms + SAVE_AGAIN_MS);
+        ended
+    }
+
+    pub(super) fn save_if_due(&mut self) {
+        if self.saving.due_at_ms().is_some_and(|at| at <= self.shared.clock.now_ms()) {
+            self.begin_to_save(self.room.clone(), self.now());
         }
     }
 
@@ -108,7 +133,34 @@ impl RoomActor {
         }
     }
 
-    async fn save(&self, room: Room, at: RoomTime) -> Result<(), Refusal> {
-        keep_room(&self.shared, room, self.started_by, at).await
+    /// The room is on the disk, or nobody knows what is there: a disk that answers too late may hold what was refused.
+    /// So after a failure all of the room goes over that.
+    pub(super) fn take_written(&mut self, written: &Result<(), Refusal>) {
+        self.saving.on_disk = self.saving.under_way.take().map(|under_way| under_way.room).filter(|_| written.is_ok());
+        if let Err(refusal) = written {
+            tracing::warn!(%refusal, "the room goes on unsaved");
+            self.saving.at_ms = Some(self.shared.clock.now_ms() + SAVE_AGAIN_MS);
+        }
+    }
+
+    /// Brings the room to the disk, behind what is on its way there.
+    async fn save(&mut self, room: Room, at: RoomTime) -> Result<(), Refusal> {
+        if self.saving.under_way.is_some() {
+            let written = self.saving.written().await;
+            self.take_written(&written);
+        }
+        self.begin_to_save(room, at);
+        let written = self.saving.written().await;
+        self.take_written(&written);
+        written
+    }
+
+    fn begin_to_save(&mut self, room: Room, at: RoomTime) {
+        self.saving.at_ms = None;
+        let on_disk = self.saving.on_disk.as_ref();
+        let write = RoomWrite::new(&room, on_disk, self.started_by, now_at(&self.shared, at));
+        let rooms = self.shared.rooms.clone();
+        let written = async move { rooms.save(write?).await }.map(|kept| kept.map_err(|error| storage_failed(&error)));
+        self.saving.under_way = Some(UnderWay { room, written: written.boxed() });
     }
 }

@@ -34,6 +34,7 @@ async fn file_in_use(folder: &Path) -> Vec<u8> {
         INSERT INTO person SELECT randomblob(32), i, 'guest' FROM n;
         INSERT INTO setting VALUES ('key', randomblob(9000)), ('name', x'41');
         INSERT INTO keeper_link VALUES (randomblob(32));
+        INSERT INTO room_person VALUES ('5555555555', randomblob(32), '{}');
         INSERT INTO ended_room (id) VALUES ('3333333333'), ('4444444444');";
     storage.ask(move |connection| connection.execute_batch(rows)).await.unwrap();
     storage.close().await;
