@@ -328,12 +328,14 @@ fn check_35_a_host_whose_sound_is_cut_is_seen_so_and_followed_and_is_host_again_
 
         let cut = Instant::now();
         network.impair(Condition::CUT, SEED);
-        citra
-            .sees("that the host has no sound", |_, room| {
-                on_stage(room, "Ani")
-                    .is_some_and(|ani| ani.connection == PersonConnection::NoSound && ani.role == Role::Host)
-            })
-            .await;
+        let host_is = |state| {
+            move |_: &CallView, room: &RoomView| {
+                on_stage(room, "Ani").is_some_and(|ani| ani.connection == state && ani.role == Role::Host)
+            }
+        };
+        citra.sees("a weak connection of the host", host_is(PersonConnection::Weak)).await;
+        println!("a weak connection was seen after {:.1} s", cut.elapsed().as_secs_f64());
+        citra.sees("that the host has no sound", host_is(PersonConnection::NoSound)).await;
         println!("no sound was seen after {:.1} s", cut.elapsed().as_secs_f64());
         says(&ani, "the loss", |line| line["event"] == "connection" && line["state"] == "sound_reconnecting").await;
         budi.sees("being the host", |_, room| room.you.role == Role::Host).await;
