@@ -14,19 +14,24 @@ use serambi_protocol::{Command as RoomCommand, Link, RoomEvent, TopicChange};
 use serambi_tests::{Trouble, places, process_load::Family, program::Program};
 
 use crate::table::{Table, milliseconds};
-use client::{Client, House, Joining};
+use client::{Client, House, Joining, Transport};
 
 const LISTENERS: usize = 3_000;
 const SPEAKERS: usize = 11;
 /// People who sign in at the same time.
 const AT_ONCE: usize = 50;
-/// Repetitions of each thing that is measured.
-const ROUNDS: usize = 20;
+/// Listeners of the house that is spoken to with TLS.
+const TLS_LISTENERS: usize = 1_000;
+/// What everybody is told: how often it is done, and what follows from it is over after so long.
+const BROADCAST: Pace = Pace { rounds: 20, pause: Duration::from_millis(1_500) };
+/// What few are told: so often that it shows in the system's count of processor time, which has steps of 10 ms.
+const TELLING_FEW: Pace = Pace { rounds: 300, pause: Duration::from_millis(60) };
+/// Acts of a moderator.
+const ACTS: usize = 100;
 /// Hands while people come and go.
 const HANDS: usize = 150;
 /// People who come, and as many who go, each second meanwhile.
 const COMINGS_PER_SECOND: u64 = 50;
-/// What follows from one thing is over after so long.
 const SETTLED: Duration = Duration::from_millis(1_500);
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -38,7 +43,7 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
 
 struct Running {
     program: Program,
-    house: House,
+    link: Link,
 }
 
 fn start(folder: &Path) -> Result<Running, Trouble> {
@@ -50,25 +55,62 @@ fn start(folder: &Path) -> Result<Running, Trouble> {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).map_err(|error| Trouble::Unexpected(error.to_string()))?;
     let link = Link::read(line.trim()).map_err(|error| Trouble::Unexpected(error.to_string()))?;
-    Ok(Running { program, house: House::at(&link) })
+    Ok(Running { program, link })
+}
+
+/// A full room, and the house it is in.
+struct Crowd {
+    load: Family,
+    house: House,
+    host: Joining,
+    speakers: Vec<Joining>,
+    listeners: Vec<Joining>,
+    /// Memory of the house for each listener.
+    kilobytes_each: f64,
+}
+
+impl Crowd {
+    async fn gather(running: &Running, transport: Transport, count: usize) -> Result<Self, Trouble> {
+        let house = House::at(&running.link, transport)?;
+        let load = Family::of(running.program.id())?;
+        let empty = load.pss_megabytes()?;
+        let host = Client::sign_in(&house, "Host").await?.start_room().await?;
+        let speakers = fill_stage(&house, &host).await?;
+        let listeners = enter(&house, &host, count).await?;
+        tokio::time::sleep(SETTLED).await;
+        let kilobytes_each = (load.pss_megabytes()? - empty) * 1_000.0 / count as f64;
+        Ok(Self { load, house, host, speakers, listeners, kilobytes_each })
+    }
+
+    /// Bytes that the house has sent to everybody.
+    fn received(&self) -> u64 {
+        let on_stage = self.speakers.iter().chain([&self.host]);
+        on_stage.chain(&self.listeners).map(Joining::received).sum()
+    }
 }
 
 async fn measure_all(output: &Path, table: &mut Table) -> Result<(), Trouble> {
+    memory_with_tls(output, table).await?;
     let running = start(&output.join("house"))?;
-    let load = Family::of(running.program.id())?;
-    let empty = load.pss_megabytes()?;
-    let host = Client::sign_in(&running.house, "Host").await?.start_room().await?;
-    let speakers = fill_stage(&running.house, &host).await?;
-    let listeners = enter(&running.house, &host, LISTENERS).await?;
-    let each = (load.pss_megabytes()? - empty) * 1_000.0 / LISTENERS as f64;
+    let crowd = Crowd::gather(&running, Transport::Plain, LISTENERS).await?;
     let what = format!("{LISTENERS} listeners and {} on stage: memory", SPEAKERS + 1);
-    table.row(what, format!("{each:.0} kB a listener"), "PSS of the house, without sound, TLS not used");
-    cost_of_hands(&load, &host, &listeners, table).await?;
-    cost_of_mutes(&load, &host, &listeners, table).await?;
-    cost_of_joins(&load, &running.house, &host, &listeners, table).await?;
-    hands_in_a_crowd(&running.house, &host, &listeners, table).await?;
-    drop((listeners, speakers));
+    let how = "PSS of the house, without sound, TLS not used";
+    table.row(what, format!("{:.1} kB a listener", crowd.kilobytes_each), how);
+    cost_of_hands(&crowd, table).await?;
+    cost_of_mutes(&crowd, table).await?;
+    cost_of_joins(&crowd, table).await?;
+    acts_of_a_moderator(&crowd, table).await?;
+    hands_in_a_crowd(&crowd, table).await?;
+    drop(crowd);
     restart(running, &output.join("house"), table).await
+}
+
+async fn memory_with_tls(output: &Path, table: &mut Table) -> Result<(), Trouble> {
+    let running = start(&output.join("house-with-tls"))?;
+    let crowd = Crowd::gather(&running, Transport::Tls, TLS_LISTENERS).await?;
+    let what = format!("{TLS_LISTENERS} listeners with TLS: memory");
+    table.row(what, format!("{:.1} kB a listener", crowd.kilobytes_each), "PSS of the house, without sound");
+    Ok(())
 }
 
 async fn fill_stage(house: &House, host: &Joining) -> Result<Vec<Joining>, Trouble> {
@@ -104,77 +146,90 @@ struct Cost {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.1} ms of a core, {:.0} kB sent", self.milliseconds, self.kilobytes)
+        write!(f, "{:.1} ms of a core, {:.1} kB sent", self.milliseconds, self.kilobytes)
     }
+}
+
+/// How often something is done, and what follows from it is over after so long.
+#[derive(Clone, Copy)]
+struct Pace {
+    rounds: usize,
+    pause: Duration,
 }
 
 async fn cost<F: Future<Output = Result<(), Trouble>>>(
-    load: &Family,
-    readers: &[Joining],
+    crowd: &Crowd,
+    pace: Pace,
     mut act: impl FnMut(usize) -> F,
 ) -> Result<Cost, Trouble> {
     tokio::time::sleep(SETTLED).await;
-    let received = || readers.iter().map(Joining::received).sum::<u64>();
-    let (cpu, bytes) = (load.processor_time()?, received());
+    let (cpu, bytes) = (crowd.load.processor_time()?, crowd.received());
     // What the open channels cost by themselves in as much time is taken off.
-    tokio::time::sleep(SETTLED * ROUNDS as u32).await;
-    let (idle_cpu, idle_bytes) = (load.processor_time()? - cpu, received() - bytes);
-    let (cpu, bytes) = (load.processor_time()?, received());
-    for round in 0..ROUNDS {
+    tokio::time::sleep(pace.pause * pace.rounds as u32).await;
+    let (idle_cpu, idle_bytes) = (crowd.load.processor_time()? - cpu, crowd.received() - bytes);
+    let (cpu, bytes) = (crowd.load.processor_time()?, crowd.received());
+    let mut due = tokio::time::interval(pace.pause);
+    for round in 0..pace.rounds {
+        due.tick().await;
         act(round).await?;
-        tokio::time::sleep(SETTLED).await;
     }
-    let spent = (load.processor_time()? - cpu).saturating_sub(idle_cpu);
-    let sent = (received() - bytes).saturating_sub(idle_bytes);
-    Ok(Cost { milliseconds: spent.as_secs_f64() * 1e3 / ROUNDS as f64, kilobytes: sent as f64 / 1e3 / ROUNDS as f64 })
+    due.tick().await;
+    let spent = (crowd.load.processor_time()? - cpu).saturating_sub(idle_cpu);
+    let sent = (crowd.received() - bytes).saturating_sub(idle_bytes);
+    let rounds = pace.rounds as f64;
+    Ok(Cost { milliseconds: spent.as_secs_f64() * 1e3 / rounds, kilobytes: sent as f64 / 1e3 / rounds })
 }
 
-async fn cost_of_hands(load: &Family, host: &Joining, listeners: &[Joining], table: &mut Table) -> Result<(), Trouble> {
-    let raise = |round: usize| {
-        let listener = &listeners[round];
-        async move { listener.client.command(host.room, &RoomCommand::RaiseHand).await }
-    };
-    let cost = cost(load, listeners, raise).await?;
+async fn cost_of_hands(crowd: &Crowd, table: &mut Table) -> Result<(), Trouble> {
+    let Crowd { host, listeners, .. } = crowd;
+    let raise = |round: usize| listeners[round].client.command(host.room, &RoomCommand::RaiseHand);
+    let cost = cost(crowd, TELLING_FEW, raise).await?;
     host.client.command(host.room, &RoomCommand::LowerAllHands).await?;
     table.row("A raised hand there", cost.to_string(), "to the twelve on stage and to the listener");
     Ok(())
 }
 
-async fn cost_of_mutes(load: &Family, host: &Joining, listeners: &[Joining], table: &mut Table) -> Result<(), Trouble> {
+async fn cost_of_mutes(crowd: &Crowd, table: &mut Table) -> Result<(), Trouble> {
+    let host = &crowd.host;
     let mute = |round: usize| async move {
         host.client.command(host.room, &RoomCommand::SetMuted { muted: round % 2 == 1 }).await
     };
-    let cost = cost(load, listeners, mute).await?;
+    let cost = cost(crowd, BROADCAST, mute).await?;
     table.row("A mute or an unmute there", cost.to_string(), "to everybody");
     Ok(())
 }
 
-async fn cost_of_joins(
-    load: &Family,
-    house: &House,
-    host: &Joining,
-    listeners: &[Joining],
-    table: &mut Table,
-) -> Result<(), Trouble> {
+async fn cost_of_joins(crowd: &Crowd, table: &mut Table) -> Result<(), Trouble> {
+    let Crowd { house, host, .. } = crowd;
     let join = |round: usize| async move {
         let joined = Client::sign_in(house, &format!("Late {round}")).await?.join(host.room).await?;
         joined.client.command(host.room, &RoomCommand::Leave).await
     };
-    let cost = cost(load, listeners, join).await?;
+    let cost = cost(crowd, BROADCAST, join).await?;
     table.row("A join and a leave there", cost.to_string(), "signing in included; the new count to everybody");
     Ok(())
 }
 
-async fn hands_in_a_crowd(
-    house: &House,
-    host: &Joining,
-    listeners: &[Joining],
-    table: &mut Table,
-) -> Result<(), Trouble> {
+/// What is on the disk before it is acknowledged, and concerns two people.
+async fn acts_of_a_moderator(crowd: &Crowd, table: &mut Table) -> Result<(), Trouble> {
+    let Crowd { host, listeners, .. } = crowd;
+    let mut waits = Vec::with_capacity(ACTS);
+    for listener in &listeners[500..500 + ACTS] {
+        tokio::time::sleep(TELLING_FEW.pause).await;
+        let began = Instant::now();
+        host.client.command(host.room, &RoomCommand::Invite { person: listener.client.id() }).await?;
+        waits.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    table.row("A moderator's act there, until acknowledged", milliseconds(waits), "an invitation; on the disk by then");
+    Ok(())
+}
+
+async fn hands_in_a_crowd(crowd: &Crowd, table: &mut Table) -> Result<(), Trouble> {
+    let Crowd { house, host, listeners, .. } = crowd;
     let mut events = host.events();
     let coming = tokio::spawn(come_and_go(house.clone(), host.room));
     let mut waits = Vec::with_capacity(HANDS);
-    for listener in &listeners[100..100 + HANDS] {
+    for listener in &listeners[1_000..1_000 + HANDS] {
         let began = Instant::now();
         listener.client.command(host.room, &RoomCommand::RaiseHand).await?;
         let id = listener.client.id();
@@ -190,7 +245,7 @@ async fn hands_in_a_crowd(
             .await
             .map_err(|_| Trouble::Unexpected("a hand was never seen".to_owned()))??;
         waits.push(began.elapsed().as_secs_f64() * 1e3);
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(TELLING_FEW.pause).await;
     }
     coming.abort();
     let mut sorted = waits.clone();
@@ -232,10 +287,11 @@ const PEOPLE_OF_ROOM: usize = 25;
 
 /// A house with many rooms is killed and started again.
 async fn restart(running: Running, folder: &Path, table: &mut Table) -> Result<(), Trouble> {
+    let house = House::at(&running.link, Transport::Plain)?;
     let mut everybody = Vec::new();
     for number in 0..ROOMS {
-        let host = Client::sign_in(&running.house, &format!("Host {number}")).await?.start_room().await?;
-        let listeners = enter(&running.house, &host, PEOPLE_OF_ROOM - 1).await?;
+        let host = Client::sign_in(&house, &format!("Host {number}")).await?.start_room().await?;
+        let listeners = enter(&house, &host, PEOPLE_OF_ROOM - 1).await?;
         everybody.extend(listeners.into_iter().chain([host]));
     }
     tokio::time::sleep(SETTLED).await;
@@ -243,8 +299,9 @@ async fn restart(running: Running, folder: &Path, table: &mut Table) -> Result<(
     let began = Instant::now();
     let again = start(folder)?;
     let ready = began.elapsed();
+    let house = House::at(&again.link, Transport::Plain)?;
     let coming = everybody.into_iter().map(|joined| {
-        let house = again.house.clone();
+        let house = house.clone();
         tokio::spawn(async move { joined.client.again(&house).await?.join(joined.room).await })
     });
     let mut back = 0;

@@ -1,4 +1,4 @@
-//! One person at a house without a window and without sound: HTTP and a WebSocket over plain loopback.
+//! One person at a house without a window and without sound: HTTP and a WebSocket over loopback, plain or with TLS.
 
 use std::{
     sync::{
@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
+use reqwest::{Upgraded, header};
 use serambi_call::Identity;
 use serambi_protocol::{
     Command, Link, PersonId, RoomEvent, RoomId,
@@ -16,11 +17,16 @@ use serambi_protocol::{
 };
 use serambi_tests::Trouble;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{net::TcpStream, sync::broadcast, task::AbortHandle};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
+use tokio::{sync::broadcast, task::AbortHandle};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, handshake::client::generate_key, protocol::Role},
+};
 
 const PING_EVERY: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// A house closes connections that it has heard nothing on for 30 s; this side is to do so first.
+const KEPT_ALIVE: Duration = Duration::from_secs(20);
 /// Events that a slow reader of its own channel may leave waiting.
 const MAX_EVENTS: usize = 1_024;
 
@@ -31,22 +37,43 @@ fn trouble(error: impl std::fmt::Display) -> Trouble {
 /// Where the house answers, and one HTTP client for everybody.
 #[derive(Clone)]
 pub struct House {
+    /// Up to the path.
     address: Arc<str>,
     pin: Arc<str>,
     http: reqwest::Client,
 }
 
+/// How people speak to a house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    Tls,
+}
+
 impl House {
-    pub fn at(link: &Link) -> Self {
+    pub fn at(link: &Link, transport: Transport) -> Result<Self, Trouble> {
         // The client wants to know how TLS would be made even where there is none; a second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::new();
-        let address = link.house.addresses.first().map(String::as_str).unwrap_or_default();
-        Self { address: address.into(), pin: link.house.pin.as_str().into(), http }
+        // Whose certificate it is does not matter here: what is asked is what the house pays for it.
+        let http = reqwest::Client::builder().http1_only().danger_accept_invalid_certs(true);
+        let http = http.pool_idle_timeout(KEPT_ALIVE).build().map_err(trouble)?;
+        let scheme = if transport == Transport::Tls { "https" } else { "http" };
+        let first = link.house.addresses.first().map(String::as_str).unwrap_or_default();
+        Ok(Self { address: format!("{scheme}://{first}").into(), pin: link.house.pin.as_str().into(), http })
+    }
+
+    /// The channel of a session, from an event on.
+    async fn channel(&self, session: &str, after: u64) -> Result<WebSocketStream<Upgraded>, Trouble> {
+        let request = self.http.get(format!("{}/api/v1/events?after={after}", self.address)).bearer_auth(session);
+        let request = request.header(header::CONNECTION, "upgrade").header(header::UPGRADE, "websocket");
+        let request = request.header(header::SEC_WEBSOCKET_VERSION, "13").timeout(ANSWER_LIMIT);
+        let response = request.header(header::SEC_WEBSOCKET_KEY, generate_key()).send().await.map_err(trouble)?;
+        let stream = response.upgrade().await.map_err(trouble)?;
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
     async fn post<A: DeserializeOwned>(&self, path: &str, session: &str, body: &impl Serialize) -> Result<A, Trouble> {
-        let request = self.http.post(format!("http://{}/api/v1/{path}", self.address)).timeout(ANSWER_LIMIT);
+        let request = self.http.post(format!("{}/api/v1/{path}", self.address)).timeout(ANSWER_LIMIT);
         let response = request.bearer_auth(session).json(body).send().await.map_err(trouble)?;
         let status = response.status();
         let text = response.text().await.map_err(trouble)?;
@@ -114,9 +141,7 @@ pub struct Joining {
 
 impl Joining {
     async fn follow(client: Client, joined: Joined) -> Result<Self, Trouble> {
-        let url =
-            format!("ws://{}/api/v1/events?after={}&session={}", client.house.address, joined.seq, client.session);
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.map_err(trouble)?;
+        let socket = client.house.channel(&client.session, joined.seq).await?;
         let (received, events) = (Arc::new(AtomicU64::new(0)), broadcast::Sender::new(MAX_EVENTS));
         let reading = tokio::spawn(read(socket, received.clone(), events.clone())).abort_handle();
         Ok(Self { client, room: joined.view.room.id, received, events, reading })
@@ -139,11 +164,7 @@ impl Drop for Joining {
     }
 }
 
-async fn read(
-    mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    received: Arc<AtomicU64>,
-    events: broadcast::Sender<RoomEvent>,
-) {
+async fn read(mut socket: WebSocketStream<Upgraded>, received: Arc<AtomicU64>, events: broadcast::Sender<RoomEvent>) {
     let Ok(ping) = serde_json::to_string(&ChannelSay::Ping { sent_micros: None }) else { return };
     let mut due = tokio::time::interval(PING_EVERY);
     loop {
