@@ -215,12 +215,17 @@ async fn acts_of_a_moderator(crowd: &Crowd, table: &mut Table) -> Result<(), Tro
     let Crowd { host, listeners, .. } = crowd;
     let mut waits = Vec::with_capacity(ACTS);
     for listener in &listeners[500..500 + ACTS] {
+        listener.client.command(host.room, &RoomCommand::RaiseHand).await?;
         tokio::time::sleep(TELLING_FEW.pause).await;
         let began = Instant::now();
-        host.client.command(host.room, &RoomCommand::Invite { person: listener.client.id() }).await?;
+        host.client.command(host.room, &RoomCommand::DismissHand { person: listener.client.id() }).await?;
         waits.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    table.row("A moderator's act there, until acknowledged", milliseconds(waits), "an invitation; on the disk by then");
+    table.row(
+        "A moderator's act there, until acknowledged",
+        milliseconds(waits),
+        "a hand dismissed; on the disk by then",
+    );
     Ok(())
 }
 
