@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serambi_sfu::{Sfu, SfuConfig};
+use serambi_sfu::{MediaAddresses, Sfu, SfuConfig};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -22,9 +22,10 @@ async fn main() -> Result<(), Failure> {
     };
     let http = address("127.0.0.1:7880")?;
     let udp_bind = address("127.0.0.1:7881")?;
-    let announce: Vec<IpAddr> = arguments.map(|ip| ip.parse()).collect::<Result<_, _>>()?;
+    let interfaces: Vec<IpAddr> = arguments.map(|ip| ip.parse()).collect::<Result<_, _>>()?;
 
-    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, announce })?;
+    let addresses = MediaAddresses { interfaces, outside: Vec::new() };
+    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, addresses })?;
     let listener = tokio::net::TcpListener::bind(http).await?;
     println!("http {} udp {}", listener.local_addr()?, sfu.udp_port());
 

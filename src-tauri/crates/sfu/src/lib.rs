@@ -23,4 +23,5 @@ mod token;
 pub use core::{Passage, RoomOptions, SILENT_MS_ATTRIBUTE};
 pub use error::SfuError;
 pub use sfu::{Sfu, SfuConfig};
+pub use sockets::{MediaAddresses, OutsideMedia};
 pub use statistics::{ParticipantStatistics, RoomStatistics, SendErrors, ServerStatistics, Traffic};

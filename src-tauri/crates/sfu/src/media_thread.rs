@@ -18,7 +18,7 @@ use crate::core::{
     Command, ConnectionId, CoreConfig, Datagram, Join, Output, Passage, Refusal, Reply, Resume, SfuCore, Transmit,
 };
 use crate::handshake_repeats::HandshakeRepeats;
-use crate::sockets::{Bound, send_all};
+use crate::sockets::{Bound, MediaAddresses, Rebound, rebind, send_all};
 use crate::statistics::{RoomStatistics, ServerStatistics};
 use crate::token::Tokens;
 
@@ -69,6 +69,8 @@ pub(crate) enum Request {
         packets: Vec<(String, u32)>,
         reply: oneshot::Sender<Vec<Option<Passage>>>,
     },
+    /// The addresses of now.
+    Move(MediaAddresses),
     Close {
         done: oneshot::Sender<()>,
     },
@@ -79,6 +81,9 @@ pub(crate) struct MediaThread {
     core: SfuCore,
     tokens: Tokens,
     sockets: Vec<std::net::UdpSocket>,
+    /// The address and the port that were asked for.
+    listen: SocketAddr,
+    /// Per socket, the address that is announced for it.
     announced: Vec<SocketAddr>,
     requests: mpsc::Receiver<Request>,
     outlets: HashMap<ConnectionId, mpsc::Sender<SignalResponse>>,
@@ -100,6 +105,7 @@ impl MediaThread {
             tokens,
             batches: announced.iter().map(|_| Vec::new()).collect(),
             announced,
+            listen: bound.listen,
             sockets: bound.sockets.into_iter().map(|s| s.socket).collect(),
             requests,
             outlets: HashMap::new(),
@@ -123,7 +129,7 @@ impl MediaThread {
     async fn turn_until_closed(&mut self) {
         let sockets: Result<Vec<UdpSocket>, _> =
             std::mem::take(&mut self.sockets).into_iter().map(UdpSocket::from_std).collect();
-        let sockets = match sockets {
+        let mut sockets = match sockets {
             Ok(sockets) => sockets,
             Err(error) => {
                 error!(%error, "media sockets cannot be watched");
@@ -136,6 +142,10 @@ impl MediaThread {
             let done = tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Close { done }) => Some(Some(done)),
+                    Some(Request::Move(addresses)) => {
+                        sockets = self.move_to(addresses, sockets);
+                        None
+                    }
                     Some(request) => {
                         self.handle_request(request);
                         None
@@ -216,10 +226,22 @@ impl MediaThread {
                 let passage = |(identity, timestamp): &(String, u32)| self.core.passage(&room, identity, *timestamp);
                 let _ = reply.send(packets.iter().map(passage).collect());
             }
+            // Dealt with where the sockets are.
+            Request::Move(_) => {}
             Request::Close { done } => {
                 let _ = done.send(());
             }
         }
+    }
+
+    fn move_to(&mut self, addresses: MediaAddresses, sockets: Vec<UdpSocket>) -> Vec<UdpSocket> {
+        let Rebound { sockets, candidates } = rebind(self.listen, addresses, sockets);
+        info!(?candidates, "media is reached at other addresses");
+        let (announced, sockets): (Vec<SocketAddr>, Vec<UdpSocket>) = sockets.into_iter().unzip();
+        self.batches = announced.iter().map(|_| Vec::new()).collect();
+        self.announced = announced;
+        self.core.set_addresses(candidates);
+        sockets
     }
 
     fn statistics(&self, room: &str) -> Option<RoomStatistics> {

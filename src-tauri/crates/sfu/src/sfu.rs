@@ -1,6 +1,6 @@
 //! The handle on a running media server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -11,7 +11,7 @@ use tracing::info;
 use crate::core::{Command, CoreConfig, Passage, RoomOptions};
 use crate::error::SfuError;
 use crate::media_thread::{MediaThread, Request};
-use crate::sockets;
+use crate::sockets::{self, MediaAddresses};
 use crate::statistics::RoomStatistics;
 use crate::token::Tokens;
 use crate::{room_service, signal};
@@ -29,10 +29,8 @@ pub struct SfuConfig {
     /// Where media comes in, for example `0.0.0.0:7881`. If the port is taken, the next free one
     /// of 20 is used; port 0 takes any.
     pub udp_bind: SocketAddr,
-    /// Addresses offered to clients, in order of preference. Offer addresses of interfaces:
-    /// Firefox does not reach a server that only offers loopback. Empty: the address of
-    /// `udp_bind`, or loopback when that is a wildcard.
-    pub announce: Vec<IpAddr>,
+    /// Addresses offered to clients.
+    pub addresses: MediaAddresses,
 }
 
 /// A running media server. Clones are handles on the same one; when the last is dropped, or
@@ -51,8 +49,8 @@ impl Sfu {
     /// [`SfuError`]; nothing is left behind.
     pub fn start(config: SfuConfig) -> Result<Sfu, SfuError> {
         let tokens = Tokens::new(config.api_key, config.api_secret)?;
-        let bound = sockets::bind(config.udp_bind, &config.announce)?;
-        let udp_port = bound.port;
+        let bound = sockets::bind(config.udp_bind, config.addresses)?;
+        let udp_port = bound.listen.port();
         let core = core_config(bound.candidates.clone())?;
         let (requests, inbox) = mpsc::channel(REQUESTS_WAITING);
         let thread = MediaThread::new(bound, core, tokens.clone(), inbox);
@@ -73,6 +71,15 @@ impl Sfu {
     /// The UDP port in use.
     pub fn udp_port(&self) -> u16 {
         self.udp_port
+    }
+
+    /// Offers these addresses from now on, and listens there. Who is connected keeps what they have until they
+    /// restart ICE.
+    ///
+    /// # Errors
+    /// [`SfuError::Busy`]; asking again is of use unless the server has been closed.
+    pub fn move_to(&self, addresses: MediaAddresses) -> Result<(), SfuError> {
+        self.requests.try_send(Request::Move(addresses)).map_err(|_| SfuError::Busy)
     }
 
     /// Creates a room, or finds it. Whatever is asked of the server after this call finds the room.

@@ -2,14 +2,15 @@
 //!
 //! A socket per address, not a wildcard, because a client checks that answers come from the
 //! address it asked (RFC 8445 section 7.2.5.2.1), and a wildcard socket answers from whichever
-//! address the route prefers. An announced address that is not on this machine (a router forwards
-//! to us) is served by the others; if none is on this machine, by a wildcard socket.
+//! address the route prefers. An address outside (a router's, that passes datagrams on to us) is a candidate without a
+//! socket of its own; if no announced address is on this machine, a wildcard socket serves them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tracing::warn;
 
 use crate::core::Transmit;
 use crate::error::SfuError;
@@ -23,6 +24,43 @@ const PORTS_TRIED: u16 = 20;
 const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 
+/// Where a media server is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaAddresses {
+    /// Addresses of this computer, in order of preference. Offer those of interfaces: Firefox does not reach a server
+    /// that only offers loopback. Empty: the address that is listened on, or loopback when that is a wildcard.
+    pub interfaces: Vec<IpAddr>,
+    /// Addresses elsewhere that pass datagrams on to this computer, such as a router's.
+    pub outside: Vec<OutsideMedia>,
+}
+
+/// An address elsewhere, and its UDP port there; none: the same as here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutsideMedia {
+    /// A router's or a cloud's public address.
+    pub ip: IpAddr,
+    /// The port that is passed on.
+    pub port: Option<u16>,
+}
+
+impl MediaAddresses {
+    /// Host candidates in order of preference: what is near first.
+    fn candidates(&self, port: u16) -> Vec<SocketAddr> {
+        let interfaces = self.interfaces.iter().map(|ip| SocketAddr::new(*ip, port));
+        let outside = self.outside.iter().map(|place| SocketAddr::new(place.ip, place.port.unwrap_or(port)));
+        interfaces.chain(outside).collect()
+    }
+
+    /// The same, with something to listen at.
+    fn or_default(mut self, wanted: IpAddr) -> Self {
+        if self.interfaces.is_empty() {
+            let only = if wanted.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { wanted };
+            self.interfaces.push(only);
+        }
+        self
+    }
+}
+
 /// A socket, and the address that is announced for it.
 pub(crate) struct MediaSocket {
     pub(crate) socket: std::net::UdpSocket,
@@ -32,20 +70,21 @@ pub(crate) struct MediaSocket {
 /// Sockets on the first free port.
 pub(crate) struct Bound {
     pub(crate) sockets: Vec<MediaSocket>,
-    pub(crate) port: u16,
+    /// What was asked for, with the port that was free.
+    pub(crate) listen: SocketAddr,
     /// Host candidates in order of preference.
     pub(crate) candidates: Vec<SocketAddr>,
 }
 
 /// Binds the wanted port or the next free one, the same at every address.
-pub(crate) fn bind(wanted: SocketAddr, announce: &[IpAddr]) -> Result<Bound, SfuError> {
-    let announce = addresses(wanted.ip(), announce);
+pub(crate) fn bind(wanted: SocketAddr, addresses: MediaAddresses) -> Result<Bound, SfuError> {
+    let addresses = addresses.or_default(wanted.ip());
     let mut cause = io::Error::from(io::ErrorKind::AddrInUse);
     for offset in 0..PORTS_TRIED {
         let Some(port) = wanted.port().checked_add(offset) else {
             break;
         };
-        match bind_port(wanted.ip(), port, &announce) {
+        match bind_port(wanted.ip(), port, &addresses) {
             Ok(bound) => return Ok(bound),
             Err(error) => cause = error,
         }
@@ -56,26 +95,18 @@ pub(crate) fn bind(wanted: SocketAddr, announce: &[IpAddr]) -> Result<Bound, Sfu
     Err(SfuError::NoPort { address: wanted, cause })
 }
 
-fn addresses(wanted: IpAddr, announce: &[IpAddr]) -> Vec<IpAddr> {
-    match (announce.is_empty(), wanted.is_unspecified()) {
-        (false, _) => announce.to_vec(),
-        (true, false) => vec![wanted],
-        (true, true) => vec![Ipv4Addr::LOCALHOST.into()],
-    }
-}
-
-fn bind_port(wanted: IpAddr, port: u16, announce: &[IpAddr]) -> io::Result<Bound> {
+fn bind_port(wanted: IpAddr, port: u16, addresses: &MediaAddresses) -> io::Result<Bound> {
+    let announce = &addresses.interfaces;
     let mut sockets: Vec<MediaSocket> = Vec::new();
     let mut port = port;
-    let places: Vec<IpAddr> = if wanted.is_unspecified() { announce.to_vec() } else { vec![wanted] };
-    for ip in places {
+    for ip in places(wanted, announce) {
         match open(SocketAddr::new(ip, port)) {
             Ok(socket) => {
                 port = socket.local_addr()?.port();
                 let announced = announced_for(ip, announce).unwrap_or(ip);
                 sockets.push(MediaSocket { socket, announced: SocketAddr::new(announced, port) });
             }
-            // Not on this machine: a router's address.
+            // Gone since it was listed.
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
             Err(error) => return Err(error),
         }
@@ -86,8 +117,39 @@ fn bind_port(wanted: IpAddr, port: u16, announce: &[IpAddr]) -> io::Result<Bound
         let announced = announce.first().copied().unwrap_or(wanted);
         sockets.push(MediaSocket { socket, announced: SocketAddr::new(announced, port) });
     }
-    let candidates = announce.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-    Ok(Bound { sockets, port, candidates })
+    Ok(Bound { sockets, listen: SocketAddr::new(wanted, port), candidates: addresses.candidates(port) })
+}
+
+fn places(wanted: IpAddr, announce: &[IpAddr]) -> Vec<IpAddr> {
+    if wanted.is_unspecified() { announce.to_vec() } else { vec![wanted] }
+}
+
+/// Sockets for the addresses of now, on the same port: those whose address stays are kept with what waits in them. An
+/// address that cannot be bound has no socket, and is said in the log.
+pub(crate) fn rebind(listen: SocketAddr, addresses: MediaAddresses, before: Vec<UdpSocket>) -> Rebound {
+    let addresses = addresses.or_default(listen.ip());
+    let announced = |ip| SocketAddr::new(announced_for(ip, &addresses.interfaces).unwrap_or(ip), listen.port());
+    let mut before: Vec<(Option<IpAddr>, UdpSocket)> =
+        before.into_iter().map(|socket| (socket.local_addr().ok().map(|address| address.ip()), socket)).collect();
+    let mut now = Vec::new();
+    for ip in places(listen.ip(), &addresses.interfaces) {
+        let kept = before.iter().position(|(at, _)| *at == Some(ip)).map(|index| before.swap_remove(index).1);
+        let socket = kept.map_or_else(|| open(SocketAddr::new(ip, listen.port())).and_then(UdpSocket::from_std), Ok);
+        match socket {
+            Ok(socket) => now.push((announced(ip), socket)),
+            Err(error) => warn!(%error, %ip, "no media at this address"),
+        }
+    }
+    if now.is_empty() {
+        now = before.into_iter().map(|(at, socket)| (announced(at.unwrap_or(listen.ip())), socket)).collect();
+    }
+    Rebound { sockets: now, candidates: addresses.candidates(listen.port()) }
+}
+
+/// What [`rebind`] gives: each socket with its announced address, and the host candidates.
+pub(crate) struct Rebound {
+    pub(crate) sockets: Vec<(SocketAddr, UdpSocket)>,
+    pub(crate) candidates: Vec<SocketAddr>,
 }
 
 /// The engine takes datagrams only at an announced address.
@@ -197,22 +259,60 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn a_taken_port_gives_the_next() {
-        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
-        let first = bind(SocketAddr::new(loopback, 0), &[]).unwrap();
-        let second = bind(SocketAddr::new(loopback, first.port), &[]).unwrap();
-        assert!(second.port > first.port);
-        assert_eq!(second.candidates, [SocketAddr::new(loopback, second.port)]);
+    fn at(interfaces: &[IpAddr]) -> MediaAddresses {
+        MediaAddresses { interfaces: interfaces.to_vec(), outside: Vec::new() }
     }
 
     #[test]
-    fn an_address_of_a_router_is_announced_and_served() {
-        let outside: IpAddr = "203.0.113.7".parse().unwrap();
-        let wildcard = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-        let bound = bind(wildcard, &[outside]).unwrap();
-        assert_eq!(bound.candidates, [SocketAddr::new(outside, bound.port)]);
+    fn a_taken_port_gives_the_next() {
+        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let first = bind(SocketAddr::new(loopback, 0), at(&[])).unwrap();
+        let second = bind(SocketAddr::new(loopback, first.listen.port()), at(&[])).unwrap();
+        assert!(second.listen.port() > first.listen.port());
+        assert_eq!(second.candidates, [SocketAddr::new(loopback, second.listen.port())]);
+    }
+
+    #[test]
+    fn an_address_outside_is_offered_last_with_its_own_port_and_has_no_socket() {
+        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let router: IpAddr = "203.0.113.7".parse().unwrap();
+        let passed_on = |port| OutsideMedia { ip: router, port };
+        let addresses =
+            MediaAddresses { interfaces: vec![loopback], outside: vec![passed_on(None), passed_on(Some(9))] };
+        let bound = bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), addresses).unwrap();
+        let port = bound.listen.port();
+        let expected = [(loopback, port), (router, port), (router, 9)].map(SocketAddr::from);
+        assert_eq!(bound.candidates, expected);
         assert_eq!(bound.sockets.len(), 1);
-        assert_eq!(bound.sockets[0].announced.ip(), outside);
+        assert_eq!(bound.sockets[0].announced, expected[0]);
+    }
+
+    #[test]
+    fn an_address_that_has_gone_is_still_announced_and_a_wildcard_serves_it() {
+        let gone: IpAddr = "203.0.113.7".parse().unwrap();
+        let bound = bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), at(&[gone])).unwrap();
+        assert_eq!(bound.sockets.len(), 1);
+        assert_eq!(bound.sockets[0].announced.ip(), gone);
+    }
+
+    /// 127.0.0.0/8 is all on Linux's loopback interface, so addresses can come and go there.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_new_address_gets_a_socket_on_the_same_port_and_one_that_stays_keeps_its_own() {
+        let ip = |last| IpAddr::from([127, 0, 0, last]);
+        let bound = bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), at(&[ip(1), ip(2)])).unwrap();
+        let port = bound.listen.port();
+        let before: Vec<UdpSocket> =
+            bound.sockets.into_iter().map(|one| UdpSocket::from_std(one.socket).unwrap()).collect();
+        let sender = UdpSocket::bind((ip(1), 0)).await.unwrap();
+        sender.send_to(b"waits", (ip(2), port)).await.unwrap();
+        let after = rebind(bound.listen, at(&[ip(3), ip(2)]), before);
+        let expected = [(ip(3), port), (ip(2), port)].map(SocketAddr::from);
+        assert_eq!(after.candidates, expected);
+        assert_eq!(after.sockets.iter().map(|(address, _)| *address).collect::<Vec<_>>(), expected);
+        let mut bytes = [0; 16];
+        let (length, _) = after.sockets[1].1.recv_from(&mut bytes).await.unwrap();
+        assert_eq!(&bytes[..length], b"waits");
+        assert!(UdpSocket::bind((ip(1), port)).await.is_ok(), "the address that went is free");
     }
 }

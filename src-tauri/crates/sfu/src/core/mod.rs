@@ -18,6 +18,7 @@ mod passage;
 mod presence;
 mod publishing;
 mod publishing_offer;
+mod remote_address;
 mod room;
 mod sdp;
 mod sdp_answer;
@@ -166,6 +167,11 @@ impl SfuCore {
             received: now,
             unsent: Vec::new(),
         }
+    }
+
+    /// The addresses of now. Peer connections that begin or restart ICE from here on offer them.
+    pub fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        self.transport_config.addresses = addresses;
     }
 
     /// The next thing to do. To be called until it answers [`Output::Deadline`].

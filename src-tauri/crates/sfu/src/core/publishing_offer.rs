@@ -64,7 +64,7 @@ impl SfuCore {
                     self.demux.expect(&local.ufrag, key);
                     leg.local_ice = local.clone();
                     leg.remote_ice = offer.ice.clone();
-                    leg.transport.restart_ice(now, local, offer.ice.clone(), &mut self.outbox);
+                    leg.transport.restart_ice(now, &self.transport_config, local, offer.ice.clone(), &mut self.outbox);
                 }
                 return;
             }

@@ -360,7 +360,7 @@ impl SfuCore {
         if leg.transport.is_started() {
             if let Some(local) = restart {
                 leg.local_ice = local.clone();
-                leg.transport.restart_ice(now, local, answer.ice, &mut self.outbox);
+                leg.transport.restart_ice(now, &self.transport_config, local, answer.ice, &mut self.outbox);
             }
         } else {
             // pion answers passive to a lite offer: then we start the handshake.

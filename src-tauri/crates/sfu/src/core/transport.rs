@@ -18,7 +18,10 @@ use str0m::media::{Frequency, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use tracing::debug;
 
+use super::demux::DatagramKind;
+use super::remote_address::{RemoteAddress, accepts_check};
 use super::sdp_writer::MAX_MESSAGE_BYTES;
 
 /// A participant inside the core. Never re-used.
@@ -127,6 +130,7 @@ pub(crate) struct Transport {
     key: TransportKey,
     rtc: Rtc,
     candidates: Vec<Candidate>,
+    remote: RemoteAddress,
     deadline: Option<Instant>,
     /// The earliest wake-up that was asked for and has not come yet.
     scheduled: Option<Instant>,
@@ -138,12 +142,20 @@ impl Transport {
     pub(crate) fn new(key: TransportKey, config: &TransportConfig, ice: IceCreds, now: Instant) -> Self {
         let mut rtc = config.rtc.clone().set_local_ice_credentials(ice).build(now);
         rtc.direct_api().set_ice_controlling(false);
-        let candidates: Vec<Candidate> =
-            config.addresses.iter().filter_map(|address| Candidate::host(*address, Protocol::Udp).ok()).collect();
+        let candidates = host_candidates(&config.addresses);
         for candidate in &candidates {
             rtc.add_local_candidate(candidate.clone());
         }
-        Self { key, rtc, candidates, deadline: Some(now), scheduled: None, failed: false, dtls_started: false }
+        Self {
+            key,
+            rtc,
+            candidates,
+            remote: RemoteAddress::new(now),
+            deadline: Some(now),
+            scheduled: None,
+            failed: false,
+            dtls_started: false,
+        }
     }
 
     pub(crate) fn fingerprint(&mut self) -> Fingerprint {
@@ -180,9 +192,17 @@ impl Transport {
         let Ok(receive) = Receive::new(Protocol::Udp, source, local, datagram) else {
             return;
         };
+        self.remote.note_arrival(now, source);
+        let before = outbox.transmits.len();
         self.drive(now, outbox, |rtc| {
             rtc.handle_input(Input::Receive(now, receive)).map_err(|error| error.to_string())
         });
+        let mut answers = outbox.transmits.range(before..);
+        if answers.any(|answer| answer.destination == source && accepts_check(&answer.contents))
+            && self.remote.note_check(now, source)
+        {
+            debug!(?source, "the peer's address has changed");
+        }
     }
 
     /// First description from the peer: its credentials and certificate, and who starts DTLS.
@@ -214,14 +234,23 @@ impl Transport {
 
     /// ICE restart. The engine's direct interface has none: new credentials alone would keep the
     /// old pair, and Firefox then hears nothing, silently. Taking the candidates away and giving
-    /// them back drops the pairs; media goes on to the old address until a new pair is nominated.
-    pub(crate) fn restart_ice(&mut self, now: Instant, local: IceCreds, remote: IceCreds, outbox: &mut Outbox) {
-        let candidates = self.candidates.clone();
+    /// them back drops the pairs; media goes on to the old address until a new pair is nominated. The candidates
+    /// are those of now: the server's own network may have changed.
+    pub(crate) fn restart_ice(
+        &mut self,
+        now: Instant,
+        config: &TransportConfig,
+        local: IceCreds,
+        remote: IceCreds,
+        outbox: &mut Outbox,
+    ) {
+        let candidates = host_candidates(&config.addresses);
+        let before = std::mem::replace(&mut self.candidates, candidates.clone());
         self.change(now, outbox, |rtc| {
             let mut direct = rtc.direct_api();
             direct.set_local_ice_credentials(local);
             direct.set_remote_ice_credentials(remote);
-            for candidate in &candidates {
+            for candidate in &before {
                 direct.invalidate_candidate(candidate);
             }
             for candidate in candidates {
@@ -341,17 +370,28 @@ impl Transport {
         });
     }
 
+    /// Everything but checks and their answers goes where the peer is now.
+    fn redirect(&mut self, first: usize, outbox: &mut Outbox) {
+        for transmit in outbox.transmits.range_mut(first..) {
+            if DatagramKind::of(&transmit.contents) != DatagramKind::Stun {
+                transmit.destination = self.remote.destination(transmit.destination);
+            }
+        }
+    }
+
     /// The only way in: one change, then everything out.
     fn drive(&mut self, now: Instant, outbox: &mut Outbox, change: impl FnOnce(&mut Rtc) -> Result<(), String>) {
         if self.failed {
             return;
         }
         let (key, rtc) = (self.key, &mut self.rtc);
+        let before = outbox.transmits.len();
         // The engine is never touched again after a panic, so its broken state cannot be seen.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             change(rtc)?;
             drain(key, rtc, outbox)
         }));
+        self.redirect(before, outbox);
         let event = match outcome {
             Ok(Ok(deadline)) if self.rtc.is_alive() => {
                 let deadline = deadline.max(now + SHORTEST_WAIT);
@@ -370,6 +410,10 @@ impl Transport {
         self.deadline = None;
         outbox.events.push_back((key, event));
     }
+}
+
+fn host_candidates(addresses: &[SocketAddr]) -> Vec<Candidate> {
+    addresses.iter().filter_map(|address| Candidate::host(*address, Protocol::Udp).ok()).collect()
 }
 
 fn drain(key: TransportKey, rtc: &mut Rtc, outbox: &mut Outbox) -> Result<Instant, String> {

@@ -122,8 +122,13 @@ impl Client {
         self.publisher.connected && self.pending.is_none()
     }
 
+    /// Where its two sockets are.
+    pub fn addresses(&self) -> [SocketAddr; 2] {
+        [self.publisher.address, self.subscriber.address]
+    }
+
     pub fn owns(&self, address: SocketAddr) -> bool {
-        [self.publisher.address, self.subscriber.address].contains(&address)
+        self.addresses().contains(&address)
     }
 
     /// Where this client sends its sound from.

@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode, header};
 use livekit_protocol as proto;
 use livekit_token::{AccessToken, VideoGrants};
 use prost::Message;
-use serambi_sfu::{RoomOptions, Sfu, SfuConfig};
+use serambi_sfu::{MediaAddresses, RoomOptions, Sfu, SfuConfig};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -19,7 +19,7 @@ pub fn start() -> Sfu {
         api_key: KEY.into(),
         api_secret: SECRET.into(),
         udp_bind: "127.0.0.1:0".parse().unwrap(),
-        announce: Vec::new(),
+        addresses: MediaAddresses::default(),
     })
     .unwrap()
 }

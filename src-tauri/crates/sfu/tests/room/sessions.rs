@@ -126,6 +126,42 @@ fn a_listener_that_resumes_from_another_address_is_reached_there() {
     assert_eq!(sim.client(budi).heard_of(&track), said);
 }
 
+/// A router gave a listener's socket another port in the middle of a call: everything was sent to the old one for
+/// ever, and the listener's own checks were answered, so that nobody noticed.
+#[test]
+fn a_listener_whose_router_gives_another_port_hears_on_within_four_seconds() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", hidden_listener());
+    let track = sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    sim.talk(ani, 10);
+    for first_port in [40_000, 50_000] {
+        sim.remap(budi, first_port);
+        sim.talk(ani, 200);
+        sim.client_mut(budi).heard.clear();
+        let said = sim.talk(ani, 20);
+        sim.run(Duration::from_millis(100));
+        assert_eq!(sim.client(budi).heard_of(&track), said, "from port {first_port}");
+    }
+}
+
+/// As with a listener: a speaker was heard on, but the server's reports went to the dead port.
+#[test]
+fn a_speaker_whose_router_gives_another_port_is_heard_on() {
+    let mut sim = Simulation::new();
+    let ani = sim.enter("ani", speaker());
+    let budi = sim.enter("budi", hidden_listener());
+    let track = sim.publish(ani);
+    sim.run(Duration::from_millis(100));
+    sim.remap(ani, 40_000);
+    sim.talk(ani, 150);
+    sim.client_mut(budi).heard.clear();
+    let said = sim.talk(ani, 20);
+    sim.run(Duration::from_millis(100));
+    assert_eq!(sim.client(budi).heard_of(&track), said);
+}
+
 #[test]
 fn a_resumed_speaker_is_heard_on() {
     let mut sim = Simulation::new();

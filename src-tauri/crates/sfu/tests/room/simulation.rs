@@ -1,7 +1,7 @@
 //! A core, some clients, and a network between them, all on one clock that jumps to the next event.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,8 @@ pub struct Simulation {
     pub recorded: Vec<(SocketAddr, Vec<u8>)>,
     /// Share of media and data datagrams that vanish.
     pub loss: f64,
+    /// Own addresses of clients behind a router, and the addresses it shows outside. What is not in it stands open.
+    router: HashMap<SocketAddr, SocketAddr>,
     wire: BinaryHeap<Reverse<InFlight>>,
     order: u64,
     chance: StdRng,
@@ -99,6 +101,7 @@ impl Simulation {
             waited: Duration::ZERO,
             recorded: Vec::new(),
             loss: 0.0,
+            router: HashMap::new(),
             wire: BinaryHeap::new(),
             order: 0,
             chance: StdRng::seed_from_u64(1),
@@ -146,6 +149,13 @@ impl Simulation {
         let connection = self.client_mut(guest).connection.take().unwrap();
         self.core.handle_signal_lost(self.now, connection);
         self.flush();
+    }
+
+    /// The router of somebody forgets what it mapped and gives the same sockets other ports; nobody is told.
+    pub fn remap(&mut self, guest: Guest, first_port: u16) {
+        for (own, port) in self.client(guest).addresses().into_iter().zip(first_port..) {
+            self.router.insert(own, SocketAddr::from(([203, 0, 113, 9], port)));
+        }
     }
 
     /// The client is back with a new signalling connection.
@@ -307,10 +317,14 @@ impl Simulation {
     fn step(&mut self) {
         while self.wire.peek().is_some_and(|Reverse(datagram)| datagram.arrives <= self.now) {
             let Some(Reverse(datagram)) = self.wire.pop() else { break };
-            if datagram.to == SERVER.parse().unwrap() {
-                self.deliver(datagram.from, datagram.to, &datagram.bytes);
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.owns(datagram.to)) {
-                client.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
+            let behind = self.router.iter().find(|(_, outside)| **outside == datagram.to);
+            let to = behind.map_or(datagram.to, |(own, _)| *own);
+            if to == SERVER.parse().unwrap() {
+                self.deliver(datagram.from, to, &datagram.bytes);
+            } else if self.router.contains_key(&to) && behind.is_none() {
+                // Sent to a mapping that the router has forgotten.
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.owns(to)) {
+                client.handle_datagram(self.now, datagram.from, to, &datagram.bytes);
             }
         }
         if self.core_deadline.is_some_and(|deadline| deadline <= self.now) {
@@ -370,7 +384,8 @@ impl Simulation {
             return;
         }
         for (from, to, bytes) in transmits {
-            self.send(from, to, bytes);
+            let outside = self.router.get(&from).copied();
+            self.send(outside.unwrap_or(from), to, bytes);
         }
     }
 
