@@ -492,6 +492,7 @@ impl AppController {
             folder,
             name,
             listen: arguments.listen,
+            outside: arguments.outside.clone(),
             port: arguments.port,
             media_port: arguments.media_port,
             discoverable: true,

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use if_addrs::{IfAddr, Interface};
 
-/// Addresses that go into a link or an announcement.
-const ADDRESSES: usize = 8;
+/// Addresses of interfaces that go into a link, loopback not counted: with IPv6 in brackets some 30 characters each.
+const ADDRESSES_IN_LINK: usize = 16;
+/// Addresses at which media is taken: a socket and a candidate each. A computer full of containers has dozens.
+const ADDRESSES_FOR_MEDIA: usize = 64;
 /// Beginnings of the names of interfaces that lead to virtual machines, containers and tunnels, in small letters:
 /// Linux's, macOS's, and what Windows shows people ("vEthernet (WSL)", "VMware Network Adapter VMnet8").
 const VIRTUAL: &[&str] = &[
@@ -20,7 +22,12 @@ const VIRTUAL: &[&str] = &[
     "podman",
     "tun",
     "tap",
-    "wg", // Linux
+    "wg",
+    "tailscale",
+    "zt",
+    "cni",
+    "flannel",
+    "cali", // Linux
     "utun",
     "bridge",
     "awdl",
@@ -34,24 +41,41 @@ const VIRTUAL: &[&str] = &[
     "hyper-v",
     "openvpn",
     "wireguard",
-    "tailscale",
     "zerotier", // Windows
 ];
 
-/// The addresses of a house that listens there: all of this computer's if it listens on all, loopback last.
-pub fn reachable(listen: IpAddr) -> Vec<IpAddr> {
+/// The addresses that a link to a house names which listens there: those of real networks, or if there is none those of
+/// virtual ones; loopback last.
+pub fn in_link(listen: IpAddr) -> Vec<IpAddr> {
+    if listen.is_unspecified() { for_links(interfaces()) } else { vec![listen] }
+}
+
+/// The addresses at which a house that listens there takes media: all of this computer's, loopback last. A link leads
+/// to a few of them; whoever comes by another way (from a container, by an announcement) hears as well.
+pub fn for_media(listen: IpAddr) -> Vec<IpAddr> {
     if !listen.is_unspecified() {
         return vec![listen];
     }
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+    let mut found: Vec<IpAddr> = sort(interfaces()).into_iter().map(|(_, ip)| ip).collect();
+    found.truncate(ADDRESSES_FOR_MEDIA);
+    found.push(LOOPBACK);
+    found
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn interfaces() -> Vec<Interface> {
+    if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "the network interfaces cannot be listed");
         Vec::new()
-    });
-    let mut found = sort(interfaces, listen.is_ipv6());
-    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-    found.truncate(ADDRESSES - 1);
-    found.push(loopback);
-    found
+    })
+}
+
+fn for_links(interfaces: Vec<Interface>) -> Vec<IpAddr> {
+    let found = sort(interfaces);
+    let is_any_real = found.iter().any(|(rank, _)| *rank < VIRTUAL_RANK);
+    let wanted = found.into_iter().filter(|(rank, _)| !is_any_real || *rank < VIRTUAL_RANK);
+    wanted.map(|(_, ip)| ip).take(ADDRESSES_IN_LINK).chain([LOOPBACK]).collect()
 }
 
 /// `host:port` for each, IPv6 in brackets.
@@ -59,29 +83,32 @@ pub fn with_port(addresses: &[IpAddr], port: u16) -> Vec<String> {
     addresses.iter().map(|ip| SocketAddr::new(*ip, port).to_string()).collect()
 }
 
-fn sort(interfaces: Vec<Interface>, with_v6: bool) -> Vec<IpAddr> {
+/// Ranks of virtual networks' addresses begin here.
+const VIRTUAL_RANK: u8 = 3;
+
+fn sort(interfaces: Vec<Interface>) -> Vec<(u8, IpAddr)> {
     let mut usable: Vec<(u8, usize, IpAddr)> = interfaces
         .iter()
         .enumerate()
         .filter(|(_, interface)| !interface.is_loopback())
-        .filter_map(|(index, interface)| Some((rank(interface, with_v6)?, index, interface.ip())))
+        .filter_map(|(index, interface)| Some((rank(interface)?, index, interface.ip())))
         .collect();
     usable.sort();
-    usable.into_iter().map(|(_, _, ip)| ip).collect()
+    usable.into_iter().map(|(rank, _, ip)| (rank, ip)).collect()
 }
 
 /// Smaller is likelier to work for somebody else; none: cannot work for anybody else.
-fn rank(interface: &Interface, with_v6: bool) -> Option<u8> {
+fn rank(interface: &Interface) -> Option<u8> {
     let name = interface.name.to_lowercase();
     let is_virtual = VIRTUAL.iter().any(|beginning| name.starts_with(beginning));
     let family = match &interface.addr {
         IfAddr::V4(v4) if v4.is_link_local() => 2,
         IfAddr::V4(_) => 0,
         // Without its zone a link-local address leads nowhere.
-        IfAddr::V6(v6) if !with_v6 || is_unusable(v6.ip) => return None,
+        IfAddr::V6(v6) if is_unusable(v6.ip) => return None,
         IfAddr::V6(_) => 1,
     };
-    Some(family + if is_virtual { 3 } else { 0 })
+    Some(family + if is_virtual { VIRTUAL_RANK } else { 0 })
 }
 
 fn is_unusable(ip: Ipv6Addr) -> bool {
@@ -122,9 +149,8 @@ mod tests {
                 interface("eth0", "192.168.1.20"),
             ]
         };
-        let names = |v6| sort(interfaces(), v6).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(true), ["192.168.1.20", "2001:db8::5", "169.254.3.4", "172.17.0.1"]);
-        assert_eq!(names(false), ["192.168.1.20", "169.254.3.4", "172.17.0.1"]);
+        let found: Vec<String> = sort(interfaces()).iter().map(|(_, ip)| ip.to_string()).collect();
+        assert_eq!(found, ["192.168.1.20", "2001:db8::5", "169.254.3.4", "172.17.0.1"]);
     }
 
     /// A link from Windows began with the address of its Linux subsystem, one from macOS with that of a tunnel.
@@ -140,18 +166,31 @@ mod tests {
             ("wlp2s0", "docker0"),
         ] {
             let interfaces = vec![interface(unreal, "172.17.0.1"), interface(real, "192.168.1.20")];
-            let found: Vec<String> = sort(interfaces, false).iter().map(ToString::to_string).collect();
+            let found: Vec<String> = sort(interfaces).iter().map(|(_, ip)| ip.to_string()).collect();
             assert_eq!(found, ["192.168.1.20", "172.17.0.1"], "{unreal}");
         }
     }
 
+    /// Seven addresses had media and all had signalling: on the eighth network people joined and heard nothing.
+    #[test]
+    fn a_link_names_every_real_network_and_no_container_beside_them() {
+        let real = (1..=9).map(|number| interface(&format!("eth{number}"), &format!("10.{number}.0.1")));
+        let containers = (1..=30).map(|number| interface(&format!("br-{number}"), &format!("172.17.{number}.1")));
+        let found = for_links(containers.clone().chain(real).collect());
+        assert_eq!(found.len(), 9 + 1, "{found:?}");
+        assert_eq!(found.last(), Some(&LOOPBACK));
+        assert!(found.iter().all(|ip| !ip.to_string().starts_with("172.17.")));
+        assert_eq!(for_links(containers.collect()).len(), ADDRESSES_IN_LINK + 1, "better than nothing");
+    }
+
     #[test]
     fn a_house_on_loopback_is_reachable_there_and_nowhere_else() {
-        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
-        assert_eq!(reachable(here), [here]);
-        let all = reachable(Ipv4Addr::UNSPECIFIED.into());
-        assert_eq!(all.last(), Some(&here));
-        assert!(all.len() <= ADDRESSES);
-        assert_eq!(with_port(&["::1".parse().unwrap(), here], 7), ["[::1]:7", "127.0.0.1:7"]);
+        assert_eq!(in_link(LOOPBACK), [LOOPBACK]);
+        assert_eq!(for_media(LOOPBACK), [LOOPBACK]);
+        for everywhere in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+            assert_eq!(in_link(everywhere).last(), Some(&LOOPBACK));
+            assert_eq!(for_media(everywhere).last(), Some(&LOOPBACK));
+        }
+        assert_eq!(with_port(&["::1".parse().unwrap(), LOOPBACK], 7), ["[::1]:7", "127.0.0.1:7"]);
     }
 }

@@ -15,6 +15,7 @@ use serambi_protocol::{
     link::{HouseAddress, KeeperLink, Link, Pin},
     name::read_name,
 };
+use serambi_sfu::MediaAddresses;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -29,8 +30,9 @@ use crate::{
     clock::Clock,
     error::HouseError,
     listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
-    media::{MediaServer, embedded::Embedded, keys::Keys, room_service::RoomService},
+    media::{MediaServer, embedded::Embedded, keys::Keys, media_reach::MediaReach, room_service::RoomService},
     open_files,
+    outside_address::OutsideAddress,
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
@@ -47,8 +49,11 @@ pub struct HouseConfig {
     pub folder: PathBuf,
     /// The house's name: one readable line.
     pub name: String,
-    /// Where it listens: `0.0.0.0` for every network of this computer, `127.0.0.1` for this computer only.
+    /// Where it listens: `0.0.0.0` or `::` for every network of this computer, IPv4 and IPv6; `127.0.0.1` for this
+    /// computer only.
     pub listen: IpAddr,
+    /// How it is seen from outside, where a router or a cloud passes its ports on.
+    pub outside: Option<OutsideAddress>,
     /// The TCP port; the next free one of twenty is used if it is taken. 0: any.
     pub port: u16,
     /// The UDP port of the embedded media server; the next free one of twenty. 0: any.
@@ -74,6 +79,7 @@ impl HouseConfig {
             folder: folder.into(),
             name: name.into(),
             listen: Ipv4Addr::UNSPECIFIED.into(),
+            outside: None,
             port: HOUSE_PORT,
             media_port: MEDIA_PORT,
             discoverable: true,
@@ -104,6 +110,7 @@ struct Inside {
     name: String,
     pin: Pin,
     listen: IpAddr,
+    outside: Option<OutsideAddress>,
     port: u16,
     clock: Clock,
     rooms: RoomRegistry,
@@ -147,7 +154,9 @@ impl House {
 
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-        let (media, embedded) = open_media(&config)?;
+        let reach = MediaReach::new(config.listen, config.outside.clone());
+        let media_addresses = reach.addresses().await;
+        let (media, embedded) = open_media(&config, media_addresses.clone())?;
 
         let stop = CancellationToken::new();
         let rooms =
@@ -173,6 +182,9 @@ impl House {
         }
         let tasks = TaskTracker::new();
         tasks.spawn(keep_beating(rooms.clone(), stop.clone()));
+        if let Some(embedded) = embedded.clone() {
+            tasks.spawn(follow_addresses(reach, embedded, media_addresses, stop.clone()));
+        }
         let max_files = open_files::raise_limit();
         let connections = ConnectionLimiter::new(max_files);
         let origins = OriginPolicy::new(config.origins.clone());
@@ -184,6 +196,7 @@ impl House {
             name,
             pin,
             listen: config.listen,
+            outside: config.outside,
             port: listening.port(),
             clock,
             rooms,
@@ -199,8 +212,10 @@ impl House {
 
     /// Where the house is reached and how it is known. The interfaces are looked at anew each time.
     pub fn address(&self) -> HouseAddress {
-        let reachable = addresses::reachable(self.inside.listen);
-        HouseAddress { addresses: addresses::with_port(&reachable, self.inside.port), pin: self.inside.pin.clone() }
+        let port = self.inside.port;
+        let outside = self.inside.outside.iter().map(|outside| outside.in_link(port));
+        let here = addresses::with_port(&addresses::in_link(self.inside.listen), port);
+        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone() }
     }
 
     /// The link to the house itself.
@@ -295,11 +310,19 @@ async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
     }
 }
 
-fn open_media(config: &HouseConfig) -> Result<(Media, Option<Embedded>), HouseError> {
+/// Sound is where the house's networks are until it closes.
+async fn follow_addresses(reach: MediaReach, embedded: Embedded, told: MediaAddresses, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = reach.follow(&embedded, told) => {}
+    }
+}
+
+fn open_media(config: &HouseConfig, addresses: MediaAddresses) -> Result<(Media, Option<Embedded>), HouseError> {
     match &config.media {
         MediaServer::Embedded => {
             let keys = Keys::random();
-            let embedded = Embedded::start(&keys, config.listen, config.media_port)?;
+            let embedded = Embedded::start(&keys, config.listen, config.media_port, addresses)?;
             let service = RoomService::embedded(embedded.clone(), keys.clone());
             Ok((Media { url: None, keys, service, embedded: Some(embedded.clone()) }, Some(embedded)))
         }

@@ -7,7 +7,13 @@ mod connection_limiter;
 mod origin_policy;
 mod request_body;
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, response::IntoResponse};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::Service};
@@ -17,6 +23,7 @@ use hyper_util::{
 };
 use rustls::ServerConfig;
 use serambi_protocol::{Code, Refusal};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
@@ -47,6 +54,8 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// After `accept` failed for want of file handles: how long until the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Connections that may wait to be accepted, as with the runtime's own bind.
+const CONNECTIONS_WAITING: i32 = 1024;
 /// Ports tried, the first included.
 pub const PORTS_TRIED: u16 = 20;
 
@@ -66,7 +75,8 @@ fn read_greeting(first: u8, from: IpAddr) -> Greeting {
     }
 }
 
-/// Listens on `first` or the next free port of [`PORTS_TRIED`]. Port 0: any free one.
+/// Listens on `first` or the next free port of [`PORTS_TRIED`]. Port 0: any free one. An unspecified address of either
+/// family stands for all networks of both.
 ///
 /// # Errors
 /// `port_taken`, or `internal` if the address is not this computer's.
@@ -74,7 +84,7 @@ pub async fn open(listen: IpAddr, first: u16) -> Result<TcpListener, HouseError>
     use io::ErrorKind::{AddrInUse, PermissionDenied};
     let mut last = None;
     for port in first..=first.saturating_add(PORTS_TRIED - 1) {
-        match TcpListener::bind((listen, port)).await {
+        match bind(listen, port).await {
             Ok(listener) => return Ok(listener),
             // Windows keeps whole ranges of ports for itself and says that they are not permitted.
             Err(error) if matches!(error.kind(), AddrInUse | PermissionDenied) => last = Some(error),
@@ -83,6 +93,33 @@ pub async fn open(listen: IpAddr, first: u16) -> Result<TcpListener, HouseError>
     }
     let source = last.unwrap_or_else(|| AddrInUse.into());
     Err(HouseError::PortTaken { first, source })
+}
+
+async fn bind(listen: IpAddr, port: u16) -> io::Result<TcpListener> {
+    if !listen.is_unspecified() {
+        return TcpListener::bind((listen, port)).await;
+    }
+    match bind_both_families(port) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+            tracing::debug!(%error, "IPv4 only");
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        bound => bound,
+    }
+}
+
+/// One socket for both families; systems differ in what they do unasked (Windows: IPv6 only).
+fn bind_both_families(port: u16) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(false)?;
+    // As the runtime's own bind does: a port is free again at once after a restart. On Windows the option means another
+    // thing, that somebody else may take the port away.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    socket.listen(CONNECTIONS_WAITING)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// What every socket of a house is served with.

@@ -4,6 +4,7 @@
 
 pub mod embedded;
 pub mod keys;
+pub mod media_reach;
 pub mod pass_order;
 pub mod permission_reconciler;
 pub mod room_service;

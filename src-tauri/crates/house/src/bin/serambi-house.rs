@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
-use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, RoomStarters};
+use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -36,9 +36,13 @@ struct Arguments {
     /// The house's name.
     #[arg(long, env = "SERAMBI_NAME", default_value = "Serambi")]
     name: String,
-    /// The address to listen on: 0.0.0.0 for all networks of this computer.
+    /// The address to listen on: 0.0.0.0 for all networks of this computer, IPv4 and IPv6.
     #[arg(long, env = "SERAMBI_LISTEN", default_value = "0.0.0.0")]
     listen: IpAddr,
+    /// How the house is seen from outside, where a router or a cloud passes its ports on: HOST[:TCP[:UDP]]. Ports that
+    /// are not named are the same outside.
+    #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
+    outside: Option<OutsideAddress>,
     /// The TCP port; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
     port: u16,
@@ -109,6 +113,7 @@ impl Arguments {
             folder: self.folder,
             name: self.name,
             listen: self.listen,
+            outside: self.outside,
             port: self.port,
             media_port: self.media_port,
             discoverable: !self.no_discovery,

@@ -7,10 +7,10 @@ use serambi_protocol::{
     Code, Refusal, RoomId,
     measurement::{HousePassage, VoiceMark},
 };
-use serambi_sfu::{Passage, RoomOptions, Sfu, SfuConfig};
+use serambi_sfu::{MediaAddresses, Passage, RoomOptions, Sfu, SfuConfig};
 
 use super::{keys::Keys, room_service::EMPTY_ROOM_SECONDS};
-use crate::{addresses, clock::Clock, error::HouseError};
+use crate::{clock::Clock, error::HouseError};
 
 /// A handle to it.
 #[derive(Clone)]
@@ -25,16 +25,16 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// Starts it on `first` or the next free UDP port. Port 0: any.
+    /// Starts it on `first` or the next free UDP port, offering these addresses. Port 0: any.
     ///
     /// # Errors
     /// `media_failed`.
-    pub fn start(keys: &Keys, listen: IpAddr, first: u16) -> Result<Self, HouseError> {
+    pub fn start(keys: &Keys, listen: IpAddr, first: u16, addresses: MediaAddresses) -> Result<Self, HouseError> {
         let config = SfuConfig {
             api_key: keys.key.clone(),
             api_secret: keys.secret.clone(),
             udp_bind: SocketAddr::new(listen, first),
-            announce: addresses::reachable(listen),
+            addresses,
         };
         let sfu = Sfu::start(config).map_err(|error| HouseError::Media(error.to_string()))?;
         Ok(Self { sfu })
@@ -48,6 +48,14 @@ impl Embedded {
     /// The UDP port in use.
     pub fn udp_port(&self) -> u16 {
         self.sfu.udp_port()
+    }
+
+    /// Offers these addresses from now on.
+    ///
+    /// # Errors
+    /// `media_failed`: it has too much to do, or has been closed.
+    pub fn move_to(&self, addresses: MediaAddresses) -> Result<(), HouseError> {
+        self.sfu.move_to(addresses).map_err(|error| HouseError::Media(error.to_string()))
     }
 
     /// Creates a media room. Whoever joins after this call finds it: the first person must not come before it is there.
