@@ -1,11 +1,15 @@
 //! How our peer connections are set up: one codec, two header extensions, and timers that suit a voice room.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 use rtc::{
     ice::{mdns::MulticastDnsMode, network_type::NetworkType},
     rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind},
 };
+use serambi_protocol::limits::HOUSE_PORT;
 use webrtc::{
     error::Result,
     peer_connection::{MediaEngine, Registry, SettingEngine, SettingEngineBuilder, register_default_interceptors},
@@ -66,49 +70,101 @@ pub(super) fn setting_engine() -> SettingEngine {
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEP_ALIVE))
-        .with_network_types(vec![NetworkType::Udp4])
+        .with_network_types(vec![NetworkType::Udp4, NetworkType::Udp6])
         // Otherwise every connection opens a socket on 224.0.0.251:5353.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .build()
 }
 
-/// Where our sockets are bound. `0.0.0.0` stands for every interface of this computer but loopback, so a house on
-/// loopback needs that address by name, and so does a computer without a network.
+/// Where our sockets are bound: in the family in which the house answered. A wildcard stands for every interface of this
+/// computer but loopback and link-local addresses, so those need their names: a house on this computer, a computer
+/// without a network, and two laptops on a cable of their own, one of which has another network beside it.
 pub(super) fn bind_addresses(house_host: &str) -> Vec<String> {
-    let is_loopback =
-        house_host == "localhost" || house_host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let address = if is_loopback || !has_network() { "127.0.0.1:0" } else { "0.0.0.0:0" };
-    vec![address.to_owned()]
+    match house_host.parse() {
+        Ok(house) => bind_for(house, &own_addresses(), source_towards(house)),
+        Err(_) if house_host == "localhost" => vec![on(Ipv4Addr::LOCALHOST.into())],
+        Err(_) => bind_for_a_name(&own_addresses()),
+    }
 }
 
-/// Whether any interface leads to other computers. A way to the Internet is another matter: two laptops on one cable
-/// have none.
-fn has_network() -> bool {
+fn bind_for(house: IpAddr, own: &[IpAddr], source: Option<IpAddr>) -> Vec<String> {
+    let (wildcard, loopback): (IpAddr, IpAddr) = match house {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()),
+    };
     // A system that does not list its interfaces probably has some.
-    if_addrs::get_if_addrs().map_or(true, |interfaces| leads_out(interfaces.iter().map(|interface| interface.ip())))
+    let has_network = own.is_empty() || own.iter().any(|ip| ip.is_ipv4() == house.is_ipv4() && !ip.is_loopback());
+    if house.is_loopback() || !has_network {
+        return vec![on(loopback)];
+    }
+    let cable = source.filter(|source| is_link_local(*source));
+    [Some(wildcard), cable].into_iter().flatten().map(on).collect()
 }
 
-fn leads_out(mut addresses: impl Iterator<Item = IpAddr>) -> bool {
-    addresses.any(|address| address.is_ipv4() && !address.is_loopback())
+/// A name may stand for both families; a wildcard without an interface of its family would be offered as it is.
+fn bind_for_a_name(own: &[IpAddr]) -> Vec<String> {
+    let has_v6 = own.iter().any(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_loopback() && !ip.is_unicast_link_local()));
+    let v6 = has_v6.then_some(Ipv6Addr::UNSPECIFIED.into());
+    [Some(Ipv4Addr::UNSPECIFIED.into()), v6].into_iter().flatten().map(on).collect()
+}
+
+fn on(ip: IpAddr) -> String {
+    SocketAddr::new(ip, 0).to_string()
+}
+
+fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(|interface| interface.ip()).collect()
+}
+
+/// The address from which this computer would speak to the house. Connecting a UDP socket sends nothing.
+fn source_towards(house: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if house.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((house, HOUSE_PORT)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(ip) if ip.is_link_local())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // Regression: a way to the Internet was asked for, and two computers on a cable of their own never heard each
-    // other.
-    #[test]
-    fn a_network_without_a_way_out_of_it_is_a_network() {
-        let addresses = |list: &[&str]| list.iter().filter_map(|text| text.parse().ok()).collect::<Vec<IpAddr>>();
-        assert!(leads_out(addresses(&["127.0.0.1", "169.254.7.1"]).into_iter()));
-        assert!(!leads_out(addresses(&["127.0.0.1", "::1"]).into_iter()));
+    fn addresses(list: &[&str]) -> Vec<IpAddr> {
+        list.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    fn bind(house: &str, own: &[&str], source: &str) -> Vec<String> {
+        house.parse().map_or_else(|_| Vec::new(), |house| bind_for(house, &addresses(own), source.parse().ok()))
     }
 
     #[test]
     fn a_house_on_this_computer_is_reached_over_loopback() {
-        for host in ["127.0.0.1", "localhost", "::1"] {
-            assert_eq!(bind_addresses(host), ["127.0.0.1:0"], "{host}");
+        for (host, expected) in [("127.0.0.1", "127.0.0.1:0"), ("localhost", "127.0.0.1:0"), ("::1", "[::1]:0")] {
+            assert_eq!(bind_addresses(host), [expected], "{host}");
         }
+    }
+
+    /// IPv6 was never listened on: people joined and heard nothing.
+    #[test]
+    fn the_family_in_which_the_house_answered_is_the_one_for_sound() {
+        let own = ["127.0.0.1", "192.168.1.4", "::1", "2001:db8::4"];
+        assert_eq!(bind("192.168.1.20", &own, "192.168.1.4"), ["0.0.0.0:0"]);
+        assert_eq!(bind("2001:db8::20", &own, "2001:db8::4"), ["[::]:0"]);
+        assert_eq!(bind_for_a_name(&addresses(&own)), ["0.0.0.0:0", "[::]:0"]);
+        assert_eq!(bind_for_a_name(&addresses(&["127.0.0.1", "192.168.1.4", "::1", "fe80::4"])), ["0.0.0.0:0"]);
+    }
+
+    // Regression: a way to the Internet was asked for, and two computers on a cable of their own never heard each
+    // other; then a wildcard left the cable out as soon as there was another network.
+    #[test]
+    fn a_cable_without_a_way_out_of_it_is_a_network_also_beside_another() {
+        let cable = ["0.0.0.0:0", "169.254.7.2:0"];
+        assert_eq!(bind("169.254.7.1", &["127.0.0.1", "169.254.7.2"], "169.254.7.2"), cable);
+        assert_eq!(bind("169.254.7.1", &["127.0.0.1", "192.168.9.2", "169.254.7.2"], "169.254.7.2"), cable);
+        assert_eq!(bind("192.168.1.1", &["127.0.0.1", "::1"], ""), ["127.0.0.1:0"], "no network");
     }
 }
