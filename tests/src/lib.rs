@@ -13,6 +13,8 @@ pub mod delay;
 pub mod display;
 pub mod likeness;
 #[cfg(target_os = "linux")]
+pub mod namespace;
+#[cfg(target_os = "linux")]
 pub mod network;
 pub mod notification_service;
 pub mod path_condition;

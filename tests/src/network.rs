@@ -6,31 +6,26 @@
 
 use std::{
     fs::File,
-    io,
     net::Ipv4Addr,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
     Trouble,
     cable::{Lane, Offered},
     error::io as reading,
+    namespace::Namespace,
     path_condition::Condition,
-    program::{Program, run},
-    tun, wait,
+    program::run,
+    tun,
 };
-
-const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// May this user make networks? Root may; everybody may be root in a namespace of their own: see [`run_again_as_root`].
 pub fn may_be_made() -> bool {
@@ -49,47 +44,27 @@ pub fn run_again_as_root(arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
     run(command.stderr(Stdio::inherit()))
 }
 
-/// A network namespace with a loopback interface and one end of the cable. Ends with the value.
+/// A network namespace with one end of the cable.
 pub struct Place {
-    /// Nothing else keeps a namespace alive.
-    holder: Program,
+    namespace: Namespace,
     /// Its address on the cable.
     pub address: Ipv4Addr,
 }
 
 impl Place {
     fn open(name: &str, address: Ipv4Addr, output: &Path) -> Result<(Self, File), Trouble> {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "--", "sleep", "infinity"]);
-        let mut holder = Program::start(&command, Stdio::null(), &output.join(format!("place-{name}.log")))?;
-        let (own, its) = (PathBuf::from("/proc/self/ns/net"), namespace_of(&holder));
-        let moved = || {
-            holder.still_runs()?;
-            let names = std::fs::read_link(&own).and_then(|own| Ok((own, std::fs::read_link(&its)?)));
-            Ok(names.is_ok_and(|(own, its)| own != its).then_some(()))
-        };
-        wait::until("a network namespace", START_LIMIT, moved, String::new)?;
-        let place = Self { holder, address };
-        let end = place.within(|| tun::open(name))?.map_err(reading("opening /dev/net/tun"))?;
-        let subnet = format!("{address}/24");
-        let steps = [
-            &["link", "set", "lo", "up"][..],
-            &["address", "add", &subnet, "dev", name],
-            &["link", "set", name, "up"],
-            // It leads nowhere, but programs go by it when they look for their own address.
-            &["route", "add", "default", "dev", name],
-        ];
-        for step in steps {
-            run(place.command("ip").args(step))?;
-        }
-        Ok((place, end))
+        let namespace = Namespace::open(name, output)?;
+        let end = namespace.within(|| tun::open(name))?.map_err(reading("opening /dev/net/tun"))?;
+        namespace.ip(&format!("address add {address}/24 dev {name}"))?;
+        namespace.ip(&format!("link set {name} up"))?;
+        // It leads nowhere, but programs go by it when they look for their own address.
+        namespace.ip(&format!("route add default dev {name}"))?;
+        Ok((Self { namespace, address }, end))
     }
 
     /// A command that runs a program here.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", namespace_of(&self.holder).display())).arg("--").arg(program);
-        command
+        self.namespace.command(program)
     }
 
     /// Does something in this place: a socket opened there stays there.
@@ -97,24 +72,8 @@ impl Place {
     /// # Errors
     /// When the namespace cannot be entered.
     pub fn within<T: Send>(&self, doing: impl FnOnce() -> T + Send) -> Result<T, Trouble> {
-        let namespace = File::open(namespace_of(&self.holder)).map_err(reading("opening a network namespace"))?;
-        // Only a thread can change its namespace alone; it ends here, so nothing else is ever in the wrong one.
-        let outcome = std::thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok::<T, rustix::io::Errno>(doing())
-            });
-            inside.join()
-        });
-        match outcome {
-            Ok(done) => done.map_err(io::Error::from).map_err(reading("entering a network namespace")),
-            Err(_) => Err(Trouble::Unexpected("a thread in a network namespace panicked".to_owned())),
-        }
+        self.namespace.within(doing)
     }
-}
-
-fn namespace_of(program: &Program) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/ns/net", program.id()))
 }
 
 /// Two places and the cable between them.

@@ -39,13 +39,15 @@ const DEBIAN_TEST: &[&str] = &[
     "python3-dbus",
     "python3-gi",
     "libayatana-appindicator3-1",
+    "iproute2",
+    "nftables",
+    "conntrack",
     "chromium",
     "fonts-noto-cjk",
 ];
 
 /// To be measured beside us, to make networks and speech, and to build the scores' Python packages.
-const DEBIAN_MEASURE: &[&str] =
-    &["mumble", "mumble-server", "chromium-driver", "iproute2", "openssl", "flite", "python3-dev"];
+const DEBIAN_MEASURE: &[&str] = &["mumble", "mumble-server", "chromium-driver", "openssl", "flite", "python3-dev"];
 
 const FEDORA_RUN: &[&str] =
     &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "webkit2gtk4.1-devel", "alsa-lib-devel"];
@@ -64,12 +66,14 @@ const FEDORA_TEST: &[&str] = &[
     "python3-dbus",
     "python3-gobject",
     "libappindicator-gtk3",
+    "iproute",
+    "nftables",
+    "conntrack-tools",
     "chromium",
     "google-noto-sans-cjk-fonts",
 ];
 
-const FEDORA_MEASURE: &[&str] =
-    &["mumble", "mumble-server", "chromedriver", "iproute", "openssl", "flite", "python3-devel"];
+const FEDORA_MEASURE: &[&str] = &["mumble", "mumble-server", "chromedriver", "openssl", "flite", "python3-devel"];
 
 const ARCH_RUN: &[&str] = &["base-devel", "cmake", "webkit2gtk-4.1", "alsa-lib"];
 const ARCH_OTHER_SYSTEMS: &[&str] = &["mingw-w64-gcc", "python"];
@@ -83,6 +87,9 @@ const ARCH_TEST: &[&str] = &[
     "espeak-ng",
     "sox",
     "python-dbus",
+    "iproute2",
+    "nftables",
+    "conntrack-tools",
     "python-gobject",
     "libappindicator-gtk3",
     "chromium",
@@ -90,7 +97,7 @@ const ARCH_TEST: &[&str] = &[
 ];
 
 /// Arch's Chromium brings its driver along, and its Python the headers.
-const ARCH_MEASURE: &[&str] = &["mumble", "mumble-server", "iproute2", "openssl", "flite"];
+const ARCH_MEASURE: &[&str] = &["mumble", "mumble-server", "openssl", "flite"];
 
 /// The packages for a purpose on a system; on macOS and Windows these are programs, looked for on the path.
 pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {

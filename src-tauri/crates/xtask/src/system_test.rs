@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "secrets",
     "schemathesis",
     BAD_LUCK,
+    "reach",
     "two_peers",
     "python_listener",
     "own_sound",
