@@ -1,10 +1,11 @@
 //! Tools of the whole-system tests: sound cards that are not there, speech, an ear that finds a sentence again,
-//! real windows driven from outside, people without a window, clients that nobody here wrote, and a network that loses
-//! and delays.
+//! real windows driven from outside, people without a window, clients that nobody here wrote, a network that loses and
+//! delays, and a system that has nothing yet.
 //!
 //! Linux only: the sound cards are PulseAudio's, the windows WebKitGTK's.
 #![cfg(unix)]
 
+pub mod bare_system;
 #[cfg(target_os = "linux")]
 pub mod cable;
 pub mod conversation;

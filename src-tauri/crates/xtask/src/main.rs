@@ -5,9 +5,9 @@ mod bindings;
 mod bundle;
 mod cargo_deny;
 mod check;
-mod deb;
 mod dev;
 mod failure;
+mod libraries;
 mod lock_file;
 mod machine;
 mod machine_path;
@@ -23,12 +23,14 @@ mod staleness;
 mod standard_library;
 mod step;
 mod system_test;
+mod tauri_cli;
 mod test;
 mod workspace;
 mod zig;
 
 use std::process::ExitCode;
 
+use bundle::{Kind, Profile};
 use failure::Failure;
 use other_system::OtherSystem;
 use packages::Purpose;
@@ -46,7 +48,8 @@ cargo xtask COMMAND
   advisories               known vulnerabilities in what we depend on; fetches RustSec's database from GitHub
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
-  bundle                   make a package to install
+  bundle [--dev] [KIND…]   make packages to install on Linux: KIND is deb, rpm or appimage, the first two if none is
+                           named; --dev packs the dev build, which is quicker, for the packages' own tests
   measure [WHAT…]          measure delay, quality, start and load in release builds, also beside Mumble and Chromium,
                            and print tables; WHAT is mouth-to-ear, windows, start, join, load, house, or field and
                            which of its cells: clean, random-10, random-20, bursts-20, random-40, jitter-30; serambi,
@@ -91,7 +94,10 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
         }
         "advisories" => allow(&[]).and_then(|_| cargo_deny::advisories(steps)),
         "bindings" => allow(&[]).and_then(|_| bindings::run(steps)),
-        "bundle" => allow(&[]).and_then(|_| bundle::run(steps)),
+        "bundle" => match flags {
+            [flag, kinds @ ..] if flag == "--dev" => bundle::run(steps, Profile::Dev, &read_kinds(kinds)?),
+            kinds => bundle::run(steps, Profile::Release, &read_kinds(kinds)?),
+        },
         "measure" => measure::run(steps, flags),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -110,6 +116,13 @@ fn split_at_dashes(arguments: &[String]) -> (&[String], &[String]) {
 
 fn read_system(word: &str) -> Result<OtherSystem, Failure> {
     OtherSystem::read(word).ok_or_else(|| Failure::usage(format!("{word:?} is none of: windows, macos.\n\n{USAGE}")))
+}
+
+fn read_kinds(words: &[String]) -> Result<Vec<Kind>, Failure> {
+    let read = |word: &String| {
+        Kind::read(word).ok_or_else(|| Failure::usage(format!("{word:?} is no kind of package.\n\n{USAGE}")))
+    };
+    words.iter().map(read).collect()
 }
 
 fn only_these<'a>(flags: &'a [String], known: &[&str]) -> Result<Vec<&'a str>, Failure> {
@@ -144,6 +157,7 @@ mod tests {
             "measure rain",
             "measure clean",
             "check --target beos",
+            "bundle msi",
         ] {
             let failure = obey(&words(wrong), &mut Steps::default());
             assert!(matches!(failure, Err(Failure::Usage(_))), "{wrong}");

@@ -24,7 +24,8 @@ const DEBIAN_RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libwebk
 /// To compile C for Windows, and to install the C compiler for macOS.
 const DEBIAN_OTHER_SYSTEMS: &[&str] = &["gcc-mingw-w64-x86-64-posix", "g++-mingw-w64-x86-64-posix", "python3-venv"];
 
-/// To drive windows and browsers, to have sound cards that are not there, and to make and hear speech.
+/// To drive windows and browsers, to have sound cards that are not there, to make and hear speech, and
+/// to install our packages on systems of their own.
 const DEBIAN_TEST: &[&str] = &[
     "webkit2gtk-driver",
     "xvfb",
@@ -44,6 +45,8 @@ const DEBIAN_TEST: &[&str] = &[
     "conntrack",
     "chromium",
     "fonts-noto-cjk",
+    "mmdebstrap",
+    "rpm",
 ];
 
 /// To be measured beside us, to make networks and speech, and to build the scores' Python packages.

@@ -10,6 +10,9 @@ pub const DEVICES: &str = "devices";
 /// Waits for what takes a minute by the rules, and needs no sound card: its tests run side by side.
 pub const BAD_LUCK: &str = "bad_luck";
 
+/// Installs the packages that were just made, which takes root's rights.
+pub const INSTALLED_PACKAGE: &str = "installed_package";
+
 /// Each is one file in `tests/tests/`, the cheapest first.
 pub const NAMES: &[&str] = &[
     "instruments",
@@ -19,6 +22,7 @@ pub const NAMES: &[&str] = &[
     "reach",
     "two_peers",
     "python_listener",
+    INSTALLED_PACKAGE,
     "own_sound",
     "dead_page",
     "called",

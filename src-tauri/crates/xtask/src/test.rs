@@ -1,11 +1,13 @@
 //! `cargo xtask test`: everything that proves the project works, from the cheapest to the dearest.
 
 use crate::{
+    bundle::{self, Kind, Profile},
     check,
     failure::Failure,
+    machine::{System, this_system},
     npm,
     other_system::{self, OtherSystem},
-    packages::Purpose,
+    packages::{Purpose, succeeds},
     run::cargo,
     setup::{self, Consent},
     step::Steps,
@@ -31,10 +33,35 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
     }
     steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
     for name in std::iter::once(&system_test::DEVICES).chain(system_test::NAMES) {
-        steps.command(&format!("system test {name}"), &mut system_test_cargo(name))?;
+        match *name {
+            system_test::INSTALLED_PACKAGE => installed_package(steps)?,
+            name => steps.command(&format!("system test {name}"), &mut system_test_cargo(name, &[]))?,
+        }
     }
     Ok(())
 }
+
+/// The packages are made here and not in their test, which would then need npm.
+fn installed_package(steps: &mut Steps) -> Result<(), Failure> {
+    let name = format!("system test {}", system_test::INSTALLED_PACKAGE);
+    let as_root: &[&str] = match this_system() {
+        System::Debian if setup::is_root() => &[],
+        System::Debian if succeeds("sudo", &["-n", "true"]) => &["--config", ROOT_RUNS_IT],
+        System::Debian => {
+            steps.skip(&name, "neither root nor allowed to use sudo without a password");
+            return Ok(());
+        }
+        _ => {
+            steps.skip(&name, "packages for Linux are made on Debian and Ubuntu");
+            return Ok(());
+        }
+    };
+    bundle::make(steps, Profile::Dev, &[Kind::Deb, Kind::Rpm])?;
+    steps.command(&name, &mut system_test_cargo(system_test::INSTALLED_PACKAGE, as_root))
+}
+
+/// Cargo and what it builds stay this user's.
+const ROOT_RUNS_IT: &str = r#"target."cfg(unix)".runner = ["sudo", "-n", "-E"]"#;
 
 /// What is not Linux compiles too. On other systems Linux is the one that is checked elsewhere.
 fn other_systems(steps: &mut Steps) -> Result<(), Failure> {
@@ -55,9 +82,9 @@ fn workspace_cargo(verb: &str, arguments: &[&str]) -> std::process::Command {
     command
 }
 
-fn system_test_cargo(name: &str) -> std::process::Command {
-    let mut command =
-        workspace_cargo("test", &["--features", system_test::FEATURES, "--test", name, "--", "--nocapture"]);
+fn system_test_cargo(name: &str, more: &[&str]) -> std::process::Command {
+    let mut command = workspace_cargo("test", &["--features", system_test::FEATURES, "--test", name]);
+    command.args(more).args(["--", "--nocapture"]);
     if name != system_test::BAD_LUCK {
         command.args(["--test-threads", "1"]);
     }
