@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    bindings, cargo_deny,
+    actionlint, bindings, cargo_deny,
     failure::Failure,
     lock_file, machine_path, npm,
     packages::Purpose,
@@ -32,7 +32,8 @@ pub fn sources(steps: &mut Steps) -> Result<(), Failure> {
     )?;
     steps.command("UI types", &mut npm::npm(&["run", "--silent", "check"]))?;
     steps.command("UI lints", &mut npm::npm(&["run", "--silent", "lint"]))?;
-    cargo_deny::check(steps)
+    cargo_deny::check(steps)?;
+    actionlint::check(steps)
 }
 
 /// The TypeScript that is generated from Rust must be what is committed.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands, in plain Rust without dependencies, so that they work wherever Cargo
 //! does.
 
+mod actionlint;
 mod bindings;
 mod bundle;
 mod cargo_deny;
@@ -43,7 +44,7 @@ cargo xtask COMMAND
   setup [--yes] [--tests]  find out what this machine lacks, and install it (Debian, Ubuntu) or say what to install
   run [-- ARGUMENTS]       build what changed and open the window; ARGUMENTS go to the app
   dev [-- ARGUMENTS]       the same with pages that reload while you edit them
-  check                    formatting, lints, generated files, lock files, licences
+  check                    formatting, lints, generated files, lock files, licences, workflows
   check --target SYSTEM    compile everything, tests included, for windows or macos, on Linux; nothing is linked or run
   advisories               known vulnerabilities in what we depend on; fetches RustSec's database from GitHub
   bindings                 write anew the TypeScript that is generated from Rust

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cargo_deny,
+    actionlint, cargo_deny,
     failure::Failure,
     machine::{System, this_system},
     npm,
@@ -38,7 +38,10 @@ pub fn run(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), 
     npm::install_dependencies(steps)?;
     match purpose {
         Purpose::Run | Purpose::OtherSystems => Ok(()),
-        Purpose::Test | Purpose::Measure => cargo_deny::install(steps),
+        Purpose::Test | Purpose::Measure => {
+            cargo_deny::install(steps)?;
+            actionlint::install(steps)
+        }
     }
 }
 
