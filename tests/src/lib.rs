@@ -31,5 +31,7 @@ pub mod tray;
 pub mod tun;
 pub mod webdriver;
 pub mod window;
+#[cfg(target_os = "linux")]
+pub mod wine;
 
 pub use serambi_testkit::{Trouble, error, program, recording, sound_server, wait};

@@ -26,6 +26,7 @@ mod step;
 mod system_test;
 mod tauri_cli;
 mod test;
+mod windows_programs;
 mod workspace;
 mod zig;
 
@@ -49,6 +50,7 @@ cargo xtask COMMAND
   advisories               known vulnerabilities in what we depend on; fetches RustSec's database from GitHub
   bindings                 write anew the TypeScript that is generated from Rust
   test [--quick] [--yes]   everything that proves the project works; --quick leaves out windows, browsers and SDKs
+  test --windows-programs  build house and peer for Windows, on Linux, and let them talk under Wine
   bundle [--dev] [KIND…]   make packages to install on Linux: KIND is deb, rpm or appimage, the first two if none is
                            named; --dev packs the dev build, which is quicker, for the packages' own tests
   measure [WHAT…]          measure delay, quality, start and load in release builds, also beside Mumble and Chromium,
@@ -90,8 +92,13 @@ fn obey(arguments: &[String], steps: &mut Steps) -> Result<(), Failure> {
             _ => allow(&[]).and_then(|_| check::run(steps)),
         },
         "test" => {
-            let flags = allow(&["--quick", "--yes"])?;
-            test::run(steps, !flags.contains(&"--quick"), Consent::given(flags.contains(&"--yes")))
+            let flags = allow(&["--quick", "--windows-programs", "--yes"])?;
+            let consent = Consent::given(flags.contains(&"--yes"));
+            if flags.contains(&"--windows-programs") {
+                windows_programs::run(steps, consent)
+            } else {
+                test::run(steps, !flags.contains(&"--quick"), consent)
+            }
         }
         "advisories" => allow(&[]).and_then(|_| cargo_deny::advisories(steps)),
         "bindings" => allow(&[]).and_then(|_| bindings::run(steps)),

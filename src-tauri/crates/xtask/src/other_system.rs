@@ -43,7 +43,7 @@ impl OtherSystem {
             ));
         }
         let library = StandardLibrary::provide(steps, self.triple())?;
-        let mut command = cargo(&[verb, "--locked", "--target", self.triple()]);
+        let mut command = cargo(&[verb, "--target", self.triple()]);
         command.env("CARGO_TARGET_DIR", folder()).env("CARGO_INCREMENTAL", "0");
         library.set_on(&mut command);
         if self == Self::MacOs {
@@ -77,7 +77,7 @@ pub fn run(steps: &mut Steps, system: OtherSystem) -> Result<(), Failure> {
 /// Types and lints of every crate and test.
 pub fn check(steps: &mut Steps, system: OtherSystem) -> Result<(), Failure> {
     let mut clippy = system.cargo(steps, "clippy")?;
-    clippy.args(["--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    clippy.args(["--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.command(&format!("check for {system}"), &mut clippy)
 }
 

@@ -13,6 +13,8 @@ pub enum Purpose {
     OtherSystems,
     /// Also run every test.
     Test,
+    /// Also run programs for Windows.
+    WindowsPrograms,
     /// Also measure, beside what people use now.
     Measure,
 }
@@ -51,6 +53,11 @@ const DEBIAN_TEST: &[&str] = &[
 
 /// To be measured beside us, to make networks and speech, and to build the scores' Python packages.
 const DEBIAN_MEASURE: &[&str] = &["mumble", "mumble-server", "chromium-driver", "openssl", "flite", "python3-dev"];
+
+/// `wine` is the command, the other what 64-bit programs take.
+const DEBIAN_WINDOWS: &[&str] = &["wine", "wine64"];
+const FEDORA_WINDOWS: &[&str] = &["wine-core", "wine-pulseaudio"];
+const ARCH_WINDOWS: &[&str] = &["wine"];
 
 const FEDORA_RUN: &[&str] =
     &["gcc", "gcc-c++", "make", "cmake", "pkgconf-pkg-config", "webkit2gtk4.1-devel", "alsa-lib-devel"];
@@ -105,13 +112,27 @@ const ARCH_MEASURE: &[&str] = &["mumble", "mumble-server", "openssl", "flite"];
 /// The packages for a purpose on a system; on macOS and Windows these are programs, looked for on the path.
 pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {
     let lists = match system {
-        System::Debian => {
-            Lists { run: DEBIAN_RUN, others: DEBIAN_OTHER_SYSTEMS, test: DEBIAN_TEST, measure: DEBIAN_MEASURE }
-        }
-        System::Fedora => {
-            Lists { run: FEDORA_RUN, others: FEDORA_OTHER_SYSTEMS, test: FEDORA_TEST, measure: FEDORA_MEASURE }
-        }
-        System::Arch => Lists { run: ARCH_RUN, others: ARCH_OTHER_SYSTEMS, test: ARCH_TEST, measure: ARCH_MEASURE },
+        System::Debian => Lists {
+            run: DEBIAN_RUN,
+            others: DEBIAN_OTHER_SYSTEMS,
+            test: DEBIAN_TEST,
+            windows: DEBIAN_WINDOWS,
+            measure: DEBIAN_MEASURE,
+        },
+        System::Fedora => Lists {
+            run: FEDORA_RUN,
+            others: FEDORA_OTHER_SYSTEMS,
+            test: FEDORA_TEST,
+            windows: FEDORA_WINDOWS,
+            measure: FEDORA_MEASURE,
+        },
+        System::Arch => Lists {
+            run: ARCH_RUN,
+            others: ARCH_OTHER_SYSTEMS,
+            test: ARCH_TEST,
+            windows: ARCH_WINDOWS,
+            measure: ARCH_MEASURE,
+        },
         System::OtherLinux => Lists { run: &["cc", "cmake", "pkg-config"], ..Lists::default() },
         System::MacOs => Lists { run: &["cc", "cmake"], ..Lists::default() },
         System::Windows => Lists { run: &["cmake"], ..Lists::default() },
@@ -120,6 +141,7 @@ pub fn needed(system: System, purpose: Purpose) -> Vec<&'static str> {
         Purpose::Run => lists.run.to_vec(),
         Purpose::OtherSystems => [lists.run, lists.others].concat(),
         Purpose::Test => [lists.run, lists.others, lists.test].concat(),
+        Purpose::WindowsPrograms => [lists.run, lists.others, lists.test, lists.windows].concat(),
         Purpose::Measure => [lists.run, lists.others, lists.test, lists.measure].concat(),
     }
 }
@@ -130,6 +152,7 @@ struct Lists {
     run: &'static [&'static str],
     others: &'static [&'static str],
     test: &'static [&'static str],
+    windows: &'static [&'static str],
     measure: &'static [&'static str],
 }
 

@@ -38,7 +38,7 @@ pub fn run(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), 
     npm::install_dependencies(steps)?;
     match purpose {
         Purpose::Run | Purpose::OtherSystems => Ok(()),
-        Purpose::Test | Purpose::Measure => {
+        Purpose::Test | Purpose::WindowsPrograms | Purpose::Measure => {
             cargo_deny::install(steps)?;
             actionlint::install(steps)
         }

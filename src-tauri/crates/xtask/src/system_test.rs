@@ -13,6 +13,9 @@ pub const BAD_LUCK: &str = "bad_luck";
 /// Installs the packages that were just made, which takes root's rights.
 pub const INSTALLED_PACKAGE: &str = "installed_package";
 
+/// Takes Wine and programs built for Windows: a command of its own, `cargo xtask test --windows-programs`.
+pub const WINDOWS_PROGRAMS: &str = "windows_programs";
+
 /// Each is one file in `tests/tests/`, the cheapest first.
 pub const NAMES: &[&str] = &[
     "instruments",
@@ -44,7 +47,7 @@ mod tests {
             .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
             .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
             .collect();
-        let mut names = super::NAMES.to_vec();
+        let mut names = [super::NAMES, &[super::WINDOWS_PROGRAMS]].concat();
         files.sort();
         names.sort_unstable();
         assert_eq!(names, files);
