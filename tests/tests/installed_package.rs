@@ -70,7 +70,7 @@ fn a_new_debian_installs_the_package_opens_a_link_with_it_and_removes_it_without
     // The house, without a window.
     let said = output.join("house.txt");
     let mut house = Program::start(
-        &system.command(&["serambi-house", "--folder", "/root/house", "--listen", "127.0.0.1", "--no-discovery"]),
+        &system.command(&["serambi-house", "--folder", "/tmp/house", "--listen", "127.0.0.1", "--no-discovery"]),
         Stdio::from(File::create(&said).unwrap()),
         &output.join("house.log"),
     )

@@ -44,18 +44,17 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
 /// The packages are made here and not in their test, which would then need npm.
 fn installed_package(steps: &mut Steps) -> Result<(), Failure> {
     let name = format!("system test {}", system_test::INSTALLED_PACKAGE);
-    let as_root: &[&str] = match this_system() {
-        System::Debian if setup::is_root() => &[],
-        System::Debian if succeeds("sudo", &["-n", "true"]) => &["--config", ROOT_RUNS_IT],
-        System::Debian => {
-            steps.skip(&name, "neither root nor allowed to use sudo without a password");
-            return Ok(());
-        }
-        _ => {
-            steps.skip(&name, "packages for Linux are made on Debian and Ubuntu");
-            return Ok(());
-        }
-    };
+    if this_system() != System::Debian {
+        steps.skip(&name, "packages for Linux are made on Debian and Ubuntu");
+        return Ok(());
+    }
+    let (root, as_root): (&[&str], &[&str]) =
+        if setup::is_root() { (&[], &[]) } else { (&["sudo", "-n"], &["--config", ROOT_RUNS_IT]) };
+    let mounting = [root, &["unshare", "--mount", "--pid", "--fork", "true"]].concat();
+    if !succeeds(mounting[0], &mounting[1..]) {
+        steps.skip(&name, "takes root's rights, or sudo without a password, to mount folders");
+        return Ok(());
+    }
     bundle::make(steps, Profile::Dev, &[Kind::Deb, Kind::Rpm])?;
     steps.command(&name, &mut system_test_cargo(system_test::INSTALLED_PACKAGE, as_root))
 }
