@@ -43,5 +43,6 @@ const COMMAND_NAMES: &[&str] = &[
     "set_always_on_top",
     "stay_in_tray",
     "close_window",
+    "announce",
     "painted",
 ];

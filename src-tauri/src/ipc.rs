@@ -7,13 +7,14 @@ use serambi_call::{
     ChosenDevice, CueSetting, EchoCancelling, Measurements, MicrophoneMode, QuietFor, RoomCommand, SoundCheckVerdict,
     SoundNotice, Theme, VoiceSetting, WhenClosed,
 };
-use serambi_protocol::{Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
+use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::{AppHandle, Manager, State, ipc::Channel};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
 use crate::{
+    announcements,
     app_controller::ControllerSlot,
     call_updates::CallUpdated,
     page,
@@ -99,8 +100,10 @@ async fn set_language(slot: Slot<'_>, language: Language) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
-async fn set_theme(slot: Slot<'_>, theme: Theme) -> Answer<()> {
-    slot.open()?.set_theme(theme)
+async fn set_theme(app: AppHandle, slot: Slot<'_>, theme: Theme) -> Answer<()> {
+    slot.open()?.set_theme(theme)?;
+    window::set_theme(&app, theme);
+    Ok(())
 }
 
 #[tauri::command]
@@ -344,6 +347,14 @@ async fn close_window(app: AppHandle) -> Answer<()> {
     Ok(())
 }
 
+/// Not `async`: so it runs on the main thread, and sentences keep their order.
+#[tauri::command]
+#[specta::specta]
+#[expect(clippy::needless_pass_by_value, reason = "how Tauri hands over arguments")]
+fn announce(app: AppHandle, sentence: String) -> Answer<bool> {
+    announcements::announce(&app, &sentence).map_err(|error| Refusal::new(Code::Internal, error.to_string()))
+}
+
 #[tauri::command]
 #[specta::specta]
 async fn painted(app: AppHandle) -> Answer<()> {
@@ -398,6 +409,7 @@ pub fn border() -> Builder<tauri::Wry> {
             set_always_on_top,
             stay_in_tray,
             close_window,
+            announce,
             painted,
         ])
         .events(collect_events![

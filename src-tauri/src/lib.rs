@@ -1,6 +1,7 @@
 //! The shell: one window, its commands and events, its place on the desktop, and nothing that knows how a room or sound
 //! works.
 
+mod announcements;
 pub mod app_controller;
 pub mod arguments;
 mod autostart;
@@ -37,6 +38,7 @@ mod words;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::Parser;
+use serambi_call::Theme;
 use tauri::{AppHandle, Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 
@@ -135,8 +137,9 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
             if let Err(refusal) = &opened {
                 tracing::error!(code = %refusal.code, detail = refusal.detail, "the profile cannot be opened");
             }
+            let theme = opened.as_ref().map_or_else(|_| Theme::default(), |controller| controller.view().theme);
             // What is wrong with a profile is said by the window.
-            window::open(&handle, &profile, wants_hidden && opened.is_ok())?;
+            window::open(&handle, &profile, theme, wants_hidden && opened.is_ok())?;
             ending::listen(&handle);
             Ok(())
         })

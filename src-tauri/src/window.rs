@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use serambi_call::{Theme, profile::DEFAULT_PROFILE};
 use tauri::{
     AppHandle, LogicalSize, Manager, PhysicalSize, Size, UserAttentionType, WebviewUrl, WebviewWindow,
     WebviewWindowBuilder, Window, WindowEvent,
@@ -52,6 +53,8 @@ impl StartTimes {
 #[derive(Default)]
 pub struct Before {
     size: Mutex<Option<PhysicalSize<u32>>>,
+    /// The system's theme, before ours was chosen.
+    system_theme: OnceLock<Option<tauri::Theme>>,
     /// It was closed and the app stayed.
     was_closed: AtomicBool,
 }
@@ -60,15 +63,20 @@ pub struct Before {
 ///
 /// # Errors
 /// What the system's web view says.
-pub fn open(app: &AppHandle, profile: &str, hidden: bool) -> tauri::Result<()> {
-    let title = if profile == "default" { "Serambi".to_owned() } else { format!("Serambi – {profile}") };
+pub fn open(app: &AppHandle, profile: &str, theme: Theme, hidden: bool) -> tauri::Result<()> {
+    let profile = profile.to_owned();
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title(title)
+        .title(title("Serambi", &profile))
+        .on_document_title_changed(move |window, page| {
+            warn_of(window.set_title(&title(&page, &profile)), "the window's title is not the page's");
+        })
         .inner_size(USUAL_SIZE.width, USUAL_SIZE.height)
         .min_inner_size(SMALL_BAR.width, SMALL_BAR.height)
         .visible(!hidden)
         .build()?;
     page::watch(&window)?;
+    app.state::<Before>().system_theme.get_or_init(|| window.theme().ok());
+    set_theme(app, theme);
     if is_small_bar(&window)? {
         // It was small when the app ended; there is no room now that it could show.
         window.set_size(USUAL_SIZE)?;
@@ -77,6 +85,23 @@ pub fn open(app: &AppHandle, profile: &str, hidden: bool) -> tauri::Result<()> {
         tauri::async_runtime::spawn(show_without_tray(app.clone()));
     }
     Ok(())
+}
+
+/// What the page calls itself, and whose it is if that is not usual.
+fn title(page: &str, profile: &str) -> String {
+    if profile == DEFAULT_PROFILE { page.to_owned() } else { format!("{page} – {profile}") }
+}
+
+/// Has what the system draws in the window, its lists above all, follow the theme.
+pub fn set_theme(app: &AppHandle, theme: Theme) {
+    let theme = match theme {
+        // GTK does not know what it was before.
+        Theme::System if cfg!(target_os = "linux") => app.state::<Before>().system_theme.get().copied().flatten(),
+        Theme::System => None,
+        Theme::Light => Some(tauri::Theme::Light),
+        Theme::Dark => Some(tauri::Theme::Dark),
+    };
+    warn_of(with_window(app, |window| window.set_theme(theme)), "the window does not follow the theme");
 }
 
 /// A window that nobody could find again is shown.

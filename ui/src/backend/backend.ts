@@ -133,6 +133,8 @@ export interface WindowBackend {
   /** The bar grown to 420 × 180 while something is asked, or as a bar again. */
   setSmallGrown(grown: boolean): Answer;
   setAlwaysOnTop(onTop: boolean): Answer;
+  /** Has a screen reader read a sentence; false: the page has to, in its live regions. */
+  announce(sentence: string): Answer<boolean>;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;
 }

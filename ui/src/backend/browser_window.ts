@@ -178,6 +178,10 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
+  async announce(): Answer<boolean> {
+    return { status: 'ok', data: false };
+  }
+
   async painted(): Answer {
     return DONE;
   }

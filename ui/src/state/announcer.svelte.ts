@@ -1,5 +1,5 @@
 /**
- * What a screen reader is told: two live regions, there from the start.
+ * What a screen reader is told: by the window where it can, else in two live regions, there from the start.
  *
  * Polite words are merged and said at most once in two seconds; urgent ones (an invitation, being muted, being moved,
  * losing the connection) at once. Who is speaking is never announced: it would drown the talk.
@@ -12,12 +12,20 @@ export const KEPT_MS = 5_000;
 
 export type Spoken = { text: string; count: number };
 
+/** Whether the window has said it. */
+export type Aloud = (text: string) => Promise<boolean>;
+
 export class Announcer {
   polite = $state.raw<Spoken>({ text: '', count: 0 });
   urgent = $state.raw<Spoken>({ text: '', count: 0 });
+  readonly #aloud: Aloud | null;
   #waiting: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #forget: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(aloud: Aloud | null = null) {
+    this.#aloud = aloud;
+  }
 
   say(text: string): void {
     if (!this.#waiting.includes(text)) this.#waiting.push(text);
@@ -25,8 +33,7 @@ export class Announcer {
   }
 
   interrupt(text: string): void {
-    this.urgent = { text, count: this.urgent.count + 1 };
-    this.#forgetLater();
+    void this.#speak('urgent', text);
   }
 
   stop(): void {
@@ -42,7 +49,9 @@ export class Announcer {
     this.urgent = { ...this.urgent, text: '' };
   }
 
-  #forgetLater(): void {
+  async #speak(region: 'polite' | 'urgent', text: string): Promise<void> {
+    if (this.#aloud && (await this.#aloud(text))) return;
+    this[region] = { text, count: this[region].count + 1 };
     clearTimeout(this.#forget);
     this.#forget = setTimeout(() => this.forget(), KEPT_MS);
   }
@@ -50,9 +59,8 @@ export class Announcer {
   #sayWaiting(): void {
     this.#timer = undefined;
     if (this.#waiting.length === 0) return;
-    this.polite = { text: sentences(this.#waiting), count: this.polite.count + 1 };
+    void this.#speak('polite', sentences(this.#waiting));
     this.#waiting = [];
-    this.#forgetLater();
     this.#timer = setTimeout(() => this.#sayWaiting(), POLITE_EVERY_MS);
   }
 }
