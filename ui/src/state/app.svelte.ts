@@ -32,15 +32,15 @@ import { SoundStore, standingProblems } from './sound.svelte';
 import { stepped } from './voices';
 import { Screen } from './window.svelte';
 
-/** Told in words at once, also while something else is being said (14.3). */
 /** A window higher than this is none of the small ones, in pixels. */
 const LOWER_THAN = 260;
 
-const URGENT: ReadonlySet<Notice['type']> = new Set([
-  'invited', 'yourTurn', 'stageOffered', 'mutedBy', 'movedToAudience', 'onStage',
-]); // prettier-ignore
-/** Not shown: spoken only, or the prompt itself shows it. */
-const SPOKEN_ONLY: ReadonlySet<Notice['type']> = new Set(['joinedStage', 'invited', 'yourTurn', 'stageOffered']);
+/** Told in words at once, also while something else is being said (14.3). */
+const URGENT: ReadonlySet<Notice['type']> = new Set(['mutedBy', 'movedToAudience', 'onStage']);
+/** Shown and said by the question itself. */
+const ASKED: ReadonlySet<Notice['type']> = new Set(['invited', 'yourTurn', 'stageOffered']);
+/** Not shown. */
+const SPOKEN_ONLY: ReadonlySet<Notice['type']> = new Set(['joinedStage']);
 
 export class App {
   readonly backend: Backend;
@@ -52,7 +52,7 @@ export class App {
   readonly call = new CallStore();
   readonly sound = new SoundStore();
   readonly dialogs = new Dialogs();
-  readonly announcer = new Announcer();
+  readonly announcer = new Announcer((text) => this.#sayAloud(text));
   readonly notices = new Notices();
   readonly screen = new Screen();
   readonly shortcuts = new Shortcuts();
@@ -62,6 +62,8 @@ export class App {
   #lastLink: string | null = null;
   #saidWhereRoomsLive = false;
   #holdsToTalk = false;
+  /** What the next change of the own microphone was said to be already. */
+  #toldMuted: boolean | null = null;
 
   constructor(backend: Backend, window: WindowBackend, today: () => Date = () => new Date()) {
     this.backend = backend;
@@ -140,7 +142,17 @@ export class App {
     const { view, room } = this.call;
     if (!view || !room?.onStage) return;
     const muted = !view.microphone.muted;
+    this.#toldMuted = muted;
     if (await this.ask(this.backend.setMuted(muted))) this.announcer.interrupt(t(muted ? 'muted.now' : 'unmuted.now'));
+    else this.#toldMuted = null;
+  }
+
+  /** The same by a key that the system keeps for the app, or from the tray: whoever does not see it is told. */
+  #microphoneTurned(muted: boolean): void {
+    const isTold = this.#toldMuted === muted;
+    this.#toldMuted = null;
+    // Whoever holds a key to talk hears themselves talk.
+    if (!isTold && !this.home.view?.computer.pushToTalk) this.announcer.interrupt(t(muted ? 'muted.now' : 'unmuted.now'));
   }
 
   /** Space is held, or let go: push to talk, where it is on. */
@@ -210,6 +222,12 @@ export class App {
     this.#logRefusal(await this.window.setSmallGrown(grown));
   }
 
+  /** A window that cannot is none the worse: the page has its live regions. */
+  async #sayAloud(text: string): Promise<boolean> {
+    const answer = await this.window.announce(text);
+    return answer.status === 'ok' && answer.data;
+  }
+
   /** For what the person sees by itself. */
   #logRefusal(result: Result<null>): void {
     if (result.status === 'error') console.warn(`${result.error.code}: ${result.error.detail}`);
@@ -257,6 +275,7 @@ export class App {
 
   #callUpdated(updated: CallUpdated): void {
     const { view: before, room: roomBefore } = this.call;
+    const wasOnStage = roomBefore?.onStage ?? false;
     if (!this.call.take(updated)) return;
     this.notices.look();
     const { view: call, room } = this.call;
@@ -264,6 +283,8 @@ export class App {
     if (room && room !== roomBefore) this.#callBegan();
     if (!room && roomBefore) this.#callOver();
     if (!before || !call || room !== roomBefore) return;
+    const stays = wasOnStage && room?.onStage;
+    if (stays && before.microphone.muted !== call.microphone.muted) this.#microphoneTurned(call.microphone.muted);
     this.#connectionChanged(before.connection, call.connection);
     const known = [before.microphone.problem, before.loudspeakerProblem];
     for (const problem of [call.microphone.problem, call.loudspeakerProblem]) {
@@ -302,7 +323,9 @@ export class App {
 
   #noticed(notice: Notice): void {
     const text = noticeWords(notice, this.shortcuts.said('mute'));
-    if (text === null) return;
+    if (text === null || ASKED.has(notice.type)) return;
+    // Who did it says that it is so.
+    if (notice.type === 'mutedBy') this.#toldMuted = true;
     const urgent = URGENT.has(notice.type);
     if (!SPOKEN_ONLY.has(notice.type)) this.notices.show(text, urgent, causeOf(notice, this.call));
     if (urgent) this.announcer.interrupt(text);
@@ -328,7 +351,6 @@ export class App {
     this.home.left = reason;
     if (reason === 'left') return;
     this.home.closed = { reason, link: reason === 'lost' ? this.#lastLink : null };
-    this.announcer.interrupt(t(`closed.${reason}`));
   }
 }
 

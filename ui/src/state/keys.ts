@@ -89,8 +89,9 @@ function movePart(step: 1 | -1): void {
   reachable[next]?.entry.focus();
 }
 
-/** What a part says takes focus in it, else its first control. */
+/** What a part says takes focus in it, itself perhaps, else its first control. */
 function entryOf(part: HTMLElement): HTMLElement | null {
+  if (part.matches('[data-entry]')) return part;
   const first = 'button:not([tabindex="-1"]), select, input';
   return part.querySelector<HTMLElement>('[data-entry]') ?? part.querySelector<HTMLElement>(first);
 }

@@ -55,12 +55,12 @@ test('with the keyboard alone: start, invite, mute, make moderator, lock, hand o
     await comeIn(page, /By keys/);
     await page.getByRole('button', { name: 'Raise hand' }).click();
   }
-  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 2nd in line/ })).toBeVisible();
+  await expect(ratna.getByRole('article', { name: /^Jonas Weber, 2nd in line/ })).toBeVisible();
   for (let n = 0; n < 3; n += 1) await ratna.keyboard.press('F6');
-  await expect(ratna.getByRole('listitem', { name: /^Dewi Lestari, 1st in line/ })).toBeFocused();
+  await expect(ratna.getByRole('article', { name: /^Dewi Lestari, 1st in line/ })).toBeFocused();
   await ratna.keyboard.press('d');
   await expect(dewi.getByText('Your hand was lowered.').last()).toBeVisible();
-  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeFocused();
+  await expect(ratna.getByRole('article', { name: /^Jonas Weber, 1st in line/ })).toBeFocused();
   await ratna.keyboard.press('i');
   await jonas.getByRole('button', { name: 'Join the stage' }).click();
   await jonas.getByRole('button', { name: 'Unmute microphone' }).click();
@@ -167,7 +167,7 @@ test('a house that is killed and started again gives everybody their place back'
   for (const page of [dewi, jonas]) await comeIn(page, /Evening on the porch/);
   await bringUp(ratna, dewi, 'Dewi Lestari');
   await jonas.getByRole('button', { name: 'Raise hand' }).click();
-  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
+  await expect(ratna.getByRole('article', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
   // An act of the host is on the disk when it is acknowledged, and with it all that went before.
   await ratna.getByRole('button', { name: 'More', exact: true }).click();
   await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
@@ -179,7 +179,7 @@ test('a house that is killed and started again gives everybody their place back'
   await expect(dewi.getByRole('button', { name: 'Dewi Lestari, you, speaker, muted' })).toBeVisible();
   await expect(jonas.getByText('1st in line', { exact: true })).toBeVisible();
   await expect(ratna.getByRole('button', { name: /^Ratna Wijaya, you, host/ })).toBeVisible();
-  await expect(ratna.getByRole('listitem', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
+  await expect(ratna.getByRole('article', { name: /^Jonas Weber, 1st in line/ })).toBeVisible();
 });
 
 test('a name that is too long and a link that is none are refused where they were typed', async ({ somebody, house, page }) => {

@@ -36,6 +36,12 @@ const said = (role: string) => screen.getAllByRole(role, { hidden: true })[0]?.t
 export const polite = () => said('status');
 export const urgent = () => said('alert');
 
+/** The description of the screen that focus has come to; a reader says it after the screen's name. */
+export function landedOn(): string {
+  const described = document.activeElement?.matches('main') ? document.activeElement.getAttribute('aria-describedby') : null;
+  return document.getElementById(described ?? '')?.textContent?.trim() ?? '';
+}
+
 /** The accessible name of whatever has focus, or its text. */
 export function focused(): string {
   const element = document.activeElement;
