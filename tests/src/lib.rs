@@ -5,6 +5,7 @@
 //! Linux only: the sound cards are PulseAudio's, the windows WebKitGTK's.
 #![cfg(unix)]
 
+pub mod accessibility_tree;
 pub mod bare_system;
 #[cfg(target_os = "linux")]
 pub mod cable;
@@ -24,6 +25,7 @@ pub mod places;
 #[cfg(target_os = "linux")]
 pub mod precedence;
 pub mod process_load;
+pub mod screen_reader;
 pub mod speech;
 pub mod strangers;
 pub mod tray;

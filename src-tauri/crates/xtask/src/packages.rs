@@ -45,6 +45,9 @@ const DEBIAN_TEST: &[&str] = &[
     "iproute2",
     "nftables",
     "conntrack",
+    "at-spi2-core",
+    "gir1.2-atspi-2.0",
+    "orca",
     "chromium",
     "fonts-noto-cjk",
     "mmdebstrap",
@@ -79,6 +82,8 @@ const FEDORA_TEST: &[&str] = &[
     "iproute",
     "nftables",
     "conntrack-tools",
+    "at-spi2-core",
+    "orca",
     "chromium",
     "google-noto-sans-cjk-fonts",
 ];
@@ -102,6 +107,8 @@ const ARCH_TEST: &[&str] = &[
     "conntrack-tools",
     "python-gobject",
     "libappindicator-gtk3",
+    "at-spi2-core",
+    "orca",
     "chromium",
     "noto-fonts-cjk",
 ];

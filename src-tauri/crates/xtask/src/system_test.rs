@@ -29,6 +29,8 @@ pub const NAMES: &[&str] = &[
     "own_sound",
     "dead_page",
     "called",
+    "accessibility",
+    "screen_reader",
     "on_the_desktop",
     "two_windows",
 ];
