@@ -68,7 +68,10 @@ pub fn open(app: &AppHandle, profile: &str, theme: Theme, hidden: bool) -> tauri
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title(title("Serambi", &profile))
         .on_document_title_changed(move |window, page| {
-            warn_of(window.set_title(&title(&page, &profile)), "the window's title is not the page's");
+            // A page that is being loaded has no title yet.
+            if !page.is_empty() {
+                warn_of(window.set_title(&title(&page, &profile)), "the window's title is not the page's");
+            }
         })
         .inner_size(USUAL_SIZE.width, USUAL_SIZE.height)
         .min_inner_size(SMALL_BAR.width, SMALL_BAR.height)
