@@ -49,7 +49,7 @@ export const commands = {
 	setAlwaysOnTop: (onTop: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_always_on_top", { onTop })),
 	stayInTray: () => typedError<null, Refusal>(__TAURI_INVOKE("stay_in_tray")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
-	/** Not `async`: so it runs on the main thread, and sentences keep their order. */
+	/**  Not `async`: so it runs on the main thread, and sentences keep their order. */
 	announce: (sentence: string) => typedError<boolean, Refusal>(__TAURI_INVOKE("announce", { sentence })),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
