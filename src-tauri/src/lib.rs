@@ -16,6 +16,7 @@ mod instance;
 pub mod ipc;
 mod keep_awake;
 mod key_combination;
+mod level_meter;
 mod local_time;
 mod no_window;
 mod notices;

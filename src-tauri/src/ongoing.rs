@@ -17,15 +17,14 @@ use crate::{
     app_controller::AppController,
     call_updates::{CallUpdate, CallUpdates, ShownCall},
     ipc::{self, CallClosed, CallMeasured, Noticed, Problem, SoundNoticed},
+    level_meter::{LOOK_EVERY, LevelMeter},
     notices::CallNotices,
     view::LevelBatch,
     window,
 };
 
-/// Twenty batches a second look smooth; more costs painting for nothing.
-const LEVEL_TICK: Duration = Duration::from_millis(50);
-/// Quieter than this nobody is shown as audible.
-const AUDIBLE_DBFS: f32 = -60.0;
+/// Between two questions whether somebody sees the window: each is a round trip through its thread.
+const SEEN_EVERY: Duration = Duration::from_millis(500);
 
 /// A call, its news being passed on.
 pub struct Ongoing {
@@ -180,23 +179,33 @@ impl Passing {
 }
 
 async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>) {
-    let mut tick = tokio::time::interval(LEVEL_TICK);
-    let mut was_quiet = false;
+    let mut meter = LevelMeter::default();
     loop {
-        tick.tick().await;
-        if !window::is_seen(&app) {
-            continue;
-        }
-        let levels = call.levels();
-        let people: Vec<_> = levels.people.into_iter().filter(|(_, level)| *level > AUDIBLE_DBFS).collect();
-        // A closed microphone in a silent room is told once, not twenty times a second.
-        let is_quiet = levels.own.is_none() && people.is_empty();
-        if is_quiet && was_quiet {
-            continue;
-        }
-        was_quiet = is_quiet;
-        if channel.send(LevelBatch { own: levels.own, people }).is_err() {
+        let batches = if window::is_seen(&app) {
+            stream_levels_for(SEEN_EVERY, &call, &mut meter, &channel).await
+        } else {
+            let silence = meter.silence();
+            tokio::time::sleep(SEEN_EVERY).await;
+            silence.map_or(Ok(()), |batch| channel.send(batch))
+        };
+        if batches.is_err() {
             return;
         }
     }
+}
+
+async fn stream_levels_for(
+    time: Duration,
+    call: &Call,
+    meter: &mut LevelMeter,
+    channel: &Channel<LevelBatch>,
+) -> tauri::Result<()> {
+    let begin = tokio::time::Instant::now();
+    while begin.elapsed() < time {
+        if let Some(batch) = meter.look(&call.levels()) {
+            channel.send(batch)?;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }

@@ -106,15 +106,12 @@ pub struct AppView {
     pub opened_link: Option<String>,
 }
 
-/// Loudness of what is heard now, in dBFS (-90 to 0).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Type)]
+/// Loudness of what is heard, in percent of what the window can show, in few steps; it stands until the next batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct LevelBatch {
-    /// One's own microphone, also while muted; none: closed.
-    #[specta(type = Option<i32>)]
-    pub own: Option<f32>,
-    /// People who can be heard right now.
-    // Never NaN, so TypeScript need not be told that JSON would make it null.
-    #[specta(type = Vec<(PersonId, i32)>)]
-    pub people: Vec<(PersonId, f32)>,
+    /// One's own microphone, also while muted: 0 while nothing is said; none: closed.
+    pub own: Option<u8>,
+    /// Everybody else who talks now, and how loud.
+    pub people: Vec<(PersonId, u8)>,
 }

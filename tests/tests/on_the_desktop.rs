@@ -57,7 +57,8 @@ const COUNT_RINGS: &str = "window.rings = { seen: 0, unseen: 0 };
     const count = (changes) => (window.rings[document.hidden ? 'unseen' : 'seen'] += changes.length);
     const styles = { subtree: true, attributes: true, attributeFilter: ['style'] };
     new MutationObserver(count).observe(document.body, styles);";
-/// What was on its way to the page when its window was hidden: levels come 20 times a second, two rings each.
+/// What still reaches the page of a window that is hidden: levels come at most ten times a second, to a ring and to the
+/// button, until half a second later nobody is found to look.
 const RINGS_ON_THE_WAY: u64 = 20;
 
 fn rings(window: &Window) -> (u64, u64) {
@@ -134,7 +135,7 @@ fn a_closed_window_leaves_the_room_open_and_every_way_to_the_microphone() {
     // The same sentence was said seen and unseen; unseen it cost the page nothing.
     let (seen, unseen) = rings(&sari);
     println!("the speaking rings changed {seen} times seen, {unseen} times unseen");
-    assert!(seen > 2 * RINGS_ON_THE_WAY && unseen <= RINGS_ON_THE_WAY, "{seen} seen, {unseen} unseen");
+    assert!(seen > RINGS_ON_THE_WAY && unseen <= RINGS_ON_THE_WAY, "{seen} seen, {unseen} unseen");
     sari.photograph("stayed-in-the-tray").unwrap();
 
     // Push to talk, switched on in the settings, held with no window to be seen.

@@ -1,11 +1,11 @@
 //! The sound commands of the app controller: devices, voice processing, volumes of others, and the sound check.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serambi_audio::{DeviceChoice, EngineSettings};
 use serambi_call::{
-    CallEvent, ChosenDevice, CueSetting, EchoCancelling, MicrophoneMode, SoundCheckVerdict, SoundChoice, SoundSettings,
-    VoiceSetting,
+    CallEvent, ChosenDevice, CueSetting, EchoCancelling, Levels, MicrophoneMode, SoundCheckVerdict, SoundChoice,
+    SoundSettings, VoiceSetting,
 };
 use serambi_protocol::{Code, PersonId, Refusal};
 use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
@@ -15,12 +15,10 @@ use super::{AppController, lock};
 use crate::{
     arguments::Arguments,
     ipc::{self, Problem, SoundNoticed},
+    level_meter::{LOOK_EVERY, LevelMeter},
     sound_view::{DeviceSetting, SoundDevices, SoundView},
     view::LevelBatch,
 };
-
-/// The meter of a sound check moves twenty times a second.
-const METER_TICK: Duration = Duration::from_millis(50);
 
 /// A sound check that goes on: its rehearsal, and what is told of it meanwhile.
 pub(super) struct SoundCheck {
@@ -204,10 +202,14 @@ fn device_choice(given: DeviceChoice, chosen: Option<&ChosenDevice>) -> DeviceCh
 }
 
 async fn stream_level(rehearsal: Arc<serambi_call::SoundCheck>, levels: Channel<LevelBatch>) {
-    let mut tick = tokio::time::interval(METER_TICK);
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let mut meter = LevelMeter::default();
     loop {
         tick.tick().await;
-        if levels.send(LevelBatch { own: rehearsal.level(), people: Vec::new() }).is_err() {
+        let now = Levels { own: rehearsal.level(), people: Vec::new() };
+        if let Some(batch) = meter.look(&now)
+            && levels.send(batch).is_err()
+        {
             return;
         }
     }

@@ -90,7 +90,7 @@ export interface WindowBackend {
   setLanguage(language: Language): Answer;
   setTheme(theme: Theme): Answer;
 
-  /** Levels of the present call, 20 times a second; to be asked for again with each call. */
+  /** Levels of the present call whenever they look different; to be asked for again with each call. */
   hearLevels(hear: (batch: LevelBatch) => void): Answer;
   listSoundDevices(): Answer<SoundDevices>;
   /** null: follow the system. */

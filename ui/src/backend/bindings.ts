@@ -630,11 +630,11 @@ export type Language =
 /**  简体中文. */
 "zh";
 
-/**  Loudness of what is heard now, in dBFS (-90 to 0). */
+/**  Loudness of what is heard, in percent of what the window can show, in few steps; it stands until the next batch. */
 export type LevelBatch = {
-	/**  One's own microphone, also while muted; none: closed. */
+	/**  One's own microphone, also while muted: 0 while nothing is said; none: closed. */
 	own: number | null,
-	/**  People who can be heard right now. */
+	/**  Everybody else who talks now, and how loud. */
 	people: ([PersonId, number])[],
 };
 

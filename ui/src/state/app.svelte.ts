@@ -282,6 +282,7 @@ export class App {
     if (call) this.#lastLink = call.link;
     if (room && room !== roomBefore) this.#callBegan();
     if (!room && roomBefore) this.#callOver();
+    this.sound.levels.speakAs(call && room && !call.microphone.muted ? room.you.id : null);
     if (!before || !call || room !== roomBefore) return;
     const stays = wasOnStage && room?.onStage;
     if (stays && before.microphone.muted !== call.microphone.muted) this.#microphoneTurned(call.microphone.muted);
@@ -304,12 +305,9 @@ export class App {
     this.screen.handsSheet = false;
     this.screen.atHome = false;
     this.sound.clear();
-    void this.ask(
-      this.window.hearLevels((batch) => {
-        const { view, room } = this.call;
-        this.sound.levels.hear(batch, view && room && !view.microphone.muted ? room.you.id : null);
-      }),
-    );
+    // What is still on its way from the room before is of nobody here.
+    const { room } = this.call;
+    void this.ask(this.window.hearLevels((batch) => this.call.room === room && this.sound.levels.hear(batch)));
   }
 
   #callOver(): void {

@@ -35,7 +35,7 @@ export class SoundCheck {
   async open(): Promise<void> {
     const turn = (this.#turn += 1);
     this.stage = { is: 'opening' };
-    const opened = await this.#window.openSoundCheck((batch) => turn === this.#turn && this.levels.hear(batch, null));
+    const opened = await this.#window.openSoundCheck((batch) => turn === this.#turn && this.levels.hear(batch));
     if (turn !== this.#turn) return;
     if (opened.status === 'error') this.#fail(opened.error.code);
     else this.stage = { is: 'ready' };
