@@ -16,6 +16,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family(Vec<u32>);
 
+/// What one process of a family costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Its name, cut to 15 characters by the system.
+    pub name: String,
+    /// Share of one processor, 1.0 = always busy.
+    pub processor_share: f64,
+    /// Memory in MB, shared pages in fair shares (PSS).
+    pub megabytes: f64,
+}
+
 /// A process as `/proc/PID/stat` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stat {
@@ -66,6 +77,23 @@ impl Family {
         Ok(used / start.elapsed().as_secs_f64())
     }
 
+    /// What each of them costs over the next `time`.
+    ///
+    /// # Errors
+    /// When one of them ends meanwhile.
+    pub fn costs(&self, time: Duration) -> Result<Vec<Cost>, Trouble> {
+        let stats = || self.0.iter().map(|id| stat_of(*id)).collect::<Result<Vec<Stat>, Trouble>>();
+        let (start, before) = (Instant::now(), stats()?);
+        std::thread::sleep(time);
+        let (seconds, after) = (start.elapsed().as_secs_f64(), stats()?);
+        let cost = |((id, before), after): ((&u32, Stat), Stat)| {
+            let used = after.ticks.saturating_sub(before.ticks) as f64 / TICKS_PER_SECOND;
+            let megabytes = Self(vec![*id]).pss_megabytes()?;
+            Ok(Cost { name: after.name, processor_share: used / seconds, megabytes })
+        };
+        self.0.iter().zip(before).zip(after).map(cost).collect()
+    }
+
     /// Processor time used so far.
     ///
     /// # Errors
@@ -87,12 +115,13 @@ impl Family {
     }
 
     fn ticks(&self) -> Result<u64, Trouble> {
-        let ticks = self.0.iter().map(|id| {
-            let stat = read(&format!("/proc/{id}/stat"))?;
-            read_stat(&stat).map(|stat| stat.ticks).ok_or_else(|| Trouble::Unexpected(format!("an odd stat: {stat}")))
-        });
-        ticks.sum()
+        self.0.iter().map(|id| stat_of(*id).map(|stat| stat.ticks)).sum()
     }
+}
+
+fn stat_of(process: u32) -> Result<Stat, Trouble> {
+    let text = read(&format!("/proc/{process}/stat"))?;
+    read_stat(&text).ok_or_else(|| Trouble::Unexpected(format!("an odd stat: {text}")))
 }
 
 fn descendants(ancestor: u32, all: &HashMap<u32, Stat>) -> Vec<u32> {
@@ -156,6 +185,8 @@ mod tests {
         let family = Family::of(std::process::id()).unwrap();
         assert!(family.pss_megabytes().unwrap() > 0.5);
         assert!(family.processor_share(Duration::from_millis(20)).unwrap() >= 0.0);
+        let costs = family.costs(Duration::from_millis(20)).unwrap();
+        assert!(costs.len() == 1 && costs[0].megabytes > 0.5);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #[cfg(unix)]
 mod both_ends;
+#[cfg(unix)]
+mod desktop;
 #[cfg(target_os = "linux")]
 mod field;
 #[cfg(unix)]
@@ -31,12 +33,13 @@ fn main() -> std::process::ExitCode {
     use serambi_tests::{Trouble, places};
 
     type Part = fn(&std::path::Path, &mut table::Table) -> Result<(), Trouble>;
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("mouth-to-ear", mouth_to_ear::measure),
         ("windows", windows::measure),
         ("start", start::measure),
         ("join", join::measure),
         ("load", load::measure),
+        ("desktop", desktop::measure),
         ("house", house::measure),
     ];
     // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the
