@@ -1,10 +1,11 @@
 //! What the app costs on somebody's desktop: processor and memory by process, at home, listening, and as host of many;
 //! and how large it is before it runs.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use serambi_tests::{
     Trouble,
+    error::io,
     peer::Peer,
     places,
     process_load::{Cost, Family},
@@ -14,6 +15,7 @@ use serambi_tests::{
     wait,
     window::{PATIENCE, Window},
 };
+use tempfile::TempDir;
 
 use crate::{
     join::{open_at_home, show_link},
@@ -44,7 +46,7 @@ fn listener(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let mut host = Peer::start("Sari", &sari, &arguments, output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     let window = open_at_home("Wei", &wei, output)?;
-    let _tray = Tray::open(&window.desktop()?, output)?;
+    let tray = Tray::open(&window.desktop()?, output)?;
     settle(&window)?;
     row(table, "At home, no room", &window)?;
 
@@ -62,7 +64,7 @@ fn listener(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let talking = talk(&sari)?;
     row(table, "The same, window minimised", &window)?;
     drop(talking);
-    window.display.focus("Serambi")?;
+    tray.choose("Show Serambi")?;
     hide(&window)?;
     let _talking = talk(&sari)?;
     row(table, "The same, hidden in the tray", &window)?;
@@ -83,17 +85,35 @@ fn host(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     let link = window.run("return document.querySelector('dialog input').value", &[])?;
     let link = link.as_str().unwrap_or_default().to_owned();
     window.press_button("^close$")?;
-    let arguments = ["join", &link, "--for", "600", "--microphone", "none", "--loudspeaker", "none"];
-    let listeners: Result<Vec<Peer>, Trouble> =
-        (1..=LISTENERS).map(|number| Peer::start(&format!("Listener {number}"), &sari, &arguments, output)).collect();
-    let listeners = listeners?;
+    let listeners: Result<Vec<Listener>, Trouble> = (1..=LISTENERS).map(|n| Listener::join(n, &link, output)).collect();
+    let mut listeners = listeners?;
+    for listener in &mut listeners {
+        listener.peer.event("joined", LIMIT)?;
+    }
     window.read(&format!("{} here", LISTENERS + 1))?;
     window.press_button("^unmute")?;
     let _talking = talk(&sari)?;
     row(table, &format!("Host who talks, {LISTENERS} listeners"), &window)?;
     window.photograph("host")?;
-    listeners.iter().for_each(Peer::interrupt);
+    listeners.iter().for_each(|listener| listener.peer.interrupt());
     window.end()
+}
+
+/// Somebody who is there and hears nothing, so that forty of them leave the processor to the host.
+struct Listener {
+    peer: Peer,
+    /// Removed after the peer has ended.
+    _folder: TempDir,
+}
+
+impl Listener {
+    fn join(number: usize, link: &str, output: &Path) -> Result<Self, Trouble> {
+        let folder = tempfile::tempdir().map_err(io("making a folder for a listener"))?;
+        let arguments = ["join", link, "--for", "600", "--microphone", "none", "--loudspeaker", "none"];
+        let command = Command::new(places::program("serambi-peer")?);
+        let peer = Peer::start_in(command, &format!("Listener {number}"), folder.path(), &arguments, output)?;
+        Ok(Self { peer, _folder: folder })
+    }
 }
 
 /// Talks for longer than is measured.
