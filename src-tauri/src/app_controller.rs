@@ -2,6 +2,7 @@
 
 mod computer;
 mod notices;
+mod page;
 mod sound;
 
 use std::{
@@ -23,7 +24,7 @@ use serambi_protocol::{
     link::{HouseAddress, KeeperLink, Pin},
     name::read_name,
 };
-use tauri::{AppHandle, ipc::Channel};
+use tauri::AppHandle;
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
@@ -35,10 +36,8 @@ use crate::{
     local_time::unix_ms,
     notices::NoticeBoard,
     ongoing::Ongoing,
-    polling::Attention,
     profile_folder,
-    view::{AppView, FoundRoom, Language, LevelBatch},
-    window,
+    view::{AppView, FoundRoom, Language},
 };
 use computer::Computer;
 use sound::SoundCheck;
@@ -304,20 +303,6 @@ impl AppController {
         self.shared.home.ask_again();
     }
 
-    /// Streams sound levels to the window until the call or the channel ends.
-    ///
-    /// # Errors
-    /// `no_call`.
-    pub fn send_levels(&self, channel: Channel<LevelBatch>) -> Result<(), Refusal> {
-        match lock(&self.shared.ongoing).as_mut() {
-            Some(ongoing) => {
-                ongoing.send_levels(self.shared.app.clone(), channel);
-                Ok(())
-            }
-            None => Err(Code::NoCall.into()),
-        }
-    }
-
     /// A text for a bug report: versions, devices, kinds of addresses and the end of the log. What cannot be found out
     /// is said in it.
     pub async fn diagnostics(&self) -> String {
@@ -373,50 +358,6 @@ impl AppController {
         }
         self.shared.home.ask_again();
         was_present
-    }
-
-    /// Tells the window everything about the present call anew: it may be a new page.
-    pub(crate) fn show_call_again(&self) {
-        if let Some(ongoing) = lock(&self.shared.ongoing).as_ref() {
-            ongoing.show_again();
-        }
-    }
-
-    /// What the person looks at.
-    fn attention(&self) -> Attention {
-        if !window::is_seen(&self.shared.app) {
-            Attention::Elsewhere
-        } else if lock(&self.shared.ongoing).is_some() {
-            Attention::Room
-        } else {
-            Attention::Home
-        }
-    }
-
-    /// Closes a sound check and mutes, while nobody can see that the microphone is open.
-    pub async fn page_is_gone(&self) {
-        self.close_sound_check().await;
-        if self.let_talk_keys_go() {
-            // What a key had opened is not opened again by a new page.
-            return self.mute_from_anywhere(true).await;
-        }
-        let muting = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::begin_muted_for_page);
-        if let Some(call) = muting
-            && let Err(error) = call.set_muted(true).await
-        {
-            tracing::error!(%error, "the microphone was not muted");
-        }
-    }
-
-    /// Shows the list anew, and opens the microphone again if [`Self::page_is_gone`] muted it.
-    pub async fn page_is_back(&self) {
-        self.shared.home.ask_again();
-        let muted = lock(&self.shared.ongoing).as_mut().and_then(Ongoing::end_muted_for_page);
-        if let Some(call) = muted
-            && let Err(error) = call.set_muted(false).await
-        {
-            ipc::tell(&self.shared.app, Problem(error.into()));
-        }
     }
 
     async fn join(&self, address: &HouseAddress, room: RoomId, leave_other: bool) -> Result<(), Refusal> {

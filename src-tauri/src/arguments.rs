@@ -17,6 +17,9 @@ pub struct Arguments {
     /// Start without showing the window, where there is a tray to find it in.
     #[arg(long)]
     pub hidden: bool,
+    /// Seconds after which the page of a window hidden in the tray is let go, until the window is shown again.
+    #[arg(long, env = "SERAMBI_KEEP_HIDDEN_PAGE", default_value_t = 60, value_name = "SECONDS")]
+    pub keep_hidden_page: u64,
     /// Mute or unmute the app that is running, and end: for a key of the desktop's own.
     #[arg(long, conflicts_with_all = ["link", "hidden"])]
     pub toggle_mute: bool,

@@ -40,7 +40,7 @@ const COMMAND_NAMES: &[&str] = &[
     "quit",
     "set_small",
     "set_small_grown",
-    "set_always_on_top",
+    "set_small_on_top",
     "stay_in_tray",
     "close_window",
     "announce",

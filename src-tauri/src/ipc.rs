@@ -312,7 +312,7 @@ async fn quit(app: AppHandle) -> Answer<()> {
 #[specta::specta]
 async fn set_small(app: AppHandle, small: bool) -> Answer<()> {
     if small {
-        window::show_small_bar(&app);
+        window::show_small_bar(&app).await;
     } else {
         window::leave_small_bar(&app);
     }
@@ -328,15 +328,14 @@ async fn set_small_grown(app: AppHandle, grown: bool) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
-async fn set_always_on_top(app: AppHandle, on_top: bool) -> Answer<()> {
-    window::set_always_on_top(&app, on_top);
-    Ok(())
+async fn set_small_on_top(slot: Slot<'_>, on_top: bool) -> Answer<()> {
+    slot.open()?.set_small_on_top(on_top)
 }
 
 #[tauri::command]
 #[specta::specta]
 async fn stay_in_tray(app: AppHandle) -> Answer<()> {
-    window::hide(&app);
+    window::hide(&app).await;
     Ok(())
 }
 
@@ -406,7 +405,7 @@ pub fn border() -> Builder<tauri::Wry> {
             quit,
             set_small,
             set_small_grown,
-            set_always_on_top,
+            set_small_on_top,
             stay_in_tray,
             close_window,
             announce,
@@ -426,7 +425,7 @@ pub fn border() -> Builder<tauri::Wry> {
         ])
 }
 
-/// Tells the window. A window that is gone needs no telling.
+/// Tells the window what it draws. One that is gone needs no telling: a new page asks for everything.
 pub fn tell(app: &AppHandle, event: impl Event + Serialize + Clone) {
     if app.get_webview_window(window::MAIN).is_none() {
         return;
@@ -434,4 +433,9 @@ pub fn tell(app: &AppHandle, event: impl Event + Serialize + Clone) {
     if let Err(error) = event.emit(app) {
         tracing::warn!(%error, "an event did not reach the window");
     }
+}
+
+/// Tells a person something once: now or, while there is no page, when they see one again.
+pub fn tell_once(app: &AppHandle, event: impl Event + Serialize + Clone + Send + 'static) {
+    page::tell(app, move |app| tell(app, event));
 }

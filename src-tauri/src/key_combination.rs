@@ -48,6 +48,28 @@ impl KeyCombination {
     pub const fn shortcut(self) -> Shortcut {
         self.0
     }
+
+    /// The same as the shortcuts specification of freedesktop.org writes it (`CTRL+SHIFT+m`: modifiers, then the name
+    /// of an X keysym); none for keys that stand elsewhere on every layout.
+    #[cfg(target_os = "linux")]
+    pub fn trigger(self) -> Option<String> {
+        let name = self.0.key.to_string();
+        let keysym = match (name.strip_prefix("Key"), name.strip_prefix("Digit")) {
+            (Some(letter), _) => letter.to_lowercase(),
+            (_, Some(digit)) => digit.to_owned(),
+            _ if self.0.key == Key::Space => "space".to_owned(),
+            _ if self.0.key == Key::ScrollLock => "Scroll_Lock".to_owned(),
+            _ if FREE_KEYS.contains(&self.0.key) => name,
+            _ => return None,
+        };
+        let held = |(word, modifier): &(&str, Modifiers)| self.0.mods.contains(*modifier).then(|| trigger_word(word));
+        Some(MODIFIERS.iter().filter_map(held).chain([keysym]).collect::<Vec<_>>().join("+"))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn trigger_word(modifier: &str) -> String {
+    if modifier == "Super" { "LOGO".to_owned() } else { modifier.to_uppercase() }
 }
 
 /// Reads `Ctrl+Shift+KeyM`: modifiers, then a W3C code.
@@ -115,5 +137,16 @@ mod tests {
         for keys in [usual.mute_shortcut.unwrap(), usual.push_to_talk_key] {
             assert_eq!(read(&keys), Ok(keys));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_combination_is_proposed_to_the_desktop_in_its_own_spelling() {
+        let trigger = |keys: &str| keys.parse::<KeyCombination>().ok().and_then(KeyCombination::trigger);
+        assert_eq!(trigger("Ctrl+Shift+KeyM").as_deref(), Some("CTRL+SHIFT+m"));
+        assert_eq!(trigger("Super+Digit1").as_deref(), Some("LOGO+1"));
+        assert_eq!(trigger("ScrollLock").as_deref(), Some("Scroll_Lock"));
+        assert_eq!(trigger("F8").as_deref(), Some("F8"));
+        assert_eq!(trigger("Ctrl+Slash"), None);
     }
 }

@@ -23,11 +23,14 @@ mod notices;
 mod ongoing;
 mod page;
 mod polling;
+#[cfg(target_os = "linux")]
+mod portal_keys;
 mod profile_folder;
 mod push_to_talk;
 mod rendering;
-mod shortcuts;
+pub mod shortcuts;
 pub mod sound_view;
+mod system_keys;
 mod talk_keys;
 mod tray;
 mod tray_host;
@@ -36,17 +39,16 @@ pub mod view;
 mod window;
 mod words;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use serambi_call::Theme;
 use tauri::{AppHandle, Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 
 use app_controller::ControllerSlot;
 use arguments::Arguments;
 use page::Page;
-use window::{Before, Ending, StartTimes};
+use window::{Ending, Frame, StartTimes};
 
 /// Exit code of a window that could not be opened at all.
 const NO_WINDOW: u8 = 1;
@@ -123,7 +125,7 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .invoke_handler(border.invoke_handler())
         .manage(times)
         .manage(Page::default())
-        .manage(Before::default())
+        .manage(Frame::new(&profile))
         .on_window_event(window::on_event);
     #[cfg(target_os = "macos")]
     let builder = builder.on_web_content_process_terminate(|webview| page::on_death(webview.app_handle()));
@@ -132,15 +134,15 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
             border.mount_events(app);
             let handle = app.handle().clone();
             // The profile is opened here, after a second start has been sent away.
-            let wants_hidden = arguments.hidden;
+            let (wants_hidden, keep_page) = (arguments.hidden, Duration::from_secs(arguments.keep_hidden_page));
             app.manage(ControllerSlot::new(arguments, handle.clone()));
             let opened = app.state::<ControllerSlot>().open();
             if let Err(refusal) = &opened {
                 tracing::error!(code = %refusal.code, detail = refusal.detail, "the profile cannot be opened");
             }
-            let theme = opened.as_ref().map_or_else(|_| Theme::default(), |controller| controller.view().theme);
             // What is wrong with a profile is said by the window.
-            window::open(&handle, &profile, theme, wants_hidden && opened.is_ok())?;
+            window::open(&handle, wants_hidden && opened.is_ok())?;
+            tauri::async_runtime::spawn(window::let_go_when_hidden(handle.clone(), keep_page));
             ending::listen(&handle);
             Ok(())
         })
@@ -153,24 +155,24 @@ fn on_run_event(app: &AppHandle, event: RunEvent) {
         // A code is given by ourselves, when everything is closed.
         RunEvent::ExitRequested { code: None, api, .. } => {
             api.prevent_exit();
+            if window::was_let_go(app) {
+                return;
+            }
             let app = app.clone();
             tauri::async_runtime::spawn(async move { window::close_for_good(&app, Ending::Session).await });
         }
         // Its icon in the dock was pressed.
         #[cfg(target_os = "macos")]
-        RunEvent::Reopen { .. } => window::bring_to_front(app),
+        RunEvent::Reopen { .. } => show(app, None),
         // macOS tells of a clicked link in an event; elsewhere the app is started again with it.
         #[cfg(target_os = "macos")]
-        RunEvent::Opened { urls } => {
-            window::bring_to_front(app);
-            urls.into_iter().for_each(|url| show_link(app, url.into()));
-        }
+        RunEvent::Opened { urls } => show(app, urls.into_iter().next_back().map(Into::into)),
         _ => {}
     }
 }
 
 /// The app was started again with this profile folder: show the window, and the link if there is one; or do what a key
-/// of the desktop's own asks for. A desktop that lets no program take the front is asked to point at the window.
+/// of the desktop's own asks for.
 fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
     let arguments = Arguments::try_parse_from(arguments).ok();
     let controller = app.try_state::<ControllerSlot>().and_then(|slot| slot.get());
@@ -184,13 +186,22 @@ fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
     if arguments.as_ref().is_some_and(|arguments| arguments.hidden) {
         return;
     }
-    window::bring_to_front(app);
-    if !window::is_in_front(app) {
-        window::ask_for_attention(app);
-    }
-    if let Some(link) = arguments.and_then(|arguments| arguments.link) {
-        show_link(app, link);
-    }
+    show(app, arguments.and_then(|arguments| arguments.link));
+}
+
+/// Shows the window, and the link if there is one. A desktop that lets no program take the front is asked to point at
+/// the window.
+fn show(app: &AppHandle, link: Option<String>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        window::bring_to_front(&app).await;
+        if !window::is_in_front(&app) {
+            window::ask_for_attention(&app);
+        }
+        if let Some(link) = link {
+            show_link(&app, link);
+        }
+    });
 }
 
 fn show_link(app: &AppHandle, link: String) {

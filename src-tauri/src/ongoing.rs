@@ -92,6 +92,13 @@ impl Ongoing {
         }
     }
 
+    /// Sends none any more.
+    pub fn stop_levels(&mut self) {
+        if let Some(levels) = self.levels.take() {
+            levels.abort();
+        }
+    }
+
     /// Leaves quietly. The news end first: whoever leaves needs no telling that they left.
     pub async fn leave(self) {
         self.news.abort();
@@ -108,9 +115,7 @@ impl Ongoing {
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        if let Some(levels) = self.levels.take() {
-            levels.abort();
-        }
+        self.stop_levels();
     }
 }
 
@@ -171,7 +176,7 @@ impl Passing {
             }
             CallEvent::Sound(notice) => ipc::tell(&self.app, SoundNoticed(notice)),
             CallEvent::Problem(error) => ipc::tell(&self.app, Problem(error.into())),
-            CallEvent::Closed(reason) => ipc::tell(&self.app, CallClosed(reason)),
+            CallEvent::Closed(reason) => ipc::tell_once(&self.app, CallClosed(reason)),
             // These are updates.
             CallEvent::Opened { .. } | CallEvent::Room { .. } | CallEvent::Changed(_) => {}
         }

@@ -1,10 +1,11 @@
-//! The page's process: watched, loaded again when it dies, and never an open microphone without a page.
+//! The page: watched, loaded again when its process dies, let go while nobody can see it, and told when it comes what
+//! no page heard. Never an open microphone behind a dead page.
 //!
 //! The call lives in this process and goes on. Each system's web view tells of a dead page.
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,33 +19,61 @@ const MAX_RELOADS: usize = 5;
 const RELOAD_PERIOD: Duration = Duration::from_secs(60);
 /// How long a question to the page waits for a page.
 const MAX_WAIT_FOR_PAGE: Duration = Duration::from_secs(3);
+/// What happened while there was no page is kept for the next one; of more than this the newest.
+const MAX_UNTOLD: usize = 16;
 
-/// Whether there is a page that shows something, and when it died before.
+/// Tells the page something.
+type Telling = Box<dyn FnOnce(&AppHandle) + Send>;
+
+/// Whether there is a page that shows something, when it died before, and what it missed.
 pub struct Page {
     is_painted: watch::Sender<bool>,
+    /// When the page that is not painted yet was asked for.
+    asked_for: Mutex<Option<Instant>>,
     deaths: Mutex<VecDeque<Instant>>,
+    untold: Mutex<VecDeque<Telling>>,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { is_painted: watch::Sender::new(false), deaths: Mutex::default() }
+        Self {
+            is_painted: watch::Sender::new(false),
+            asked_for: Mutex::default(),
+            deaths: Mutex::default(),
+            untold: Mutex::default(),
+        }
     }
 }
 
 impl Page {
-    /// Notes that the page is on the screen.
-    fn set_painted(&self) {
-        let was_painted = self.is_painted.send_replace(true);
-        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some(death)) = (was_painted, deaths.back()) {
-            tracing::info!(after_ms = death.elapsed().as_millis(), "the page is back");
+    /// Notes that the page is on the screen, and gives what it missed.
+    fn painted(&self) -> VecDeque<Telling> {
+        let mut untold = lock(&self.untold);
+        self.is_painted.send_replace(true);
+        if let Some(asked_for) = lock(&self.asked_for).take() {
+            tracing::info!(after_ms = asked_for.elapsed().as_millis(), "the page is back");
         }
+        std::mem::take(&mut *untold)
+    }
+
+    /// Gives the telling back if there is a page to hear it, and keeps it for the next one otherwise.
+    fn keep_untold(&self, telling: Telling) -> Option<Telling> {
+        // Held to the end: a page that comes meanwhile is told of this.
+        let mut untold = lock(&self.untold);
+        if *self.is_painted.borrow() {
+            return Some(telling);
+        }
+        if untold.len() == MAX_UNTOLD {
+            untold.pop_front();
+        }
+        untold.push_back(telling);
+        None
     }
 
     /// Notes a death, and says whether loading the page again is worth it.
     fn died(&self, now: Instant) -> bool {
         self.is_painted.send_replace(false);
-        let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deaths = lock(&self.deaths);
         while deaths.front().is_some_and(|first| now.duration_since(*first) >= RELOAD_PERIOD) {
             deaths.pop_front();
         }
@@ -52,7 +81,19 @@ impl Page {
             return false;
         }
         deaths.push_back(now);
+        self.is_asked_for(now);
         true
+    }
+
+    /// Notes that a page is on its way.
+    fn is_asked_for(&self, now: Instant) {
+        *lock(&self.asked_for) = Some(now);
+    }
+
+    /// Notes that there is none, and that none is needed.
+    fn is_let_go(&self) {
+        self.is_painted.send_replace(false);
+        *lock(&self.asked_for) = None;
     }
 
     /// Waits for a page that can be asked something; none comes within [`MAX_WAIT_FOR_PAGE`] if it is dead for good.
@@ -64,6 +105,27 @@ impl Page {
         let mut painted = self.is_painted.subscribe();
         let there = painted.wait_for(|painted| *painted);
         matches!(tokio::time::timeout(limit, there).await, Ok(Ok(_)))
+    }
+}
+
+/// Tells the page now or, if there is none, the next one.
+pub fn tell(app: &AppHandle, telling: impl FnOnce(&AppHandle) + Send + 'static) {
+    if let Some(telling) = app.state::<Page>().keep_untold(Box::new(telling)) {
+        telling(app);
+    }
+}
+
+/// A page is made anew, for a window that is shown again.
+pub fn on_opening(app: &AppHandle) {
+    app.state::<Page>().is_asked_for(Instant::now());
+}
+
+/// The page of a hidden window is about to go. What only a page needs ends; the microphone stays as it is, because it
+/// was open without a window to be seen before.
+pub async fn on_letting_go(app: &AppHandle) {
+    app.state::<Page>().is_let_go();
+    if let Some(controller) = app.state::<ControllerSlot>().get() {
+        controller.page_is_let_go().await;
     }
 }
 
@@ -147,10 +209,17 @@ pub fn on_death(app: &AppHandle) {
 
 /// The page is on the screen: what it shows is true again.
 pub fn on_painted(app: &AppHandle) {
-    app.state::<Page>().set_painted();
+    for telling in app.state::<Page>().painted() {
+        telling(app);
+    }
     if let Some(controller) = app.state::<ControllerSlot>().get() {
         tauri::async_runtime::spawn(async move { controller.page_is_back().await });
     }
+}
+
+/// Nothing is computed while these locks are held, so a poisoned one still holds good data.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -171,11 +240,36 @@ mod tests {
     #[tokio::test]
     async fn a_question_waits_for_the_page_that_is_being_loaded_and_not_for_one_that_is_dead() {
         let page = Page::default();
-        page.set_painted();
+        page.painted();
         assert!(page.is_there().await);
         page.died(Instant::now());
         assert!(!page.is_there_within(Duration::from_millis(1)).await);
-        let (there, ()) = tokio::join!(page.is_there(), async { page.set_painted() });
+        let (there, ()) = tokio::join!(page.is_there(), async { drop(page.painted()) });
         assert!(there);
+    }
+
+    #[test]
+    fn what_no_page_heard_is_told_to_the_next_one_in_order_and_once() {
+        let page = Page::default();
+        for _ in 0..=MAX_UNTOLD {
+            assert!(page.keep_untold(Box::new(|_| {})).is_none(), "there is no page yet");
+        }
+        assert_eq!(page.painted().len(), MAX_UNTOLD);
+        assert!(page.painted().is_empty());
+        assert!(page.keep_untold(Box::new(|_| {})).is_some(), "the page is there to be told");
+        page.is_let_go();
+        assert!(page.keep_untold(Box::new(|_| {})).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_was_let_go_is_not_there_until_it_is_painted_anew() {
+        let page = Page::default();
+        page.painted();
+        page.is_let_go();
+        assert!(!page.is_there_within(Duration::from_millis(1)).await);
+        page.is_asked_for(Instant::now());
+        assert!(!page.is_there_within(Duration::from_millis(1)).await);
+        page.painted();
+        assert!(page.is_there().await);
     }
 }

@@ -1,16 +1,15 @@
-//! Keys that work whichever window is in front, as the system gives them to us.
-
-use std::{
-    str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+//! Keys that work whichever window is in front: from the system itself where it shows them, from the desktop's portal
+//! under Wayland, from nowhere where that is missing. Which it is, is chosen at the start.
 
 use serambi_call::ComputerSettings;
-use serambi_protocol::{Code, Refusal};
+use serambi_protocol::Code;
+use serde::{Deserialize, Serialize};
+use specta::Type;
 use tauri::AppHandle;
-use tauri_plugin_global_shortcut::{GlobalShortcutExt, ShortcutState};
 
-use crate::key_combination::KeyCombination;
+#[cfg(target_os = "linux")]
+use crate::portal_keys::PortalKeys;
+use crate::{system_keys::SystemKeys, view::Language};
 
 /// What a key from anywhere does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,103 +22,98 @@ pub enum KeyEvent {
     TalkReleased,
 }
 
-/// Why a key does not work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShortcutProblems {
-    /// The key that mutes.
-    pub mute: Option<Code>,
-    /// The key to talk.
-    pub talk: Option<Code>,
+/// Who gives keys that work from anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum KeysAnywhere {
+    /// The system: the keys are those that were chosen here.
+    System,
+    /// The desktop: it asks the person which keys they are, and can be asked for others in its own settings.
+    Desktop,
+    /// Nobody.
+    Nowhere,
 }
 
-/// The keys that are ours now.
-pub struct Shortcuts {
-    app: AppHandle,
-    taken: Mutex<Vec<KeyCombination>>,
-    problems: Mutex<ShortcutProblems>,
-    heard: fn(&AppHandle, KeyEvent),
+/// How one key fared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// Why it does not work.
+    pub problem: Option<Code>,
+    /// The desktop's own words for it.
+    pub described: Option<String>,
+}
+
+/// How the keys fared that were asked for last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShortcutStates {
+    /// The key that mutes.
+    pub mute: KeyState,
+    /// The key to talk.
+    pub talk: KeyState,
+}
+
+/// The keys from anywhere, and who gives them.
+pub enum Shortcuts {
+    /// The system.
+    System(Box<SystemKeys>),
+    /// The desktop's portal, if it has one.
+    #[cfg(target_os = "linux")]
+    Portal(PortalKeys),
 }
 
 impl Shortcuts {
-    /// None yet. `heard` is called on a thread of the system's.
-    pub fn new(app: AppHandle, heard: fn(&AppHandle, KeyEvent)) -> Self {
-        Self { app, taken: Mutex::default(), problems: Mutex::default(), heard }
-    }
-
-    /// Does this desktop show keys of other windows at all? Under Wayland the system says yes and does nothing.
-    pub fn work_here() -> bool {
-        let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        !(cfg!(target_os = "linux") && is_wayland(&variable("XDG_SESSION_TYPE"), &variable("WAYLAND_DISPLAY")))
-    }
-
-    /// What did not work when the keys were taken last.
-    pub fn problems(&self) -> ShortcutProblems {
-        *lock(&self.problems)
-    }
-
-    /// Takes the keys of these settings and gives back all others. Waits for the main thread.
-    pub fn take(&self, settings: &ComputerSettings) {
-        if !Self::work_here() {
-            return;
-        }
-        // Held to the end: two changes must not mix.
-        let mut taken = lock(&self.taken);
-        for keys in taken.drain(..) {
-            if let Err(error) = self.app.global_shortcut().unregister(keys.shortcut()) {
-                tracing::warn!(%keys, %error, "a key was not given back");
+    /// None yet. `heard` and `changed` are called on threads of the system's.
+    pub fn new(app: AppHandle, heard: fn(&AppHandle, KeyEvent), changed: fn(&AppHandle)) -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            let variable = |name: &str| std::env::var(name).unwrap_or_default();
+            if is_wayland(&variable("XDG_SESSION_TYPE"), &variable("WAYLAND_DISPLAY")) {
+                return Self::Portal(PortalKeys::start(app, heard, changed));
             }
         }
-        let mut take = |text: Option<&str>, events: fn(ShortcutState) -> Option<KeyEvent>| {
-            let keys = KeyCombination::from_str(text?);
-            match keys.and_then(|keys| self.take_one(keys, events)) {
-                Ok(keys) => {
-                    taken.push(keys);
-                    None
-                }
-                Err(refusal) => {
-                    tracing::info!(code = %refusal.code, detail = refusal.detail, "a key is not ours");
-                    Some(refusal.code)
-                }
-            }
-        };
-        let mute = take(settings.mute_shortcut.as_deref(), |state| match state {
-            ShortcutState::Pressed => Some(KeyEvent::ToggleMute),
-            ShortcutState::Released => None,
-        });
-        let talk_key = settings.push_to_talk.then_some(settings.push_to_talk_key.as_str());
-        let talk = take(talk_key, |state| match state {
-            ShortcutState::Pressed => Some(KeyEvent::TalkPressed),
-            ShortcutState::Released => Some(KeyEvent::TalkReleased),
-        });
-        *lock(&self.problems) = ShortcutProblems { mute, talk };
+        let _ = changed;
+        Self::System(Box::new(SystemKeys::new(app, heard)))
     }
 
-    fn take_one(
-        &self,
-        keys: KeyCombination,
-        events: fn(ShortcutState) -> Option<KeyEvent>,
-    ) -> Result<KeyCombination, Refusal> {
-        let heard = self.heard;
-        let taken = self.app.global_shortcut().on_shortcut(keys.shortcut(), move |app, _, event| {
-            if let Some(event) = events(event.state) {
-                heard(app, event);
-            }
-        });
-        taken.map(|()| keys).map_err(|error| Refusal::new(Code::ShortcutTaken, format!("{keys}: {error}")))
+    /// Who gives them.
+    pub fn anywhere(&self) -> KeysAnywhere {
+        match self {
+            Self::System(_) => KeysAnywhere::System,
+            #[cfg(target_os = "linux")]
+            Self::Portal(keys) if keys.is_there() => KeysAnywhere::Desktop,
+            #[cfg(target_os = "linux")]
+            Self::Portal(_) => KeysAnywhere::Nowhere,
+        }
+    }
+
+    /// How the keys fared that were asked for last.
+    pub fn states(&self) -> ShortcutStates {
+        match self {
+            Self::System(keys) => keys.states(),
+            #[cfg(target_os = "linux")]
+            Self::Portal(keys) => keys.states(),
+        }
+    }
+
+    /// Takes the keys of these settings and gives back all others. May wait for the main thread. `language`: in which
+    /// the desktop tells what they do.
+    pub fn take(&self, settings: &ComputerSettings, language: Language) {
+        match self {
+            Self::System(keys) => keys.take(settings),
+            #[cfg(target_os = "linux")]
+            Self::Portal(keys) => keys.take(settings, language),
+        }
+        let _ = language;
     }
 }
 
 /// XWayland shows keys of its own windows only, so an X display beside it changes nothing.
+#[cfg(target_os = "linux")]
 fn is_wayland(session_type: &str, wayland_display: &str) -> bool {
     session_type == "wayland" && !wayland_display.is_empty()
 }
 
-/// Nothing is computed while these locks are held, so a poisoned one still holds good data.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serambi_call::QuietFor;
 use tauri::{
     AppHandle, Manager, Wry,
     image::Image,
-    menu::{Menu, MenuBuilder, MenuItemBuilder},
+    menu::{CheckMenuItemBuilder, Menu, MenuBuilder, MenuItemBuilder},
     tray::{TrayIcon, TrayIconBuilder},
 };
 
@@ -84,6 +85,9 @@ fn menu(app: &AppHandle, entries: &[Entry]) -> tauri::Result<Menu<Wry>> {
         menu = match entry {
             Entry::Line(text) => menu.item(&MenuItemBuilder::new(plain(text)).enabled(false).build(app)?),
             Entry::Choice(choice, text) => menu.text(choice.id(), plain(text)),
+            Entry::Check(choice, text, checked) => {
+                menu.item(&CheckMenuItemBuilder::with_id(choice.id(), plain(text)).checked(*checked).build(app)?)
+            }
             Entry::Separator => menu.separator(),
         };
     }
@@ -116,20 +120,32 @@ fn image(shape: Shape) -> tauri::Result<Image<'static>> {
 
 fn choose(app: &AppHandle, choice: Choice) {
     match choice {
-        Choice::Show => window::bring_to_front(app),
-        Choice::SmallBar => window::show_small_bar(app),
+        Choice::Show => with_window(app, |app| async move { window::bring_to_front(&app).await }),
+        Choice::SmallBar => with_window(app, |app| async move { window::show_small_bar(&app).await }),
         Choice::HandOver => ask(app, DialogName::HandOver),
         Choice::AskToLeave => ask(app, DialogName::Leave),
         Choice::Quit => window::quit(app),
         Choice::Mute => with_controller(app, |controller| async move { controller.mute_from_anywhere(true).await }),
         Choice::Unmute => with_controller(app, |controller| async move { controller.mute_from_anywhere(false).await }),
+        Choice::QuietForAnHour => with_controller(app, |controller| async move { controller.be_quiet(QuietFor::Hour) }),
+        Choice::EndQuiet => with_controller(app, |controller| async move { controller.be_quiet(QuietFor::Off) }),
         Choice::Leave => with_controller(app, |controller| async move { controller.leave().await }),
     }
 }
 
 fn ask(app: &AppHandle, dialog: DialogName) {
-    window::bring_to_front(app);
-    ipc::tell(app, DialogAsked(dialog));
+    with_window(app, move |app| async move {
+        window::bring_to_front(&app).await;
+        ipc::tell_once(&app, DialogAsked(dialog));
+    });
+}
+
+/// The menu speaks on the main thread, which a window that is made anew needs.
+fn with_window<F>(app: &AppHandle, act: impl FnOnce(AppHandle) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tauri::async_runtime::spawn(act(app.clone()));
 }
 
 fn with_controller<F>(app: &AppHandle, act: impl FnOnce(AppController) -> F)

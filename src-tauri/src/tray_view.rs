@@ -70,12 +70,16 @@ pub enum Choice {
     Show,
     /// Show it very small.
     SmallBar,
+    /// Hold system notices back for an hour.
+    QuietForAnHour,
+    /// Hold them back no longer.
+    EndQuiet,
     /// End the app, asking first if others would be cut off.
     Quit,
 }
 
 impl Choice {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Mute,
         Self::Unmute,
         Self::HandOver,
@@ -83,6 +87,8 @@ impl Choice {
         Self::AskToLeave,
         Self::Show,
         Self::SmallBar,
+        Self::QuietForAnHour,
+        Self::EndQuiet,
         Self::Quit,
     ];
 
@@ -96,6 +102,8 @@ impl Choice {
             Self::AskToLeave => "ask-to-leave",
             Self::Show => "show",
             Self::SmallBar => "small-bar",
+            Self::QuietForAnHour => "quiet-for-an-hour",
+            Self::EndQuiet => "end-quiet",
             Self::Quit => "quit",
         }
     }
@@ -113,6 +121,8 @@ pub enum Entry {
     Line(String),
     /// Can be chosen.
     Choice(Choice, String),
+    /// The same, with a mark where it is the case.
+    Check(Choice, String, bool),
     /// A line between groups.
     Separator,
 }
@@ -129,11 +139,13 @@ pub struct TrayView {
 }
 
 impl TrayView {
-    /// In this language, in this room or in none.
-    pub fn of(language: Language, room: Option<&InRoom>) -> Self {
+    /// In this language, in this room or in none; `is_quiet`: system notices are held back.
+    pub fn of(language: Language, room: Option<&InRoom>, is_quiet: bool) -> Self {
         let word = |key| words(language, key);
         let choice = |choice, key| Entry::Choice(choice, word(key).to_owned());
-        let last = [Entry::Separator, choice(Choice::Quit, "tray.quit")];
+        let (act, key) = if is_quiet { (Choice::EndQuiet, "quiet") } else { (Choice::QuietForAnHour, "tray.quiet") };
+        let quiet = Entry::Check(act, word(key).to_owned(), is_quiet);
+        let last = [quiet, Entry::Separator, choice(Choice::Quit, "tray.quit")];
         let Some(room) = room else {
             let entries = [choice(Choice::Show, "tray.show")].into_iter().chain(last).collect();
             return Self { shape: Shape::House, tooltip: word("app.name").to_owned(), entries };
@@ -159,7 +171,8 @@ impl TrayView {
         } else {
             choice(Choice::Leave, "leave")
         };
-        let entries = [Entry::Line(title), Entry::Line(state.to_owned()), Entry::Separator]
+        let place = format!("{title}{}{}", word("list.dot"), word(room.role_key()));
+        let entries = [Entry::Line(place), Entry::Line(state.to_owned()), Entry::Separator]
             .into_iter()
             .chain(microphone)
             .chain(room.may_hand_over.then(|| choice(Choice::HandOver, "handover")))
@@ -172,6 +185,15 @@ impl TrayView {
 }
 
 impl InRoom {
+    const fn role_key(&self) -> &'static str {
+        match self.role {
+            Role::Host => "role.host",
+            Role::Moderator => "role.mod",
+            Role::Speaker => "role.speaker",
+            Role::Listener => "role.listener",
+        }
+    }
+
     fn shape(&self) -> Shape {
         match (self.role.is_on_stage(), self.muted) {
             (false, _) => Shape::Listening,
@@ -198,19 +220,19 @@ mod tests {
     }
 
     fn choices(room: Option<&InRoom>) -> Vec<Choice> {
-        let entries = TrayView::of(Language::En, room).entries;
+        let entries = TrayView::of(Language::En, room, false).entries;
         entries
             .into_iter()
             .filter_map(|entry| match entry {
                 Entry::Choice(choice, _) => Some(choice),
-                Entry::Line(_) | Entry::Separator => None,
+                Entry::Line(_) | Entry::Check(..) | Entry::Separator => None,
             })
             .collect()
     }
 
     #[test]
     fn each_state_has_a_shape_of_its_own() {
-        let shape = |room: Option<&InRoom>| TrayView::of(Language::En, room).shape;
+        let shape = |room: Option<&InRoom>| TrayView::of(Language::En, room, false).shape;
         let muted = InRoom { role: Role::Speaker, ..listener() };
         assert_eq!(shape(None), Shape::House);
         assert_eq!(shape(Some(&listener())), Shape::Listening);
@@ -219,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn the_menu_begins_with_the_room_and_the_state_as_lines_to_read() {
+    fn the_menu_begins_with_the_room_the_role_and_the_state_as_lines_to_read() {
         let speaker = InRoom { role: Role::Speaker, muted: false, ..listener() };
-        let entries = TrayView::of(Language::En, Some(&speaker)).entries;
+        let entries = TrayView::of(Language::En, Some(&speaker), false).entries;
         assert_eq!(
             entries[..3],
             [
-                Entry::Line("Evening on the porch".into()),
+                Entry::Line("Evening on the porch · Speaker".into()),
                 Entry::Line("On stage, microphone open".into()),
                 Entry::Separator
             ]
@@ -258,10 +280,24 @@ mod tests {
     }
 
     #[test]
+    fn do_not_disturb_is_marked_while_it_lasts_and_ended_by_the_same_entry() {
+        let listener = listener();
+        for room in [None, Some(&listener)] {
+            let check = |is_quiet| {
+                let entries = TrayView::of(Language::En, room, is_quiet).entries;
+                entries.into_iter().find(|entry| matches!(entry, Entry::Check(..)))
+            };
+            let begin = Entry::Check(Choice::QuietForAnHour, "Don't disturb for an hour".into(), false);
+            assert_eq!(check(false), Some(begin));
+            assert_eq!(check(true), Some(Entry::Check(Choice::EndQuiet, "Don't disturb".into(), true)));
+        }
+    }
+
+    #[test]
     fn a_room_without_a_title_is_its_hosts() {
         let untitled = InRoom { title: String::new(), ..listener() };
-        let entries = TrayView::of(Language::En, Some(&untitled)).entries;
-        assert_eq!(entries[0], Entry::Line("Ratna's room".into()));
+        let entries = TrayView::of(Language::En, Some(&untitled), false).entries;
+        assert_eq!(entries[0], Entry::Line("Ratna's room · Listener".into()));
     }
 
     #[test]
@@ -270,8 +306,10 @@ mod tests {
         let muted = InRoom { muted: true, leaving_asks: false, ..host.clone() };
         for language in LANGUAGES {
             for room in [None, Some(&host), Some(&muted), Some(&listener())] {
-                for entry in TrayView::of(language, room).entries {
-                    let (Entry::Line(text) | Entry::Choice(_, text)) = entry else { continue };
+                for entry in [true, false].map(|is_quiet| TrayView::of(language, room, is_quiet).entries).concat() {
+                    let (Entry::Line(text) | Entry::Choice(_, text) | Entry::Check(_, text, _)) = entry else {
+                        continue;
+                    };
                     let is_key = |text: &str| text.contains('.') && !text.contains(' ');
                     assert!(!text.is_empty() && !text.contains(['{', '}']) && !is_key(&text), "{text}");
                 }

@@ -1,4 +1,5 @@
-//! The one window: how it opens, hides and becomes small, what closing it does, and when it was first painted.
+//! The one window: how it opens, hides, goes with its page and becomes small, what closing it does, and when it was
+//! first painted.
 
 use std::{
     sync::{
@@ -13,6 +14,7 @@ use tauri::{
     AppHandle, LogicalSize, Manager, PhysicalSize, Size, UserAttentionType, WebviewUrl, WebviewWindow,
     WebviewWindowBuilder, Window, WindowEvent,
 };
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use crate::{
     app_controller::{AppController, ControllerSlot},
@@ -36,6 +38,9 @@ const SMALL_BELOW: f64 = 260.0;
 /// When somebody logs in the panel with its place for tray icons may come up after us.
 const TRAY_COMES_WITHIN: Duration = Duration::from_secs(30);
 
+/// The main thread lets a window go as soon as it has a moment.
+const GOES_WITHIN: Duration = Duration::from_secs(10);
+
 /// When the process began, and whether the first paint was told.
 pub struct StartTimes {
     began: Instant,
@@ -49,9 +54,17 @@ impl StartTimes {
     }
 }
 
-/// What the window was before it was hidden or made small.
-#[derive(Default)]
-pub struct Before {
+/// The window beside what the system knows of it: whether it is to be seen, and what it was before.
+pub struct Frame {
+    profile: String,
+    /// False: it is in the tray.
+    is_wanted: watch::Sender<bool>,
+    /// It is opened, shown, hidden and let go one after the other.
+    turn: AsyncMutex<()>,
+    /// Our letting go of the last window is no reason to end.
+    is_letting_go: AtomicBool,
+    is_gone: Notify,
+    /// Before it was made small.
     size: Mutex<Option<PhysicalSize<u32>>>,
     /// The system's theme, before ours was chosen.
     system_theme: OnceLock<Option<tauri::Theme>>,
@@ -59,47 +72,77 @@ pub struct Before {
     was_closed: AtomicBool,
 }
 
-/// Opens the window; `hidden`: in the tray, if there is one.
+impl Frame {
+    /// Not open yet.
+    pub fn new(profile: &str) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            is_wanted: watch::Sender::new(false),
+            turn: AsyncMutex::default(),
+            is_letting_go: AtomicBool::default(),
+            is_gone: Notify::new(),
+            size: Mutex::default(),
+            system_theme: OnceLock::new(),
+            was_closed: AtomicBool::default(),
+        }
+    }
+
+    /// What the page calls itself, and whose it is if that is not usual.
+    fn title(&self, page: &str) -> String {
+        if self.profile == DEFAULT_PROFILE { page.to_owned() } else { format!("{page} – {}", self.profile) }
+    }
+
+    fn size(&self) -> std::sync::MutexGuard<'_, Option<PhysicalSize<u32>>> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the window at the start of the app; `hidden`: it stays in the tray, if there is one, and needs no page yet.
 ///
 /// # Errors
 /// What the system's web view says.
-pub fn open(app: &AppHandle, profile: &str, theme: Theme, hidden: bool) -> tauri::Result<()> {
-    let profile = profile.to_owned();
+pub fn open(app: &AppHandle, hidden: bool) -> tauri::Result<()> {
+    if hidden {
+        tauri::async_runtime::spawn(show_without_tray(app.clone()));
+        return Ok(());
+    }
+    app.state::<Frame>().is_wanted.send_replace(true);
+    build(app).map(drop)
+}
+
+/// Not to be called on the main thread while it handles an event: WebView2 would wait for ever (wry issue 583).
+fn build(app: &AppHandle) -> tauri::Result<WebviewWindow> {
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title(title("Serambi", &profile))
-        .on_document_title_changed(move |window, page| {
+        .title(app.state::<Frame>().title("Serambi"))
+        .on_document_title_changed(|window, page| {
             // A page that is being loaded has no title yet.
             if !page.is_empty() {
-                warn_of(window.set_title(&title(&page, &profile)), "the window's title is not the page's");
+                let title = window.state::<Frame>().title(&page);
+                warn_of(window.set_title(&title), "the window's title is not the page's");
             }
         })
         .inner_size(USUAL_SIZE.width, USUAL_SIZE.height)
         .min_inner_size(SMALL_BAR.width, SMALL_BAR.height)
-        .visible(!hidden)
         .build()?;
     page::watch(&window)?;
-    app.state::<Before>().system_theme.get_or_init(|| window.theme().ok());
-    set_theme(app, theme);
+    app.state::<Frame>().system_theme.get_or_init(|| window.theme().ok());
+    set_theme(app, chosen_theme(app));
     if is_small_bar(&window)? {
-        // It was small when the app ended; there is no room now that it could show.
+        // It was small when the app ended or the page was let go: a new page begins with everything.
         window.set_size(USUAL_SIZE)?;
     }
-    if hidden {
-        tauri::async_runtime::spawn(show_without_tray(app.clone()));
-    }
-    Ok(())
+    Ok(window)
 }
 
-/// What the page calls itself, and whose it is if that is not usual.
-fn title(page: &str, profile: &str) -> String {
-    if profile == DEFAULT_PROFILE { page.to_owned() } else { format!("{page} – {profile}") }
+fn chosen_theme(app: &AppHandle) -> Theme {
+    app.state::<ControllerSlot>().get().map(|controller| controller.view().theme).unwrap_or_default()
 }
 
 /// Has what the system draws in the window, its lists above all, follow the theme.
 pub fn set_theme(app: &AppHandle, theme: Theme) {
     let theme = match theme {
         // GTK does not know what it was before.
-        Theme::System if cfg!(target_os = "linux") => app.state::<Before>().system_theme.get().copied().flatten(),
+        Theme::System if cfg!(target_os = "linux") => app.state::<Frame>().system_theme.get().copied().flatten(),
         Theme::System => None,
         Theme::Light => Some(tauri::Theme::Light),
         Theme::Dark => Some(tauri::Theme::Dark),
@@ -115,7 +158,7 @@ async fn show_without_tray(app: AppHandle) {
     };
     if !has_tray {
         tracing::info!("nothing shows tray icons; the window is shown");
-        bring_to_front(&app);
+        bring_to_front(&app).await;
     }
 }
 
@@ -143,40 +186,97 @@ fn set_attention(app: &AppHandle, attention: Option<UserAttentionType>) {
 }
 
 /// Shows the window, in its full size, to somebody who looks for it.
-pub fn bring_to_front(app: &AppHandle) {
-    leave_small_bar(app);
-    show(app);
-    let was_closed = app.state::<Before>().was_closed.swap(false, Ordering::AcqRel);
+pub async fn bring_to_front(app: &AppHandle) {
+    show_as(app, |app, _| {
+        leave_small_bar(app);
+        Ok(())
+    })
+    .await;
+    let was_closed = app.state::<Frame>().was_closed.swap(false, Ordering::AcqRel);
     if let (true, Some(controller)) = (was_closed, app.state::<ControllerSlot>().get()) {
         controller.tell_of_staying();
     }
 }
 
-fn show(app: &AppHandle) {
-    let shown = with_window(app, |window| {
+/// Shows the window very small.
+pub async fn show_small_bar(app: &AppHandle) {
+    show_as(app, |app, window| {
+        window.unmaximize()?;
+        if !is_small_bar(window)? {
+            *app.state::<Frame>().size() = Some(window.inner_size()?);
+        }
+        window.set_always_on_top(stays_on_top(app))?;
+        window.set_size(SMALL_BAR)
+    })
+    .await;
+}
+
+/// Shows the window, made anew if it was let go, after its size was changed.
+async fn show_as(app: &AppHandle, resize: impl FnOnce(&AppHandle, &WebviewWindow) -> tauri::Result<()>) {
+    let frame = app.state::<Frame>();
+    let _turn = frame.turn.lock().await;
+    frame.is_wanted.send_replace(true);
+    let show = || {
+        let window = match app.get_webview_window(MAIN) {
+            Some(window) => window,
+            None => {
+                page::on_opening(app);
+                build(app)?
+            }
+        };
+        resize(app, &window)?;
         window.unminimize()?;
         window.show()?;
         window.set_focus()
-    });
-    warn_of(shown, "the window could not be brought to the front");
+    };
+    warn_of(show(), "the window could not be brought to the front");
 }
 
-/// Shows the window very small.
-pub fn show_small_bar(app: &AppHandle) {
-    let shrunk = with_window(app, |window| {
-        window.unmaximize()?;
-        if !is_small_bar(window)? {
-            *app.state::<Before>().size() = Some(window.inner_size()?);
+/// Hides the window; everything else goes on.
+pub async fn hide(app: &AppHandle) {
+    let frame = app.state::<Frame>();
+    let _turn = frame.turn.lock().await;
+    frame.is_wanted.send_replace(false);
+    warn_of(with_window(app, WebviewWindow::hide), "the window could not be hidden");
+}
+
+/// Lets the window go with its page whenever it has been hidden for this time, for as long as the program lasts: a page
+/// that nobody sees takes more memory than everything else.
+pub async fn let_go_when_hidden(app: AppHandle, after: Duration) {
+    let mut is_wanted = app.state::<Frame>().is_wanted.subscribe();
+    // The sender lives as long as the app.
+    while is_wanted.wait_for(|wanted| !wanted).await.is_ok() {
+        if tokio::time::timeout(after, is_wanted.wait_for(|wanted| *wanted)).await.is_err() {
+            let_go(&app).await;
+            let _ = is_wanted.wait_for(|wanted| *wanted).await;
         }
-        window.set_size(SMALL_BAR)
-    });
-    warn_of(shrunk, "the window could not be made small");
-    show(app);
+    }
+}
+
+async fn let_go(app: &AppHandle) {
+    let frame = app.state::<Frame>();
+    let _turn = frame.turn.lock().await;
+    let Some(window) = app.get_webview_window(MAIN).filter(|_| !*frame.is_wanted.borrow()) else { return };
+    page::on_letting_go(app).await;
+    frame.is_letting_go.store(true, Ordering::Release);
+    if let Err(error) = window.destroy() {
+        return tracing::warn!(%error, "the page of the hidden window stays");
+    }
+    // Until then its name is not free for a new one.
+    if tokio::time::timeout(GOES_WITHIN, frame.is_gone.notified()).await.is_err() {
+        return tracing::warn!("the hidden window is slow to go");
+    }
+    tracing::info!("the page of the hidden window was let go");
+}
+
+/// Whether the last window went because nobody sees it: asked once for each.
+pub fn was_let_go(app: &AppHandle) -> bool {
+    app.state::<Frame>().is_letting_go.swap(false, Ordering::AcqRel)
 }
 
 /// Gives the window the size it had before it was made small; one that was made so by hand gets the usual size.
 pub fn leave_small_bar(app: &AppHandle) {
-    let before = app.state::<Before>().size().take().map_or(Size::Logical(USUAL_SIZE), Size::Physical);
+    let before = app.state::<Frame>().size().take().map_or(Size::Logical(USUAL_SIZE), Size::Physical);
     let grown = with_window(app, |window| {
         window.set_always_on_top(false)?;
         // Somebody may have made it larger by hand.
@@ -193,14 +293,21 @@ pub fn grow_small_bar(app: &AppHandle, grown: bool) {
     warn_of(resized, "the small window did not change its size");
 }
 
-/// Keeps the window above those of other programs, where the desktop lets programs ask for that.
-pub fn set_always_on_top(app: &AppHandle, on_top: bool) {
-    warn_of(with_window(app, |window| window.set_always_on_top(on_top)), "the window does not stay on top");
+/// Keeps the small window above those of other programs from now on, or no longer, where the desktop lets programs ask
+/// for that. In its full size the window is one among others.
+pub fn raise_small_bar(app: &AppHandle, on_top: bool) {
+    let raised =
+        with_window(
+            app,
+            |window| {
+                if is_lower_than(window, SMALL_BELOW)? { window.set_always_on_top(on_top) } else { Ok(()) }
+            },
+        );
+    warn_of(raised, "the small window does not stay on top");
 }
 
-/// Hides the window; everything else goes on.
-pub fn hide(app: &AppHandle) {
-    warn_of(with_window(app, WebviewWindow::hide), "the window could not be hidden");
+fn stays_on_top(app: &AppHandle) -> bool {
+    app.state::<ControllerSlot>().get().is_some_and(|controller| controller.small_on_top())
 }
 
 fn is_small_bar(window: &WebviewWindow) -> tauri::Result<bool> {
@@ -209,12 +316,6 @@ fn is_small_bar(window: &WebviewWindow) -> tauri::Result<bool> {
 
 fn is_lower_than(window: &WebviewWindow, limit: f64) -> tauri::Result<bool> {
     Ok(window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height < limit)
-}
-
-impl Before {
-    fn size(&self) -> std::sync::MutexGuard<'_, Option<PhysicalSize<u32>>> {
-        self.size.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn with_window(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()>) -> tauri::Result<()> {
@@ -235,6 +336,7 @@ pub fn on_event(window: &Window, event: &WindowEvent) {
             on_close(window.app_handle().clone());
         }
         WindowEvent::Focused(true) => on_front(window.app_handle()),
+        WindowEvent::Destroyed => window.app_handle().state::<Frame>().is_gone.notify_one(),
         _ => {}
     }
 }
@@ -267,7 +369,7 @@ pub fn quit(app: &AppHandle) {
         };
         let closing = controller.circumstances().await.quit();
         if closing == Closing::Ask {
-            bring_to_front(&app);
+            bring_to_front(&app).await;
         }
         close(&app, &controller, closing).await;
     });
@@ -276,12 +378,12 @@ pub fn quit(app: &AppHandle) {
 async fn close(app: &AppHandle, controller: &AppController, closing: Closing) {
     match closing {
         Closing::Stay => {
-            app.state::<Before>().was_closed.store(true, Ordering::Release);
-            hide(app);
+            app.state::<Frame>().was_closed.store(true, Ordering::Release);
+            hide(app).await;
         }
         Closing::Ask if app.state::<Page>().is_there().await => {
             let presence = controller.others_present().await;
-            ipc::tell(app, CloseAsked { people: presence.people, rooms: presence.rooms });
+            ipc::tell_once(app, CloseAsked { people: presence.people, rooms: presence.rooms });
         }
         // Without a page nobody can be asked.
         Closing::Ask | Closing::Quit => close_for_good(app, Ending::Person).await,

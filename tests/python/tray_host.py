@@ -87,18 +87,20 @@ class Icon:
         return self.bus.get_object(self.name, self.property("Menu"), introspect=False)
 
     def entries(self):
-        """(id, label, usable) of each entry; separators have no label."""
-        wanted = dbus.Array(["label", "enabled", "type"], signature="s")
+        """(id, label, usable, mark) of each entry; separators have no label, what cannot be marked no mark."""
+        wanted = dbus.Array(["label", "enabled", "type", "toggle-type", "toggle-state"], signature="s")
         _, (_, _, children) = self.menu().GetLayout(0, -1, wanted, dbus_interface=MENU)
         for identifier, properties, _ in children:
             # An underscore marks the letter that is underlined; two are one.
             label = str(properties.get("label", "")).replace("__", "\0").replace("_", "").replace("\0", "_")
-            yield int(identifier), label, bool(properties.get("enabled", True))
+            marks = {0: "[off] ", 1: "[on] "} if properties.get("toggle-type") else {}
+            mark = marks.get(int(properties.get("toggle-state", -1)), "")
+            yield int(identifier), label, bool(properties.get("enabled", True)), mark
 
 
 def menu():
     icon = Icon()
-    lines = [label if usable else f"({label})" for _, label, usable in icon.entries() if label]
+    lines = [mark + label if usable else f"({label})" for _, label, usable, mark in icon.entries() if label]
     print(json.dumps({"icon": str(icon.property("IconName")), "lines": lines}))
 
 
@@ -106,7 +108,7 @@ def choose(label):
     icon = Icon()
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
-        found = [identifier for identifier, entry, usable in icon.entries() if usable and entry.startswith(label)]
+        found = [identifier for identifier, entry, usable, _ in icon.entries() if usable and entry.startswith(label)]
         if found:
             try:
                 press = dbus.Int32(0, variant_level=1)

@@ -115,6 +115,18 @@ impl Display {
         }
     }
 
+    /// Whether the window in front, whose title contains `title`, stays above all others (`_NET_WM_STATE_ABOVE`).
+    ///
+    /// # Errors
+    /// When there is none, or xdotool or xprop is missing.
+    pub fn is_on_top(&self, title: &str) -> Result<bool, Trouble> {
+        let printed = self.xdotool(&["search", "--onlyvisible", "--name", title])?;
+        let text = String::from_utf8_lossy(&printed);
+        let window = text.lines().next().unwrap_or_default();
+        let state = run(Command::new("xprop").env("DISPLAY", &self.number).args(["-id", window, "_NET_WM_STATE"]))?;
+        Ok(String::from_utf8_lossy(&state).contains("_NET_WM_STATE_ABOVE"))
+    }
+
     /// The whole screen as a PNG file.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod datagram;
 pub mod delay;
 pub mod display;
+pub mod key_portal;
 pub mod likeness;
 #[cfg(target_os = "linux")]
 pub mod namespace;

@@ -16,6 +16,7 @@ use crate::{
     Trouble,
     display::Display,
     error::io,
+    key_portal::KeyPortal,
     places,
     process_load::Family,
     program::Program,
@@ -94,11 +95,32 @@ impl Window {
         Self::open_program(&app.to_string_lossy(), opening)
     }
 
+    /// Opens the app `serambi` in a session that calls itself one of Wayland, with a portal for keys or without. The
+    /// window itself is on X.
+    ///
+    /// # Errors
+    /// As [`Window::open`].
+    pub fn open_under_wayland(opening: &Opening<'_>, portal: Option<&KeyPortal>) -> Result<Self, Trouble> {
+        let app = places::program("serambi")?;
+        Self::open_in(&app.to_string_lossy(), opening, |command, home| {
+            command.env("XDG_SESSION_TYPE", "wayland").env("WAYLAND_DISPLAY", "wayland-nowhere");
+            portal.map_or(Ok(()), |portal| portal.install(&home.join("data")))
+        })
+    }
+
     /// Opens any program that shows a WebKitGTK view and allows itself to be driven.
     ///
     /// # Errors
     /// When it or the driver does not come up.
     pub fn open_program(binary: &str, opening: &Opening<'_>) -> Result<Self, Trouble> {
+        Self::open_in(binary, opening, |_, _| Ok(()))
+    }
+
+    fn open_in(
+        binary: &str,
+        opening: &Opening<'_>,
+        prepare: impl FnOnce(&mut Command, &Path) -> Result<(), Trouble>,
+    ) -> Result<Self, Trouble> {
         let Opening { owner, output, .. } = *opening;
         let display = Display::start(output, owner, WIDTH_PIXELS, HEIGHT_PIXELS)?;
         let home = tempfile::tempdir().map_err(io("making a home"))?;
@@ -108,7 +130,8 @@ impl Window {
         let cookie = home.path().join(PULSE_COOKIE);
         std::fs::write(&cookie, [0; PULSE_COOKIE_BYTES]).map_err(io("making a cookie"))?;
         let port = free_port()?;
-        let command = driver_command(port, &display, home.path(), opening.sound);
+        let mut command = driver_command(port, &display, home.path(), opening.sound);
+        prepare(&mut command, home.path())?;
         let mut driver = Program::start(&command, Stdio::null(), &output.join(format!("window-{owner}.log")))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listening = || {

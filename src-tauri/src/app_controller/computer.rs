@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use serambi_call::{ComputerSettings, WhenClosed};
+use serambi_call::{ComputerSettings, DoNotDisturb, WhenClosed};
 use serambi_protocol::{Code, Refusal, act::Act};
 use tauri::{AppHandle, Manager};
 use tokio::sync::{Notify, SetOnce};
@@ -17,7 +17,7 @@ use crate::{
     keep_awake::KeepAwake,
     key_combination::KeyCombination,
     push_to_talk::{Key, Microphone},
-    shortcuts::{KeyEvent, Shortcuts},
+    shortcuts::{KeyEvent, KeyState, Shortcuts},
     talk_keys::TalkKeys,
     tray::Tray,
     tray_host::TrayHost,
@@ -52,7 +52,7 @@ impl Computer {
             tray_host: TrayHost::default(),
             in_room: Mutex::default(),
             keep_awake: KeepAwake::start(AWAKE_FOR),
-            shortcuts: Shortcuts::new(app.clone(), on_key),
+            shortcuts: Shortcuts::new(app.clone(), on_key, on_keys_given),
             talk_keys: TalkKeys::default(),
             occupied: Notify::new(),
         }
@@ -71,6 +71,12 @@ fn on_key(app: &AppHandle, event: KeyEvent) {
         }
         KeyEvent::TalkPressed => controller.shared.computer.talk_keys.press(Key::Anywhere),
         KeyEvent::TalkReleased => controller.shared.computer.talk_keys.release(Key::Anywhere),
+    }
+}
+
+fn on_keys_given(app: &AppHandle) {
+    if let Some(controller) = app.state::<ControllerSlot>().get() {
+        controller.tell_changed();
     }
 }
 
@@ -97,8 +103,7 @@ impl AppController {
     fn make_tray(&self) {
         let computer = &self.shared.computer;
         let folder = lock(&self.shared.profile).folder().to_owned();
-        let language = language_of(self.settings().language.as_deref());
-        let tray = Tray::make(&self.shared.app, &instance::folder_name(&folder), TrayView::of(language, None));
+        let tray = Tray::make(&self.shared.app, &instance::folder_name(&folder), self.tray_view(None));
         if computer.tray.set(tray).is_err() {
             tracing::error!("a second tray icon was made");
         }
@@ -111,16 +116,18 @@ impl AppController {
     pub(super) fn computer_view(&self) -> ComputerView {
         let computer = &self.shared.computer;
         let settings = self.settings().computer;
-        let problems = computer.shortcuts.problems();
+        let states = computer.shortcuts.states();
+        let view = |keys, KeyState { problem, described }| ShortcutView { keys, problem, described };
         let arguments = &self.shared.arguments;
         ComputerView {
             has_tray: self.has_tray(),
             when_closed: settings.when_closed,
             autostart: autostart::is_possible(arguments).then(|| autostart::is_on(&self.shared.app)),
-            sees_keys_anywhere: Shortcuts::work_here(),
-            mute_shortcut: ShortcutView { keys: settings.mute_shortcut, problem: problems.mute },
+            keys_anywhere: computer.shortcuts.anywhere(),
+            mute_shortcut: view(settings.mute_shortcut, states.mute),
+            small_on_top: settings.small_on_top,
             push_to_talk: settings.push_to_talk,
-            push_to_talk_key: ShortcutView { keys: Some(settings.push_to_talk_key), problem: problems.talk },
+            push_to_talk_key: view(Some(settings.push_to_talk_key), states.talk),
         }
     }
 
@@ -130,6 +137,21 @@ impl AppController {
     /// `profile_broken`.
     pub fn set_when_closed(&self, when_closed: WhenClosed) -> Result<(), Refusal> {
         self.change_settings(|settings| settings.computer.when_closed = when_closed)
+    }
+
+    /// Whether the small window stays above those of other programs.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub fn set_small_on_top(&self, on_top: bool) -> Result<(), Refusal> {
+        self.change_settings(|settings| settings.computer.small_on_top = on_top)?;
+        window::raise_small_bar(&self.shared.app, on_top);
+        Ok(())
+    }
+
+    /// Does it?
+    pub fn small_on_top(&self) -> bool {
+        self.settings().computer.small_on_top
     }
 
     /// Whether the computer starts the app.
@@ -194,7 +216,7 @@ impl AppController {
             return;
         }
         if let Err(error) = call.set_muted(muted).await {
-            ipc::tell(&self.shared.app, Problem(error.into()));
+            ipc::tell_once(&self.shared.app, Problem(error.into()));
         }
     }
 
@@ -225,10 +247,14 @@ impl AppController {
     /// The same in the language of the moment.
     pub(super) fn refresh_tray(&self) {
         let Some(tray) = self.shared.computer.tray() else { return };
-        let language = language_of(self.settings().language.as_deref());
         // Held to the end: the tray must not show the older of two states.
         let in_room = lock(&self.shared.computer.in_room);
-        tray.show(TrayView::of(language, in_room.as_ref()));
+        tray.show(self.tray_view(in_room.as_ref()));
+    }
+
+    fn tray_view(&self, in_room: Option<&InRoom>) -> TrayView {
+        let is_quiet = self.do_not_disturb() != DoNotDisturb::Off;
+        TrayView::of(language_of(self.settings().language.as_deref()), in_room, is_quiet)
     }
 
     /// Can a hidden window be found again?
@@ -258,7 +284,7 @@ impl AppController {
         if self.settings().computer.told_of_staying {
             return;
         }
-        ipc::tell(&self.shared.app, StayedOpen);
+        ipc::tell_once(&self.shared.app, StayedOpen);
         if let Err(refusal) = self.change_settings(|settings| settings.computer.told_of_staying = true) {
             tracing::warn!(code = %refusal.code, detail = refusal.detail, "it will be said again");
         }
@@ -275,7 +301,9 @@ impl AppController {
     fn take_shortcuts(&self) {
         let controller = self.clone();
         tauri::async_runtime::spawn_blocking(move || {
-            controller.shared.computer.shortcuts.take(&controller.settings().computer);
+            let settings = controller.settings();
+            let language = language_of(settings.language.as_deref());
+            controller.shared.computer.shortcuts.take(&settings.computer, language);
             controller.tell_changed();
         });
     }
@@ -287,6 +315,8 @@ impl AppController {
         loop {
             let is_needed = self.call().is_ok() || self.others_present().await.people > 0;
             computer.keep_awake.set(is_needed);
+            // Do not disturb may be over.
+            self.refresh_tray();
             tokio::select! {
                 _ = tick.tick() => {}
                 () = computer.occupied.notified() => {}

@@ -33,7 +33,16 @@ impl AppController {
     /// # Errors
     /// `profile_broken`.
     pub fn set_do_not_disturb(&self, quiet: QuietFor) -> Result<(), Refusal> {
-        self.change_settings(|settings| settings.do_not_disturb = DoNotDisturb::begin(quiet, wall_clock()))
+        self.change_settings(|settings| settings.do_not_disturb = DoNotDisturb::begin(quiet, wall_clock()))?;
+        self.refresh_tray();
+        Ok(())
+    }
+
+    /// The same from the tray: what goes wrong is told to the window.
+    pub fn be_quiet(&self, quiet: QuietFor) {
+        if let Err(refusal) = self.set_do_not_disturb(quiet) {
+            ipc::tell_once(&self.shared.app, Problem(refusal));
+        }
     }
 
     /// The person looks at the window: it says everything itself.
@@ -69,16 +78,16 @@ impl AppController {
         let outcome = match (subject, answer) {
             (Subject::Invitation, Answer::No) => self.decline_invitation().await,
             (Subject::Invitation, Answer::Yes) => {
-                window::bring_to_front(&self.shared.app);
+                window::bring_to_front(&self.shared.app).await;
                 self.accept_invitation().await
             }
             _ => {
-                window::bring_to_front(&self.shared.app);
+                window::bring_to_front(&self.shared.app).await;
                 Ok(())
             }
         };
         if let Err(refusal) = outcome {
-            ipc::tell(&self.shared.app, Problem(refusal));
+            ipc::tell_once(&self.shared.app, Problem(refusal));
         }
     }
 

@@ -132,9 +132,10 @@ export interface WindowBackend {
   setSmall(small: boolean): Answer;
   /** The bar grown to 420 × 180 while something is asked, or as a bar again. */
   setSmallGrown(grown: boolean): Answer;
-  setAlwaysOnTop(onTop: boolean): Answer;
   /** Has a screen reader read a sentence; false: the page has to, in its live regions. */
   announce(sentence: string): Answer<boolean>;
+  /** The small window stays above those of other programs. */
+  setSmallOnTop(onTop: boolean): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;
 }

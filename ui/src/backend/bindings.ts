@@ -46,7 +46,7 @@ export const commands = {
 	quit: () => typedError<null, Refusal>(__TAURI_INVOKE("quit")),
 	setSmall: (small: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small", { small })),
 	setSmallGrown: (grown: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small_grown", { grown })),
-	setAlwaysOnTop: (onTop: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_always_on_top", { onTop })),
+	setSmallOnTop: (onTop: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small_on_top", { onTop })),
 	stayInTray: () => typedError<null, Refusal>(__TAURI_INVOKE("stay_in_tray")),
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	/**  Not `async`: so it runs on the main thread, and sentences keep their order. */
@@ -423,10 +423,12 @@ export type ComputerView = {
 	hasTray: boolean,
 	/**  What the close button does where there is a tray. */
 	whenClosed: WhenClosed,
+	/**  The small window stays above those of other programs. */
+	smallOnTop: boolean,
 	/**  The computer starts the app; none: it cannot be asked to. */
 	autostart: boolean | null,
-	/**  The desktop shows us keys that are pressed in other windows. */
-	seesKeysAnywhere: boolean,
+	/**  Who gives keys that work in other windows, too. */
+	keysAnywhere: KeysAnywhere,
 	/**  Mutes and unmutes. */
 	muteShortcut: ShortcutView,
 	/**  The microphone is open only while a key is held. */
@@ -620,6 +622,15 @@ export type InvitedView = {
 	/**  When that changes by itself. */
 	until: RoomTime,
 };
+
+/**  Who gives keys that work from anywhere. */
+export type KeysAnywhere = 
+/**  The system: the keys are those that were chosen here. */
+"system" | 
+/**  The desktop: it asks the person which keys they are, and can be asked for others in its own settings. */
+"desktop" | 
+/**  Nobody. */
+"nowhere";
 
 /**  The languages every sentence exists in. */
 export type Language = 
@@ -927,6 +938,8 @@ export type ShortcutView = {
 	keys: string | null,
 	/**  Why it does not work. */
 	problem: Code | null,
+	/**  What the desktop calls the key that it gave instead. */
+	described: string | null,
 };
 
 /**  What is to be said about a recording. */

@@ -34,11 +34,12 @@ export function newProfile(): BrowserProfile {
 export const NO_COMPUTER: ComputerView = {
   hasTray: false,
   whenClosed: 'quit',
+  smallOnTop: false,
   autostart: null,
-  seesKeysAnywhere: false,
-  muteShortcut: { keys: null, problem: null },
+  keysAnywhere: 'nowhere',
+  muteShortcut: { keys: null, problem: null, described: null },
   pushToTalk: false,
-  pushToTalkKey: { keys: null, problem: null },
+  pushToTalkKey: { keys: null, problem: null, described: null },
 };
 
 const DONE = { status: 'ok', data: null } as const;
@@ -174,8 +175,8 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
-  async setAlwaysOnTop(): Answer {
-    return DONE;
+  async setSmallOnTop(): Answer {
+    return { status: 'error', error: NOT_HERE };
   }
 
   async announce(): Answer<boolean> {

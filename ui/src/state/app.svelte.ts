@@ -201,12 +201,11 @@ export class App {
     if (done && thenLeave) await this.ask(this.backend.leave());
   }
 
-  /** The window as a small bar over everything else, or as it was. One that cannot is laid out small where it is. */
+  /** The window as a small bar, or as it was. One that cannot is laid out small where it is. */
   async setSmall(small: boolean): Promise<void> {
     this.screen.small = small;
     this.#grown = false;
     this.#logRefusal(await this.window.setSmall(small));
-    this.#logRefusal(await this.window.setAlwaysOnTop(small));
   }
 
   /** A window that was made large from outside (the tray, a second start) is a small one no longer. */

@@ -207,3 +207,81 @@ describe('the tray', () => {
     expect(screen.queryByRole('dialog')).toBeNull();
   });
 });
+
+describe('push to talk in the window', () => {
+  const pill = () => document.querySelector('[data-part="talk"]')?.textContent.trim();
+
+  it('says which key to hold, and that the voice goes out while it does', async () => {
+    const { fixture } = await openWindow('push to talk');
+    expect(pill()).toBe('Hold F8 to talk');
+    const { call } = fixture.fixture;
+    if (!call) throw new Error('no call');
+    fixture.update({ type: 'call', call: { ...call, microphone: { ...call.microphone, muted: false } } });
+    await settle();
+    expect(pill()).toBe('Your voice is going out (F8)');
+  });
+
+  it('never says that a voice goes out without a way for the sound', async () => {
+    const { fixture } = await openWindow('push to talk, talking');
+    const { call } = fixture.fixture;
+    if (!call) throw new Error('no call');
+    fixture.update({ type: 'call', call: { ...call, connection: { type: 'soundReconnecting' } } });
+    await settle();
+    expect(pill()).toBe('Hold F8 to talk');
+  });
+
+  it('names Space where no key works from anywhere, and the desktop’s own words for the key it gave', async () => {
+    const fixture = windowNamed('push to talk');
+    const { computer } = fixture.app;
+    fixture.app.computer = { ...computer, keysAnywhere: 'nowhere' };
+    await openWindow(fixture);
+    expect(pill()).toBe('Hold Space to talk');
+    document.body.replaceChildren();
+    const key = { ...computer.pushToTalkKey, described: 'Meta+T' };
+    fixture.app.computer = { ...computer, keysAnywhere: 'desktop', pushToTalkKey: key };
+    await openWindow(fixture);
+    expect(pill()).toBe('Push to talk: Meta+T');
+  });
+
+  it('is not there where it is off, or for a listener', async () => {
+    await openWindow('speaker on a lively evening');
+    expect(pill()).toBeUndefined();
+    document.body.replaceChildren();
+    const listener = windowNamed('listener on a lively evening');
+    listener.app.computer = { ...listener.app.computer, pushToTalk: true };
+    await openWindow(listener);
+    expect(pill()).toBeUndefined();
+  });
+});
+
+describe('the small window', () => {
+  it('stays in front only as long as that is wished', async () => {
+    const opened = await openSettings('home');
+    const box = section().getByLabelText<HTMLInputElement>('Keep the small window in front');
+    expect(box.checked).toBe(true);
+    await opened.user.click(box);
+    await settle();
+    expect(opened.fixture.sent).toContain('setSmallOnTop');
+    expect(computerOf(opened).smallOnTop).toBe(false);
+  });
+
+  it('says in its line whether the voice goes out, and with which key', async () => {
+    const fixture = windowNamed('push to talk');
+    await openWindow(fixture);
+    await fireEvent.click(screen.getByRole('button', { name: 'Small window' }));
+    await settle();
+    expect(screen.getByText('Hold F8 to talk')).toBeTruthy();
+  });
+});
+
+describe('keys of the desktop', () => {
+  it('are shown in its own words, and where to change them', async () => {
+    await openSettings('keys of the desktop');
+    const key = within(section().getByRole('group', { name: 'Mute and unmute from anywhere' }));
+    expect(key.getByText('Press Ctrl+Shift+M')).toBeTruthy();
+    expect(section().queryByRole('button', { name: 'Change' })).toBeNull();
+    expect(within(section().getByRole('group', { name: 'Key to hold' })).getByText('Not given yet')).toBeTruthy();
+    expect(section().queryByDisplayValue('serambi --toggle-mute')).toBeNull();
+    expect(await faults()).toEqual([]);
+  });
+});

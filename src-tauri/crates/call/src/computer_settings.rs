@@ -25,6 +25,8 @@ pub struct ComputerSettings {
     pub when_closed: WhenClosed,
     /// The person was told that the app stayed in the tray: it is said once.
     pub told_of_staying: bool,
+    /// The small window stays above those of other programs.
+    pub small_on_top: bool,
     /// Mutes and unmutes from anywhere; none: switched off.
     pub mute_shortcut: Option<String>,
     /// The microphone is open only while a key is held.
@@ -38,6 +40,7 @@ impl Default for ComputerSettings {
         Self {
             when_closed: WhenClosed::default(),
             told_of_staying: false,
+            small_on_top: true,
             mute_shortcut: Some("Ctrl+Shift+KeyM".to_owned()),
             push_to_talk: false,
             push_to_talk_key: "F8".to_owned(),
