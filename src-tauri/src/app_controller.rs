@@ -4,6 +4,7 @@ mod computer;
 mod notices;
 mod page;
 mod sound;
+mod updates;
 
 use std::{
     sync::{
@@ -37,6 +38,7 @@ use crate::{
     notices::NoticeBoard,
     ongoing::Ongoing,
     profile_folder,
+    updates::Updates,
     view::{AppView, FoundRoom, Language},
 };
 use computer::Computer;
@@ -103,6 +105,7 @@ struct Shared {
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
     computer: Computer,
+    updates: Updates,
     opened_link: Mutex<Option<String>>,
     problem: Mutex<Option<Refusal>>,
     /// Of the last snapshot of the app that was taken.
@@ -121,6 +124,7 @@ impl AppController {
             call_updates: Arc::new(CallUpdates::new(app.clone())),
             notices: notices::board(app.clone()),
             computer: Computer::new(&app),
+            updates: Updates::default(),
             app,
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
@@ -162,6 +166,7 @@ impl AppController {
             sound: self.sound_view(),
             do_not_disturb: settings.do_not_disturb.at(unix_ms()),
             computer: self.computer_view(),
+            updates: self.updates_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
             opened_link: lock(&self.shared.opened_link).clone(),

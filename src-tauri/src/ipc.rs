@@ -297,6 +297,25 @@ async fn hold_to_talk(slot: Slot<'_>, held: bool) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn set_update_source(slot: Slot<'_>, line: Option<String>) -> Answer<()> {
+    slot.open()?.set_update_source(line.as_deref())
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn ask_for_update(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.ask_for_update().await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn install_update(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.install_update().await;
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn diagnostics(slot: Slot<'_>) -> Answer<String> {
     Ok(slot.open()?.diagnostics().await)
 }
@@ -401,6 +420,9 @@ pub fn border() -> Builder<tauri::Wry> {
             set_push_to_talk,
             set_push_to_talk_key,
             hold_to_talk,
+            set_update_source,
+            ask_for_update,
+            install_update,
             diagnostics,
             quit,
             set_small,

@@ -35,6 +35,8 @@ mod talk_keys;
 mod tray;
 mod tray_host;
 mod tray_view;
+mod update_source;
+pub mod updates;
 pub mod view;
 mod window;
 mod words;
@@ -122,6 +124,7 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .plugin(window_state.build())
         .plugin(tauri_plugin_global_shortcut::Builder::new().build())
         .plugin(autostart::plugin(&arguments))
+        .plugin(tauri_plugin_updater::Builder::new().build())
         .invoke_handler(border.invoke_handler())
         .manage(times)
         .manage(Page::default())

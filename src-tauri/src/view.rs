@@ -6,7 +6,11 @@ use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::{computer_view::ComputerView, sound_view::SoundView};
+use crate::{
+    computer_view::ComputerView,
+    sound_view::SoundView,
+    updates::{UpdateState, UpdatedBy},
+};
 
 /// The languages every sentence exists in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -73,6 +77,18 @@ pub struct HomeView {
     pub discovery_problem: Option<Code>,
 }
 
+/// How it stands with newer versions of the app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdatesView {
+    /// Who brings them.
+    pub updated_by: UpdatedBy,
+    /// Where they come from, an address with a key; none: nobody is asked.
+    pub source: Option<String>,
+    /// What came of asking.
+    pub state: UpdateState,
+}
+
 /// Everything but the call and sound levels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -98,6 +114,8 @@ pub struct AppView {
     pub do_not_disturb: DoNotDisturb,
     /// Closing, starting, and keys that work from anywhere.
     pub computer: ComputerView,
+    /// Newer versions of the app.
+    pub updates: UpdatesView,
     /// Something that went wrong without stopping the app.
     pub problem: Option<Refusal>,
     /// Where one could go.

@@ -26,6 +26,7 @@ pub mod places;
 #[cfg(target_os = "linux")]
 pub mod precedence;
 pub mod process_load;
+pub mod release_server;
 pub mod screen_reader;
 pub mod speech;
 pub mod strangers;

@@ -108,6 +108,18 @@ impl Window {
         })
     }
 
+    /// Opens the app `serambi` as if it ran from this AppImage.
+    ///
+    /// # Errors
+    /// As [`Window::open`].
+    pub fn open_app_image(opening: &Opening<'_>, app_image: &Path) -> Result<Self, Trouble> {
+        let app = places::program("serambi")?;
+        Self::open_in(&app.to_string_lossy(), opening, |command, _| {
+            command.env("APPIMAGE", app_image);
+            Ok(())
+        })
+    }
+
     /// Opens any program that shows a WebKitGTK view and allows itself to be driven.
     ///
     /// # Errors

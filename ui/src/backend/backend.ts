@@ -120,6 +120,12 @@ export interface WindowBackend {
   /** The key to talk went down or came up in this window. */
   holdToTalk(held: boolean): Answer;
 
+  /** An address with the key of whoever signs (`https://…#RW…`); null: nobody is asked. */
+  setUpdateSource(line: string | null): Answer;
+  /** Asks whether there is a newer version; the view says what came of it. */
+  askForUpdate(): Answer;
+  installUpdate(): Answer;
+
   /** A text for a bug report: versions, devices and the log, without keys and names of others. */
   diagnostics(): Answer<string>;
   /** Ends the app; `closeAsked` comes first if others would be cut off. */

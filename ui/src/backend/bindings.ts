@@ -42,6 +42,9 @@ export const commands = {
 	setPushToTalk: (on: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk", { on })),
 	setPushToTalkKey: (keys: string) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk_key", { keys })),
 	holdToTalk: (held: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("hold_to_talk", { held })),
+	setUpdateSource: (line: string | null) => typedError<null, Refusal>(__TAURI_INVOKE("set_update_source", { line })),
+	askForUpdate: () => typedError<null, Refusal>(__TAURI_INVOKE("ask_for_update")),
+	installUpdate: () => typedError<null, Refusal>(__TAURI_INVOKE("install_update")),
 	diagnostics: () => typedError<string, Refusal>(__TAURI_INVOKE("diagnostics")),
 	quit: () => typedError<null, Refusal>(__TAURI_INVOKE("quit")),
 	setSmall: (small: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_small", { small })),
@@ -139,6 +142,8 @@ export type AppView = {
 	doNotDisturb: DoNotDisturb,
 	/**  Closing, starting, and keys that work from anywhere. */
 	computer: ComputerView,
+	/**  Newer versions of the app. */
+	updates: UpdatesView,
 	/**  Something that went wrong without stopping the app. */
 	problem: Refusal | null,
 	/**  Where one could go. */
@@ -1068,6 +1073,61 @@ list: ListPatch<InvitedView> } |
 { topic: "notices"; 
 /**  The new ones, in order. */
 stream: Notice[] };
+
+/**  Why there is no newer version here. */
+export type UpdateFailure = 
+/**  The address does not answer, or with something else. */
+"unreachable" | 
+/**  The package is not signed with the key of the address: it was not installed. */
+"notSigned" | 
+/**  There is a newer version, but none for this system. */
+"notForThisSystem" | 
+/**  The package could not be put in the place of the old one. */
+"notInstalled";
+
+/**  How it stands with updates. */
+export type UpdateState = 
+/**  Nobody was asked. */
+{ type: "notAsked" } | 
+/**  The answer is waited for. */
+{ type: "asking" } | 
+/**  There is none. */
+{ type: "upToDate" } | 
+/**  There is one. */
+{ type: "found"; 
+/**  Its version. */
+version: string } | 
+/**  It is being fetched. */
+{ type: "installing"; 
+/**  Its version. */
+version: string } | 
+/**  It is there at the next start. */
+{ type: "installed"; 
+/**  Its version. */
+version: string } | 
+/**  It did not work. */
+{ type: "failed"; 
+/**  Why. */
+failure: UpdateFailure };
+
+/**  Who brings updates to this copy of the program. */
+export type UpdatedBy = 
+/**  The program itself, from the address that is set. */
+"itself" | 
+/**  The system's package manager. */
+"packageManager" | 
+/**  Whoever built it: it came in no package. */
+"builder";
+
+/**  How it stands with newer versions of the app. */
+export type UpdatesView = {
+	/**  Who brings them. */
+	updatedBy: UpdatedBy,
+	/**  Where they come from, an address with a key; none: nobody is asked. */
+	source: string | null,
+	/**  What came of asking. */
+	state: UpdateState,
+};
 
 /**  How late one voice is heard here. */
 export type VoiceDelay = {

@@ -13,6 +13,7 @@ import type {
   SoundDevices,
   SoundView,
   Theme,
+  UpdatesView,
   VoiceSetting,
   WindowBackend,
 } from './backend';
@@ -41,6 +42,9 @@ export const NO_COMPUTER: ComputerView = {
   pushToTalk: false,
   pushToTalkKey: { keys: null, problem: null, described: null },
 };
+
+/** A page is as new as the house that served it. */
+export const NO_UPDATES: UpdatesView = { updatedBy: 'builder', source: null, state: { type: 'notAsked' } };
 
 const DONE = { status: 'ok', data: null } as const;
 const NOT_HERE: Refusal = { code: 'not_allowed', detail: 'a page has no computer' };
@@ -146,6 +150,18 @@ export class BrowserWindow implements WindowBackend {
   }
 
   async holdToTalk(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setUpdateSource(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async askForUpdate(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async installUpdate(): Answer {
     return { status: 'error', error: NOT_HERE };
   }
 

@@ -22,7 +22,7 @@ import type {
   TopicChange,
   YouView,
 } from './backend';
-import { BrowserWindow, newProfile, NO_COMPUTER } from './browser_window';
+import { BrowserWindow, newProfile, NO_COMPUTER, NO_UPDATES } from './browser_window';
 import { HouseChannel, type Envelope } from './house/channel';
 import { HouseSession, refused } from './house/session';
 
@@ -268,6 +268,7 @@ export class HouseBackend implements Backend {
       sound,
       doNotDisturb: { type: 'off' },
       computer: NO_COMPUTER,
+      updates: NO_UPDATES,
       problem: null,
       home: {
         found: (this.#rooms ?? []).map((card) => this.#found(card)),

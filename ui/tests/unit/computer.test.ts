@@ -1,8 +1,9 @@
 /** What a person chooses about this computer, the key to talk, and what the tray asks for. */
 import { fireEvent, screen, within } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
+import type { UpdatesView } from '../../src/backend/backend';
 import { keyWords, pressedKeys } from '../../src/state/key_names';
-import { speak } from '../../src/words/words.svelte';
+import { speak, t } from '../../src/words/words.svelte';
 import { windowNamed, type WindowName } from '../fixtures/windows';
 import { faults, focused, openWindow, polite, settle, urgent } from './window';
 
@@ -283,5 +284,69 @@ describe('keys of the desktop', () => {
     expect(within(section().getByRole('group', { name: 'Key to hold' })).getByText('Not given yet')).toBeTruthy();
     expect(section().queryByDisplayValue('serambi --toggle-mute')).toBeNull();
     expect(await faults()).toEqual([]);
+  });
+});
+
+describe('updates', () => {
+  const updates = () => within(screen.getByRole('region', { name: 'Updates' }));
+  const withUpdates = (change: Partial<UpdatesView>) => {
+    const fixture = windowNamed('home');
+    fixture.app.updates = { ...fixture.app.updates, ...change };
+    return fixture;
+  };
+  const SOURCE = 'https://serambi.example/latest.json#RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3';
+
+  async function open(fixture: ReturnType<typeof windowNamed>) {
+    const opened = await openWindow(fixture);
+    await opened.user.click(screen.getByRole('button', { name: /settings$/i }));
+    await settle();
+    return opened;
+  }
+
+  it('are off and say so until an address is set', async () => {
+    const { user, fixture } = await open(withUpdates({}));
+    expect(updates().getByText('No address is set: Serambi asks nobody for updates.')).toBeTruthy();
+    expect(updates().queryByRole('button')).toBeNull();
+    await user.type(updates().getByLabelText('Update address'), SOURCE);
+    await user.click(updates().getByRole('button', { name: 'Use this address' }));
+    await settle();
+    expect(fixture.fixture.app.updates.source).toBe(SOURCE);
+    expect(fixture.sent).not.toContain('askForUpdate');
+    expect(await faults()).toEqual([]);
+  });
+
+  it('are asked for by hand, and installed by hand', async () => {
+    const { user, fixture } = await open(withUpdates({ source: SOURCE }));
+    await user.click(updates().getByRole('button', { name: 'Check now' }));
+    expect(fixture.sent).toContain('askForUpdate');
+    document.body.replaceChildren();
+    const found = await open(withUpdates({ source: SOURCE, state: { type: 'found', version: '2.0.0' } }));
+    expect(updates().getByText('Version 2.0.0 is there.')).toBeTruthy();
+    await found.user.click(updates().getByRole('button', { name: 'Install it' }));
+    expect(found.fixture.sent).toContain('installUpdate');
+  });
+
+  it.each([
+    [{ updatedBy: 'packageManager' }, 'Your package manager updates Serambi.'],
+    [{ updatedBy: 'builder' }, 'This copy came in no package, so it does not update itself.'],
+  ] as const)('are somebody else’s: %o', async (change, words) => {
+    await open(withUpdates(change));
+    expect(updates().getByText(words)).toBeTruthy();
+    expect(updates().queryByRole('textbox')).toBeNull();
+  });
+
+  it.each(['unreachable', 'notSigned', 'notForThisSystem', 'notInstalled'] as const)('say why they failed: %s', async (failure) => {
+    await open(withUpdates({ source: SOURCE, state: { type: 'failed', failure } }));
+    expect(updates().getByRole('status').textContent).toBe(t(`updates.${failure}`));
+  });
+
+  it('say that an address is none', async () => {
+    const fixture = withUpdates({});
+    fixture.refused.setUpdateSource = 'link_wrong';
+    const { user } = await open(fixture);
+    await user.type(updates().getByLabelText('Update address'), 'https://serambi.example');
+    await user.click(updates().getByRole('button', { name: 'Use this address' }));
+    await settle();
+    expect(updates().getByText('This is not an address with a key.')).toBeTruthy();
   });
 });

@@ -33,6 +33,8 @@ pub struct ComputerSettings {
     pub push_to_talk: bool,
     /// That key, from anywhere.
     pub push_to_talk_key: String,
+    /// Where updates of the app come from: an address with the key of whoever signs; none: nobody is asked.
+    pub update_source: Option<String>,
 }
 
 impl Default for ComputerSettings {
@@ -44,6 +46,7 @@ impl Default for ComputerSettings {
             mute_shortcut: Some("Ctrl+Shift+KeyM".to_owned()),
             push_to_talk: false,
             push_to_talk_key: "F8".to_owned(),
+            update_source: None,
         }
     }
 }

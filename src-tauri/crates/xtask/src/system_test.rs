@@ -32,6 +32,7 @@ pub const NAMES: &[&str] = &[
     "accessibility",
     "screen_reader",
     "on_the_desktop",
+    "updated",
     "two_windows",
 ];
 
