@@ -27,7 +27,7 @@ const DESKTOP: &[&str] = &["dbus", "dbus-bin", "dbus-daemon", "desktop-file-util
 const CLICK: &str = "gio open \"$0\"; exec sleep infinity";
 /// A house that is not there.
 const LINK: &str = "serambi://127.0.0.1:9?pin=2c2rf4UXC_1_T9w0MtYYQTanXlmEiIxj25PSsYZEt0w";
-const PROGRAMS: [&str; 3] = ["serambi", "serambi-house", "serambi-peer"];
+const PROGRAMS: [&str; 2] = ["serambi", "serambi-house"];
 
 fn package(kind: &str) -> PathBuf {
     let folder = places::folder("package").unwrap().join("debug/bundle").join(kind);
