@@ -118,6 +118,14 @@ fn may_make_networks(test: &str) -> bool {
     may
 }
 
+/// An interface at whose other end nobody is.
+fn leads_nowhere(place: &Namespace, name: &str, address: &str) {
+    place.ip(&format!("link add {name} type veth peer name far-{name}")).unwrap();
+    place.ip(&format!("address add {address} dev {name}")).unwrap();
+    place.ip(&format!("link set far-{name} up")).unwrap();
+    place.ip(&format!("link set {name} up")).unwrap();
+}
+
 /// House, router and guest: the router's outside is 203.0.113.1, what is inside has 10.1.0.0/24.
 fn behind_a_router(inside: &Namespace, router: &Namespace, outside: &Namespace) {
     wire((router, "inside", "10.1.0.1/24"), (inside, "eth0", "10.1.0.2/24")).unwrap();
@@ -127,8 +135,15 @@ fn behind_a_router(inside: &Namespace, router: &Namespace, outside: &Namespace) 
 }
 
 /// What is not asked for from inside does not come in, as with every router at home.
-const CLOSED: &str = "table ip filter { chain forwarding { type filter hook forward priority 0; policy drop;
-    iifname \"inside\" accept; ct state established,related accept; ct status dnat accept; } }\n";
+const CLOSED: &str = "table ip filter {
+    chain forwarding {
+        type filter hook forward priority 0; policy drop;
+        iifname \"inside\" accept
+        ct state established,related accept
+        ct status dnat accept
+    }
+}
+";
 
 #[test]
 fn a_house_behind_a_router_that_passes_other_ports_on_is_heard_by_its_link() {
@@ -139,9 +154,16 @@ fn a_house_behind_a_router_that_passes_other_ports_on_is_heard_by_its_link() {
     let [home, router, away] = ["home", "router", "away"].map(|name| Namespace::open(name, &output).unwrap());
     behind_a_router(&home, &router, &away);
     let passed_on = "table ip nat {
-        chain in { type nat hook prerouting priority -100;
-            iifname \"outside\" tcp dport 443 dnat to 10.1.0.2:7410; iifname \"outside\" udp dport 9000 dnat to 10.1.0.2:7411; }
-        chain out { type nat hook postrouting priority 100; oifname \"outside\" masquerade; } }";
+        chain incoming {
+            type nat hook prerouting priority -100;
+            iifname \"outside\" tcp dport 443 dnat to 10.1.0.2:7410
+            iifname \"outside\" udp dport 9000 dnat to 10.1.0.2:7411
+        }
+        chain outgoing {
+            type nat hook postrouting priority 100;
+            oifname \"outside\" masquerade
+        }
+    }";
     router.nft(&format!("{CLOSED}{passed_on}")).unwrap();
     let mut house = TalkingHouse::open(&home, &["--outside", "203.0.113.1:443:9000"], &output);
     assert!(house.link.starts_with("serambi://203.0.113.1:443/"), "{}", house.link);
@@ -160,8 +182,14 @@ fn a_listener_whose_router_forgets_them_hears_on() {
     behind_a_router(&home, &router, &away);
     let masquerade = |ports: &str| {
         format!(
-            "table ip nat {{ chain out {{ type nat hook postrouting priority 100;
-            oifname \"outside\" meta l4proto udp masquerade to :{ports}; oifname \"outside\" masquerade; }} }}\n"
+            "table ip nat {{
+                chain outgoing {{
+                    type nat hook postrouting priority 100;
+                    oifname \"outside\" meta l4proto udp masquerade to :{ports}
+                    oifname \"outside\" masquerade
+                }}
+            }}
+            "
         )
     };
     router.nft(&format!("{CLOSED}{}", masquerade("40000-40099"))).unwrap();
@@ -186,9 +214,7 @@ fn a_guest_on_the_ninth_network_of_a_house_hears() {
     let output = places::fresh_output("reach-ninth").unwrap();
     let [home, guest] = ["home", "guest"].map(|name| Namespace::open(name, &output).unwrap());
     for number in 0..8 {
-        home.ip(&format!("link add eth{number} type dummy")).unwrap();
-        home.ip(&format!("address add 10.20.{number}.1/24 dev eth{number}")).unwrap();
-        home.ip(&format!("link set eth{number} up")).unwrap();
+        leads_nowhere(&home, &format!("eth{number}"), &format!("10.20.{number}.1/24"));
     }
     wire((&home, "eth8", "10.20.8.1/24"), (&guest, "eth0", "10.20.8.2/24")).unwrap();
     let mut house = TalkingHouse::open(&home, &[], &output);
@@ -219,9 +245,7 @@ fn a_cable_of_its_own_beside_another_network_carries_sound() {
     let output = places::fresh_output("reach-cable").unwrap();
     let [home, guest] = ["home", "guest"].map(|name| Namespace::open(name, &output).unwrap());
     wire((&home, "eth0", "169.254.7.1/16"), (&guest, "eth0", "169.254.7.2/16")).unwrap();
-    guest.ip("link add wlan0 type dummy").unwrap();
-    guest.ip("address add 192.168.9.2/24 dev wlan0").unwrap();
-    guest.ip("link set wlan0 up").unwrap();
+    leads_nowhere(&guest, "wlan0", "192.168.9.2/24");
     guest.ip("route add default dev wlan0").unwrap();
     let mut house = TalkingHouse::open(&home, &[], &output);
     Listener::join(&guest, &house.link_at("169.254.7.1:7410"), &output).hears_more();

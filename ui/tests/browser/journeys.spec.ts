@@ -60,7 +60,7 @@ test('with the keyboard alone: start, invite, mute, make moderator, lock, hand o
   await expect(ratna.getByRole('article', { name: /^Dewi Lestari, 1st in line/ })).toBeFocused();
   await ratna.keyboard.press('d');
   await expect(dewi.getByText('Your hand was lowered.').last()).toBeVisible();
-  await expect(ratna.getByRole('article', { name: /^Jonas Weber, 1st in line/ })).toBeFocused();
+  await expect(ratna.getByRole('article', { name: /^Jonas Weber, / })).toBeFocused();
   await ratna.keyboard.press('i');
   await jonas.getByRole('button', { name: 'Join the stage' }).click();
   await jonas.getByRole('button', { name: 'Unmute microphone' }).click();

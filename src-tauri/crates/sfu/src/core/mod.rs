@@ -8,6 +8,7 @@
 
 mod data;
 mod demux;
+mod engine_address;
 mod forwarding;
 mod identifiers;
 mod limits;

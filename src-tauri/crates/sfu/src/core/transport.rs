@@ -21,6 +21,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tracing::debug;
 
 use super::demux::DatagramKind;
+use super::engine_address::{from_engine, to_engine};
 use super::remote_address::{RemoteAddress, accepts_check};
 use super::sdp_writer::MAX_MESSAGE_BYTES;
 
@@ -189,7 +190,7 @@ impl Transport {
         outbox: &mut Outbox,
     ) {
         // What is no STUN, DTLS or RTP at all is not worth an event.
-        let Ok(receive) = Receive::new(Protocol::Udp, source, local, datagram) else {
+        let Ok(receive) = Receive::new(Protocol::Udp, to_engine(source), to_engine(local), datagram) else {
             return;
         };
         self.remote.note_arrival(now, source);
@@ -413,7 +414,7 @@ impl Transport {
 }
 
 fn host_candidates(addresses: &[SocketAddr]) -> Vec<Candidate> {
-    addresses.iter().filter_map(|address| Candidate::host(*address, Protocol::Udp).ok()).collect()
+    addresses.iter().filter_map(|address| Candidate::host(to_engine(*address), Protocol::Udp).ok()).collect()
 }
 
 fn drain(key: TransportKey, rtc: &mut Rtc, outbox: &mut Outbox) -> Result<Instant, String> {
@@ -422,8 +423,8 @@ fn drain(key: TransportKey, rtc: &mut Rtc, outbox: &mut Outbox) -> Result<Instan
             Output::Timeout(deadline) => return Ok(deadline),
             Output::Transmit(transmit) => {
                 outbox.transmits.push_back(Transmit {
-                    source: transmit.source,
-                    destination: transmit.destination,
+                    source: from_engine(transmit.source),
+                    destination: from_engine(transmit.destination),
                     contents: transmit.contents.into(),
                 });
                 continue;
