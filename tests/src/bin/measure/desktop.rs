@@ -152,7 +152,7 @@ fn sizes(table: &mut Table) -> Result<(), Trouble> {
         let bytes = fs::metadata(places::program(program)?).map_or(0, |about| about.len());
         table.row(format!("Size of {program}"), megabytes(bytes), "the program alone");
     }
-    for entry in fs::read_dir(places::folder("bundle")?).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(places::folder("package")?.join("release/bundle/deb")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let bytes = entry.metadata().map_or(0, |about| about.len());
         if name.ends_with(".deb") {
