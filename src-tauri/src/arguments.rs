@@ -32,8 +32,8 @@ pub struct Arguments {
     /// Let the house listen on this address only (127.0.0.1: nobody else can find or reach it).
     #[arg(long, env = "SERAMBI_LISTEN", default_value = "0.0.0.0")]
     pub listen: IpAddr,
-    /// How the house is seen from outside, where a router passes its ports on: HOST[:TCP[:UDP]]. Ports that are not named
-    /// are the same outside.
+    /// How the house is seen from outside, where a router passes its ports on: HOST[:TCP[:UDP]]. Ports that are not
+    /// named are the same outside.
     #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
     pub outside: Option<OutsideAddress>,
     /// The TCP port of the house; the next free one is used if it is taken.

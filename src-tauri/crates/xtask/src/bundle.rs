@@ -19,8 +19,8 @@ use crate::{
     tauri_cli, workspace,
 };
 
-/// The one with the window comes first: the bundler takes it by itself, the other is a file to it. `serambi-peer`, for tests
-/// and bots, carries the same code a third time (13 MB compressed) and is built from source.
+/// The one with the window comes first: the bundler takes it by itself, the other is a file to it. `serambi-peer`, for
+/// tests and bots, carries the same code a third time (13 MB compressed) and is built from source.
 pub const PROGRAMS: [&str; 2] = ["serambi", "serambi-house"];
 
 /// A kind of package for Linux.

@@ -76,8 +76,8 @@ pub(super) fn setting_engine() -> SettingEngine {
         .build()
 }
 
-/// Where our sockets are bound: in the family in which the house answered. A wildcard stands for every interface of this
-/// computer but loopback and link-local addresses, so those need their names: a house on this computer, a computer
+/// Where our sockets are bound: in the family in which the house answered. A wildcard stands for every interface of
+/// this computer but loopback and link-local addresses, so those need their names: a house on this computer, a computer
 /// without a network, and two laptops on a cable of their own, one of which has another network beside it.
 pub(super) fn bind_addresses(house_host: &str) -> Vec<String> {
     match house_host.parse() {

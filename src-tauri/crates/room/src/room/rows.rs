@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Listener, Room};
 use crate::seat::Seat;
 
-/// What a room knows of one person, apart from places on stage, hands and invitations: there are few of those, they are in
-/// an order, and they stand in the row of the room itself.
+/// What a room knows of one person, apart from places on stage, hands and invitations: there are few of those, they are
+/// in an order, and they stand in the row of the room itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PersonRow {
