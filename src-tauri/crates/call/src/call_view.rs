@@ -99,7 +99,7 @@ pub(crate) fn link_to_share(house: &HouseAddress, room: &serambi_protocol::RoomI
     if addresses.is_empty() {
         addresses.clone_from(&house.addresses);
     }
-    Link { house: HouseAddress { addresses, pin: house.pin.clone() }, room: Some(*room) }.to_string()
+    Link { house: HouseAddress { addresses, ..house.clone() }, room: Some(*room) }.to_string()
 }
 
 #[cfg(test)]
@@ -112,6 +112,7 @@ mod tests {
         let house = |addresses: &[&str]| HouseAddress {
             addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
             pin: Pin::from_digest(&[1; 32]),
+            passage: None,
         };
         let room = RoomId::from_random([1; 10]);
         assert!(link_to_share(&house(&["127.0.0.1:1", "10.0.0.2:1"]), &room).starts_with("serambi://10.0.0.2:1/r/"));

@@ -408,7 +408,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_shown_is_refused_before_anybody_is_asked() {
-        let house = HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]) };
+        let house =
+            HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None };
         let refusal = HouseClient::sign_in(&house, &Identity::make(), " ").await.unwrap_err();
         assert_eq!(refusal.code, Code::NameEmpty);
     }
@@ -416,7 +417,7 @@ mod tests {
     #[tokio::test]
     async fn a_house_that_is_gone_is_unreachable() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let house = HouseAddress { addresses: vec![free.to_string()], pin: Pin::from_digest(&[1; 32]) };
+        let house = HouseAddress { addresses: vec![free.to_string()], pin: Pin::from_digest(&[1; 32]), passage: None };
         let refusal = HouseClient::sign_in(&house, &Identity::make(), "Ratna").await.unwrap_err();
         assert_eq!(refusal.code, Code::HouseUnreachable);
     }

@@ -215,7 +215,7 @@ fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
     ips.truncate(MAX_ADDRESSES);
     let port = service.get_port();
     let addresses: Vec<String> = ips.iter().map(|ip| SocketAddr::new(*ip, port).to_string()).collect();
-    (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress { addresses, pin } })
+    (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress { addresses, pin, passage: None } })
 }
 
 fn is_usable(ip: &IpAddr) -> bool {
@@ -252,7 +252,7 @@ mod tests {
         let pin = Pin::from_digest(&rand::random());
         let house = Announcement::new(here, 7_999, "Serambi 廊", &pin).unwrap();
         let mut browser = browse(here).unwrap();
-        let address = HouseAddress { addresses: vec!["127.0.0.1:7999".into()], pin: pin.clone() };
+        let address = HouseAddress { addresses: vec!["127.0.0.1:7999".into()], pin: pin.clone(), passage: None };
         let expected = Sighting::Here(FoundHouse { name: "Serambi 廊".into(), address });
         let ours = |sighting: &Sighting| matches!(sighting, Sighting::Here(house) if house.address.pin == pin);
         assert_eq!(wait_for(&mut browser, ours).await, Some(expected));
@@ -265,7 +265,7 @@ mod tests {
     fn a_network_that_announces_houses_without_end_is_not_believed_without_end() {
         let mut known = KnownHouses::default();
         let house = |pin: &Pin| {
-            let address = HouseAddress { addresses: vec!["192.0.2.1:7410".into()], pin: pin.clone() };
+            let address = HouseAddress { addresses: vec!["192.0.2.1:7410".into()], pin: pin.clone(), passage: None };
             FoundHouse { name: "Teras".into(), address }
         };
         let pin = Pin::from_digest(&[1; 32]);

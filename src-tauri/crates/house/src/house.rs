@@ -215,7 +215,7 @@ impl House {
         let port = self.inside.port;
         let outside = self.inside.outside.iter().map(|outside| outside.in_link(port));
         let here = addresses::with_port(&addresses::in_link(self.inside.listen), port);
-        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone() }
+        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone(), passage: None }
     }
 
     /// The link to the house itself.

@@ -334,8 +334,10 @@ mod tests {
 
     #[test]
     fn a_link_to_a_house_is_enough_to_host_in_it() {
-        let link =
-            Link { house: HouseAddress { addresses: vec!["a:1".into()], pin: Pin::from_digest(&[1; 32]) }, room: None };
+        let link = Link {
+            house: HouseAddress { addresses: vec!["a:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None },
+            room: None,
+        };
         let arguments = Arguments::try_parse_from(["serambi-peer", "host", "--house", &link.to_string()]).unwrap();
         assert!(matches!(arguments.what, What::Host { house: Some(given), .. } if given == link));
     }

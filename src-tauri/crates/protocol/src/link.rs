@@ -2,6 +2,10 @@
 //!
 //! `serambi://192.168.1.20:7410/r/aB3dE5gH7k?pin=…&via=10.0.0.4:7410`. The pin is the SHA-256 of the house's
 //! certificate, base64url: it makes a self-signed house safe to join. `via` names further addresses of the same house.
+//!
+//! A house that is reached through gates adds `&key=…&gate=gate.example.org:7410&gatepin=…`: its public key, and where
+//! passages to it begin. A `gatepin` belongs to the gate before it; a gate with a certificate of the public web has
+//! none. Programs that do not know these words go on with the addresses.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -17,7 +21,11 @@ const LINK_CHARACTERS: usize = 2_000;
 /// The part of a keeper's link that holds the code.
 const KEEPER: &str = "keeper";
 /// Further addresses that are read.
-const VIA_ADDRESSES: usize = 8;
+const VIA_ADDRESSES: usize = 16;
+/// Gates that are read. They are tried in order; two are enough for one of them to fail.
+pub const GATES: usize = 4;
+/// The path of a gate's own link.
+const GATE_PATH: &str = "/gate";
 
 /// SHA-256 of a certificate (DER), base64url without padding: 43 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +72,62 @@ impl std::fmt::Display for Pin {
     }
 }
 
+/// The public key (Ed25519) under which a house takes passages, base64url without padding: 43 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HouseKey([u8; 32]);
+
+impl HouseKey {
+    /// The key with these bytes. Whether they are a point of the curve is found out when they are used.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HouseKey {
+    type Error = Refusal;
+
+    fn try_from(text: String) -> Result<Self, Refusal> {
+        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| Refusal::new(Code::LinkWrong, "the house's key is not complete"))
+    }
+}
+
+impl From<HouseKey> for String {
+    fn from(key: HouseKey) -> String {
+        key.to_string()
+    }
+}
+
+impl std::fmt::Display for HouseKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// A machine that everybody can reach and that leads to houses which nobody can.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GateAddress {
+    /// `host:port` of its HTTPS.
+    pub address: String,
+    /// Its certificate's fingerprint; none: a certificate of the public web.
+    pub pin: Option<Pin>,
+}
+
+/// How a house is reached where no address of its own leads to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PassageAddress {
+    /// Who the house is at the other end of a passage.
+    pub key: HouseKey,
+    /// Where it waits, in the order in which they are tried; never empty.
+    pub gates: Vec<GateAddress>,
+}
+
 /// Where a house is and how to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HouseAddress {
@@ -71,6 +135,8 @@ pub struct HouseAddress {
     pub addresses: Vec<String>,
     /// Its certificate's fingerprint.
     pub pin: Pin,
+    /// The way through gates, if it has one.
+    pub passage: Option<PassageAddress>,
 }
 
 /// A parsed link.
@@ -101,8 +167,8 @@ impl Link {
         let port = url.port().ok_or_else(|| wrong("no port"))?;
         let mut addresses = vec![format!("{host}:{port}")];
         let mut pin = None;
-        for (key, value) in url.query_pairs() {
-            match key.as_ref() {
+        for (name, value) in url.query_pairs() {
+            match name.as_ref() {
                 "pin" => pin = Some(Pin::try_from(value.into_owned())?),
                 "via" if addresses.len() <= VIA_ADDRESSES => addresses.push(read_address(&value)?),
                 _ => {}
@@ -110,7 +176,7 @@ impl Link {
         }
         let pin = pin.ok_or_else(|| wrong("no fingerprint"))?;
         let room = read_room(url.path())?;
-        Ok(Self { house: HouseAddress { addresses, pin }, room })
+        Ok(Self { house: HouseAddress { addresses, pin, passage: read_passage(&url)? }, room })
     }
 }
 
@@ -156,6 +222,80 @@ impl std::fmt::Display for KeeperLink {
     }
 }
 
+/// What a gate gives to whoever may bring a house to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GateLink {
+    /// Where the gate is.
+    pub gate: GateAddress,
+    /// What admits a house. A secret.
+    pub token: String,
+}
+
+impl GateLink {
+    /// Reads a gate's link as pasted.
+    ///
+    /// # Errors
+    /// `link_wrong`, also for a house's link.
+    pub fn read(text: &str) -> Result<Self, Refusal> {
+        let wrong = |detail: &str| Refusal::new(Code::LinkWrong, detail);
+        let text = text.trim();
+        let url = Url::parse(text).map_err(|_| wrong("not a link"))?;
+        if text.len() > LINK_CHARACTERS || url.scheme() != "serambi" || url.path() != GATE_PATH {
+            return Err(wrong("not a gate's link"));
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("no address"))?;
+        let address = format!("{host}:{}", url.port().ok_or_else(|| wrong("no port"))?);
+        let value = |wanted: &str| {
+            let mut values = url.query_pairs().filter(|(name, _)| name == wanted);
+            values.next().map(|(_, value)| value.into_owned())
+        };
+        let pin = value("pin").map(Pin::try_from).transpose()?;
+        let token = value("token").filter(|token| !token.is_empty() && token.chars().all(is_base64url));
+        Ok(Self { gate: GateAddress { address, pin }, token: token.ok_or_else(|| wrong("no token"))? })
+    }
+}
+
+impl std::fmt::Debug for GateLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GateLink({:?}, …)", self.gate)
+    }
+}
+
+impl std::fmt::Display for GateLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "serambi://{}{GATE_PATH}?token={}", self.gate.address, self.token)?;
+        self.gate.pin.iter().try_for_each(|pin| write!(f, "&pin={pin}"))
+    }
+}
+
+fn read_passage(url: &Url) -> Result<Option<PassageAddress>, Refusal> {
+    let (mut key, mut gates) = (None, Vec::<GateAddress>::new());
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "key" => key = Some(HouseKey::try_from(value.into_owned())?),
+            "gate" => gates.push(GateAddress { address: read_address(&value)?, pin: None }),
+            "gatepin" => {
+                let pin = Pin::try_from(value.into_owned())?;
+                let gate = gates.last_mut().ok_or_else(|| Refusal::new(Code::LinkWrong, "a pin of no gate"))?;
+                gate.pin = Some(pin);
+            }
+            _ => {}
+        }
+    }
+    gates.truncate(GATES);
+    Ok(key.filter(|_| !gates.is_empty()).map(|key| PassageAddress { key, gates }))
+}
+
+impl std::fmt::Display for PassageAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "&key={}", self.key)?;
+        self.gates.iter().try_for_each(|gate| {
+            write!(f, "&gate={}", gate.address)?;
+            gate.pin.iter().try_for_each(|pin| write!(f, "&gatepin={pin}"))
+        })
+    }
+}
+
 fn read_address(text: &str) -> Result<String, Refusal> {
     let wrong = || Refusal::new(Code::LinkWrong, "a further address is wrong");
     let url = Url::parse(&format!("serambi://{text}")).map_err(|_| wrong())?;
@@ -185,7 +325,8 @@ impl std::fmt::Display for Link {
             write!(f, "/r/{room}")?;
         }
         write!(f, "?pin={}", self.house.pin)?;
-        addresses.try_for_each(|address| write!(f, "&via={address}"))
+        addresses.try_for_each(|address| write!(f, "&via={address}"))?;
+        self.house.passage.iter().try_for_each(|passage| passage.fmt(f))
     }
 }
 
@@ -213,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_keepers_link_leads_to_the_house_and_its_code_is_never_shown_by_accident() {
-        let house = HouseAddress { addresses: vec!["a:7410".into(), "b:7410".into()], pin: pin() };
+        let house = HouseAddress { addresses: vec!["a:7410".into(), "b:7410".into()], pin: pin(), passage: None };
         let link = KeeperLink { house: house.clone(), code: "aB3-_x".into() };
         assert_eq!(KeeperLink::read(&format!(" {link} ")).unwrap(), link);
         assert_eq!(Link::read(&link.to_string()).unwrap(), Link { house: house.clone(), room: None });
@@ -221,6 +362,45 @@ mod tests {
         let without = Link { house, room: None }.to_string();
         for wrong in [without.clone(), format!("{without}&keeper="), format!("{without}&keeper=a%20b")] {
             assert_eq!(KeeperLink::read(&wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_through_gates_names_them_in_order_and_older_programs_read_the_rest() {
+        let key = HouseKey::from_bytes([7; 32]);
+        let text = format!(
+            "serambi://a:7410?pin={}&key={key}&gate=one.example:7410&gatepin={}&gate=[2001:db8::1]:443",
+            pin(),
+            Pin::from_digest(&[4; 32])
+        );
+        let link = Link::read(&text).unwrap();
+        let passage = link.house.passage.clone().unwrap();
+        assert_eq!(passage.key, key);
+        let gates = [("one.example:7410", Some(Pin::from_digest(&[4; 32]))), ("[2001:db8::1]:443", None)];
+        assert_eq!(passage.gates, gates.map(|(address, pin)| GateAddress { address: address.into(), pin }));
+        assert_eq!(link.to_string(), text);
+        for without in [text.split("&key").next().unwrap(), text.split("&gate=").next().unwrap()] {
+            assert_eq!(Link::read(without).unwrap().house.passage, None, "{without}");
+        }
+        let short = text.replace(&key.to_string(), "AAAA");
+        let early = format!("serambi://a:7410?pin={}&gatepin={}&key={key}&gate=b:1", pin(), pin());
+        for wrong in [short, early] {
+            assert_eq!(Link::read(&wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_gates_link_admits_and_its_token_is_never_shown_by_accident() {
+        for pin in [None, Some(pin())] {
+            let gate = GateAddress { address: "gate.example:7410".into(), pin };
+            let link = GateLink { gate, token: "aB3-_x".into() };
+            assert_eq!(GateLink::read(&format!(" {link}\n")).unwrap(), link);
+            assert!(!format!("{link:?}").contains("aB3-_x"));
+            assert_eq!(Link::read(&link.to_string()).map_err(|e| e.code), Err(Code::LinkWrong));
+        }
+        let house = format!("serambi://a:7410?pin={}&token=x", pin());
+        for wrong in ["", "serambi://a/gate?token=x", "serambi://a:1/gate", "serambi://a:1/gate?token=", &house] {
+            assert_eq!(GateLink::read(wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
         }
     }
 

@@ -19,8 +19,11 @@ pub struct Wire {
 impl Wire {
     pub async fn to(house: &HouseAddress) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address =
-            HouseAddress { addresses: vec![listener.local_addr().unwrap().to_string()], pin: house.pin.clone() };
+        let address = HouseAddress {
+            addresses: vec![listener.local_addr().unwrap().to_string()],
+            pin: house.pin.clone(),
+            passage: None,
+        };
         let whole = Arc::new(Mutex::new(CancellationToken::new()));
         let apart = Arc::new(AtomicBool::new(false));
         let house = Arc::new(Mutex::new(house.addresses[0].clone()));
