@@ -25,7 +25,7 @@ async fn main() -> Result<(), Failure> {
     let interfaces: Vec<IpAddr> = arguments.map(|ip| ip.parse()).collect::<Result<_, _>>()?;
 
     let addresses = MediaAddresses { interfaces, outside: Vec::new() };
-    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, addresses })?;
+    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, addresses, tunnel: None })?;
     let listener = tokio::net::TcpListener::bind(http).await?;
     println!("http {} udp {}", listener.local_addr()?, sfu.udp_port());
 

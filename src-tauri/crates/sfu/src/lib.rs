@@ -12,6 +12,7 @@
 pub mod core;
 mod error;
 mod handshake_repeats;
+mod inbox;
 mod media_thread;
 mod room_service;
 mod sfu;
@@ -19,9 +20,11 @@ mod signal;
 mod sockets;
 pub mod statistics;
 mod token;
+mod tunnel;
 
 pub use core::{Passage, RoomOptions, SILENT_MS_ATTRIBUTE};
 pub use error::SfuError;
 pub use sfu::{Sfu, SfuConfig};
 pub use sockets::{MediaAddresses, OutsideMedia};
 pub use statistics::{ParticipantStatistics, RoomStatistics, SendErrors, ServerStatistics, Traffic};
+pub use tunnel::{Tunnel, TunnelDatagram, TunnelEnd};

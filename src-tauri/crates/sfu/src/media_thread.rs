@@ -18,19 +18,15 @@ use crate::core::{
     Command, ConnectionId, CoreConfig, Datagram, Join, Output, Passage, Refusal, Reply, Resume, SfuCore, Transmit,
 };
 use crate::handshake_repeats::HandshakeRepeats;
+use crate::inbox::Inbox;
 use crate::sockets::{Bound, MediaAddresses, Rebound, rebind, send_all};
 use crate::statistics::{RoomStatistics, ServerStatistics};
 use crate::token::Tokens;
-
-/// Datagrams taken in one turn: more than a full stage sends while a turn lasts.
-const DATAGRAMS_PER_TURN: usize = 1024;
+use crate::tunnel::{Tunnel, TunnelDatagram};
 
 /// Datagrams after which everything they caused is sent. More saves system calls; fewer keeps the
 /// first from waiting for the last. 48 was measured to be best with 300 listeners.
 const DATAGRAMS_PER_FLUSH: usize = 48;
-
-/// Larger than any datagram the engine makes or takes.
-const DATAGRAM_BYTES: usize = 2048;
 
 /// Messages waiting for one slow signalling client before it is cut off.
 pub(crate) const SIGNALS_WAITING: usize = 512;
@@ -81,6 +77,8 @@ pub(crate) struct MediaThread {
     core: SfuCore,
     tokens: Tokens,
     sockets: Vec<std::net::UdpSocket>,
+    /// What comes another way; none: nobody carries it (any more).
+    tunnel: Option<Tunnel>,
     /// The address and the port that were asked for.
     listen: SocketAddr,
     /// Per socket, the address that is announced for it.
@@ -98,7 +96,13 @@ pub(crate) struct MediaThread {
 }
 
 impl MediaThread {
-    pub(crate) fn new(bound: Bound, config: CoreConfig, tokens: Tokens, requests: mpsc::Receiver<Request>) -> Self {
+    pub(crate) fn new(
+        bound: Bound,
+        tunnel: Option<Tunnel>,
+        config: CoreConfig,
+        tokens: Tokens,
+        requests: mpsc::Receiver<Request>,
+    ) -> Self {
         let announced: Vec<SocketAddr> = bound.sockets.iter().map(|s| s.announced).collect();
         Self {
             core: SfuCore::new(Instant::now(), config),
@@ -106,6 +110,7 @@ impl MediaThread {
             batches: announced.iter().map(|_| Vec::new()).collect(),
             announced,
             listen: bound.listen,
+            tunnel,
             sockets: bound.sockets.into_iter().map(|s| s.socket).collect(),
             requests,
             outlets: HashMap::new(),
@@ -153,7 +158,14 @@ impl MediaThread {
                     None => Some(None),
                 },
                 () = readable(&sockets) => {
-                    self.read(&sockets);
+                    self.read(&sockets, None);
+                    None
+                }
+                arrived = receive(self.tunnel.as_mut()) => {
+                    match arrived {
+                        Some(datagram) => self.read(&sockets, Some(datagram)),
+                        None => self.tunnel = None,
+                    }
                     None
                 }
                 () = sleep_until(wake) => None,
@@ -176,16 +188,22 @@ impl MediaThread {
         }
     }
 
-    /// Takes everything that waits at the sockets, then works it off in portions. Reading first
-    /// tells how long each datagram has waited: behind a thread that cannot keep up, sound is
+    /// Takes everything that waits at the sockets and in the tunnel (`first` was taken already), then works it off in
+    /// portions. Reading first tells how long each datagram has waited: behind a thread that cannot keep up, sound is
     /// dropped instead of heard seconds late.
-    fn read(&mut self, sockets: &[UdpSocket]) {
+    fn read(&mut self, sockets: &[UdpSocket], first: Option<TunnelDatagram>) {
         let received = Instant::now();
         let mut inbox = std::mem::take(&mut self.inbox);
-        inbox.fill(sockets, &self.announced);
+        inbox.clear();
+        inbox.fill_from_sockets(sockets, &self.announced);
+        if let Some(tunnel) = &mut self.tunnel {
+            let local = tunnel.address();
+            first.into_iter().for_each(|datagram| inbox.push(datagram, local));
+            inbox.fill_from_tunnel(tunnel);
+        }
         for portion in inbox.arrivals.chunks(DATAGRAMS_PER_FLUSH) {
             for arrival in portion {
-                let bytes = inbox.bytes.get(arrival.range.clone()).unwrap_or_default();
+                let bytes = inbox.contents(arrival);
                 let datagram = Datagram { received, source: arrival.source, local: arrival.local, bytes };
                 let now = Instant::now();
                 self.guarded(|core| core.handle_datagram(now, datagram));
@@ -325,6 +343,9 @@ impl MediaThread {
     }
 
     fn collect(&mut self, transmit: Transmit) {
+        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| tunnel.address() == transmit.source) {
+            return tunnel.send(transmit, &mut self.failures.send_errors);
+        }
         let same_address = self.announced.iter().position(|a| *a == transmit.source);
         let same_family = || {
             let is_ipv4 = transmit.destination.is_ipv4();
@@ -348,41 +369,6 @@ impl MediaThread {
     }
 }
 
-/// What one turn read, in one piece of memory that is used again.
-#[derive(Default)]
-struct Inbox {
-    bytes: Vec<u8>,
-    arrivals: Vec<Arrival>,
-}
-
-struct Arrival {
-    source: SocketAddr,
-    local: SocketAddr,
-    range: std::ops::Range<usize>,
-}
-
-impl Inbox {
-    fn fill(&mut self, sockets: &[UdpSocket], announced: &[SocketAddr]) {
-        self.arrivals.clear();
-        let mut end = 0;
-        for (socket, local) in sockets.iter().zip(announced) {
-            for _ in 0..DATAGRAMS_PER_TURN {
-                self.bytes.resize(self.bytes.len().max(end + DATAGRAM_BYTES), 0);
-                let free = self.bytes.get_mut(end..).unwrap_or_default();
-                match socket.try_recv_from(free) {
-                    Ok((length, source)) => {
-                        self.arrivals.push(Arrival { source, local: *local, range: end..end + length });
-                        end += length;
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    // Windows reports an earlier send that nobody took; the socket is fine.
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-}
-
 /// Until some socket has something to read.
 async fn readable(sockets: &[UdpSocket]) {
     let waits = sockets.iter().map(|socket| {
@@ -392,6 +378,14 @@ async fn readable(sockets: &[UdpSocket]) {
         })
     });
     futures_util::future::select_all(waits).await;
+}
+
+/// The tunnel's next datagram. Waits for ever where there is no tunnel.
+async fn receive(tunnel: Option<&mut Tunnel>) -> Option<TunnelDatagram> {
+    match tunnel {
+        Some(tunnel) => tunnel.receive().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

@@ -14,13 +14,13 @@ use crate::media_thread::{MediaThread, Request};
 use crate::sockets::{self, MediaAddresses};
 use crate::statistics::RoomStatistics;
 use crate::token::Tokens;
+use crate::tunnel::Tunnel;
 use crate::{room_service, signal};
 
 /// Requests waiting for the media thread. A full queue makes signalling clients wait.
 const REQUESTS_WAITING: usize = 1024;
 
 /// What a media server is made of.
-#[derive(Clone)]
 pub struct SfuConfig {
     /// Issuer of tokens.
     pub api_key: String,
@@ -31,6 +31,8 @@ pub struct SfuConfig {
     pub udp_bind: SocketAddr,
     /// Addresses offered to clients.
     pub addresses: MediaAddresses,
+    /// How media comes that does not come to `udp_bind`.
+    pub tunnel: Option<Tunnel>,
 }
 
 /// A running media server. Clones are handles on the same one; when the last is dropped, or
@@ -51,9 +53,9 @@ impl Sfu {
         let tokens = Tokens::new(config.api_key, config.api_secret)?;
         let bound = sockets::bind(config.udp_bind, config.addresses)?;
         let udp_port = bound.listen.port();
-        let core = core_config(bound.candidates.clone())?;
+        let core = core_config(bound.candidates.clone(), config.tunnel.as_ref().map(Tunnel::address))?;
         let (requests, inbox) = mpsc::channel(REQUESTS_WAITING);
-        let thread = MediaThread::new(bound, core, tokens.clone(), inbox);
+        let thread = MediaThread::new(bound, config.tunnel, core, tokens.clone(), inbox);
         std::thread::Builder::new()
             .name("serambi-media".to_owned())
             .spawn(move || thread.run())
@@ -166,11 +168,12 @@ impl MediaLink {
     }
 }
 
-fn core_config(addresses: Vec<SocketAddr>) -> Result<CoreConfig, SfuError> {
+fn core_config(addresses: Vec<SocketAddr>, unannounced: Option<SocketAddr>) -> Result<CoreConfig, SfuError> {
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|_| SfuError::Certificate)?;
     let certificate =
         str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(SfuError::Certificate)?;
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(CoreConfig { addresses, certificate, seed, unix_ms: i64::try_from(unix.as_millis()).unwrap_or(i64::MAX) })
+    let unix_ms = i64::try_from(unix.as_millis()).unwrap_or(i64::MAX);
+    Ok(CoreConfig { addresses, unannounced, certificate, seed, unix_ms })
 }

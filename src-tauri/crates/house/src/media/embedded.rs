@@ -7,7 +7,7 @@ use serambi_protocol::{
     Code, Refusal, RoomId,
     measurement::{HousePassage, VoiceMark},
 };
-use serambi_sfu::{MediaAddresses, Passage, RoomOptions, Sfu, SfuConfig};
+use serambi_sfu::{MediaAddresses, Passage, RoomOptions, Sfu, SfuConfig, Tunnel};
 
 use super::{keys::Keys, room_service::EMPTY_ROOM_SECONDS};
 use crate::{clock::Clock, error::HouseError};
@@ -29,12 +29,19 @@ impl Embedded {
     ///
     /// # Errors
     /// `media_failed`.
-    pub fn start(keys: &Keys, listen: IpAddr, first: u16, addresses: MediaAddresses) -> Result<Self, HouseError> {
+    pub fn start(
+        keys: &Keys,
+        listen: IpAddr,
+        first: u16,
+        addresses: MediaAddresses,
+        tunnel: Option<Tunnel>,
+    ) -> Result<Self, HouseError> {
         let config = SfuConfig {
             api_key: keys.key.clone(),
             api_secret: keys.secret.clone(),
             udp_bind: SocketAddr::new(listen, first),
             addresses,
+            tunnel,
         };
         let sfu = Sfu::start(config).map_err(|error| HouseError::Media(error.to_string()))?;
         Ok(Self { sfu })

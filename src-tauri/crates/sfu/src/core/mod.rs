@@ -68,6 +68,8 @@ pub struct CoreConfig {
     /// Addresses offered as host candidates, in order of preference. Datagrams must be handed in
     /// with one of these as their local address.
     pub addresses: Vec<SocketAddr>,
+    /// One more such address, which no description names: only clients with a way of their own to it know it.
+    pub unannounced: Option<SocketAddr>,
     /// One certificate for all connections.
     pub certificate: DtlsCert,
     /// Source of all names and passwords. Must be unpredictable outside of tests.
@@ -154,7 +156,7 @@ impl SfuCore {
             started: now,
             started_unix_ms: config.unix_ms,
             node_sid: names.node(),
-            transport_config: TransportConfig::new(config.addresses, config.certificate),
+            transport_config: TransportConfig::new(config.addresses, config.unannounced, config.certificate),
             names,
             rooms: HashMap::new(),
             room_names: HashMap::new(),

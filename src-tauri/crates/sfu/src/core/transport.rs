@@ -93,13 +93,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct TransportConfig {
     rtc: RtcConfig,
     pub(crate) addresses: Vec<SocketAddr>,
+    unannounced: Option<SocketAddr>,
 }
 
 impl TransportConfig {
-    /// `addresses` become host candidates. Opus is registered under every dynamic payload type,
+    /// All these addresses become host candidates. Opus is registered under every dynamic payload type,
     /// because clients that open with a data channel (browsers, Go) tell theirs only later, when
     /// the engine's table is fixed already.
-    pub(crate) fn new(addresses: Vec<SocketAddr>, certificate: DtlsCert) -> Self {
+    pub(crate) fn new(addresses: Vec<SocketAddr>, unannounced: Option<SocketAddr>, certificate: DtlsCert) -> Self {
         let mut rtc = RtcConfig::new()
             .set_dtls_cert(certificate)
             .set_ice_lite(true)
@@ -122,7 +123,12 @@ impl TransportConfig {
                 FormatParams::default(),
             );
         }
-        Self { rtc, addresses }
+        Self { rtc, addresses, unannounced }
+    }
+
+    fn host_candidates(&self) -> Vec<Candidate> {
+        let addresses = self.addresses.iter().chain(&self.unannounced);
+        addresses.filter_map(|address| Candidate::host(to_engine(*address), Protocol::Udp).ok()).collect()
     }
 }
 
@@ -143,7 +149,7 @@ impl Transport {
     pub(crate) fn new(key: TransportKey, config: &TransportConfig, ice: IceCreds, now: Instant) -> Self {
         let mut rtc = config.rtc.clone().set_local_ice_credentials(ice).build(now);
         rtc.direct_api().set_ice_controlling(false);
-        let candidates = host_candidates(&config.addresses);
+        let candidates = config.host_candidates();
         for candidate in &candidates {
             rtc.add_local_candidate(candidate.clone());
         }
@@ -245,7 +251,7 @@ impl Transport {
         remote: IceCreds,
         outbox: &mut Outbox,
     ) {
-        let candidates = host_candidates(&config.addresses);
+        let candidates = config.host_candidates();
         let before = std::mem::replace(&mut self.candidates, candidates.clone());
         self.change(now, outbox, |rtc| {
             let mut direct = rtc.direct_api();
@@ -411,10 +417,6 @@ impl Transport {
         self.deadline = None;
         outbox.events.push_back((key, event));
     }
-}
-
-fn host_candidates(addresses: &[SocketAddr]) -> Vec<Candidate> {
-    addresses.iter().filter_map(|address| Candidate::host(to_engine(*address), Protocol::Udp).ok()).collect()
 }
 
 fn drain(key: TransportKey, rtc: &mut Rtc, outbox: &mut Outbox) -> Result<Instant, String> {

@@ -88,6 +88,7 @@ impl Simulation {
         let provider = str0m::crypto::from_feature_flags();
         let config = CoreConfig {
             addresses: vec![SERVER.parse().unwrap()],
+            unannounced: None,
             certificate: provider.dtls_provider.generate_certificate().unwrap(),
             seed: [3; 32],
             unix_ms: 1_700_000_000_000,
