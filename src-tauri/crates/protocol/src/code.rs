@@ -100,6 +100,12 @@ codes! {
     HouseUnreachable = "house_unreachable", 503;
     /// The house at that address has another certificate than the link says.
     HouseNotTheOne = "house_not_the_one", 495;
+    /// The gate does not answer.
+    GateUnreachable = "gate_unreachable", 503;
+    /// The gate at that address has another certificate than its link says.
+    GateNotTheOne = "gate_not_the_one", 495;
+    /// The gate does not let this house in: its token is unknown there.
+    GateRefused = "gate_refused", 403;
     /// The connection to the house was lost for good.
     ConnectionLost = "connection_lost", 503;
     /// The media connection could not be made.

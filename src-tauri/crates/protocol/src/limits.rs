@@ -1,5 +1,7 @@
 //! Every number a house and a client must agree on, with its unit in its name.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 /// A display name, in characters (room-wide lists stay readable; LiveKit itself allows 256).
 pub const NAME_CHARACTERS: usize = 64;
 /// Combining marks in a row in a name or a title: more climb over the lines above and below.
@@ -58,5 +60,10 @@ pub const BODY_BYTES: usize = 64 * 1024;
 pub const HOUSE_PORT: u16 = 7410;
 /// The UDP port a house tries first (all media); the next free one of twenty is used if it is taken.
 pub const MEDIA_PORT: u16 = 7411;
+/// Where media of a passage goes at the guest's end and comes in at the house's: a benchmarking address (RFC 2544), which
+/// no network routes. No house announces it.
+pub const PASSAGE_MEDIA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, 1), MEDIA_PORT);
+/// The UDP port at which a gate tells houses and guests their addresses as seen from outside.
+pub const GATE_DISCOVERY_PORT: u16 = 7412;
 /// The service name on the local network (RFC 6763).
 pub const MDNS_SERVICE: &str = "_serambi._tcp.local.";

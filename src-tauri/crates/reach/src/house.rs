@@ -1,0 +1,127 @@
+//! The end of passages at a house: it waits at its gates and takes whoever comes through.
+
+use iroh::{
+    Endpoint, RelayMap, SecretKey, Watcher,
+    endpoint::{Accepting, RelayStatus},
+};
+use serambi_protocol::link::{GateAddress, HouseKey};
+use tokio::time::{Duration, timeout};
+
+use crate::{Gate, Passage, ReachError, gate_verifier::GatePins, transport};
+
+/// How long a handshake with a guest may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long saying good-bye to guests and gates may take.
+const GOOD_BYE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How a house stands with a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GateState {
+    /// Not connected yet, or another gate is used at the moment.
+    Waiting,
+    /// Guests are taken through it.
+    Connected,
+    /// It does not know the house's token.
+    Refused,
+    /// It is not reached, or is not the one of its link; what the system says.
+    Failed(String),
+}
+
+/// A house's endpoint. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct HouseEndpoint {
+    endpoint: Endpoint,
+    gates: Vec<Gate>,
+}
+
+impl HouseEndpoint {
+    /// Goes to these gates and waits there under the key of this seed.
+    ///
+    /// # Errors
+    /// [`ReachError::Socket`], [`ReachError::GateAddress`].
+    pub async fn open(seed: &[u8; 32], gates: Vec<Gate>) -> Result<Self, ReachError> {
+        let pins = GatePins::default();
+        gates.iter().for_each(|gate| pins.trust(&gate.address));
+        let relays: RelayMap = gates.iter().map(transport::relay).collect::<Result<_, _>>()?;
+        let endpoint = transport::bind(SecretKey::from_bytes(seed), relays, &pins).await?;
+        Ok(Self { endpoint, gates })
+    }
+
+    /// Who the house is at the end of a passage.
+    pub fn key(&self) -> HouseKey {
+        HouseKey::from_bytes(*self.endpoint.id().as_bytes())
+    }
+
+    /// The next guest; none: the endpoint is closed.
+    ///
+    /// A handshake that does not end keeps nobody waiting: the caller finishes it on a task of its own.
+    pub async fn accept(&self) -> Option<Arriving> {
+        loop {
+            let incoming = self.endpoint.accept().await?;
+            match incoming.accept() {
+                Ok(accepting) => return Some(Arriving { accepting }),
+                Err(error) => tracing::debug!(%error, "a passage that was none"),
+            }
+        }
+    }
+
+    /// How it stands with each gate, in the order in which they were given.
+    pub fn gates(&self) -> Vec<(GateAddress, GateState)> {
+        let statuses = self.endpoint.home_relay_status().get();
+        let state = |gate: &Gate| {
+            let status = statuses.iter().find(|status| transport::gate_of(status.url()) == gate.address.address);
+            status.map_or(GateState::Waiting, read_status)
+        };
+        self.gates.iter().map(|gate| (gate.address.clone(), state(gate))).collect()
+    }
+
+    /// Returns when [`HouseEndpoint::gates`] may have changed.
+    pub async fn changed(&self) {
+        // Disconnected with the endpoint; then nothing changes any more.
+        if self.endpoint.home_relay_status().updated().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The interfaces or routes of this computer are others now.
+    pub async fn network_changed(&self) {
+        self.endpoint.network_change().await;
+    }
+
+    /// Ends all passages.
+    pub async fn close(&self) {
+        if timeout(GOOD_BYE_LIMIT, self.endpoint.close()).await.is_err() {
+            tracing::debug!("guests or gates were not told that the house goes");
+        }
+    }
+}
+
+fn read_status(status: &RelayStatus) -> GateState {
+    if status.is_connected() {
+        return GateState::Connected;
+    }
+    if status.auth_denied_reason().is_some() {
+        return GateState::Refused;
+    }
+    status.last_error().map_or(GateState::Waiting, |error| GateState::Failed(format!("{error:#}")))
+}
+
+/// A guest whose handshake is not complete.
+#[derive(Debug)]
+pub struct Arriving {
+    accepting: Accepting,
+}
+
+impl Arriving {
+    /// The passage; none: the guest did not complete it in time.
+    pub async fn complete(self) -> Option<Passage> {
+        match timeout(HANDSHAKE_LIMIT, self.accepting).await {
+            Ok(Ok(connection)) => Some(Passage::new(connection)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a guest did not come through");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
