@@ -439,6 +439,7 @@ impl AppController {
             name,
             listen: arguments.listen,
             outside: arguments.outside.clone(),
+            gates: Vec::new(),
             port: arguments.port,
             media_port: arguments.media_port,
             discoverable: true,

@@ -36,6 +36,10 @@ pub enum HouseError {
     /// The media server does not start.
     #[error("the media server: {0}")]
     Media(String),
+    /// Passages cannot be taken.
+    #[cfg(feature = "reach")]
+    #[error("passages: {0}")]
+    Reach(#[from] serambi_reach::ReachError),
     /// The system refuses something that should always work.
     #[error("{0}")]
     System(String),
@@ -50,6 +54,8 @@ impl HouseError {
             Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
             Self::InUse => Code::ProfileInUse,
             Self::Media(_) => Code::MediaFailed,
+            #[cfg(feature = "reach")]
+            Self::Reach(error) => error.code(),
             Self::Listen { .. } | Self::System(_) => Code::Internal,
         }
     }

@@ -12,16 +12,18 @@ use serambi_discovery::Announcement;
 use serambi_protocol::{
     PersonId,
     limits::{HOUSE_PORT, MEDIA_PORT},
-    link::{HouseAddress, KeeperLink, Link, Pin},
+    link::{GateLink, HouseAddress, KeeperLink, Link, PassageAddress, Pin},
     name::read_name,
 };
-use serambi_sfu::MediaAddresses;
+use serambi_sfu::{MediaAddresses, Tunnel};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 use tower_http::services::ServeDir;
 
+#[cfg(feature = "reach")]
+use crate::entrance::{self, Entrance};
 use crate::{
     addresses,
     api::{self, ApiState, RequestLimits},
@@ -54,6 +56,8 @@ pub struct HouseConfig {
     pub listen: IpAddr,
     /// How it is seen from outside, where a router or a cloud passes its ports on.
     pub outside: Option<OutsideAddress>,
+    /// Gates through which it is reached besides, in order. Without the feature `reach` there are none.
+    pub gates: Vec<GateLink>,
     /// The TCP port; the next free one of twenty is used if it is taken. 0: any.
     pub port: u16,
     /// The UDP port of the embedded media server; the next free one of twenty. 0: any.
@@ -80,6 +84,7 @@ impl HouseConfig {
             name: name.into(),
             listen: Ipv4Addr::UNSPECIFIED.into(),
             outside: None,
+            gates: Vec::new(),
             port: HOUSE_PORT,
             media_port: MEDIA_PORT,
             discoverable: true,
@@ -116,6 +121,8 @@ struct Inside {
     rooms: RoomRegistry,
     people: PersonRepository,
     embedded: Option<Embedded>,
+    #[cfg(feature = "reach")]
+    entrance: Entrance,
     /// What is put away on closing.
     open: Mutex<Option<Open>>,
     stop: CancellationToken,
@@ -156,7 +163,13 @@ impl House {
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
         let reach = MediaReach::new(config.listen, config.outside.clone());
         let media_addresses = reach.addresses().await;
-        let (media, embedded) = open_media(&config, media_addresses.clone())?;
+        #[cfg(feature = "reach")]
+        let (tunnel, tunnel_end) = entrance::tunnel();
+        #[cfg(feature = "reach")]
+        let tunnel = Some(tunnel);
+        #[cfg(not(feature = "reach"))]
+        let tunnel = None;
+        let (media, embedded) = open_media(&config, media_addresses.clone(), tunnel)?;
 
         let stop = CancellationToken::new();
         let rooms =
@@ -189,6 +202,10 @@ impl House {
         let connections = ConnectionLimiter::new(max_files);
         let origins = OriginPolicy::new(config.origins.clone());
         let listeners = Listener::new(certificate.tls()?, router, connections, origins, stop.clone());
+        #[cfg(feature = "reach")]
+        let entrance = Entrance::new(&storage, listeners.clone(), tunnel_end, stop.clone(), tasks.clone()).await?;
+        #[cfg(feature = "reach")]
+        entrance.open(config.gates.clone()).await?;
         tasks.spawn(listeners.serve(listener));
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(port = listening.port(), "the house is open");
@@ -202,6 +219,8 @@ impl House {
             rooms,
             people,
             embedded,
+            #[cfg(feature = "reach")]
+            entrance,
             open: Mutex::new(Some(Open { announcement, storage })),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -215,7 +234,17 @@ impl House {
         let port = self.inside.port;
         let outside = self.inside.outside.iter().map(|outside| outside.in_link(port));
         let here = addresses::with_port(&addresses::in_link(self.inside.listen), port);
-        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone(), passage: None }
+        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone(), passage: self.passage() }
+    }
+
+    #[cfg(feature = "reach")]
+    fn passage(&self) -> Option<PassageAddress> {
+        self.inside.entrance.address()
+    }
+
+    #[cfg(not(feature = "reach"))]
+    fn passage(&self) -> Option<PassageAddress> {
+        None
     }
 
     /// The link to the house itself.
@@ -288,6 +317,8 @@ impl House {
             return self.inside.tasks.wait().await;
         };
         self.inside.rooms.close(ending).await;
+        #[cfg(feature = "reach")]
+        self.inside.entrance.close().await;
         self.inside.stop.cancel();
         self.inside.tasks.close();
         self.inside.tasks.wait().await;
@@ -318,11 +349,15 @@ async fn follow_addresses(reach: MediaReach, embedded: Embedded, told: MediaAddr
     }
 }
 
-fn open_media(config: &HouseConfig, addresses: MediaAddresses) -> Result<(Media, Option<Embedded>), HouseError> {
+fn open_media(
+    config: &HouseConfig,
+    addresses: MediaAddresses,
+    tunnel: Option<Tunnel>,
+) -> Result<(Media, Option<Embedded>), HouseError> {
     match &config.media {
         MediaServer::Embedded => {
             let keys = Keys::random();
-            let embedded = Embedded::start(&keys, config.listen, config.media_port, addresses)?;
+            let embedded = Embedded::start(&keys, config.listen, config.media_port, addresses, tunnel)?;
             let service = RoomService::embedded(embedded.clone(), keys.clone());
             Ok((Media { url: None, keys, service, embedded: Some(embedded.clone()) }, Some(embedded)))
         }

@@ -14,6 +14,8 @@ mod authenticator;
 mod capture_marks;
 mod certificate;
 mod clock;
+#[cfg(feature = "reach")]
+mod entrance;
 mod ephemeral;
 mod error;
 mod house;

@@ -165,7 +165,10 @@ impl Listener {
             };
             let (listener, peer) = (self.clone(), Peer { ip: from.ip().to_canonical() });
             match self.connections.admit(peer.ip) {
-                Admission::Admitted(permit) => drop(tasks.spawn(listener.hold(stream, permit, peer))),
+                Admission::Admitted(permit) => {
+                    let greeted = greet(stream, peer, self.tls.clone());
+                    drop(tasks.spawn(listener.hold(greeted, permit, peer)));
+                }
                 Admission::Refused(permit) => drop(tasks.spawn(async move {
                     listener.refuse(stream, peer).await;
                     drop(permit);
@@ -180,10 +183,36 @@ impl Listener {
         }
     }
 
-    async fn hold(self, stream: TcpStream, permit: ConnectionPermit, peer: Peer) {
+    /// Serves one connection that came another way than over TCP. It is TLS and from elsewhere, whatever it says.
+    /// Ends with it; one that is one too many is closed without a word.
+    #[cfg(feature = "reach")]
+    pub async fn serve_stream<S>(self, stream: S, peer: Peer)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let Admission::Admitted(permit) = self.connections.admit(peer.ip) else {
+            return tracing::debug!(ip = %peer.ip, "too many connections");
+        };
+        let tls = self.tls.clone();
+        let secured = async move {
+            let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
+            Ok(Some((secured, Transport::Tls)))
+        };
+        self.hold(secured, permit, peer).await;
+    }
+
+    /// Serves what `greeted` turns out to be.
+    async fn hold<S>(
+        self,
+        greeted: impl Future<Output = Result<Option<(S, Transport)>, Failure>>,
+        permit: ConnectionPermit,
+        peer: Peer,
+    ) where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
         let held = async {
-            let Some((stream, transport)) = until(&stop, greet(stream, peer, self.tls.clone())).await? else {
+            let Some((stream, transport)) = until(&stop, greeted).await? else {
                 return Ok(());
             };
             self.converse(TokioIo::new(permit.hold(stream)), peer, transport).await

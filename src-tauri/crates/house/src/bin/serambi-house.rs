@@ -7,6 +7,7 @@ use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, Outside
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
+    link::GateLink,
 };
 
 const EXITS: &str = "\
@@ -43,6 +44,10 @@ struct Arguments {
     /// are not named are the same outside.
     #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
     outside: Option<OutsideAddress>,
+    /// Wait for guests at this gate as well, by the link that the gate gave: where no address leads to this house. Given
+    /// several times: where the first is not reached.
+    #[arg(long = "through", env = "SERAMBI_THROUGH", value_name = "GATE-LINK", value_delimiter = ',', value_parser = GateLink::read, hide_env_values = true)]
+    gates: Vec<GateLink>,
     /// The TCP port; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
     port: u16,
@@ -114,6 +119,7 @@ impl Arguments {
             name: self.name,
             listen: self.listen,
             outside: self.outside,
+            gates: self.gates,
             port: self.port,
             media_port: self.media_port,
             discoverable: !self.no_discovery,

@@ -1,0 +1,213 @@
+//! Where passages enter the house: their streams become connections of the listener, their datagrams come to the media
+//! server through its tunnel.
+//!
+//! Nobody knows where a guest of a passage is: each has an address of its own that is nobody's, and none is ever this
+//! computer, whatever way its packets took.
+
+mod guests;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use serambi_protocol::{
+    limits::PASSAGE_MEDIA,
+    link::{GateAddress, GateLink, HouseKey, PassageAddress},
+};
+use serambi_reach::{Arriving, Closed, Gate, GateState, HouseEndpoint, Passage, PassageDatagram};
+use serambi_sfu::{Tunnel, TunnelDatagram, TunnelEnd};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::guests::{Guest, Guests};
+use crate::{error::HouseError, listener::Listener, storage::Storage};
+
+const SEED: &str = "passage_key";
+/// Handshakes of guests at the same time; more wait at the system's door.
+const ARRIVING: usize = 64;
+/// After the last passage was taken: how long a guest that is one too many waits before it is told.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// The media server's end of the tunnel through which all passages' media goes, and the entrance's.
+pub fn tunnel() -> (Tunnel, TunnelEnd) {
+    Tunnel::new(PASSAGE_MEDIA.into())
+}
+
+/// The entrance of one house. Clones are the same one.
+#[derive(Clone)]
+pub struct Entrance {
+    inside: Arc<Inside>,
+}
+
+struct Inside {
+    seed: [u8; 32],
+    guests: Guests,
+    listener: Listener,
+    to_media: mpsc::Sender<TunnelDatagram>,
+    open: Mutex<Option<Open>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// An endpoint and what ends its tasks.
+struct Open {
+    endpoint: HouseEndpoint,
+    stop: CancellationToken,
+}
+
+impl Entrance {
+    /// An entrance that no gate leads to yet.
+    ///
+    /// # Errors
+    /// `profile_broken`.
+    pub async fn new(
+        storage: &Storage,
+        listener: Listener,
+        tunnel: TunnelEnd,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Result<Self, HouseError> {
+        let seed = load_or_make_seed(storage).await?;
+        let guests = Guests::default();
+        tasks.spawn(carry_departures(tunnel.departures, guests.clone(), stop.clone()));
+        let inside = Inside { seed, guests, listener, to_media: tunnel.arrivals, open: Mutex::new(None), stop, tasks };
+        Ok(Self { inside: Arc::new(inside) })
+    }
+
+    /// Waits for guests at these gates from now on, and nowhere else. Guests of the gates before are sent away.
+    ///
+    /// # Errors
+    /// `internal`: no socket. `link_wrong`: an address of a gate.
+    pub async fn open(&self, gates: Vec<GateLink>) -> Result<(), HouseError> {
+        self.close().await;
+        if gates.is_empty() {
+            return Ok(());
+        }
+        let gates: Vec<Gate> = gates.into_iter().map(Gate::from).collect();
+        let endpoint = HouseEndpoint::open(&self.inside.seed, gates).await?;
+        let stop = self.inside.stop.child_token();
+        self.inside.tasks.spawn(self.clone().take_guests(endpoint.clone(), stop.clone()));
+        *self.inside.open.lock() = Some(Open { endpoint, stop });
+        Ok(())
+    }
+
+    /// Waits nowhere any more; all passages have ended when this returns.
+    pub async fn close(&self) {
+        let open = self.inside.open.lock().take();
+        if let Some(Open { endpoint, stop }) = open {
+            stop.cancel();
+            endpoint.close().await;
+        }
+    }
+
+    /// What a link says of the way through the gates; none: there is none.
+    pub fn address(&self) -> Option<PassageAddress> {
+        let open = self.inside.open.lock();
+        let endpoint = &open.as_ref()?.endpoint;
+        let mut gates = endpoint.gates();
+        // A house waits at one gate at a time: a guest should try that one first.
+        gates.sort_by_key(|(_, state)| *state != GateState::Connected);
+        let key: HouseKey = endpoint.key();
+        Some(PassageAddress { key, gates: gates.into_iter().map(|(gate, _)| gate).collect() })
+    }
+
+    /// How the house stands with its gates.
+    pub fn gates(&self) -> Vec<(GateAddress, GateState)> {
+        self.inside.open.lock().as_ref().map_or_else(Vec::new, |open| open.endpoint.gates())
+    }
+
+    /// How many guests are there through passages.
+    pub fn guests(&self) -> usize {
+        self.inside.guests.len()
+    }
+
+    async fn take_guests(self, endpoint: HouseEndpoint, stop: CancellationToken) {
+        let mut arriving = JoinSet::new();
+        let held = TaskTracker::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                incoming = endpoint.accept(), if arriving.len() < ARRIVING => match incoming {
+                    Some(incoming) => drop(arriving.spawn(Arriving::complete(incoming))),
+                    None => break,
+                },
+                Some(arrived) = arriving.join_next() => {
+                    if let Ok(Some(passage)) = arrived {
+                        held.spawn(self.clone().hold(passage, stop.clone()));
+                    }
+                }
+            }
+        }
+        arriving.shutdown().await;
+        held.close();
+        held.wait().await;
+    }
+
+    /// Serves one passage until it ends.
+    async fn hold(self, passage: Passage, stop: CancellationToken) {
+        let Some(guest) = self.inside.guests.enter(passage.clone()) else {
+            tracing::warn!("too many passages");
+            // A guest that is refused at once comes again at once.
+            tokio::time::sleep(FULL_PAUSE).await;
+            return passage.close();
+        };
+        tracing::info!(guest = %guest.peer().ip, way = ?passage.way(), "a passage");
+        let streams = TaskTracker::new();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Closed = self.take_streams(&passage, &guest, &streams) => {}
+            Closed = self.take_datagrams(&passage, &guest) => {}
+        }
+        passage.close();
+        streams.close();
+        streams.wait().await;
+        tracing::info!(guest = %guest.peer().ip, "a passage has ended");
+    }
+
+    async fn take_streams(&self, passage: &Passage, guest: &Guest, streams: &TaskTracker) -> Closed {
+        loop {
+            match passage.accept_stream().await {
+                Ok(stream) => drop(streams.spawn(self.inside.listener.clone().serve_stream(stream, guest.peer()))),
+                Err(closed) => return closed,
+            }
+        }
+    }
+
+    async fn take_datagrams(&self, passage: &Passage, guest: &Guest) -> Closed {
+        loop {
+            let PassageDatagram { socket, packet } = match passage.receive().await {
+                Ok(datagram) => datagram,
+                Err(closed) => return closed,
+            };
+            let peer = SocketAddr::new(guest.media_ip().into(), socket);
+            let datagram = TunnelDatagram { peer, contents: packet.to_vec() };
+            // A full tunnel drops, as a full socket does.
+            if self.inside.to_media.try_send(datagram).is_err() {
+                tracing::debug!(%peer, "the media server has too much to do");
+            }
+        }
+    }
+}
+
+/// Sends what the media server has for guests, until it ends or the house does.
+async fn carry_departures(mut departures: mpsc::Receiver<TunnelDatagram>, guests: Guests, stop: CancellationToken) {
+    loop {
+        let datagram = tokio::select! {
+            () = stop.cancelled() => return,
+            datagram = departures.recv() => datagram,
+        };
+        let Some(TunnelDatagram { peer, contents }) = datagram else { return };
+        if let Some(passage) = guests.at(peer.ip()) {
+            passage.send(peer.port(), &contents);
+        }
+    }
+}
+
+/// The secret from which the key of the house's passages is made: kept for ever, since links name the key.
+async fn load_or_make_seed(storage: &Storage) -> Result<[u8; 32], HouseError> {
+    if let Some(kept) = storage.settings().read(SEED).await? {
+        return kept.try_into().map_err(|_| HouseError::Storage("the key of its passages is damaged".to_owned()));
+    }
+    let seed = rand::random::<[u8; 32]>();
+    storage.settings().write(vec![(SEED, seed.to_vec())]).await?;
+    Ok(seed)
+}
