@@ -16,7 +16,7 @@ use std::{
 
 use serambi_audio::EngineSettings;
 use serambi_call::{
-    Call, CallEvent, HouseClient, Identity, Theme,
+    Call, CallEvent, Doors, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
 use serambi_house::{House, HouseConfig, MediaServer, Presence, RoomStarters};
@@ -32,7 +32,7 @@ use crate::{
     arguments::Arguments,
     call_updates::CallUpdates,
     diagnostics,
-    home::{self, Home, KeptHouse, Known},
+    home::{Home, KeptHouse, Known},
     ipc::{self, AppChanged, Problem},
     local_time::unix_ms,
     notices::NoticeBoard,
@@ -94,6 +94,7 @@ struct Shared {
     profile: Mutex<Profile>,
     identity: Identity,
     home: Home,
+    doors: Doors,
     /// Started with the first room: before that no port is open and nothing is announced.
     house: tokio::sync::Mutex<Option<House>>,
     /// One going-in at a time: a double click must not join twice.
@@ -120,6 +121,7 @@ impl AppController {
     fn open(arguments: &Arguments, app: AppHandle) -> Result<Self, Refusal> {
         let profile = Profile::open(&profile_folder::prepare(arguments)?.path)?;
         let problem = profile.settings_set_aside().map(|_| Refusal::new(Code::ProfileBroken, "settings set aside"));
+        let doors = Doors::default();
         let shared = Shared {
             call_updates: Arc::new(CallUpdates::new(app.clone())),
             notices: notices::board(app.clone()),
@@ -129,7 +131,8 @@ impl AppController {
             arguments: arguments.clone(),
             identity: profile.identity().clone(),
             profile: Mutex::new(profile),
-            home: Home::default(),
+            home: Home::new(doors.clone()),
+            doors,
             house: tokio::sync::Mutex::default(),
             going_in: tokio::sync::Mutex::default(),
             ongoing: Mutex::default(),
@@ -249,7 +252,7 @@ impl AppController {
     /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
     pub async fn look_at_link(&self, link: &str) -> Result<Vec<FoundRoom>, Refusal> {
         let own = self.own_pin().await;
-        Ok(home::look_at_link(&Link::read(link)?, own.as_ref()).await?.1)
+        Ok(self.shared.home.look_at_link(&Link::read(link)?, own.as_ref()).await?.1)
     }
 
     /// Keeps a house in the list.
@@ -258,7 +261,7 @@ impl AppController {
     /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `profile_broken`.
     pub async fn save_house(&self, link: &str) -> Result<(), Refusal> {
         let link = Link { room: None, ..Link::read(link)? };
-        let (info, _) = home::look_at_link(&link, None).await?;
+        let (info, _) = self.shared.home.look_at_link(&link, None).await?;
         self.change_settings(|settings| settings.save_house(&info.name, &link))?;
         self.tell_home(self.own_address().await);
         Ok(())
@@ -342,6 +345,7 @@ impl AppController {
             tracing::warn!("leaving took too long");
         }
         self.shared.notices.close().await;
+        self.shared.doors.close().await;
         let closing = async {
             match self.shared.house.lock().await.take() {
                 Some(house) if keeps_rooms => house.suspend().await,
@@ -399,7 +403,7 @@ impl AppController {
     }
 
     async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {
-        HouseClient::sign_in(address, &self.shared.identity, &self.settings().name).await
+        HouseClient::sign_in(address, &self.shared.identity, &self.settings().name, &self.shared.doors).await
     }
 
     async fn own_house(&self) -> Result<House, Refusal> {
@@ -439,7 +443,7 @@ impl AppController {
             name,
             listen: arguments.listen,
             outside: arguments.outside.clone(),
-            gates: Vec::new(),
+            gates: arguments.gates.clone(),
             port: arguments.port,
             media_port: arguments.media_port,
             discoverable: true,

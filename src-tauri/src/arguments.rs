@@ -6,7 +6,10 @@ use clap::Parser;
 use serambi_audio::DeviceChoice;
 use serambi_call::profile::DEFAULT_PROFILE;
 use serambi_house::OutsideAddress;
-use serambi_protocol::limits::{HOUSE_PORT, MEDIA_PORT};
+use serambi_protocol::{
+    limits::{HOUSE_PORT, MEDIA_PORT},
+    link::GateLink,
+};
 
 /// Drop-in voice rooms on your own computer.
 #[derive(Clone, Debug, Parser)]
@@ -36,6 +39,10 @@ pub struct Arguments {
     /// named are the same outside.
     #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
     pub outside: Option<OutsideAddress>,
+    /// Let the house wait for guests at this gate as well, by the link that the gate gave: where no address leads to it.
+    #[arg(long = "through", env = "SERAMBI_THROUGH", value_name = "GATE-LINK", value_delimiter = ',',
+        value_parser = GateLink::read, hide_env_values = true)]
+    pub gates: Vec<GateLink>,
     /// The TCP port of the house; the next free one is used if it is taken.
     #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
     pub port: u16,

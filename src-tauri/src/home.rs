@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serambi_call::LobbyClient;
+use serambi_call::{Doors, LobbyClient};
 use serambi_discovery::{Browser, FoundHouse, Sighting};
 use serambi_protocol::{
     Code, Refusal,
@@ -59,11 +59,17 @@ struct Shared {
     known: Mutex<Known>,
     found: Mutex<BTreeMap<String, FoundHouse>>,
     onlookers: Mutex<BTreeMap<String, LobbyClient>>,
+    doors: Doors,
     view: Mutex<HomeView>,
     again: Notify,
 }
 
 impl Home {
+    /// A list with nobody in it yet; houses behind gates are looked at through these doors.
+    pub fn new(doors: Doors) -> Self {
+        Self { shared: Arc::new(Shared { doors, ..Shared::default() }) }
+    }
+
     /// The list as it stands.
     pub fn view(&self) -> HomeView {
         lock(&self.shared.view).clone()
@@ -78,6 +84,25 @@ impl Home {
     /// Asks now rather than at the next round.
     pub fn ask_again(&self) {
         self.shared.again.notify_one();
+    }
+
+    /// Looks behind a link: its room, or every room of its house.
+    ///
+    /// # Errors
+    /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
+    pub async fn look_at_link(&self, link: &Link, own: Option<&Pin>) -> Result<(HouseInfo, Vec<FoundRoom>), Refusal> {
+        let onlooker = LobbyClient::new(link.house.clone(), &self.shared.doors)?;
+        let (info, cards) = tokio::time::timeout(ANSWER_WITHIN, onlooker.look())
+            .await
+            .map_err(|_| Refusal::new(Code::HouseUnreachable, "no answer in time"))??;
+        let mut rooms = rooms_of(&info, cards, own);
+        if let Some(room) = &link.room {
+            rooms.retain(|found| found.card.id == *room);
+            if rooms.is_empty() {
+                return Err(Code::RoomEnded.into());
+            }
+        }
+        Ok((info, rooms))
     }
 
     /// Where a house that stands in the list is.
@@ -204,7 +229,7 @@ impl Home {
         if let Some(onlooker) = onlookers.get(house.pin.as_str()).filter(|kept| kept.house() == house) {
             return Some(onlooker.clone());
         }
-        match LobbyClient::new(house.clone()) {
+        match LobbyClient::new(house.clone(), &self.shared.doors) {
             Ok(onlooker) => {
                 onlookers.insert(house.pin.to_string(), onlooker.clone());
                 Some(onlooker)
@@ -265,25 +290,6 @@ impl Round {
         self.timetable.keep(is_listed);
         self.answers.retain(|pin, _| is_listed(pin));
     }
-}
-
-/// Looks behind a link: its room, or every room of its house.
-///
-/// # Errors
-/// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
-pub async fn look_at_link(link: &Link, own: Option<&Pin>) -> Result<(HouseInfo, Vec<FoundRoom>), Refusal> {
-    let onlooker = LobbyClient::new(link.house.clone())?;
-    let (info, cards) = tokio::time::timeout(ANSWER_WITHIN, onlooker.look())
-        .await
-        .map_err(|_| Refusal::new(Code::HouseUnreachable, "no answer in time"))??;
-    let mut rooms = rooms_of(&info, cards, own);
-    if let Some(room) = &link.room {
-        rooms.retain(|found| found.card.id == *room);
-        if rooms.is_empty() {
-            return Err(Code::RoomEnded.into());
-        }
-    }
-    Ok((info, rooms))
 }
 
 fn rooms_of(info: &HouseInfo, cards: Vec<RoomCard>, own: Option<&Pin>) -> Vec<FoundRoom> {

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serambi_call::{
-    Call, CallEvent, CallView, Connection, DeviceChoice, EngineSettings, HouseClient, Identity, RoomCommand,
+    Call, CallEvent, CallView, Connection, DeviceChoice, Doors, EngineSettings, HouseClient, Identity, RoomCommand,
 };
 use serambi_protocol::{
     Command, Link, PersonId, RoomView,
@@ -96,7 +96,7 @@ struct Person {
 
 impl Person {
     async fn sign_in(link: &Link, name: &str) -> HouseClient {
-        HouseClient::sign_in(&link.house, &Identity::make(), name).await.unwrap()
+        HouseClient::sign_in(&link.house, &Identity::make(), name, &Doors::default()).await.unwrap()
     }
 
     async fn start(link: &Link, name: &str, microphone: DeviceChoice) -> Self {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use serambi_call::{HouseClient, Identity};
+use serambi_call::{Doors, HouseClient, Identity};
 use serambi_protocol::Link;
 use serambi_tests::{
     likeness,
@@ -28,7 +28,7 @@ fn media_of_a_guest(link: &str) -> (String, String) {
     let link = Link::read(link).unwrap();
     let room = link.room.unwrap();
     let joined = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let guest = HouseClient::sign_in(&link.house, &Identity::make(), "Ular").await.unwrap();
+        let guest = HouseClient::sign_in(&link.house, &Identity::make(), "Ular", &Doors::default()).await.unwrap();
         guest.join(&room, false).await.unwrap()
     });
     assert_eq!(joined.media.url, None, "the embedded house is its own media server");

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serambi_call::{HouseClient, Identity};
+use serambi_call::{Doors, HouseClient, Identity};
 use serambi_protocol::{Command, Link, RoomId};
 use serambi_tests::{
     conversation::{hears, microphones_open, overhears},
@@ -31,7 +31,8 @@ impl Prompter {
         let room = link.room.unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let house = runtime.block_on(async {
-            let house = HouseClient::sign_in(&link.house, &Identity::make(), "Prompter").await.unwrap();
+            let house =
+                HouseClient::sign_in(&link.house, &Identity::make(), "Prompter", &Doors::default()).await.unwrap();
             house.join(&room, false).await.unwrap();
             house
         });

@@ -20,7 +20,7 @@ use crate::{
     call_view::{CallStatistics, CallView, Levels, Measurements, MicrophoneView, link_to_share},
     connection::Connection,
     error::CallError,
-    house_client::HouseClient,
+    house_client::{HouseClient, Way},
     media::{EndpointSource, Media, MediaEndpoint, Speakers, VoiceOut},
     microphone::Microphone,
     room_command::RoomCommand,
@@ -333,24 +333,34 @@ pub(crate) fn media_endpoint(house: &HouseClient, grant: &MediaGrant) -> Result<
     let token = grant.token.clone();
     match &grant.url {
         None => {
-            let address = house.address();
-            Ok(MediaEndpoint { url: format!("wss://{address}"), address, token, tls: Some(house.tls()) })
+            let Way { address, door } = house.way();
+            let has_other_way = door.is_none() && house.house().passage.is_some();
+            let url = format!("wss://{address}");
+            Ok(MediaEndpoint { url, address, token, tls: Some(house.tls()), door, has_other_way })
         }
         Some(url) => {
             let unreadable =
                 || Refusal::new(serambi_protocol::Code::MediaFailed, "the media server's address cannot be read");
             let address = host_and_port(url).ok_or_else(unreadable)?;
-            Ok(MediaEndpoint { url: url.clone(), address, token, tls: None })
+            Ok(MediaEndpoint { url: url.clone(), address, token, tls: None, door: None, has_other_way: false })
         }
     }
 }
 
 fn endpoint_source(house: HouseClient, room: RoomId) -> EndpointSource {
-    Box::new(move || {
+    Box::new(move |is_blocked| {
         let house = house.clone();
         async move {
             let grant = house.media(&room).await?;
-            media_endpoint(&house, &grant)
+            let endpoint = media_endpoint(&house, &grant)?;
+            if is_blocked && endpoint.has_other_way {
+                // Without a door the way that did not work is tried again; it may work by now.
+                match house.open_door().await {
+                    Ok(door) => return Ok(MediaEndpoint { door: Some(door), has_other_way: false, ..endpoint }),
+                    Err(refusal) => tracing::info!(%refusal, "no other way for the sound"),
+                }
+            }
+            Ok(endpoint)
         }
         .boxed()
     })

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::RwLock;
 use reqwest::{
     Method, StatusCode,
@@ -21,10 +21,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
 
 use crate::{
+    doors::{Door, Doors},
     house_channel::HouseChannel,
     identity::Identity,
     pinned_tls::{self, CONNECT_TIMEOUT, is_wrong_certificate},
 };
+
+/// How long a house's addresses are asked before its gates are.
+const GATES_AFTER: Duration = Duration::from_millis(300);
 
 /// How long a house may think about one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
@@ -44,9 +48,18 @@ struct Inner {
     name: String,
     http: reqwest::Client,
     tls: Arc<rustls::ClientConfig>,
-    /// The `host:port` that answered last.
-    address: RwLock<String>,
+    /// The way that answered last.
+    way: RwLock<Way>,
+    doors: Doors,
     session: Mutex<Session>,
+}
+
+/// How a house is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    /// `host:port`, the door's if it goes through one.
+    pub(crate) address: String,
+    pub(crate) door: Option<Arc<Door>>,
 }
 
 impl std::fmt::Debug for HouseClient {
@@ -56,17 +69,23 @@ impl std::fmt::Debug for HouseClient {
 }
 
 impl HouseClient {
-    /// Signs in at the first address of the house that answers; all are asked at once.
+    /// Signs in at the first address of the house that answers; all are asked at once, and soon after that the house's
+    /// gates.
     ///
     /// # Errors
     /// `name_*`: the name cannot be shown. `house_unreachable`: nobody answers. `house_not_the_one`: somebody answers
     /// who is not this house. And whatever the house says.
-    pub async fn sign_in(house: &HouseAddress, identity: &Identity, name: &str) -> Result<Self, Refusal> {
+    pub async fn sign_in(
+        house: &HouseAddress,
+        identity: &Identity,
+        name: &str,
+        doors: &Doors,
+    ) -> Result<Self, Refusal> {
         let name = read_name(name)?;
         let tls = pinned_tls::client_config(&house.pin)?;
         let http = http_client(&tls)?;
-        let (address, challenge) = first_to_answer(&http, house, identity).await?;
-        let session = answer_challenge(&http, &address, &house.pin, identity, &name, challenge).await?;
+        let (way, challenge) = first_to_answer(&http, house, identity, doors).await?;
+        let session = answer_challenge(&http, &way.address, &house.pin, identity, &name, challenge).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 house: house.clone(),
@@ -74,7 +93,8 @@ impl HouseClient {
                 name,
                 http,
                 tls,
-                address: RwLock::new(address),
+                way: RwLock::new(way),
+                doors: doors.clone(),
                 session: Mutex::new(session),
             }),
         })
@@ -92,7 +112,21 @@ impl HouseClient {
 
     /// The `host:port` that answered last.
     pub fn address(&self) -> String {
-        self.inner.address.read().clone()
+        self.inner.way.read().address.clone()
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        self.inner.way.read().clone()
+    }
+
+    /// The door to the house, opened if it is not.
+    ///
+    /// # Errors
+    /// `house_unreachable`: no gate leads to it, or the link names none.
+    pub(crate) async fn open_door(&self) -> Result<Arc<Door>, Refusal> {
+        let passage = self.inner.house.passage.as_ref();
+        let passage = passage.ok_or_else(|| Refusal::new(Code::HouseUnreachable, "no gate in the link"))?;
+        self.inner.doors.open(passage).await
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -181,23 +215,19 @@ impl HouseClient {
         if session.session != stale {
             return Ok(());
         }
-        let Inner { house, identity, name, http, .. } = &*self.inner;
-        let (address, challenge) = first_to_answer(http, house, identity).await?;
-        *session = answer_challenge(http, &address, &house.pin, identity, name, challenge).await?;
-        self.use_address(address);
+        let Inner { house, identity, name, http, doors, .. } = &*self.inner;
+        let (way, challenge) = first_to_answer(http, house, identity, doors).await?;
+        *session = answer_challenge(http, &way.address, &house.pin, identity, name, challenge).await?;
+        *self.inner.way.write() = way;
         Ok(())
     }
 
     /// Asks all addresses who is there and goes on with the first that answers.
     pub(crate) async fn find_again(&self) -> Result<(), Refusal> {
-        let Inner { house, identity, http, .. } = &*self.inner;
-        let (address, _) = first_to_answer(http, house, identity).await?;
-        self.use_address(address);
+        let Inner { house, identity, http, doors, .. } = &*self.inner;
+        let (way, _) = first_to_answer(http, house, identity, doors).await?;
+        *self.inner.way.write() = way;
         Ok(())
-    }
-
-    fn use_address(&self, address: String) {
-        *self.inner.address.write() = address;
     }
 
     async fn ask<A: DeserializeOwned>(
@@ -231,24 +261,44 @@ pub(crate) fn http_client(tls: &Arc<rustls::ClientConfig>) -> Result<reqwest::Cl
         .map_err(|error| Refusal::new(Code::Internal, error.to_string()))
 }
 
-/// Asks every address for a challenge.
+/// Asks every address for a challenge, and a little later whoever is behind the house's gates.
 async fn first_to_answer(
     http: &reqwest::Client,
     house: &HouseAddress,
     identity: &Identity,
-) -> Result<(String, Challenge), Refusal> {
+    doors: &Doors,
+) -> Result<(Way, Challenge), Refusal> {
     let asked = &ChallengeAsked { person: identity.id() };
-    let asking = house.addresses.iter().map(|address| async move {
-        let challenge = ask_to_sign_in(http, address, "/challenge", asked).await?;
-        Ok((address.clone(), challenge))
+    first_way(house, doors, |address| async move { ask_to_sign_in(http, &address, "/challenge", asked).await }).await
+}
+
+/// Asks the same on every way to a house; the first good answer wins. A passage costs the gate something and is longer,
+/// so it is begun only after the addresses had their time.
+pub(crate) async fn first_way<T: Send, F: Future<Output = Result<T, Refusal>> + Send>(
+    house: &HouseAddress,
+    doors: &Doors,
+    ask: impl Fn(String) -> F + Sync,
+) -> Result<(Way, T), Refusal> {
+    let ask = &ask;
+    let directly = house.addresses.iter().map(|address| {
+        let way = Way { address: address.clone(), door: None };
+        async move { Ok((way, ask(address.clone()).await?)) }.boxed()
     });
-    first_good(asking).await
+    let through_gates = house.passage.iter().map(|passage| {
+        let through = async move {
+            tokio::time::sleep(GATES_AFTER).await;
+            let door = doors.open(passage).await?;
+            let way = Way { address: door.address().to_owned(), door: Some(door) };
+            let answer = ask(way.address.clone()).await?;
+            Ok((way, answer))
+        };
+        through.boxed()
+    });
+    first_good(directly.chain(through_gates)).await
 }
 
 /// Asks the same at all addresses of a house at once; the first good answer wins.
-pub(crate) async fn first_good<T>(
-    asking: impl Iterator<Item = impl Future<Output = Result<T, Refusal>>>,
-) -> Result<T, Refusal> {
+async fn first_good<T>(asking: impl Iterator<Item = impl Future<Output = Result<T, Refusal>>>) -> Result<T, Refusal> {
     let mut answers: FuturesUnordered<_> = asking.collect();
     let mut worst = Refusal::new(Code::HouseUnreachable, "no address");
     while let Some(answer) = answers.next().await {
@@ -410,7 +460,7 @@ mod tests {
     async fn a_name_that_cannot_be_shown_is_refused_before_anybody_is_asked() {
         let house =
             HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None };
-        let refusal = HouseClient::sign_in(&house, &Identity::make(), " ").await.unwrap_err();
+        let refusal = HouseClient::sign_in(&house, &Identity::make(), " ", &Doors::default()).await.unwrap_err();
         assert_eq!(refusal.code, Code::NameEmpty);
     }
 
@@ -418,7 +468,7 @@ mod tests {
     async fn a_house_that_is_gone_is_unreachable() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let house = HouseAddress { addresses: vec![free.to_string()], pin: Pin::from_digest(&[1; 32]), passage: None };
-        let refusal = HouseClient::sign_in(&house, &Identity::make(), "Ratna").await.unwrap_err();
+        let refusal = HouseClient::sign_in(&house, &Identity::make(), "Ratna", &Doors::default()).await.unwrap_err();
         assert_eq!(refusal.code, Code::HouseUnreachable);
     }
 }

@@ -13,6 +13,7 @@ mod connection;
 mod cue_rules;
 mod device_loss;
 mod do_not_disturb;
+mod doors;
 mod error;
 mod house_channel;
 mod house_client;
@@ -46,6 +47,7 @@ pub use call_view::{CallStatistics, CallView, Levels, Measurements, MicrophoneVi
 pub use computer_settings::{ComputerSettings, WhenClosed};
 pub use connection::Connection;
 pub use do_not_disturb::{DoNotDisturb, QuietFor, WallClock};
+pub use doors::Doors;
 pub use error::CallError;
 pub use house_channel::{ChannelNews, HouseChannel, Outage};
 pub use house_client::HouseClient;

@@ -7,13 +7,14 @@ use serambi_protocol::{
     link::HouseAddress,
 };
 
-use crate::{house_client, pinned_tls};
+use crate::{doors::Doors, house_client, pinned_tls};
 
 /// Looks at a house without signing in. Keeps the connection, so that looking again is cheap.
 #[derive(Clone, Debug)]
 pub struct LobbyClient {
     house: HouseAddress,
     http: reqwest::Client,
+    doors: Doors,
 }
 
 impl LobbyClient {
@@ -21,9 +22,9 @@ impl LobbyClient {
     ///
     /// # Errors
     /// `internal`: no TLS on this system.
-    pub fn new(house: HouseAddress) -> Result<Self, Refusal> {
+    pub fn new(house: HouseAddress, doors: &Doors) -> Result<Self, Refusal> {
         let http = house_client::http_client(&pinned_tls::client_config(&house.pin)?)?;
-        Ok(Self { house, http })
+        Ok(Self { house, http, doors: doors.clone() })
     }
 
     /// The house that is looked at.
@@ -31,17 +32,18 @@ impl LobbyClient {
         &self.house
     }
 
-    /// The house and its open rooms, from the first of its addresses that answers.
+    /// The house and its open rooms, by the first way to it that answers.
     ///
     /// # Errors
     /// `house_unreachable`, `house_not_the_one`.
     pub async fn look(&self) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
-        house_client::first_good(self.house.addresses.iter().map(|address| self.look_through(address))).await
+        let looking = house_client::first_way(&self.house, &self.doors, |address| self.look_through(address));
+        looking.await.map(|(_, seen)| seen)
     }
 
-    async fn look_through(&self, address: &str) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
-        let info = house_client::ask(&self.http, address, Method::GET, "/house", None, None::<&()>).await?;
-        let rooms = house_client::ask(&self.http, address, Method::GET, "/rooms", None, None::<&()>).await?;
+    async fn look_through(&self, address: String) -> Result<(HouseInfo, Vec<RoomCard>), Refusal> {
+        let info = house_client::ask(&self.http, &address, Method::GET, "/house", None, None::<&()>).await?;
+        let rooms = house_client::ask(&self.http, &address, Method::GET, "/rooms", None, None::<&()>).await?;
         Ok((info, rooms))
     }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use serambi_audio::DeviceChoice;
 use serambi_call::{EngineSettings, MicrophoneMode, SoundChoice, profile::DEFAULT_PROFILE};
-use serambi_protocol::Link;
+use serambi_protocol::{Link, link::GateLink};
 
 use crate::{exit, report, script::Script};
 
@@ -41,6 +41,9 @@ pub enum What {
         /// Where the own house listens
         #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
         listen: IpAddr,
+        /// Let the own house wait at this gate as well, by the link that the gate gave
+        #[arg(long = "through", value_name = "GATE-LINK", value_parser = GateLink::read)]
+        gates: Vec<GateLink>,
         /// Announce the own house on the local network
         #[arg(long)]
         announce: bool,

@@ -13,7 +13,7 @@ use std::{
 
 use clap::Parser;
 use serambi_call::{
-    Call, CallError, CallEvent, CallView, Connection, HouseClient, Profile, RoomCommand, SoundNotice, profile,
+    Call, CallError, CallEvent, CallView, Connection, Doors, HouseClient, Profile, RoomCommand, SoundNotice, profile,
 };
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{
@@ -72,19 +72,21 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
     let name = name_of(person, &mut profile)?;
     let sound = person.sound();
 
+    let doors = Doors::default();
     let (call, events, own_house) = match &arguments.what {
         What::Join { link, .. } => {
             let room = link.room.ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
-            let house = HouseClient::sign_in(&link.house, profile.identity(), &name).await?;
+            let house = HouseClient::sign_in(&link.house, profile.identity(), &name, &doors).await?;
             let (call, events) = Call::join(house, room, false, sound).await?;
             (call, events, None)
         }
-        What::Host { title, house, listen, announce, .. } => {
+        What::Host { title, house, listen, gates, announce, .. } => {
             let (address, own_house) = match house {
                 Some(link) => (link.house.clone(), None),
                 None => {
                     let config = HouseConfig {
                         listen: *listen,
+                        gates: gates.clone(),
                         discoverable: *announce,
                         ..HouseConfig::new(profile.folder(), house_name(&name))
                     };
@@ -92,13 +94,14 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
                     (own_address(&house), Some(house))
                 }
             };
-            let house = HouseClient::sign_in(&address, profile.identity(), &name).await?;
+            let house = HouseClient::sign_in(&address, profile.identity(), &name, &doors).await?;
             let (call, events) = Call::start(house, title, false, sound).await?;
             report.say("link", json!({ "link": call.view().link }));
             (call, events, own_house)
         }
     };
     let exit = Visit { report, call, started_at, person, asked_to_end: Cell::new(false) }.run(events).await;
+    doors.close().await;
     if let Some(house) = own_house {
         house.close().await;
     }

@@ -15,7 +15,10 @@ use webrtc::{
 };
 
 use super::{handshake_repeats::RepeatingRuntime, settings};
-use crate::tasks::Tasks;
+use crate::{
+    doors::{Door, DoorPackets},
+    tasks::Tasks,
+};
 
 /// LiveKit's split: we offer on the one, the server on the other. Nobody ever offers on both, which is what `webrtc`
 /// gets wrong.
@@ -74,11 +77,22 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
+/// What a connection's sockets are bound to.
+#[derive(Clone)]
+pub(super) struct Sockets {
+    /// `ip:port`.
+    pub(super) addresses: Vec<String>,
+    /// Those of loopback are behind it.
+    pub(super) door: Option<Arc<Door>>,
+}
+
 /// A peer connection. Dropping it closes it.
 pub(super) struct Connection {
     inner: Arc<dyn PeerConnection>,
     /// Candidates that came before the description they belong to.
     early: Vec<RTCIceCandidateInit>,
+    /// There is a way to the server through a door.
+    has_door: bool,
     has_remote: bool,
     /// The number the other end gave to the audio level extension; none: it does not want it.
     audio_level_id: Option<u8>,
@@ -87,12 +101,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn build(
-        direction: Direction,
-        addresses: Vec<String>,
-        news: NewsSender,
-        tasks: &Tasks,
-    ) -> Result<Self> {
+    pub(super) async fn build(direction: Direction, sockets: Sockets, news: NewsSender, tasks: &Tasks) -> Result<Self> {
+        let has_door = sockets.door.is_some();
         let (media_engine, registry) = settings::media_engine()?;
         let inner = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -100,13 +110,14 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings::setting_engine())
             .with_handler(Arc::new(Handler { direction, news }))
-            .with_runtime(Arc::new(RepeatingRuntime::new()))
-            .with_udp_addrs(addresses)
+            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door)))
+            .with_udp_addrs(sockets.addresses)
             .build()
             .await?;
         Ok(Self {
             inner: Arc::new(inner),
             early: Vec::new(),
+            has_door,
             has_remote: false,
             audio_level_id: None,
             tasks: tasks.clone(),
@@ -169,8 +180,19 @@ impl Connection {
         for candidate in std::mem::take(&mut self.early) {
             self.inner.add_ice_candidate(candidate).await?;
         }
+        if self.has_door {
+            self.inner.add_ice_candidate(behind_door()).await?;
+        }
         Ok(())
     }
+}
+
+/// The server's end of a passage. No description names it, and every other way is better (RFC 8445 section 5.1.2: the
+/// lowest priority there is).
+fn behind_door() -> RTCIceCandidateInit {
+    let peer = DoorPackets::peer();
+    let candidate = format!("candidate:door 1 udp 1 {} {} typ host", peer.ip(), peer.port());
+    RTCIceCandidateInit { candidate, sdp_mid: Some("0".to_owned()), sdp_mline_index: Some(0), ..Default::default() }
 }
 
 /// The number that a description gives to a header extension (RFC 8285 section 8).
@@ -206,7 +228,8 @@ mod tests {
 
     async fn build(direction: Direction) -> (Connection, mpsc::Receiver<(Direction, ConnectionNews)>) {
         let (sender, news) = mpsc::channel(64);
-        (Connection::build(direction, vec!["127.0.0.1:0".into()], sender, &Tasks::default()).await.unwrap(), news)
+        let sockets = Sockets { addresses: vec!["127.0.0.1:0".into()], door: None };
+        (Connection::build(direction, sockets, sender, &Tasks::default()).await.unwrap(), news)
     }
 
     async fn first_candidate(news: &mut mpsc::Receiver<(Direction, ConnectionNews)>) -> RTCIceCandidateInit {

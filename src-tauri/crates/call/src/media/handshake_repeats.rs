@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::door_socket::DoorSocket;
+use crate::doors::{Door, DoorPackets};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
     Transmit,
@@ -34,13 +36,16 @@ fn is_of_handshake(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| [CHANGE_CIPHER_SPEC, HANDSHAKE].contains(first))
 }
 
-/// tokio, with such sockets.
+/// tokio, with such sockets. Where there is a door, sockets of loopback are behind it.
 #[derive(Debug)]
-pub(super) struct RepeatingRuntime(TokioRuntime);
+pub(super) struct RepeatingRuntime {
+    tokio: TokioRuntime,
+    door: Option<Arc<Door>>,
+}
 
 impl RepeatingRuntime {
-    pub(super) fn new() -> Self {
-        Self(TokioRuntime)
+    pub(super) fn new(door: Option<Arc<Door>>) -> Self {
+        Self { tokio: TokioRuntime, door }
     }
 }
 
@@ -48,72 +53,91 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Runtime for RepeatingRuntime {
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.0.spawn(future)
+        self.tokio.spawn(future)
     }
 
     fn spawn_reactor(&self, pool_size: usize, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.0.spawn_reactor(pool_size, future)
+        self.tokio.spawn_reactor(pool_size, future)
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Ok(Arc::new(RepeatingSocket(self.0.wrap_udp_socket(socket)?)))
+        let door = self.door.as_ref().filter(|_| socket.local_addr().is_ok_and(|address| address.ip().is_loopback()));
+        let (socket, is_behind_door): (Arc<dyn AsyncUdpSocket>, bool) = match door {
+            Some(door) => (Arc::new(DoorSocket::new(door.bind(), socket)), true),
+            None => (self.tokio.wrap_udp_socket(socket)?, false),
+        };
+        Ok(Arc::new(RepeatingSocket { socket, is_behind_door }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        self.0.wrap_tcp_listener(listener)
+        self.tokio.wrap_tcp_listener(listener)
     }
 
     fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
-        self.0.connect_tcp(remote)
+        self.tokio.connect_tcp(remote)
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        self.0.resolve_host(host)
+        self.tokio.resolve_host(host)
     }
 
     fn now(&self) -> Instant {
-        self.0.now()
+        self.tokio.now()
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.0.sleep(duration)
+        self.tokio.sleep(duration)
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        self.0.interval(period)
+        self.tokio.interval(period)
     }
 
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        self.0.block_on(future);
+        self.tokio.block_on(future);
     }
 
     fn yield_now(&self) -> Boxed<'static, ()> {
-        self.0.yield_now()
+        self.tokio.yield_now()
     }
 
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.tokio.name()
     }
 }
 
-struct RepeatingSocket(Arc<dyn AsyncUdpSocket>);
+struct RepeatingSocket {
+    socket: Arc<dyn AsyncUdpSocket>,
+    is_behind_door: bool,
+}
+
+impl RepeatingSocket {
+    /// ICE pairs every socket with every candidate; what is behind the door is reached through it alone, and nothing
+    /// else is.
+    fn reaches(&self, destination: SocketAddr) -> bool {
+        (destination == DoorPackets::peer()) == self.is_behind_door
+    }
+}
 
 impl fmt::Debug for RepeatingSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RepeatingSocket").field(&self.0).finish()
+        f.debug_tuple("RepeatingSocket").field(&self.socket).finish()
     }
 }
 
 impl AsyncUdpSocket for RepeatingSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 
     fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        let sent = self.0.poll_send(context, transmit);
+        if !self.reaches(transmit.destination) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
+        let sent = self.socket.poll_send(context, transmit);
         if matches!(sent, Poll::Ready(Ok(_))) && transmit.segment_size.is_none() && is_of_handshake(transmit.contents) {
             let datagram = Datagram::of(transmit);
-            tokio::spawn(datagram.repeat_on(Arc::downgrade(&self.0)));
+            tokio::spawn(datagram.repeat_on(Arc::downgrade(&self.socket)));
         }
         sent
     }
@@ -124,15 +148,15 @@ impl AsyncUdpSocket for RepeatingSocket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_recv(context, buffers, meta)
+        self.socket.poll_recv(context, buffers, meta)
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.0.max_gso_segments()
+        self.socket.max_gso_segments()
     }
 
     fn max_gro_segments(&self) -> usize {
-        self.0.max_gro_segments()
+        self.socket.max_gro_segments()
     }
 }
 
@@ -178,7 +202,7 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             socket
         };
-        let ours = RepeatingRuntime::new().wrap_udp_socket(bind()).unwrap();
+        let ours = RepeatingRuntime::new(None).wrap_udp_socket(bind()).unwrap();
         (ours, tokio::net::UdpSocket::from_std(bind()).unwrap())
     }
 

@@ -20,6 +20,7 @@
 //! whose SDES item 15 it does not know). `serambi-logging` silences these.
 
 mod connection;
+mod door_socket;
 mod handshake_repeats;
 mod publication;
 mod roster;
@@ -45,6 +46,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::connection::Sockets;
 use self::session::{Ended, Session};
 #[cfg(test)]
 pub(crate) use self::voice_out::VoiceCounters;
@@ -52,7 +54,7 @@ pub(crate) use self::{
     speakers::{EngineSoon, Speakers},
     voice_out::{SentVoice, VoiceOut},
 };
-use crate::{retry::Retry, tasks::Tasks};
+use crate::{doors::Door, retry::Retry, tasks::Tasks};
 
 /// Saying good-bye may take this long; the server notices an unsaid one by itself.
 const GOOD_BYE_LIMIT: Duration = Duration::from_millis(800);
@@ -92,6 +94,10 @@ pub(crate) struct MediaEndpoint {
     pub(crate) token: String,
     /// For a house's own certificate; none: by the rules of the public web.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// A way for the packets besides UDP to the server.
+    pub(crate) door: Option<Arc<Door>>,
+    /// Where UDP does not get through there is a door to be opened.
+    pub(crate) has_other_way: bool,
 }
 
 impl MediaEndpoint {
@@ -99,10 +105,20 @@ impl MediaEndpoint {
         let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _port)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
+
+    fn sockets(&self) -> Sockets {
+        let is_behind_door = self.door.as_ref().is_some_and(|door| door.address() == self.address);
+        let mut addresses =
+            if is_behind_door { settings::bind_anywhere() } else { settings::bind_addresses(self.host()) };
+        if self.door.is_some() {
+            addresses.push(settings::DOOR_PLACE.to_owned());
+        }
+        Sockets { addresses, door: self.door.clone() }
+    }
 }
 
-/// Gets a fresh endpoint from the house.
-pub(crate) type EndpointSource = Box<dyn Fn() -> BoxFuture<'static, Result<MediaEndpoint, Refusal>> + Send + Sync>;
+/// Gets a fresh endpoint from the house; true: no packet got through on the way of the one before.
+pub(crate) type EndpointSource = Box<dyn Fn(bool) -> BoxFuture<'static, Result<MediaEndpoint, Refusal>> + Send + Sync>;
 
 /// What one session shares with the next.
 pub(crate) struct SessionContext {
@@ -233,11 +249,13 @@ async fn run_sessions(
 ) {
     let mut next = Some(first);
     let mut retry = Retry::default();
+    let mut is_blocked = false;
     while !leaving.is_cancelled() {
         let endpoint = tokio::select! {
             () = leaving.cancelled() => return,
-            endpoint = next_endpoint(&mut next, &source, &mut renewed, &mut retry) => endpoint,
+            endpoint = next_endpoint(&mut next, &source, is_blocked, &mut renewed, &mut retry) => endpoint,
         };
+        let has_other_way = endpoint.as_ref().is_ok_and(|endpoint| endpoint.has_other_way);
         let joining = async { Session::join(context.clone(), endpoint?).await };
         let joined = tokio::select! {
             () = leaving.cancelled() => return,
@@ -270,6 +288,10 @@ async fn run_sessions(
         context.rejoins.fetch_add(1, Ordering::Relaxed);
         match ended {
             Ended::Anew(why) => tracing::info!(why, "joining the media server anew"),
+            Ended::Blocked(why) if has_other_way => {
+                tracing::info!(why, "trying another way for the sound");
+                is_blocked = true;
+            }
             Ended::Blocked(why) => {
                 tracing::warn!(why, "no way for the sound");
                 context.change_state(|state| state.blocked = Some(Code::MediaFailed));
@@ -287,6 +309,7 @@ async fn run_sessions(
 async fn next_endpoint(
     given: &mut Option<MediaEndpoint>,
     source: &EndpointSource,
+    is_blocked: bool,
     renewed: &mut watch::Receiver<Option<MediaEndpoint>>,
     retry: &mut Retry,
 ) -> Result<MediaEndpoint, Refusal> {
@@ -299,7 +322,7 @@ async fn next_endpoint(
     }
     match take_new(renewed) {
         Some(endpoint) => Ok(endpoint),
-        None => source().await,
+        None => source(is_blocked).await,
     }
 }
 

@@ -34,7 +34,7 @@ use super::{
     connection::{Connection, ConnectionNews, Direction},
     publication::Publication,
     roster::Roster,
-    settings, signalling,
+    signalling,
 };
 
 /// The server answers a track request within this time or is asked again (LiveKit's own clients wait as long).
@@ -43,6 +43,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Time for connections to come up, at first and after a cut, before everything is made anew.
 const CONNECT_LIMIT: Duration = Duration::from_secs(12);
+/// Time for the first connections where another way can be tried after this one: some twenty checks on each pair.
+const OTHER_WAY_AFTER: Duration = Duration::from_secs(3);
 
 /// Candidates and states of both connections that may wait for the session: a join makes some twenty.
 const CONNECTION_NEWS_WAITING: usize = 256;
@@ -116,15 +118,16 @@ impl Session {
         signalling::register_clients();
         let pin = endpoint.tls.clone().map(|tls| signalling::pin(&endpoint.address, tls));
         let (news_sender, news) = mpsc::channel(CONNECTION_NEWS_WAITING);
-        let addresses = settings::bind_addresses(endpoint.host());
+        let sockets = endpoint.sockets();
+        let connect_limit = if endpoint.has_other_way { OTHER_WAY_AFTER } else { CONNECT_LIMIT };
         // Connecting reads the system's name by running a program: not on this task.
         let connecting = AbortOnDropHandle::new(tokio::spawn(async move {
             SignalClient::connect(&endpoint.url, &endpoint.token, signalling::options(), None).await
         }));
         let (connected, publisher, subscriber) = tokio::join!(
             connecting,
-            Connection::build(Direction::Publish, addresses.clone(), news_sender.clone(), &context.tasks),
-            Connection::build(Direction::Subscribe, addresses, news_sender, &context.tasks),
+            Connection::build(Direction::Publish, sockets.clone(), news_sender.clone(), &context.tasks),
+            Connection::build(Direction::Subscribe, sockets, news_sender, &context.tasks),
         );
         let publisher = publisher.map_err(|error| failed(&error))?;
         let subscriber = subscriber.map_err(|error| failed(&error))?;
@@ -147,7 +150,7 @@ impl Session {
             resume: None,
             resume_attempt: None,
             doubt: None,
-            connect_by: Some(Instant::now() + CONNECT_LIMIT),
+            connect_by: Some(Instant::now() + connect_limit),
             has_connected: false,
             own_closes: 0,
             offers_made: 0,

@@ -35,6 +35,8 @@ const CHECKS: u16 = 1_200;
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 /// After this long in `Disconnected` the connection is `Failed` and made anew.
 const FAILED_AFTER: Duration = Duration::from_secs(6);
+/// The address of a socket behind a door, until it is there.
+pub(super) const DOOR_PLACE: &str = "127.0.0.1:0";
 /// Consent checks (RFC 7675 asks for one every 5 s; we notice a cut sooner).
 const KEEP_ALIVE: Duration = Duration::from_millis(250);
 
@@ -83,8 +85,13 @@ pub(super) fn bind_addresses(house_host: &str) -> Vec<String> {
     match house_host.parse() {
         Ok(house) => bind_for(house, &own_addresses(), source_towards(house)),
         Err(_) if house_host == "localhost" => vec![on(Ipv4Addr::LOCALHOST.into())],
-        Err(_) => bind_for_a_name(&own_addresses()),
+        Err(_) => bind_anywhere(),
     }
+}
+
+/// Where our sockets are bound when it is not known in which family the house is near.
+pub(super) fn bind_anywhere() -> Vec<String> {
+    bind_for_a_name(&own_addresses())
 }
 
 fn bind_for(house: IpAddr, own: &[IpAddr], source: Option<IpAddr>) -> Vec<String> {

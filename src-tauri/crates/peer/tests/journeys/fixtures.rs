@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use serambi_call::{
-    Call, CallError, CallEvent, CallView, DeviceChoice, EngineSettings, HouseClient, Identity, RoomCommand, SoundChoice,
+    Call, CallError, CallEvent, CallView, DeviceChoice, Doors, EngineSettings, HouseClient, Identity, RoomCommand,
+    SoundChoice,
 };
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{Command, Notice, PersonId, RoomView, link::HouseAddress};
@@ -42,7 +43,7 @@ impl TestHouse {
     }
 
     pub async fn guest_by(&self, name: &str, address: &HouseAddress) -> Guest {
-        let house = HouseClient::sign_in(address, &Identity::make(), name).await.unwrap();
+        let house = HouseClient::sign_in(address, &Identity::make(), name, &Doors::default()).await.unwrap();
         Guest {
             house,
             sound: EngineSettings { microphone: DeviceChoice::Absent, loudspeaker: DeviceChoice::Absent }.into(),

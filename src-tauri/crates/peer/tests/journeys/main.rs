@@ -11,7 +11,7 @@ mod wire;
 use std::time::Duration;
 
 use fixtures::{Shown, TestHouse, bring_on_stage, two_on_stage};
-use serambi_call::{Connection, HouseClient, Identity};
+use serambi_call::{Connection, Doors, HouseClient, Identity};
 use serambi_protocol::{
     Code, Command, Notice, RoomId, RoomSwitch,
     command::HandScope,
@@ -331,7 +331,7 @@ async fn a_house_with_another_certificate_is_refused_before_anything_is_said_to_
     let place = TestHouse::open().await;
     let wrong =
         HouseAddress { addresses: place.house.address().addresses, pin: Pin::from_digest(&[9; 32]), passage: None };
-    let refusal = HouseClient::sign_in(&wrong, &Identity::make(), "B").await.unwrap_err();
+    let refusal = HouseClient::sign_in(&wrong, &Identity::make(), "B", &Doors::default()).await.unwrap_err();
     assert_eq!(refusal.code, Code::HouseNotTheOne);
 }
 
@@ -341,7 +341,7 @@ async fn the_right_address_of_several_is_found() {
     let mut address = place.house.address();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     address.addresses.insert(0, free.to_string());
-    let house = HouseClient::sign_in(&address, &Identity::make(), "B").await.unwrap();
+    let house = HouseClient::sign_in(&address, &Identity::make(), "B", &Doors::default()).await.unwrap();
     assert_eq!(house.info().await.unwrap().name, "Porch");
 }
 
