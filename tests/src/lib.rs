@@ -13,6 +13,8 @@ pub mod conversation;
 pub mod datagram;
 pub mod delay;
 pub mod display;
+#[cfg(target_os = "linux")]
+pub mod internet;
 pub mod key_portal;
 pub mod likeness;
 #[cfg(target_os = "linux")]
@@ -30,6 +32,8 @@ pub mod release_server;
 pub mod screen_reader;
 pub mod speech;
 pub mod strangers;
+#[cfg(target_os = "linux")]
+pub mod talking_house;
 pub mod tray;
 #[cfg(target_os = "linux")]
 pub mod tun;

@@ -44,6 +44,19 @@ pub fn run_again_as_root(arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
     run(command.stderr(Stdio::inherit()))
 }
 
+/// May this test make networks here and now? False: it has been run by itself as root of a namespace of its own, and all
+/// is done.
+///
+/// # Errors
+/// When it went badly there.
+pub fn may_be_made_for(test: &str) -> Result<bool, Trouble> {
+    let may = may_be_made();
+    if !may {
+        run_again_as_root(&["--exact", test, "--nocapture"])?;
+    }
+    Ok(may)
+}
+
 /// A network namespace with one end of the cable.
 pub struct Place {
     namespace: Namespace,

@@ -289,6 +289,7 @@ impl Call {
             packets_received: speakers.received(),
             resumes,
             rejoins,
+            passage: media.passage(),
             sound: sound.engine().map(|engine| engine.statistics()),
             measured: self.measurements(),
         }

@@ -4,7 +4,7 @@ use serambi_audio::EngineStatistics;
 use serambi_protocol::{Code, Link, PersonId, link::HouseAddress};
 use serde::{Deserialize, Serialize};
 
-use crate::{connection::Connection, own_reception::VoiceReceived, voice_delay::VoiceDelay};
+use crate::{connection::Connection, doors::PassageWay, own_reception::VoiceReceived, voice_delay::VoiceDelay};
 
 /// The own microphone as it really is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub struct CallStatistics {
     pub resumes: u64,
     /// How often the media side was made anew.
     pub rejoins: u64,
+    /// How the passage to the house goes, where there is one.
+    pub passage: Option<PassageWay>,
     /// The sound path; none while the engine starts.
     pub sound: Option<EngineStatistics>,
     /// What was measured last.

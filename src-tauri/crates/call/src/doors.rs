@@ -14,3 +14,12 @@ mod packets;
 
 pub use self::open::Doors;
 pub(crate) use self::open::{Door, DoorPackets};
+
+/// How the packets of a passage go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassageWay {
+    /// From router to router.
+    Direct,
+    /// Carried by a gate.
+    Gate,
+}

@@ -47,7 +47,7 @@ pub use call_view::{CallStatistics, CallView, Levels, Measurements, MicrophoneVi
 pub use computer_settings::{ComputerSettings, WhenClosed};
 pub use connection::Connection;
 pub use do_not_disturb::{DoNotDisturb, QuietFor, WallClock};
-pub use doors::Doors;
+pub use doors::{Doors, PassageWay};
 pub use error::CallError;
 pub use house_channel::{ChannelNews, HouseChannel, Outage};
 pub use house_client::HouseClient;

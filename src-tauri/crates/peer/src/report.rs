@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use serambi_call::{CallStatistics, CallView, Levels, SpeakerStatistics, VoiceDelay};
+use serambi_call::{CallStatistics, CallView, Levels, PassageWay, SpeakerStatistics, VoiceDelay};
 use serambi_protocol::{Refusal, RoomView, view::PersonView};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   done / refused    action [code detail]       a step of --do, carried out or not
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
+                    passage (direct, gate, or null where there is none)
                     frames_overtaken frames_without_track (of the own voice, not sent)
                     own_level_dbfs loudest_dbfs speakers missing late concealed_ms buffered_ms
                     received_by listeners redundancy_level frame_ms channels (of the own voice) clock_error_ms
@@ -92,6 +93,10 @@ impl Report {
                 "packets_received": counted.packets_received,
                 "resumes": counted.resumes,
                 "rejoins": counted.rejoins,
+                "passage": counted.passage.map(|way| match way {
+                    PassageWay::Direct => "direct",
+                    PassageWay::Gate => "gate",
+                }),
                 "own_level_dbfs": levels.own,
                 "loudest_dbfs": loudest,
                 "speakers": speakers.len(),

@@ -10,6 +10,8 @@ use std::{
 use bytes::Bytes;
 use serambi_protocol::{Code, Refusal, limits::PASSAGE_MEDIA, link::PassageAddress};
 
+use super::PassageWay;
+
 /// No doors.
 #[derive(Clone, Debug, Default)]
 pub struct Doors {}
@@ -42,7 +44,7 @@ impl Door {
         match self.0 {}
     }
 
-    pub(crate) fn is_through_gate(&self) -> bool {
+    pub(crate) fn way(&self) -> PassageWay {
         match self.0 {}
     }
 }

@@ -19,7 +19,10 @@ use tokio_util::{
 };
 
 pub(crate) use super::packets::DoorPackets;
-use super::packets::{Packets, carry_arrivals};
+use super::{
+    PassageWay,
+    packets::{Packets, carry_arrivals},
+};
 
 /// After `accept` failed for want of file handles: how long until the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -110,9 +113,12 @@ impl Door {
         DoorPackets::new(self.packets.clone())
     }
 
-    /// Whether a gate carries what goes through it at the moment.
-    pub(crate) fn is_through_gate(&self) -> bool {
-        self.passage.way() == Some(Way::Gate)
+    /// How its packets go at the moment: a passage begins at the gate.
+    pub(crate) fn way(&self) -> PassageWay {
+        match self.passage.way() {
+            Some(Way::Direct) => PassageWay::Direct,
+            Some(Way::Gate) | None => PassageWay::Gate,
+        }
     }
 
     async fn close(&self) {

@@ -39,6 +39,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serambi_protocol::{Code, Refusal};
 use tokio::{
     sync::watch,
@@ -46,15 +47,21 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::connection::Sockets;
-use self::session::{Ended, Session};
 #[cfg(test)]
 pub(crate) use self::voice_out::VoiceCounters;
+use self::{
+    connection::Sockets,
+    session::{Ended, Session},
+};
 pub(crate) use self::{
     speakers::{EngineSoon, Speakers},
     voice_out::{SentVoice, VoiceOut},
 };
-use crate::{doors::Door, retry::Retry, tasks::Tasks};
+use crate::{
+    doors::{Door, PassageWay},
+    retry::Retry,
+    tasks::Tasks,
+};
 
 /// Saying good-bye may take this long; the server notices an unsaid one by itself.
 const GOOD_BYE_LIMIT: Duration = Duration::from_millis(800);
@@ -126,6 +133,8 @@ pub(crate) struct SessionContext {
     voice_out: VoiceOut,
     speakers: Arc<Speakers>,
     state: watch::Sender<MediaState>,
+    /// The door that this session's packets may take.
+    door: Mutex<Option<Arc<Door>>>,
     tasks: Tasks,
     resumes: AtomicU64,
     rejoins: AtomicU64,
@@ -187,6 +196,7 @@ impl Media {
             voice_out,
             speakers,
             state: watch::Sender::default(),
+            door: Mutex::default(),
             tasks: tasks.clone(),
             resumes: AtomicU64::new(0),
             rejoins: AtomicU64::new(0),
@@ -227,6 +237,11 @@ impl Media {
         (self.context.resumes.load(Ordering::Relaxed), self.context.rejoins.load(Ordering::Relaxed))
     }
 
+    /// How the passage behind this session goes, if there is one.
+    pub(crate) fn passage(&self) -> Option<PassageWay> {
+        self.context.door.lock().as_ref().map(|door| door.way())
+    }
+
     /// Says good-bye and ends, within [`GOOD_BYE_LIMIT`].
     pub(crate) async fn leave(&self) {
         self.leaving.cancel();
@@ -256,6 +271,7 @@ async fn run_sessions(
             endpoint = next_endpoint(&mut next, &source, is_blocked, &mut renewed, &mut retry) => endpoint,
         };
         let has_other_way = endpoint.as_ref().is_ok_and(|endpoint| endpoint.has_other_way);
+        *context.door.lock() = endpoint.as_ref().ok().and_then(|endpoint| endpoint.door.clone());
         let joining = async { Session::join(context.clone(), endpoint?).await };
         let joined = tokio::select! {
             () = leaving.cancelled() => return,
