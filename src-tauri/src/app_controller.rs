@@ -19,7 +19,7 @@ use serambi_call::{
     Call, CallEvent, Doors, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
-use serambi_house::{House, HouseConfig, MediaServer, Presence, RoomStarters};
+use serambi_house::{House, HouseConfig, Presence, RoomStarters};
 use serambi_protocol::{
     Code, Link, Refusal, RoomId,
     link::{HouseAddress, KeeperLink, Pin},
@@ -438,17 +438,12 @@ impl AppController {
             owner: Some(self.shared.identity.id()),
             // The house belongs to whoever sits here: others start rooms in it only if they belong to it.
             starters: RoomStarters::Members,
-            page: None,
-            folder,
-            name,
             listen: arguments.listen,
             outside: arguments.outside.clone(),
             gates: arguments.gates.clone(),
             port: arguments.port,
             media_port: arguments.media_port,
-            discoverable: true,
-            origins: Vec::new(),
-            media: MediaServer::Embedded,
+            ..HouseConfig::new(folder, name)
         }
     }
 
