@@ -18,6 +18,8 @@ use axum::{
 use serambi_protocol::{Code, Refusal};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "reach")]
+pub use extract::bearer;
 pub use request_limits::RequestLimits;
 
 use crate::{

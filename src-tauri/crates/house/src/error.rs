@@ -16,6 +16,14 @@ pub enum HouseError {
         /// What the system said about the last.
         source: std::io::Error,
     },
+    /// The one UDP port at which a gate tells addresses cannot be opened.
+    #[error("the gate's UDP port {port}: {reason}")]
+    DiscoveryPort {
+        /// The port.
+        port: u16,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The address to listen on cannot be used.
     #[error("cannot listen on {listen}: {source}")]
     Listen {
@@ -50,7 +58,7 @@ impl HouseError {
     pub fn code(&self) -> Code {
         match self {
             Self::Name(refusal) => refusal.code,
-            Self::PortTaken { .. } => Code::PortTaken,
+            Self::PortTaken { .. } | Self::DiscoveryPort { .. } => Code::PortTaken,
             Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
             Self::InUse => Code::ProfileInUse,
             Self::Media(_) => Code::MediaFailed,

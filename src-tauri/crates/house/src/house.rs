@@ -23,7 +23,10 @@ use tokio_util::{
 use tower_http::services::ServeDir;
 
 #[cfg(feature = "reach")]
-use crate::entrance::{self, Entrance};
+use crate::{
+    entrance::{self, Entrance},
+    gate::{Gate, GateConfig},
+};
 use crate::{
     addresses,
     api::{self, ApiState, RequestLimits},
@@ -74,6 +77,9 @@ pub struct HouseConfig {
     pub starters: RoomStarters,
     /// A folder of static files served at `/`: the page for people without the app.
     pub page: Option<PathBuf>,
+    /// Be a gate, for houses that nobody can reach directly.
+    #[cfg(feature = "reach")]
+    pub gate: Option<GateConfig>,
 }
 
 impl HouseConfig {
@@ -93,6 +99,8 @@ impl HouseConfig {
             owner: None,
             starters: RoomStarters::default(),
             page: None,
+            #[cfg(feature = "reach")]
+            gate: None,
         }
     }
 
@@ -123,6 +131,8 @@ struct Inside {
     embedded: Option<Embedded>,
     #[cfg(feature = "reach")]
     entrance: Entrance,
+    #[cfg(feature = "reach")]
+    gate: Option<Gate>,
     /// What is put away on closing.
     open: Mutex<Option<Open>>,
     stop: CancellationToken,
@@ -190,6 +200,16 @@ impl House {
         if let Some(embedded) = &embedded {
             router = router.merge(embedded.router());
         }
+        let tls = certificate.tls()?;
+        #[cfg(feature = "reach")]
+        let gate = match &config.gate {
+            Some(gate) => Some(Gate::open(gate, config.listen, &storage, &tls, &clock, stop.clone()).await?),
+            None => None,
+        };
+        #[cfg(feature = "reach")]
+        if let Some(gate) = &gate {
+            router = router.merge(gate.router());
+        }
         if let Some(page) = &config.page {
             router = router.fallback_service(ServeDir::new(page));
         }
@@ -201,7 +221,7 @@ impl House {
         let max_files = open_files::raise_limit();
         let connections = ConnectionLimiter::new(max_files);
         let origins = OriginPolicy::new(config.origins.clone());
-        let listeners = Listener::new(certificate.tls()?, router, connections, origins, stop.clone());
+        let listeners = Listener::new(tls, router, connections, origins, stop.clone());
         #[cfg(feature = "reach")]
         let entrance = Entrance::new(&storage, listeners.clone(), tunnel_end, stop.clone(), tasks.clone()).await?;
         #[cfg(feature = "reach")]
@@ -221,6 +241,8 @@ impl House {
             embedded,
             #[cfg(feature = "reach")]
             entrance,
+            #[cfg(feature = "reach")]
+            gate,
             open: Mutex::new(Some(Open { announcement, storage })),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -272,6 +294,18 @@ impl House {
         self.inside.embedded.as_ref().map(Embedded::udp_port)
     }
 
+    /// What admits a house to this gate, if it is one. A secret.
+    #[cfg(feature = "reach")]
+    pub fn gate_link(&self) -> Option<GateLink> {
+        self.inside.gate.as_ref().and_then(|gate| gate.link(&self.address()))
+    }
+
+    /// The UDP port at which this gate tells addresses, if it is one.
+    #[cfg(feature = "reach")]
+    pub fn gate_discovery_port(&self) -> Option<u16> {
+        self.inside.gate.as_ref().map(Gate::discovery_port)
+    }
+
     /// The house's clock.
     pub fn clock(&self) -> Clock {
         self.inside.clock.clone()
@@ -320,6 +354,10 @@ impl House {
         #[cfg(feature = "reach")]
         self.inside.entrance.close().await;
         self.inside.stop.cancel();
+        #[cfg(feature = "reach")]
+        if let Some(gate) = &self.inside.gate {
+            gate.close().await;
+        }
         self.inside.tasks.close();
         self.inside.tasks.wait().await;
         if let Some(embedded) = &self.inside.embedded {

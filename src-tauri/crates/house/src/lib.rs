@@ -18,6 +18,8 @@ mod clock;
 mod entrance;
 mod ephemeral;
 mod error;
+#[cfg(feature = "reach")]
+mod gate;
 mod house;
 mod listener;
 mod loss_reports;
@@ -33,6 +35,8 @@ mod storage;
 
 pub use clock::Clock;
 pub use error::HouseError;
+#[cfg(feature = "reach")]
+pub use gate::{AdmittedHouses, DEFAULT_BYTES_PER_SECOND, DEFAULT_MAX_CLIENTS, GateCertificate, GateConfig};
 pub use house::{House, HouseConfig};
 pub use listener::{NoOrigin, Origin};
 pub use media::MediaServer;

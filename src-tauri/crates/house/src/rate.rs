@@ -77,6 +77,20 @@ impl Limit {
     pub fn check(&self) -> Result<(), OverLimit> {
         self.0.check().map_err(|not_until| OverLimit { retry_after: not_until.wait_time_from(self.0.clock().now()) })
     }
+
+    /// Counts `number` at once, all or none; more than a burst never fits. Zero counts as one.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    #[cfg(feature = "reach")]
+    pub fn check_many(&self, number: usize) -> Result<(), OverLimit> {
+        let number = at_least_one(u32::try_from(number).unwrap_or(u32::MAX));
+        match self.0.check_n(number) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => Err(OverLimit { retry_after: until.wait_time_from(self.0.clock().now()) }),
+            Err(_) => Err(OverLimit { retry_after: Duration::MAX }),
+        }
+    }
 }
 
 /// The same limit for every key, each counted by itself. When `max_keys` are known, the one seen longest ago is
@@ -146,6 +160,20 @@ mod tests {
         assert!(retry_after > Duration::from_secs(9) && retry_after <= Duration::from_secs(10), "{retry_after:?}");
         clock.skip_ms(10_000);
         assert_eq!(limit.check(), Ok(()));
+    }
+
+    #[cfg(feature = "reach")]
+    #[test]
+    fn many_count_all_or_none() {
+        let clock = Clock::default();
+        let limit = Limit::new(Rate::per_second(100, 100), &clock);
+        assert!(limit.check_many(60).is_ok());
+        assert!(limit.check_many(60).is_err());
+        assert!(limit.check_many(40).is_ok());
+        clock.skip_ms(600);
+        assert!(limit.check_many(60).is_ok());
+        clock.skip_ms(600_000);
+        assert!(limit.check_many(101).is_err(), "more than a burst");
     }
 
     /// Known failure: ten thousand addresses, and everybody's count began anew.

@@ -3,12 +3,16 @@
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
+#[cfg(feature = "reach")]
+use serambi_house::{AdmittedHouses, GateCertificate, GateConfig};
 use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
     link::GateLink,
 };
+#[cfg(feature = "reach")]
+use serambi_protocol::{limits::GATE_DISCOVERY_PORT, link::HouseKey};
 
 const EXITS: &str = "\
 Exit codes:
@@ -82,6 +86,90 @@ struct Arguments {
     /// Its API secret. Better in the environment than on the command line, where others can read it.
     #[arg(long, env = "SERAMBI_LIVEKIT_SECRET", requires = "livekit_url", hide_env_values = true)]
     livekit_secret: Option<String>,
+    #[cfg(feature = "reach")]
+    #[command(flatten)]
+    gate: GateArguments,
+}
+
+/// What makes a house a gate.
+#[cfg(feature = "reach")]
+#[derive(clap::Args)]
+struct GateArguments {
+    /// Be a gate: lead guests to houses behind routers, on a machine that everybody can reach. Prints the link that
+    /// admits a house, to stderr. Needs the TCP port, and UDP 7412 for address discovery.
+    #[arg(long = "gate", env = "SERAMBI_GATE")]
+    is_gate: bool,
+    /// Houses that need no token: a house's key, or `any` for all. Comma-separated, or given several times.
+    #[arg(long, env = "SERAMBI_GATE_FOR", value_name = "KEY|any", value_delimiter = ',', requires = "is_gate")]
+    gate_for: Vec<GateFor>,
+    /// What one house or guest may send through the gate, in bytes per second.
+    #[arg(
+        long,
+        env = "SERAMBI_GATE_RATE",
+        value_name = "BYTES_PER_SECOND",
+        default_value_t = serambi_house::DEFAULT_BYTES_PER_SECOND,
+        requires = "is_gate"
+    )]
+    gate_rate: std::num::NonZeroU32,
+    /// Houses and guests that may be connected at once.
+    #[arg(
+        long,
+        env = "SERAMBI_GATE_CLIENTS",
+        value_name = "NUMBER",
+        default_value_t = serambi_house::DEFAULT_MAX_CLIENTS,
+        requires = "is_gate"
+    )]
+    gate_clients: usize,
+    /// The UDP port of address discovery, where a router or a cloud passes 7412 on to another one. 0: any.
+    #[arg(long, env = "SERAMBI_GATE_UDP_PORT", default_value_t = GATE_DISCOVERY_PORT, requires = "is_gate")]
+    gate_udp_port: u16,
+    /// Guests and houses see a certificate of the public web (from a reverse proxy): the link has no fingerprint.
+    #[arg(long, env = "SERAMBI_GATE_WEB_CERTIFICATE", requires = "is_gate")]
+    gate_web_certificate: bool,
+}
+
+/// Who needs no token.
+#[cfg(feature = "reach")]
+#[derive(Clone)]
+enum GateFor {
+    Any,
+    Key(HouseKey),
+}
+
+#[cfg(feature = "reach")]
+impl std::str::FromStr for GateFor {
+    type Err = serambi_protocol::Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "any" { Ok(Self::Any) } else { HouseKey::try_from(text.to_owned()).map(Self::Key) }
+    }
+}
+
+#[cfg(feature = "reach")]
+impl GateArguments {
+    fn config(self) -> Option<GateConfig> {
+        let keys: Option<Vec<HouseKey>> = self.gate_for.into_iter().map(GateFor::key).collect();
+        let houses = keys.map_or(AdmittedHouses::Any, |also| AdmittedHouses::WithToken { also });
+        let certificate = if self.gate_web_certificate { GateCertificate::PublicWeb } else { GateCertificate::Own };
+        self.is_gate.then_some(GateConfig {
+            houses,
+            bytes_per_second: self.gate_rate,
+            max_clients: self.gate_clients,
+            discovery_port: self.gate_udp_port,
+            certificate,
+        })
+    }
+}
+
+#[cfg(feature = "reach")]
+impl GateFor {
+    /// None: every key.
+    fn key(self) -> Option<HouseKey> {
+        match self {
+            Self::Any => None,
+            Self::Key(key) => Some(key),
+        }
+    }
 }
 
 /// Who may start rooms.
@@ -128,6 +216,8 @@ impl Arguments {
             owner: None,
             starters: self.rooms_by.into(),
             page: self.page,
+            #[cfg(feature = "reach")]
+            gate: self.gate.config(),
         }
     }
 }
@@ -183,6 +273,11 @@ async fn run(config: HouseConfig, new_keeper: bool) -> Result<(), HouseError> {
         tracing::warn!(asked, used = house.port(), "the port was taken; the next free one is used");
     }
     println!("{}", house.link());
+    #[cfg(feature = "reach")]
+    if let Some(link) = house.gate_link() {
+        // Not in the log: whoever has it may bring a house.
+        eprintln!("Whoever brings a house to this gate gives it this link: {link}");
+    }
     if new_keeper || !house.has_keeper().await? {
         // Not in the log: whoever opens this first runs the house.
         eprintln!("Whoever opens this link first keeps the house: {}", house.offer_keys().await?);

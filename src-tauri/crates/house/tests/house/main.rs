@@ -9,6 +9,8 @@ mod visitor;
 mod channel;
 mod folding;
 mod full_disk;
+#[cfg(feature = "reach")]
+mod gate;
 mod hostile;
 mod journey;
 mod leftovers;

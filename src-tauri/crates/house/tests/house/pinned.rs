@@ -1,6 +1,9 @@
 //! TLS that believes one fingerprint and nothing else, as a link asks for.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
@@ -15,7 +18,12 @@ use crate::visitor::LIMIT;
 
 /// Accepts the one certificate with this fingerprint.
 #[derive(Debug)]
-struct Pinned(Pin, Arc<CryptoProvider>);
+struct Pinned {
+    pin: Pin,
+    provider: Arc<CryptoProvider>,
+    /// Other certificates that were shown.
+    refused: Arc<AtomicUsize>,
+}
 
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
@@ -26,9 +34,10 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.0.fits(&Sha256::digest(certificate).into()) {
+        if self.pin.fits(&Sha256::digest(certificate).into()) {
             Ok(ServerCertVerified::assertion())
         } else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             Err(rustls::Error::General("another house".into()))
         }
     }
@@ -39,7 +48,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.1.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -48,12 +57,18 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.1.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.1.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// Believes only this fingerprint and counts the others it was shown.
+pub fn pinned_verifier(pin: &Pin, refused: &Arc<AtomicUsize>) -> Arc<dyn ServerCertVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Arc::new(Pinned { pin: pin.clone(), provider, refused: refused.clone() })
 }
 
 /// TLS that believes only this fingerprint.
@@ -63,7 +78,7 @@ pub fn pinned_tls(pin: &Pin) -> ClientConfig {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned(pin.clone(), provider)))
+        .with_custom_certificate_verifier(pinned_verifier(pin, &Arc::default()))
         .with_no_client_auth()
 }
 

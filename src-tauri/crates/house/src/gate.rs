@@ -1,0 +1,152 @@
+//! A gate: carries what cannot go directly between a house behind a router and its guests, and tells both how they are
+//! seen from outside.
+//!
+//! ```text
+//! house ─── WebSocket at /relay ──► ┌──────┐ ◄── WebSocket at /relay ─── guest
+//!       ─── UDP, address discovery ►│ gate │◄─ UDP, address discovery ───
+//!                                   └──────┘
+//! ```
+//!
+//! Both ends speak iroh's relay protocol (`iroh-relay`) on the gate's own TCP port, each message an encrypted QUIC
+//! datagram that the gate cannot read. A gate knows the keys of those who are connected, their addresses, and how much
+//! they send.
+
+mod admission;
+mod counters;
+mod discovery;
+mod frame;
+mod page;
+mod places;
+mod relay;
+mod traffic;
+mod websocket;
+
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+
+use axum::{Router, http::StatusCode, routing::get};
+use iroh_relay::http::{RELAY_PATH, RELAY_PROBE_PATH};
+use parking_lot::Mutex;
+use serambi_protocol::{
+    limits::GATE_DISCOVERY_PORT,
+    link::{GateAddress, GateLink, HouseAddress},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::admission::AdmittedHouses;
+use self::{admission::Admission, discovery::Discovery, relay::Relay};
+use crate::{clock::Clock, error::HouseError, storage::Storage};
+
+/// Bytes per second of one client: a house that sends three voices to 170 guests through the gate (some 7 kB/s each).
+pub const DEFAULT_BYTES_PER_SECOND: NonZeroU32 = match NonZeroU32::new(4_000_000) {
+    Some(bytes) => bytes,
+    None => NonZeroU32::MIN,
+};
+/// Clients in all.
+pub const DEFAULT_MAX_CLIENTS: usize = 2_048;
+
+/// How a gate is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateConfig {
+    /// Which houses it leads to.
+    pub houses: AdmittedHouses,
+    /// What one client may send.
+    pub bytes_per_second: NonZeroU32,
+    /// Connections of houses and guests in all.
+    pub max_clients: usize,
+    /// The UDP port of address discovery. From outside it must be [`GATE_DISCOVERY_PORT`]. 0: any.
+    pub discovery_port: u16,
+    /// How the gate is known to be the right one.
+    pub certificate: GateCertificate,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self {
+            houses: AdmittedHouses::default(),
+            bytes_per_second: DEFAULT_BYTES_PER_SECOND,
+            max_clients: DEFAULT_MAX_CLIENTS,
+            discovery_port: GATE_DISCOVERY_PORT,
+            certificate: GateCertificate::Own,
+        }
+    }
+}
+
+/// Whose certificate clients of a gate see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateCertificate {
+    /// The house's own: links carry its fingerprint.
+    Own,
+    /// One of the public web, for the name in the links.
+    PublicWeb,
+}
+
+/// An open gate.
+pub struct Gate {
+    relay: Arc<Relay>,
+    token: String,
+    certificate: GateCertificate,
+    discovery_port: u16,
+    router: Router,
+    /// What is put away on closing.
+    discovery: Mutex<Option<Discovery>>,
+}
+
+impl Gate {
+    /// Opens address discovery and prepares the relay, which ends at `stop`.
+    ///
+    /// # Errors
+    /// `port_taken`, `profile_broken`.
+    pub async fn open(
+        config: &GateConfig,
+        listen: IpAddr,
+        storage: &Storage,
+        tls: &rustls::ServerConfig,
+        clock: &Clock,
+        stop: CancellationToken,
+    ) -> Result<Self, HouseError> {
+        let token = admission::load_or_make_token(storage).await?;
+        let admission = Admission::new(&token, &config.houses);
+        let relay = Relay::new(admission, config.max_clients, config.bytes_per_second, clock.clone(), stop);
+        let relay = Arc::new(relay);
+        let discovery = Discovery::open(listen, config.discovery_port, tls).await?;
+        let router = Router::new()
+            .route(RELAY_PATH, get(relay::connect))
+            .route(RELAY_PROBE_PATH, get(StatusCode::OK))
+            .with_state(relay.clone())
+            .merge(page::router(relay.clone(), discovery.counter()));
+        Ok(Self {
+            relay,
+            token,
+            certificate: config.certificate,
+            discovery_port: discovery.port(),
+            router,
+            discovery: Mutex::new(Some(discovery)),
+        })
+    }
+
+    /// Its paths, to be served on the house's port.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// What admits a house, for a gate that is this house. A secret.
+    pub fn link(&self, house: &HouseAddress) -> Option<GateLink> {
+        let pin = (self.certificate == GateCertificate::Own).then(|| house.pin.clone());
+        let address = house.addresses.first()?.clone();
+        Some(GateLink { gate: GateAddress { address, pin }, token: self.token.clone() })
+    }
+
+    /// The UDP port of address discovery.
+    pub fn discovery_port(&self) -> u16 {
+        self.discovery_port
+    }
+
+    /// Lets everybody go. Its `stop` must have been cancelled before.
+    pub async fn close(&self) {
+        self.relay.close().await;
+        let discovery = self.discovery.lock().take();
+        if let Some(discovery) = discovery {
+            discovery.close().await;
+        }
+    }
+}

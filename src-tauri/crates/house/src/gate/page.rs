@@ -1,0 +1,55 @@
+//! `GET /gate`: counts for whoever runs the gate, on its own computer, and for everybody else what a gate is.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::header,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+
+use super::relay::Relay;
+use crate::network::Peer;
+
+const PAGE: &str = include_str!("page.html");
+/// Nothing is loaded, nothing runs: the page is its own text and style.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+struct Counted {
+    relay: Arc<Relay>,
+    discoveries: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// The page's route.
+pub fn router(relay: Arc<Relay>, discoveries: impl Fn() -> u64 + Send + Sync + 'static) -> Router {
+    let counted = Counted { relay, discoveries: Box::new(discoveries) };
+    Router::new().route("/gate", get(show)).with_state(Arc::new(counted))
+}
+
+async fn show(State(counted): State<Arc<Counted>>, Extension(peer): Extension<Peer>) -> Response {
+    if peer.is_this_computer() { Json(counted.relay.report((counted.discoveries)())).into_response() } else { about() }
+}
+
+fn about() -> Response {
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_page_says_what_a_gate_sees_and_needs_nothing_from_anywhere() {
+        let body = axum::body::to_bytes(about().into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        for words in ["What this gate sees", "What it does not see"] {
+            assert!(text.contains(words), "{words}");
+        }
+        for forbidden in ["<script", "src=", "http://", "https://", "@import", "url("] {
+            assert!(!text.contains(forbidden), "{forbidden}");
+        }
+    }
+}
