@@ -136,7 +136,8 @@ fn forward(place: &Namespace) -> Result<(), Trouble> {
     run(place.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"])).map(drop)
 }
 
-/// What was not asked for from inside does not come in.
+/// What was not asked for from inside does not come in, nor to the router itself: a packet that it took would hold the
+/// outside port which the machine inside needs for the same stranger.
 fn rules(kind: Router) -> String {
     let outgoing = match kind {
         Router::Symmetric => "oifname \"outside\" masquerade fully-random",
@@ -148,6 +149,11 @@ fn rules(kind: Router) -> String {
     };
     format!(
         "table ip filter {{
+            chain arriving {{
+                type filter hook input priority 0; policy drop;
+                iifname != \"outside\" accept
+                ct state established,related accept
+            }}
             chain forwarding {{
                 type filter hook forward priority 0; policy drop;
                 {udp}

@@ -160,6 +160,6 @@ impl Listener {
     }
 
     fn last_words(&self) -> String {
-        self.peer.said().iter().rev().take(20).map(|line| format!("{line}\n")).collect()
+        self.peer.said().iter().rev().take(3).map(|line| format!("{line}\n")).collect()
     }
 }

@@ -12,11 +12,14 @@ mod open;
 #[cfg(feature = "reach")]
 mod packets;
 
+use serde::Serialize;
+
 pub use self::open::Doors;
 pub(crate) use self::open::{Door, DoorPackets};
 
 /// How the packets of a passage go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum PassageWay {
     /// From router to router.
     Direct,

@@ -22,11 +22,6 @@ use tokio_util::{
 };
 use tower_http::services::ServeDir;
 
-#[cfg(feature = "reach")]
-use crate::{
-    entrance::{self, Entrance},
-    gate::{Gate, GateConfig},
-};
 use crate::{
     addresses,
     api::{self, ApiState, RequestLimits},
@@ -41,6 +36,11 @@ use crate::{
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
+};
+#[cfg(feature = "reach")]
+use crate::{
+    entrance::{self, Entrance},
+    gate::{Gate, GateConfig},
 };
 
 const NAME: &str = "name";

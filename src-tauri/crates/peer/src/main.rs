@@ -54,7 +54,12 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&report, &Refusal::new(Code::Internal, error.to_string())).into(),
     };
-    let exit = runtime.block_on(async { run(arguments, &report, started_at).await });
+    let exit = runtime.block_on(async {
+        let doors = Doors::default();
+        let exit = run(arguments, &report, started_at, &doors).await;
+        doors.close().await;
+        exit
+    });
     exit.unwrap_or_else(|refusal| fail(&report, &refusal)).into()
 }
 
@@ -63,7 +68,7 @@ fn fail(report: &Report, refusal: &Refusal) -> Exit {
     Exit::of_refusal(refusal.code)
 }
 
-async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Result<Exit, Refusal> {
+async fn run(arguments: Arguments, report: &Report, started_at: Instant, doors: &Doors) -> Result<Exit, Refusal> {
     let person = arguments.person();
     let mut profile = open_profile(person)?;
     if let Some(aside) = profile.settings_set_aside() {
@@ -72,11 +77,10 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
     let name = name_of(person, &mut profile)?;
     let sound = person.sound();
 
-    let doors = Doors::default();
     let (call, events, own_house) = match &arguments.what {
         What::Join { link, .. } => {
             let room = link.room.ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
-            let house = HouseClient::sign_in(&link.house, profile.identity(), &name, &doors).await?;
+            let house = HouseClient::sign_in(&link.house, profile.identity(), &name, doors).await?;
             let (call, events) = Call::join(house, room, false, sound).await?;
             (call, events, None)
         }
@@ -94,14 +98,13 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant) -> Resu
                     (own_address(&house), Some(house))
                 }
             };
-            let house = HouseClient::sign_in(&address, profile.identity(), &name, &doors).await?;
+            let house = HouseClient::sign_in(&address, profile.identity(), &name, doors).await?;
             let (call, events) = Call::start(house, title, false, sound).await?;
             report.say("link", json!({ "link": call.view().link }));
             (call, events, own_house)
         }
     };
     let exit = Visit { report, call, started_at, person, asked_to_end: Cell::new(false) }.run(events).await;
-    doors.close().await;
     if let Some(house) = own_house {
         house.close().await;
     }

@@ -23,6 +23,7 @@ pub const NAMES: &[&str] = &[
     "schemathesis",
     BAD_LUCK,
     "reach",
+    "passages",
     "two_peers",
     "python_listener",
     INSTALLED_PACKAGE,

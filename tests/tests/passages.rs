@@ -1,0 +1,172 @@
+//! A house that no address leads to is heard through its gate: from router to router where they let it, carried by the
+//! gate where they do not, also without UDP. Real programs in a small Internet of network namespaces.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use serambi_tests::{
+    internet::{Home, Internet, Router},
+    namespace::Namespace,
+    network, places,
+    program::Program,
+    talking_house::{Listener, TalkingHouse},
+    wait,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A `serambi-house --gate` on a public machine.
+struct Gate {
+    /// None: it is away.
+    program: Option<Program>,
+    /// What admits a house.
+    link: String,
+    place: Namespace,
+    folder: TempDir,
+}
+
+impl Gate {
+    fn open(internet: &mut Internet, output: &Path) -> Self {
+        let (place, _) = internet.public("gate").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (program, link) = start(&place, folder.path(), output);
+        Self { program: Some(program), link, place, folder }
+    }
+
+    /// Killed, and started again after the others had time to notice.
+    fn restart(&mut self, output: &Path, while_it_is_away: impl FnOnce()) {
+        self.program = None;
+        while_it_is_away();
+        self.program = Some(start(&self.place, self.folder.path(), output).0);
+    }
+}
+
+fn start(place: &Namespace, folder: &Path, output: &Path) -> (Program, String) {
+    let mut command = place.command(places::program("serambi-house").unwrap());
+    command.arg("--folder").arg(folder).args(["--gate", "--no-discovery"]).env("SERAMBI_LOG", "info");
+    let log = output.join("gate.log");
+    let program = Program::start(&command, Stdio::null(), &log).unwrap();
+    let told = || {
+        let log = std::fs::File::open(&log).map(BufReader::new).unwrap();
+        let mut links = log.lines().map_while(Result::ok).filter_map(|line| {
+            line.find("serambi://").filter(|_| line.contains("/gate?")).map(|at| line[at..].trim().to_owned())
+        });
+        Ok(links.next())
+    };
+    let link = wait::until("the gate's link", LIMIT, told, String::new).unwrap();
+    (program, link)
+}
+
+/// A house behind one router, its gate, and a guest behind another.
+struct Story {
+    gate: Gate,
+    house: TalkingHouse,
+    house_home: Home,
+    guest_home: Home,
+    guest: Listener,
+    output: std::path::PathBuf,
+    _internet: Internet,
+}
+
+impl Story {
+    fn begin(name: &str, house: Router, guest: Router) -> Self {
+        let output = places::fresh_output(name).unwrap();
+        let mut internet = Internet::open(&output).unwrap();
+        let gate = Gate::open(&mut internet, &output);
+        let house_home = internet.home("house", house).unwrap();
+        let guest_home = internet.home("guest", guest).unwrap();
+        let house = TalkingHouse::open(&house_home.place, &["--through", &gate.link], &output).unwrap();
+        let guest = Listener::join(&guest_home.place, &house.link, &output).unwrap();
+        Self { gate, house, house_home, guest_home, guest, output, _internet: internet }
+    }
+
+    fn is_heard(&mut self, way: &Value) {
+        self.guest.hears_more().unwrap();
+        self.guest.becomes("passage", way).unwrap();
+        self.guest.hears_more().unwrap();
+        self.house.still_runs().unwrap();
+        println!("first sound after {} ms, {way}", self.guest.statistic("first_sound_ms"));
+    }
+}
+
+#[test]
+fn a_house_and_a_guest_behind_routers_at_home_hear_each_other_without_the_gate_between_them() {
+    if !network::may_be_made_for(
+        "a_house_and_a_guest_behind_routers_at_home_hear_each_other_without_the_gate_between_them",
+    )
+    .unwrap()
+    {
+        return;
+    }
+    Story::begin("passage-cone-cone", Router::Cone, Router::Cone).is_heard(&json!("direct"));
+}
+
+#[test]
+fn a_house_behind_a_carriers_nat_is_heard() {
+    if !network::may_be_made_for("a_house_behind_a_carriers_nat_is_heard").unwrap() {
+        return;
+    }
+    Story::begin("passage-carrier-cone", Router::CarrierNat, Router::Cone).is_heard(&json!("direct"));
+}
+
+#[test]
+fn two_routers_with_a_port_for_each_destination_are_joined_by_the_gate() {
+    if !network::may_be_made_for("two_routers_with_a_port_for_each_destination_are_joined_by_the_gate").unwrap() {
+        return;
+    }
+    Story::begin("passage-symmetric-symmetric", Router::Symmetric, Router::Symmetric).is_heard(&json!("gate"));
+}
+
+#[test]
+fn a_guest_without_udp_hears_through_the_gate() {
+    if !network::may_be_made_for("a_guest_without_udp_hears_through_the_gate").unwrap() {
+        return;
+    }
+    Story::begin("passage-cone-noudp", Router::Cone, Router::NoUdp).is_heard(&json!("gate"));
+}
+
+#[test]
+fn a_call_goes_on_when_udp_is_forbidden_in_the_middle_of_it() {
+    if !network::may_be_made_for("a_call_goes_on_when_udp_is_forbidden_in_the_middle_of_it").unwrap() {
+        return;
+    }
+    let mut story = Story::begin("passage-forbidden", Router::Cone, Router::Cone);
+    story.is_heard(&json!("direct"));
+    story.guest_home.block_udp().unwrap();
+    story.is_heard(&json!("gate"));
+    assert_eq!(story.guest.statistic("rejoins"), json!(0), "nobody rejoined");
+}
+
+#[test]
+fn a_house_whose_router_gives_new_ports_is_heard_on() {
+    if !network::may_be_made_for("a_house_whose_router_gives_new_ports_is_heard_on").unwrap() {
+        return;
+    }
+    let mut story = Story::begin("passage-new-ports", Router::Cone, Router::Symmetric);
+    story.is_heard(&json!("gate"));
+    story.house_home.forget_ports().unwrap();
+    story.guest_home.forget_ports().unwrap();
+    story.is_heard(&json!("gate"));
+}
+
+#[test]
+fn a_gate_that_restarts_costs_a_direct_call_nothing() {
+    if !network::may_be_made_for("a_gate_that_restarts_costs_a_direct_call_nothing").unwrap() {
+        return;
+    }
+    let mut story = Story::begin("passage-gate-restarts", Router::Cone, Router::Cone);
+    story.is_heard(&json!("direct"));
+    let (guest, output) = (&story.guest, story.output.clone());
+    story.gate.restart(&output, || guest.hears_more().unwrap());
+    story.is_heard(&json!("direct"));
+    assert_eq!(story.guest.statistic("resumes"), json!(0));
+    assert_eq!(story.guest.statistic("rejoins"), json!(0));
+}
