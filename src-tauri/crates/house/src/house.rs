@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroU16,
     path::PathBuf,
     sync::Arc,
 };
@@ -16,6 +17,7 @@ use serambi_protocol::{
     name::read_name,
 };
 use serambi_sfu::{MediaAddresses, Tunnel};
+use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -33,6 +35,7 @@ use crate::{
     media::{MediaServer, embedded::Embedded, keys::Keys, media_reach::MediaReach, room_service::RoomService},
     open_files,
     outside_address::OutsideAddress,
+    port_mapping::{self, PortMapping, Ports},
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
@@ -61,6 +64,8 @@ pub struct HouseConfig {
     pub outside: Option<OutsideAddress>,
     /// Gates through which it is reached besides, in order. Without the feature `reach` there are none.
     pub gates: Vec<GateLink>,
+    /// Ask the router to pass the ports on. Nobody is asked otherwise.
+    pub port_mapping: bool,
     /// The TCP port; the next free one of twenty is used if it is taken. 0: any.
     pub port: u16,
     /// The UDP port of the embedded media server; the next free one of twenty. 0: any.
@@ -91,6 +96,7 @@ impl HouseConfig {
             listen: Ipv4Addr::UNSPECIFIED.into(),
             outside: None,
             gates: Vec::new(),
+            port_mapping: false,
             port: HOUSE_PORT,
             media_port: MEDIA_PORT,
             discoverable: true,
@@ -124,6 +130,7 @@ struct Inside {
     pin: Pin,
     listen: IpAddr,
     outside: Option<OutsideAddress>,
+    mapping: Option<watch::Receiver<PortMapping>>,
     port: u16,
     clock: Clock,
     rooms: RoomRegistry,
@@ -171,7 +178,8 @@ impl House {
 
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
-        let reach = MediaReach::new(config.listen, config.outside.clone());
+        let (mapping_state, mapping) = maps_ports(&config).then(|| watch::channel(PortMapping::Asking)).unzip();
+        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping.clone());
         let media_addresses = reach.addresses().await;
         #[cfg(feature = "reach")]
         let (tunnel, tunnel_end) = entrance::tunnel();
@@ -215,6 +223,9 @@ impl House {
         }
         let tasks = TaskTracker::new();
         tasks.spawn(keep_beating(rooms.clone(), stop.clone()));
+        if let (Some(state), Some(ports)) = (mapping_state, ports(listening.port(), embedded.as_ref())) {
+            tasks.spawn(port_mapping::keep_mapped(ports, state, stop.clone()));
+        }
         if let Some(embedded) = embedded.clone() {
             tasks.spawn(follow_addresses(reach, embedded, media_addresses, stop.clone()));
         }
@@ -234,6 +245,7 @@ impl House {
             pin,
             listen: config.listen,
             outside: config.outside,
+            mapping,
             port: listening.port(),
             clock,
             rooms,
@@ -255,8 +267,13 @@ impl House {
     pub fn address(&self) -> HouseAddress {
         let port = self.inside.port;
         let outside = self.inside.outside.iter().map(|outside| outside.in_link(port));
+        let mapped = self.inside.mapping.iter().filter_map(|mapping| mapping.borrow().in_link());
         let here = addresses::with_port(&addresses::in_link(self.inside.listen), port);
-        HouseAddress { addresses: outside.chain(here).collect(), pin: self.inside.pin.clone(), passage: self.passage() }
+        HouseAddress {
+            addresses: outside.chain(mapped).chain(here).collect(),
+            pin: self.inside.pin.clone(),
+            passage: self.passage(),
+        }
     }
 
     #[cfg(feature = "reach")]
@@ -267,6 +284,11 @@ impl House {
     #[cfg(not(feature = "reach"))]
     fn passage(&self) -> Option<PassageAddress> {
         None
+    }
+
+    /// Whether the router passes the ports on, if it is asked.
+    pub fn port_mapping(&self) -> Option<watch::Receiver<PortMapping>> {
+        self.inside.mapping.clone()
     }
 
     /// The link to the house itself.
@@ -369,6 +391,15 @@ impl House {
         storage.close().await;
         tracing::info!("the house is closed");
     }
+}
+
+/// Ports are of use outside if media has one of them, and if anybody else can reach them at all.
+fn maps_ports(config: &HouseConfig) -> bool {
+    config.port_mapping && !config.listen.is_loopback() && matches!(config.media, MediaServer::Embedded)
+}
+
+fn ports(tcp: u16, embedded: Option<&Embedded>) -> Option<Ports> {
+    Some(Ports { tcp: NonZeroU16::new(tcp)?, udp: NonZeroU16::new(embedded?.udp_port())? })
 }
 
 /// The house notes that it is alive until it closes.

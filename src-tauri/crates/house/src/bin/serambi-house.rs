@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 #[cfg(feature = "reach")]
 use serambi_house::{AdmittedHouses, GateCertificate, GateConfig};
-use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, RoomStarters};
+use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, PortMapping, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -52,6 +52,9 @@ struct Arguments {
     /// several times: where the first is not reached.
     #[arg(long = "through", env = "SERAMBI_THROUGH", value_name = "GATE-LINK", value_delimiter = ',', value_parser = GateLink::read, hide_env_values = true)]
     gates: Vec<GateLink>,
+    /// Ask the router (PCP, NAT-PMP, UPnP) to pass the ports on for as long as the house is open.
+    #[arg(long, env = "SERAMBI_MAP_PORTS")]
+    map_ports: bool,
     /// The TCP port; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
     port: u16,
@@ -208,6 +211,7 @@ impl Arguments {
             listen: self.listen,
             outside: self.outside,
             gates: self.gates,
+            port_mapping: self.map_ports,
             port: self.port,
             media_port: self.media_port,
             discoverable: !self.no_discovery,
@@ -271,6 +275,12 @@ async fn run(config: HouseConfig, new_keeper: bool) -> Result<(), HouseError> {
     let house = House::start(config).await?;
     if asked != 0 && house.port() != asked {
         tracing::warn!(asked, used = house.port(), "the port was taken; the next free one is used");
+    }
+    if let Some(mut mapping) = house.port_mapping() {
+        // With what the router says the link is whole. The house itself limits how long that may take.
+        if mapping.wait_for(|mapping| *mapping != PortMapping::Asking).await.is_err() {
+            tracing::debug!("the house closes before the router has answered");
+        }
     }
     println!("{}", house.link());
     #[cfg(feature = "reach")]

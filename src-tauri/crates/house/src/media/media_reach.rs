@@ -4,10 +4,13 @@
 use std::{net::IpAddr, time::Duration};
 
 use serambi_sfu::{MediaAddresses, OutsideMedia};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::embedded::Embedded;
-use crate::{addresses, outside_address::OutsideAddress};
+use crate::{addresses, outside_address::OutsideAddress, port_mapping::PortMapping};
 
 /// How often the interfaces are listed: within this time a new network has sound. A list costs some 50 µs.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -19,11 +22,13 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(60);
 pub struct MediaReach {
     listen: IpAddr,
     outside: Option<OutsideAddress>,
+    /// What the router does, if it was asked.
+    mapping: Option<watch::Receiver<PortMapping>>,
 }
 
 impl MediaReach {
-    pub fn new(listen: IpAddr, outside: Option<OutsideAddress>) -> Self {
-        Self { listen, outside }
+    pub fn new(listen: IpAddr, outside: Option<OutsideAddress>, mapping: Option<watch::Receiver<PortMapping>>) -> Self {
+        Self { listen, outside, mapping }
     }
 
     /// The addresses of now.
@@ -33,12 +38,15 @@ impl MediaReach {
     }
 
     /// Tells the media server whenever they are others than `told`. Runs until it is dropped.
-    pub async fn follow(&self, embedded: &Embedded, mut told: MediaAddresses) {
+    pub async fn follow(mut self, embedded: &Embedded, mut told: MediaAddresses) {
         let mut looks = interval(LOOK_AGAIN);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut outside, mut resolved) = (told.outside.clone(), Instant::now());
+        let (mut outside, mut resolved) = (self.resolve().await, Instant::now());
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = changed(self.mapping.as_mut()) => {}
+            }
             if resolved.elapsed() >= RESOLVE_AGAIN {
                 (outside, resolved) = (self.resolve().await, Instant::now());
             }
@@ -54,7 +62,8 @@ impl MediaReach {
         }
     }
 
-    fn with_outside(&self, outside: Vec<OutsideMedia>) -> MediaAddresses {
+    fn with_outside(&self, mut outside: Vec<OutsideMedia>) -> MediaAddresses {
+        outside.extend(self.mapping.as_ref().and_then(|mapping| mapping.borrow().for_media()));
         MediaAddresses { interfaces: addresses::for_media(self.listen), outside }
     }
 
@@ -63,5 +72,32 @@ impl MediaReach {
             Some(outside) => outside.for_media().await,
             None => Vec::new(),
         }
+    }
+}
+
+/// Another state of the router; never if there is none to come.
+async fn changed(mapping: Option<&mut watch::Receiver<PortMapping>>) {
+    let Some(mapping) = mapping else { return std::future::pending().await };
+    if mapping.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn media_comes_in_at_the_outside_address_and_at_the_routers() {
+        let mapped = PortMapping::Mapped { tcp: "8.8.4.1:1".parse().unwrap(), udp: "8.8.4.1:2".parse().unwrap() };
+        let (state, mapping) = watch::channel(PortMapping::Asking);
+        let listen = "127.0.0.1".parse().unwrap();
+        let reach = MediaReach::new(listen, Some("203.0.113.7:443:9000".parse().unwrap()), Some(mapping));
+        let outside = OutsideMedia { ip: "203.0.113.7".parse().unwrap(), port: Some(9000) };
+        assert_eq!(reach.addresses().await.outside, [outside]);
+        state.send_replace(mapped);
+        let router = OutsideMedia { ip: "8.8.4.1".parse().unwrap(), port: Some(2) };
+        assert_eq!(reach.addresses().await.outside, [outside, router]);
     }
 }
