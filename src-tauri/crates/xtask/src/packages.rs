@@ -46,6 +46,8 @@ const DEBIAN_TEST: &[&str] = &[
     "iproute2",
     "nftables",
     "conntrack",
+    "miniupnpd-nftables",
+    "miniupnpd",
     "at-spi2-core",
     "gir1.2-atspi-2.0",
     "orca",
