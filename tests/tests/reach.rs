@@ -1,6 +1,6 @@
-//! A house is heard wherever it is reached: behind a router that passes its ports on, on the ninth network, without
-//! IPv4, over a cable beside another network, on a network that comes later; and a listener whose router forgets them
-//! hears on. Real programs in networks of their own, with the kernel's own address translation between them.
+//! A house is heard wherever it is reached: behind a router that passes its ports on, by hand or when asked, on the
+//! ninth network, without IPv4, over a cable beside another network, on a network that comes later; and a listener
+//! whose router forgets them hears on. Real programs in networks of their own, with the kernel's own address translation between them.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -26,8 +26,14 @@ fn leads_nowhere(place: &Namespace, name: &str, address: &str) {
 
 /// House, router and guest: the router's outside is 203.0.113.1, what is inside has 10.1.0.0/24.
 fn behind_a_router(inside: &Namespace, router: &Namespace, outside: &Namespace) {
+    behind_a_router_at("203.0.113", inside, router, outside);
+}
+
+/// The same with another network outside, of which the router has the first address and the guest the second.
+fn behind_a_router_at(network: &str, inside: &Namespace, router: &Namespace, outside: &Namespace) {
     wire((router, "inside", "10.1.0.1/24"), (inside, "eth0", "10.1.0.2/24")).unwrap();
-    wire((router, "outside", "203.0.113.1/24"), (outside, "eth0", "203.0.113.2/24")).unwrap();
+    let (its, theirs) = (format!("{network}.1/24"), format!("{network}.2/24"));
+    wire((router, "outside", &its), (outside, "eth0", &theirs)).unwrap();
     inside.ip("route add default via 10.1.0.1").unwrap();
     run(router.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"])).unwrap();
 }
@@ -68,6 +74,143 @@ fn a_house_behind_a_router_that_passes_other_ports_on_is_heard_by_its_link() {
     let away = Listener::join(&away, &house.link, &output).unwrap();
     away.hears_more().unwrap();
     house.still_runs().unwrap();
+}
+
+/// What the daemon of a router at home needs: its own rules in chains of these names, and addresses to translate.
+const GIVES_PORTS: &str = "table inet router {
+    chain given { }
+    chain given_in { }
+    chain given_out { }
+    chain incoming {
+        type nat hook prerouting priority -100;
+        jump given_in
+    }
+    chain outgoing {
+        type nat hook postrouting priority 100;
+        jump given_out
+        oifname \"outside\" masquerade
+    }
+}
+";
+
+/// A router's daemon that passes ports on when it is asked by one of its protocols. It refuses to do so behind an
+/// outside address that is private or for documentation (RFC 5737).
+struct PortGiver {
+    daemon: Program,
+}
+
+impl PortGiver {
+    fn start(router: &Namespace, protocols: &str, output: &Path, name: &str) -> Self {
+        router.nft(&format!("{CLOSED}{GIVES_PORTS}")).unwrap();
+        let path = |what: &str| output.join(format!("{name}.{what}"));
+        let settings = format!(
+            "ext_ifname=outside
+            listening_ip=inside
+            upnp_table_name=router
+            upnp_nat_table_name=router
+            upnp_forward_chain=given
+            upnp_nat_chain=given_in
+            upnp_nat_postrouting_chain=given_out
+            uuid=86661c87-b1d4-458e-852a-b8500e52c53d
+            secure_mode=yes
+            {protocols}
+            allow 1024-65535 10.0.0.0/8 1024-65535
+            deny 0-65535 0.0.0.0/0 0-65535
+            "
+        );
+        let settings: String = settings.lines().map(|line| format!("{}\n", line.trim())).collect();
+        std::fs::write(path("conf"), settings).unwrap();
+        let mut command = router.command("miniupnpd");
+        command.args(["-d", "-f"]).arg(path("conf")).arg("-P").arg(path("pid"));
+        Self { daemon: Program::start(&command, Stdio::null(), &path("log")).unwrap() }
+    }
+
+    /// The rules that it has made.
+    fn given(&mut self, router: &Namespace) -> usize {
+        self.daemon.still_runs().unwrap();
+        let chain = run(router.command("nft").args(["list", "chain", "inet", "router", "given_in"])).unwrap();
+        String::from_utf8(chain).unwrap().matches("dnat").count()
+    }
+}
+
+/// A house that asks its router is heard from outside by the link that it prints, and takes back what it was given.
+fn is_heard_through_given_ports(protocols: &str, name: &str, is_right: impl Fn(&str) -> bool) {
+    let output = places::fresh_output(&format!("reach-{name}")).unwrap();
+    let [home, router, away] = ["home", "router", "away"].map(|name| Namespace::open(name, &output).unwrap());
+    behind_a_router_at("8.8.4", &home, &router, &away);
+    let mut giver = PortGiver::start(&router, protocols, &output, "giver");
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    assert!(is_right(&house.link), "{}", house.link);
+    assert_eq!(giver.given(&router), 2);
+    let away = Listener::join(&away, &house.link, &output);
+    away.hears_more();
+    house.still_runs();
+    house.house.interrupt();
+    house.house.wait(LIMIT).unwrap();
+    assert_eq!(giver.given(&router), 0, "what was given is taken back");
+}
+
+#[test]
+fn a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link() {
+    if !may_make_networks("a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link") {
+        return;
+    }
+    let same_port = |link: &str| link.starts_with("serambi://8.8.4.1:7410/");
+    is_heard_through_given_ports("enable_natpmp=yes\nenable_upnp=no", "pcp", same_port);
+}
+
+#[test]
+fn a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link() {
+    if !may_make_networks("a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link") {
+        return;
+    }
+    let other_port = |link: &str| link.starts_with("serambi://8.8.4.1:") && !link.starts_with("serambi://8.8.4.1:7410");
+    is_heard_through_given_ports("enable_natpmp=no\nenable_upnp=yes", "upnp", other_port);
+}
+
+#[test]
+fn a_house_whose_router_gives_no_ports_is_open_to_its_own_network() {
+    if !may_make_networks("a_house_whose_router_gives_no_ports_is_open_to_its_own_network") {
+        return;
+    }
+    let output = places::fresh_output("reach-refused").unwrap();
+    let [home, router, away] = ["home", "router", "away"].map(|name| Namespace::open(name, &output).unwrap());
+    behind_a_router_at("8.8.4", &home, &router, &away);
+    router.nft(CLOSED).unwrap();
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    assert!(house.link.starts_with("serambi://10.1.0.2:7410/"), "{}", house.link);
+    Listener::join(&router, &house.link, &output).hears_more();
+    house.still_runs();
+}
+
+#[test]
+fn a_house_that_moves_to_another_router_asks_that_one() {
+    if !may_make_networks("a_house_that_moves_to_another_router_asks_that_one") {
+        return;
+    }
+    let output = places::fresh_output("reach-moved").unwrap();
+    let names = ["home", "first", "second", "away"];
+    let [home, first, second, away] = names.map(|name| Namespace::open(name, &output).unwrap());
+    behind_a_router_at("8.8.4", &home, &first, &away);
+    let protocols = "enable_natpmp=yes\nenable_upnp=no";
+    let _first_giver = PortGiver::start(&first, protocols, &output, "first");
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    assert!(house.link.starts_with("serambi://8.8.4.1:7410/"), "{}", house.link);
+    // A cable to another router is plugged in, and outside nothing leads to the first one any more.
+    away.ip("link delete eth0").unwrap();
+    wire((&second, "inside", "10.2.0.1/24"), (&home, "eth1", "10.2.0.2/24")).unwrap();
+    wire((&second, "outside", "8.8.5.1/24"), (&away, "eth0", "8.8.5.2/24")).unwrap();
+    home.ip("route replace default via 10.2.0.1").unwrap();
+    run(second.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"])).unwrap();
+    let _second_giver = PortGiver::start(&second, protocols, &output, "second");
+    let log = output.join("house.log");
+    let mapped = || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        Ok(said.lines().any(|line| line.contains("media is reached at") && line.contains("8.8.5.1")).then_some(()))
+    };
+    wait::until("the second router's ports", LIMIT, mapped, String::new).unwrap();
+    Listener::join(&away, &house.link_at("8.8.5.1:7410"), &output).hears_more();
+    house.still_runs();
 }
 
 #[test]
