@@ -25,7 +25,6 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use axum::{Router, http::StatusCode, routing::get};
 use iroh_relay::http::{RELAY_PATH, RELAY_PROBE_PATH};
-use parking_lot::Mutex;
 use serambi_protocol::{
     limits::GATE_DISCOVERY_PORT,
     link::{GateAddress, GateLink, HouseAddress},
@@ -80,55 +79,14 @@ pub enum GateCertificate {
     PublicWeb,
 }
 
-/// An open gate.
+/// How a gate is known.
 pub struct Gate {
-    relay: Arc<Relay>,
     token: String,
     certificate: GateCertificate,
     discovery_port: u16,
-    router: Router,
-    /// What is put away on closing.
-    discovery: Mutex<Option<Discovery>>,
 }
 
 impl Gate {
-    /// Opens address discovery and prepares the relay, which ends at `stop`.
-    ///
-    /// # Errors
-    /// `port_taken`, `profile_broken`.
-    pub async fn open(
-        config: &GateConfig,
-        listen: IpAddr,
-        storage: &Storage,
-        tls: &rustls::ServerConfig,
-        clock: &Clock,
-        stop: CancellationToken,
-    ) -> Result<Self, HouseError> {
-        let token = admission::load_or_make_token(storage).await?;
-        let admission = Admission::new(&token, &config.houses);
-        let relay = Relay::new(admission, config.max_clients, config.bytes_per_second, clock.clone(), stop);
-        let relay = Arc::new(relay);
-        let discovery = Discovery::open(listen, config.discovery_port, tls).await?;
-        let router = Router::new()
-            .route(RELAY_PATH, get(relay::connect))
-            .route(RELAY_PROBE_PATH, get(StatusCode::OK))
-            .with_state(relay.clone())
-            .merge(page::router(relay.clone(), discovery.counter()));
-        Ok(Self {
-            relay,
-            token,
-            certificate: config.certificate,
-            discovery_port: discovery.port(),
-            router,
-            discovery: Mutex::new(Some(discovery)),
-        })
-    }
-
-    /// Its paths, to be served on the house's port.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
     /// What admits a house, for a gate that is this house. A secret.
     pub fn link(&self, house: &HouseAddress) -> Option<GateLink> {
         let pin = (self.certificate == GateCertificate::Own).then(|| house.pin.clone());
@@ -140,13 +98,49 @@ impl Gate {
     pub fn discovery_port(&self) -> u16 {
         self.discovery_port
     }
+}
 
-    /// Lets everybody go. Its `stop` must have been cancelled before.
-    pub async fn close(&self) {
-        self.relay.close().await;
-        let discovery = self.discovery.lock().take();
-        if let Some(discovery) = discovery {
-            discovery.close().await;
-        }
+/// What a gate does: its paths on the house's port, and its own UDP port.
+pub struct GateService {
+    relay: Arc<Relay>,
+    discovery: Discovery,
+    stop: CancellationToken,
+}
+
+impl GateService {
+    /// Its paths.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route(RELAY_PATH, get(relay::connect))
+            .route(RELAY_PROBE_PATH, get(StatusCode::OK))
+            .with_state(self.relay.clone())
+            .merge(page::router(self.relay.clone(), self.discovery.counter()))
     }
+
+    /// Stays until the house closes, and then lets everybody go: the relay's own tasks know nothing of the house.
+    pub async fn serve(self) {
+        self.stop.cancelled().await;
+        self.relay.close().await;
+        self.discovery.close().await;
+    }
+}
+
+/// Opens address discovery and prepares the relay, until `stop`.
+///
+/// # Errors
+/// `port_taken`, `profile_broken`.
+pub async fn open(
+    config: &GateConfig,
+    listen: IpAddr,
+    storage: &Storage,
+    tls: &rustls::ServerConfig,
+    clock: &Clock,
+    stop: CancellationToken,
+) -> Result<(Gate, GateService), HouseError> {
+    let token = admission::load_or_make_token(storage).await?;
+    let admission = Admission::new(&token, &config.houses);
+    let relay = Relay::new(admission, config.max_clients, config.bytes_per_second, clock.clone(), stop.clone());
+    let discovery = Discovery::open(listen, config.discovery_port, tls).await?;
+    let gate = Gate { token, certificate: config.certificate, discovery_port: discovery.port() };
+    Ok((gate, GateService { relay: Arc::new(relay), discovery, stop }))
 }

@@ -43,7 +43,7 @@ use crate::{
 #[cfg(feature = "reach")]
 use crate::{
     entrance::{self, Entrance},
-    gate::{Gate, GateConfig},
+    gate::{self, Gate, GateConfig},
 };
 
 const NAME: &str = "name";
@@ -210,18 +210,23 @@ impl House {
         }
         let tls = certificate.tls()?;
         #[cfg(feature = "reach")]
-        let gate = match &config.gate {
-            Some(gate) => Some(Gate::open(gate, config.listen, &storage, &tls, &clock, stop.clone()).await?),
+        let (gate, gate_service) = match &config.gate {
+            Some(gate) => Some(gate::open(gate, config.listen, &storage, &tls, &clock, stop.clone()).await?),
             None => None,
-        };
+        }
+        .unzip();
         #[cfg(feature = "reach")]
-        if let Some(gate) = &gate {
-            router = router.merge(gate.router());
+        if let Some(service) = &gate_service {
+            router = router.merge(service.router());
         }
         if let Some(page) = &config.page {
             router = router.fallback_service(ServeDir::new(page));
         }
         let tasks = TaskTracker::new();
+        #[cfg(feature = "reach")]
+        if let Some(service) = gate_service {
+            tasks.spawn(service.serve());
+        }
         tasks.spawn(keep_beating(rooms.clone(), stop.clone()));
         if let (Some(state), Some(ports)) = (mapping_state, ports(listening.port(), embedded.as_ref())) {
             tasks.spawn(port_mapping::keep_mapped(ports, state, stop.clone()));
@@ -376,10 +381,6 @@ impl House {
         #[cfg(feature = "reach")]
         self.inside.entrance.close().await;
         self.inside.stop.cancel();
-        #[cfg(feature = "reach")]
-        if let Some(gate) = &self.inside.gate {
-            gate.close().await;
-        }
         self.inside.tasks.close();
         self.inside.tasks.wait().await;
         if let Some(embedded) = &self.inside.embedded {

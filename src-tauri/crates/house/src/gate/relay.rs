@@ -170,3 +170,49 @@ pub async fn connect(
         })
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::gate::admission::AdmittedHouses;
+    use axum::{
+        http::{StatusCode, header},
+        response::IntoResponse,
+    };
+
+    fn relay(max_clients: usize) -> Relay {
+        let admission = Admission::new("token", &AdmittedHouses::default());
+        Relay::new(admission, max_clients, NonZeroU32::MIN, Clock::default(), CancellationToken::new())
+    }
+
+    fn refusal(relay: &Relay, ip: &str) -> Response {
+        let peer = Peer { ip: ip.parse().unwrap() };
+        let mut places = Vec::new();
+        loop {
+            match relay.take_place(peer, None) {
+                Ok(place) => places.push(place),
+                Err(refused) => return refused.into_response(),
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_of_one_network_are_told_when_to_come_back_and_others_come_in() {
+        let relay = relay(10_000);
+        let refused = refusal(&relay, "192.0.2.1");
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "10");
+        assert!(relay.take_place(Peer { ip: "192.0.2.2".parse().unwrap() }, None).is_ok());
+    }
+
+    #[test]
+    fn a_full_gate_still_takes_a_house_with_its_token() {
+        let relay = relay(8);
+        let here = Peer { ip: "192.0.2.1".parse().unwrap() };
+        let _guests: Vec<Place> = (0..7).map(|_| relay.take_place(here, None).ok().unwrap()).collect();
+        let refused = relay.take_place(here, Some("of another gate")).err().unwrap().into_response();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(relay.take_place(here, Some("token")).is_ok());
+    }
+}

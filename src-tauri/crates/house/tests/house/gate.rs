@@ -317,6 +317,18 @@ async fn a_gate_that_was_restarted_is_found_again_by_house_and_guest() {
 }
 
 #[tokio::test]
+async fn a_gate_that_is_dropped_lets_everybody_go() {
+    let gate = Gate::open().await;
+    let (house, guest) = (gate.house().await, gate.guest().await);
+    online(&guest).await;
+    drop(gate);
+    for client in [house, guest] {
+        status(&client, |status| (!status.is_connected()).then_some(())).await;
+        client.close().await;
+    }
+}
+
+#[tokio::test]
 async fn clients_ask_a_gate_for_their_addresses() {
     let gate = Gate::open().await;
     let port = gate.house.house.gate_discovery_port().unwrap();
