@@ -365,6 +365,34 @@ async fn a_house_is_no_gate_unless_it_was_asked_to_be_one() {
     }
 }
 
+#[tokio::test]
+async fn a_message_is_not_collected_beyond_the_largest_frame() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    };
+    let gate = Gate::open().await;
+    let mut request = format!("wss://{}/relay", gate.link.gate.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "iroh-relay-v2".parse().unwrap());
+    let stream = gate.house.stranger("").tls().await;
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Binary(challenge))) if challenge[0] == 0));
+    assert_eq!(gate.count("/clients").await, 1);
+    // Two parts of a message that never ends: what the gate has read of it alone can make it hang up.
+    for part in [Data::Binary, Data::Continue] {
+        socket.send(Message::Frame(Frame::message(vec![1; 40_000], OpCode::Data(part), false))).await.unwrap();
+    }
+    let handshake_limit = Duration::from_secs(10);
+    let hung_up = tokio::time::timeout(handshake_limit / 2, socket.next()).await.unwrap();
+    assert!(!matches!(hung_up, Some(Ok(Message::Binary(_)))), "{hung_up:?}");
+    gate.counts("/clients", |clients| clients == 0).await;
+}
+
 /// Starts the program and ends it when it has said its gate's link.
 async fn printed_link(folder: &std::path::Path, arguments: &[&str]) -> GateLink {
     use tokio::io::{AsyncBufReadExt, BufReader};
