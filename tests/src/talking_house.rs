@@ -33,7 +33,8 @@ pub struct TalkingHouse {
     house: Program,
     /// The link to the room.
     pub link: String,
-    speaker: Peer,
+    /// The host, who talks.
+    pub speaker: Peer,
     _folders: [TempDir; 2],
 }
 
@@ -122,11 +123,43 @@ impl Listener {
     /// # Errors
     /// When the program does not start.
     pub fn join_as(name: &str, place: &Namespace, link: &str, output: &Path) -> Result<Self, Trouble> {
+        Self::join_with(name, &[], place, link, output)
+    }
+
+    /// The same with more words for `serambi-peer`.
+    ///
+    /// # Errors
+    /// When the program does not start.
+    pub fn join_with(
+        name: &str,
+        words: &[&str],
+        place: &Namespace,
+        link: &str,
+        output: &Path,
+    ) -> Result<Self, Trouble> {
         let folder = temporary()?;
-        let arguments = ["join", link, "--microphone", "none", "--loudspeaker", "none"];
+        let arguments = [&["join", link, "--microphone", "none", "--loudspeaker", "none"], words].concat();
         let command = place.command(places::program("serambi-peer")?);
         let peer = Peer::start_in(command, name, folder.path(), &arguments, output)?;
         Ok(Self { peer, _folder: folder })
+    }
+
+    /// Waits until it says for the first time that its connection stands like this, and gives all that it says of it.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn reads(&mut self, state: &str) -> Result<Value, Trouble> {
+        self.peer.wait_for(state, LIMIT, |line| line["event"] == "connection" && line["state"] == state)
+    }
+
+    /// Waits until what it said last of its connection is this.
+    ///
+    /// # Errors
+    /// When it stays otherwise.
+    pub fn reads_at_last(&self, state: &str) -> Result<(), Trouble> {
+        let last = || self.peer.said().into_iter().rfind(|line| line["event"] == "connection").unwrap_or_default();
+        let look = || Ok((last()["state"] == state).then_some(()));
+        wait::until(state, LIMIT, look, || last().to_string())
     }
 
     /// What it said last of its figures.

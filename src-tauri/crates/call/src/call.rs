@@ -352,6 +352,8 @@ fn endpoint_source(house: HouseClient, room: RoomId) -> EndpointSource {
     Box::new(move |is_blocked| {
         let house = house.clone();
         async move {
+            // Whatever cut the sound may have cut the connections on which the house would be asked.
+            house.forget_connections();
             let grant = house.media(&room).await?;
             let endpoint = media_endpoint(&house, &grant)?;
             if is_blocked && endpoint.has_other_way {

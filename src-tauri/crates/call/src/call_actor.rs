@@ -11,7 +11,11 @@ mod own_microphone;
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use serambi_protocol::{Code, Command, Refusal, RoomId, RoomView, api::Joined, event::ClosedReason};
+use serambi_protocol::{
+    Code, Command, Refusal, RoomId, RoomView,
+    api::{Joined, MediaGrant},
+    event::ClosedReason,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Duration, interval, sleep_until, timeout},
@@ -21,9 +25,10 @@ use self::own_microphone::OwnMicrophone;
 use crate::{
     call::{Ending, Instruments},
     call_events::{CallEvent, EventSink},
-    call_view::{CallView, Measurements, MicrophoneView},
+    call_view::{CallView, Measurements, MicrophoneView, link_to_share},
     connection::ConnectionWatch,
     cue_rules::{CueRules, Happening},
+    deafness::Deafness,
     device_loss::DeviceLoss,
     error::CallError,
     house_channel::HouseChannel,
@@ -58,7 +63,12 @@ pub(crate) enum Request {
 /// What the house answered to a question of the actor.
 enum HouseAnswer {
     Accepted(Result<(), Refusal>),
-    MuteTold { muted: bool, told: Result<(), Refusal> },
+    MuteTold {
+        muted: bool,
+        told: Result<(), Refusal>,
+    },
+    /// Where the sound is, asked of a house that is reached at another address than before.
+    Media(Result<MediaGrant, Refusal>),
     Joined(Box<Result<Joined, Refusal>>),
 }
 
@@ -89,6 +99,10 @@ pub(crate) struct Entered {
 pub(crate) struct CallActor {
     house: HouseClient,
     room_id: RoomId,
+    /// The house's `host:port` when its channel was last up.
+    house_address: String,
+    /// What to give to others so that they can come in.
+    link: String,
     seq: u64,
     channel: HouseChannel,
     requests: mpsc::Receiver<Request>,
@@ -105,6 +119,7 @@ pub(crate) struct CallActor {
     asked: FuturesUnordered<BoxFuture<'static, HouseAnswer>>,
     own: OwnMicrophone,
     connection: ConnectionWatch,
+    deafness: Deafness,
     microphone_loss: DeviceLoss,
     loudspeaker_loss: DeviceLoss,
     /// Why an open microphone does not work.
@@ -139,6 +154,8 @@ impl CallActor {
         } = entered;
         Self {
             channel: house.events(seq),
+            house_address: house.address(),
+            link: link_to_share(&house.house_now(), &room_id),
             media_state: instruments.media.state(),
             house,
             room_id,
@@ -155,6 +172,7 @@ impl CallActor {
             asked: FuturesUnordered::new(),
             own: OwnMicrophone::default(),
             connection: ConnectionWatch::new(house_is_media_server, now),
+            deafness: Deafness::new(now),
             microphone_loss: DeviceLoss::default(),
             loudspeaker_loss: DeviceLoss::default(),
             microphone_lost: None,
@@ -236,7 +254,7 @@ impl CallActor {
         let speaks = microphone.open && !microphone.muted;
         self.connection.note_speaking(speaks);
         let shown = CallView {
-            link: self.view.borrow().link.clone(),
+            link: self.link.clone(),
             connection: self.connection.state(speaks, now),
             microphone,
             loudspeaker_problem: self.loudspeaker_problem,
@@ -269,6 +287,7 @@ impl CallActor {
     fn look(&mut self) -> Flow {
         let now = Instant::now();
         self.note_losses(now);
+        self.mend_deafness(now);
         // Whoever is cut off from everything comes back muted (room rules 12.1). The sound may be back before the house
         // can say so, and nobody is to be heard without knowing it.
         if self.connection.is_cut_off(now) && self.microphone.is_live() {
@@ -277,6 +296,16 @@ impl CallActor {
         self.settle_mute(now);
         self.give_up_waiting_for_stage(now);
         GO_ON
+    }
+
+    /// A listener to whom voices are sent that do not come is not left to wait for them.
+    fn mend_deafness(&mut self, now: Instant) {
+        let receives = self.media_state.borrow().receives;
+        if let Some(mend) = self.deafness.look(self.instruments.speakers.received(), receives, now) {
+            tracing::warn!(?mend, room = %self.room_id, "voices are passed on and do not come in");
+            self.instruments.media.mend(mend);
+        }
+        self.connection.take_deafness(self.deafness.is_deaf(), now);
     }
 
     fn measure(&mut self) -> Flow {
@@ -298,6 +327,10 @@ impl CallActor {
 
     fn take_media(&mut self) -> Flow {
         let state = *self.media_state.borrow_and_update();
+        if !state.receives {
+            // What cut the sound may have cut the house, and it would be waited for in vain.
+            self.channel.doubt();
+        }
         self.connection.take_media(state, Instant::now());
         if state.server_mutes != self.server_mutes {
             self.server_mutes = state.server_mutes;
@@ -310,6 +343,7 @@ impl CallActor {
         match answer {
             HouseAnswer::Accepted(accepted) => self.take_accepted(accepted),
             HouseAnswer::MuteTold { muted, told } => self.take_mute_told(muted, told),
+            HouseAnswer::Media(grant) => self.take_grant(grant),
             HouseAnswer::Joined(joined) => return self.take_seat(*joined),
         }
         GO_ON

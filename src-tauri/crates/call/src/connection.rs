@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serambi_protocol::Code;
 use serde::{Deserialize, Serialize};
 
-use crate::media::MediaState;
+use crate::media::{MediaState, NoWay};
 
 /// A shorter loss is not worth a word.
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
@@ -37,10 +37,14 @@ pub enum Connection {
     CannotHear,
     /// "You can hear; nobody hears you."
     NobodyHears,
-    /// No way for the sound, though signalling works: the network lets no UDP through.
+    /// No way for the sound, though signalling works: the network lets none of it through.
     SoundImpossible {
         /// Why.
         code: Code,
+        /// To which UDP port of the house the network's owner would have to let it through.
+        udp_port: Option<u16>,
+        /// To which TCP port, if there is one for sound.
+        tcp_port: Option<u16>,
     },
 }
 
@@ -90,10 +94,12 @@ pub(crate) struct ConnectionWatch {
     /// The house carries the sound itself: stopped, it carries none.
     is_media_server: bool,
     receiving: Half,
+    /// Voices are sent and do not come.
+    hearing: Half,
     sending: Half,
     /// Since when the own voice goes out and no listener reports it.
     unheard: Half,
-    blocked: Option<Code>,
+    blocked: Option<NoWay>,
 }
 
 impl ConnectionWatch {
@@ -106,6 +112,7 @@ impl ConnectionWatch {
             house_stopped: false,
             is_media_server,
             receiving: down,
+            hearing: up,
             sending: down,
             unheard: up,
             blocked: None,
@@ -127,6 +134,11 @@ impl ConnectionWatch {
         self.receiving.set(state.receives, now);
         self.sending.set(state.sends, now);
         self.blocked = state.blocked;
+    }
+
+    /// The house says that somebody is heard by others, and nothing is heard here.
+    pub(crate) fn take_deafness(&mut self, is_deaf: bool, now: Instant) {
+        self.hearing.set(!is_deaf, now);
     }
 
     /// How many of how many listeners receive the own voice, while it goes out.
@@ -156,10 +168,11 @@ impl ConnectionWatch {
         if self.house.is_down(now) {
             return Connection::HouseReconnecting;
         }
-        if let Some(code) = self.blocked {
-            return Connection::SoundImpossible { code };
+        if let Some(NoWay { code, udp_port, tcp_port }) = self.blocked {
+            return Connection::SoundImpossible { code, udp_port, tcp_port };
         }
-        let (receives, sends) = (!self.receiving.is_down(now), !self.sending.is_down(now));
+        let receives = !self.receiving.is_down(now) && !self.hearing.is_down(now);
+        let sends = !self.sending.is_down(now);
         let is_unheard = self.unheard.down_for(now).is_some_and(|unheard| unheard >= UNHEARD_AFTER);
         match (receives, sends) {
             (false, true) if speaks => Connection::CannotHear,
@@ -276,6 +289,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_hears_nothing_of_what_is_sent_reads_so_until_they_hear() {
+        let (mut watch, now) = connected();
+        watch.take_deafness(true, now);
+        watch.take_deafness(true, after(now, 1_000));
+        assert_eq!(watch.state(false, after(now, 1_999)), Connection::Connected);
+        assert_eq!(watch.state(false, after(now, 2_000)), Connection::SoundReconnecting);
+        assert_eq!(watch.state(true, after(now, 2_000)), Connection::CannotHear);
+        watch.take_deafness(false, after(now, 3_000));
+        assert_eq!(watch.state(true, after(now, 3_000)), Connection::Connected);
+    }
+
+    #[test]
     fn five_seconds_of_talk_that_no_listener_reports_are_told() {
         let (mut watch, now) = connected();
         watch.take_reception(0, 3, now);
@@ -291,7 +316,9 @@ mod tests {
     #[test]
     fn a_network_without_a_way_for_the_sound_is_said_in_words() {
         let (mut watch, now) = connected();
-        watch.take_media(MediaState { blocked: Some(Code::MediaFailed), ..DOWN }, now);
-        assert_eq!(watch.state(false, now), Connection::SoundImpossible { code: Code::MediaFailed });
+        let no_way = NoWay { code: Code::MediaFailed, udp_port: Some(7_412), tcp_port: None };
+        watch.take_media(MediaState { blocked: Some(no_way), ..DOWN }, now);
+        let expected = Connection::SoundImpossible { code: Code::MediaFailed, udp_port: Some(7_412), tcp_port: None };
+        assert_eq!(watch.state(false, now), expected);
     }
 }

@@ -144,7 +144,7 @@ mod tests {
             Connection::Reconnecting,
             Connection::HouseRestarting,
             Connection::Lost,
-            Connection::SoundImpossible { code: Code::MediaFailed },
+            Connection::SoundImpossible { code: Code::MediaFailed, udp_port: None, tcp_port: None },
             Connection::HouseReconnecting,
             Connection::Connected,
             Connection::CannotHear,

@@ -1,7 +1,10 @@
 //! Being told: the house's numbered events over one WebSocket that keeps itself connected, and what is measured, both
 //! ways.
 
-use std::time::{Duration, Instant as Moment};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant as Moment},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use serambi_protocol::{
@@ -10,17 +13,18 @@ use serambi_protocol::{
     measurement::{HouseTime, VoiceMark, VoiceReception},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{self, Message, protocol::frame::coding::CloseCode};
 
 use crate::{
     house_client::HouseClient,
     house_clock::micros_between,
+    own_path::OwnPath,
     retry::Retry,
-    websocket::{self, OpenError, WebSocket},
+    websocket::{self, OpenError, WebSocket, host_of},
 };
 
 /// How often the channel says that it is alive.
@@ -32,6 +36,13 @@ const PING_SOON: Duration = Duration::from_millis(200);
 const SAID_WAITING: usize = 8;
 /// Silence after which a connection is given up: three pings unanswered.
 const SILENCE_LIMIT: Duration = Duration::from_secs(6);
+/// The same for a connection that is doubted: the answer to one ping, lost once on the way.
+const DOUBT_LIMIT: Duration = Duration::from_millis(1_500);
+/// A house that was lost without a word is looked for more often than one that refuses.
+const LOST_WAIT: Duration = Duration::from_secs(1);
+/// How long all addresses of a house that was lost are asked before they are asked again. An address that cannot be
+/// reached yet answers nobody, and who asks it would wait for the whole limit of a connection.
+const FIND_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Events that may wait for their reader; then the house waits, which drops readers that are too slow.
 const NEWS_WAITING: usize = 64;
@@ -73,6 +84,8 @@ pub enum ChannelNews {
         /// All of them together.
         reception: VoiceReception,
     },
+    /// The house says that it is reached elsewhere: [`HouseClient::house_now`] is news.
+    Addresses,
     /// When the voices in a room were made.
     Marks {
         /// Which room.
@@ -87,6 +100,7 @@ pub enum ChannelNews {
 pub struct HouseChannel {
     news: mpsc::Receiver<ChannelNews>,
     said: mpsc::Sender<ChannelSay>,
+    doubts: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -100,10 +114,13 @@ impl HouseChannel {
             session: None,
             news: sender,
             saying,
+            doubts: Arc::default(),
+            is_lost: false,
             retry: Retry::default(),
             began: Moment::now(),
         };
-        Self { news, said, task: tokio::spawn(connector.run()) }
+        let doubts = connector.doubts.clone();
+        Self { news, said, doubts, task: tokio::spawn(connector.run()) }
     }
 
     /// The next news; never ends by itself.
@@ -116,6 +133,11 @@ impl HouseChannel {
         if self.said.try_send(measured).is_err() {
             tracing::debug!("a measurement was not told");
         }
+    }
+
+    /// Something else of the house was lost: is this still there? It is known within [`DOUBT_LIMIT`].
+    pub(crate) fn doubt(&self) {
+        self.doubts.notify_one();
     }
 
     /// Ends the connection; its task has ended when this returns.
@@ -143,6 +165,9 @@ struct Connector {
     session: Option<String>,
     news: mpsc::Sender<ChannelNews>,
     saying: mpsc::Receiver<ChannelSay>,
+    doubts: Arc<Notify>,
+    /// The house was silent, or this computer has another network: it is looked for before it is connected to.
+    is_lost: bool,
     retry: Retry,
     /// Pings carry the time since then.
     began: Moment,
@@ -171,8 +196,7 @@ async fn say(socket: &mut WebSocket, said: &ChannelSay) -> Result<(), tungstenit
 impl Connector {
     async fn run(mut self) {
         loop {
-            sleep(self.retry.next_wait(rand::random())).await;
-            let ended = match self.connect().await {
+            let ended = match self.connect_soon().await {
                 Ok(socket) => self.listen(socket).await,
                 Err(outage) => self.tell(ChannelNews::Down(outage)).await,
             };
@@ -182,7 +206,40 @@ impl Connector {
         }
     }
 
+    /// Connects after a wait; at once when this computer gets another network.
+    async fn connect_soon(&mut self) -> Result<WebSocket, Outage> {
+        loop {
+            let wait = self.retry.next_wait(rand::random());
+            let wait = if self.is_lost { wait.min(LOST_WAIT) } else { wait };
+            let mut path = self.path();
+            let attempt = async {
+                sleep(wait).await;
+                self.connect().await
+            };
+            tokio::select! {
+                connected = attempt => return connected,
+                _ = path.changed() => {}
+            }
+            self.lose();
+        }
+    }
+
+    /// What was open leads nowhere.
+    fn lose(&mut self) {
+        self.house.forget_connections();
+        self.is_lost = true;
+        self.retry.succeeded();
+    }
+
+    fn path(&self) -> OwnPath {
+        OwnPath::to(host_of(&self.house.address()))
+    }
+
     async fn connect(&mut self) -> Result<WebSocket, Outage> {
+        if self.is_lost {
+            let found = timeout(FIND_LIMIT, self.house.find_again()).await;
+            found.unwrap_or(Err(Code::HouseUnreachable.into())).map_err(Outage::Unreachable)?;
+        }
         let session = self.house.session().await;
         if self.session.as_ref().is_some_and(|known| *known != session) {
             // Whoever noticed it first has renewed it, perhaps not this channel.
@@ -195,7 +252,10 @@ impl Connector {
         let url = format!("wss://{address}/api/v1/events?after={}", self.after);
         let headers = [("authorization".to_owned(), format!("Bearer {session}"))];
         let error = match websocket::open(&url, &address, Some(self.house.tls()), headers).await {
-            Ok(socket) => return Ok(socket),
+            Ok(socket) => {
+                self.is_lost = false;
+                return Ok(socket);
+            }
             Err(error) => error,
         };
         match error {
@@ -224,7 +284,8 @@ impl Connector {
     async fn listen(&mut self, mut socket: WebSocket) -> Result<(), Unwanted> {
         self.tell(ChannelNews::Up).await?;
         let (mut pings, mut ping_at) = (0, Instant::now());
-        let mut heard_at = Instant::now();
+        let mut silent_at = Instant::now() + SILENCE_LIMIT;
+        let mut path = self.path();
         // Until the house has shown its clock it may be an older one, that closes the channel on words it does not
         // know.
         let mut takes_measurements = false;
@@ -239,7 +300,7 @@ impl Connector {
                         break if goes_away { Outage::HouseStopped } else { broken("closed") };
                     }
                     Some(Ok(message)) => {
-                        heard_at = Instant::now();
+                        silent_at = Instant::now() + SILENCE_LIMIT;
                         self.retry.succeeded();
                         takes_measurements |= self.read(message).await? == Read::Clock;
                     }
@@ -259,7 +320,18 @@ impl Connector {
                         break broken(error);
                     }
                 }
-                () = sleep_until(heard_at + SILENCE_LIMIT) => break broken("silence"),
+                () = self.doubts.notified() => {
+                    ping_at = Instant::now();
+                    silent_at = silent_at.min(ping_at + DOUBT_LIMIT);
+                }
+                () = path.moved() => {
+                    self.lose();
+                    break broken("this computer has another network");
+                }
+                () = sleep_until(silent_at) => {
+                    self.lose();
+                    break broken("silence");
+                }
             }
         };
         self.tell(ChannelNews::Down(outage)).await
@@ -282,6 +354,10 @@ impl Connector {
             }
             Ok(ChannelTell::Received { room, reception }) => {
                 self.tell(ChannelNews::Received { room, reception }).await?;
+            }
+            Ok(ChannelTell::Addresses { addresses }) => {
+                self.house.take_addresses(addresses);
+                self.tell(ChannelNews::Addresses).await?;
             }
             Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks }).await?,
             // A newer house may say more than we understand.

@@ -14,6 +14,7 @@ use serambi_protocol::{
         Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom,
         TakeKeys,
     },
+    limits::HOUSE_ADDRESSES,
     link::{HouseAddress, Pin},
     name::read_name,
 };
@@ -46,11 +47,14 @@ struct Inner {
     house: HouseAddress,
     identity: Identity,
     name: String,
-    http: reqwest::Client,
+    /// Made anew when the network changes: connections of before lead nowhere and would be waited for.
+    http: RwLock<reqwest::Client>,
     tls: Arc<rustls::ClientConfig>,
     /// The way that answered last.
     way: RwLock<Way>,
     doors: Doors,
+    /// Where the house itself said that it is reached; empty while it has not.
+    told: RwLock<Vec<String>>,
     session: Mutex<Session>,
 }
 
@@ -91,10 +95,11 @@ impl HouseClient {
                 house: house.clone(),
                 identity: identity.clone(),
                 name,
-                http,
+                http: RwLock::new(http),
                 tls,
                 way: RwLock::new(way),
                 doors: doors.clone(),
+                told: RwLock::default(),
                 session: Mutex::new(session),
             }),
         })
@@ -105,7 +110,7 @@ impl HouseClient {
         self.inner.identity.id()
     }
 
-    /// Where the house is and how it is known, as given.
+    /// Where the house is and how it is known, as given at first.
     pub fn house(&self) -> &HouseAddress {
         &self.inner.house
     }
@@ -127,6 +132,44 @@ impl HouseClient {
         let passage = self.inner.house.passage.as_ref();
         let passage = passage.ok_or_else(|| Refusal::new(Code::HouseUnreachable, "no gate in the link"))?;
         self.inner.doors.open(passage).await
+    }
+
+    /// Where the house is now, as it says itself, and how it is known.
+    pub fn house_now(&self) -> HouseAddress {
+        let told = self.inner.told.read().clone();
+        let house = self.inner.house.clone();
+        if told.is_empty() { house } else { HouseAddress { addresses: told, ..house } }
+    }
+
+    /// The house says where it is reached. Only a person's own house can be at an address of the own computer: what
+    /// another says of 127.0.0.1 leads to somebody else.
+    pub(crate) fn take_addresses(&self, addresses: Vec<String>) {
+        let is_own = |address: &str| address.starts_with("127.") || address.starts_with("[::1]");
+        let way = self.way();
+        let is_here = way.door.is_none() && is_own(&way.address);
+        let wanted = addresses.into_iter().filter(|address| is_here || !is_own(address));
+        *self.inner.told.write() = wanted.take(HOUSE_ADDRESSES).collect();
+    }
+
+    /// This computer has another network: what is open leads nowhere.
+    pub(crate) fn forget_connections(&self) {
+        match http_client(&self.inner.tls) {
+            Ok(http) => *self.inner.http.write() = http,
+            Err(refusal) => tracing::warn!(%refusal, "connections of before are kept"),
+        }
+    }
+
+    /// Every address that is known, those that the house told first.
+    fn known(&self) -> HouseAddress {
+        let mut house = self.house_now();
+        let given = &self.inner.house.addresses;
+        let older: Vec<String> = given.iter().filter(|one| !house.addresses.contains(one)).cloned().collect();
+        house.addresses.extend(older);
+        house
+    }
+
+    fn http(&self) -> reqwest::Client {
+        self.inner.http.read().clone()
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -215,17 +258,18 @@ impl HouseClient {
         if session.session != stale {
             return Ok(());
         }
-        let Inner { house, identity, name, http, doors, .. } = &*self.inner;
-        let (way, challenge) = first_to_answer(http, house, identity, doors).await?;
-        *session = answer_challenge(http, &way.address, &house.pin, identity, name, challenge).await?;
+        let Inner { house, identity, name, doors, .. } = &*self.inner;
+        let http = self.http();
+        let (way, challenge) = first_to_answer(&http, &self.known(), identity, doors).await?;
+        *session = answer_challenge(&http, &way.address, &house.pin, identity, name, challenge).await?;
         *self.inner.way.write() = way;
         Ok(())
     }
 
     /// Asks all addresses who is there and goes on with the first that answers.
     pub(crate) async fn find_again(&self) -> Result<(), Refusal> {
-        let Inner { house, identity, http, doors, .. } = &*self.inner;
-        let (way, _) = first_to_answer(http, house, identity, doors).await?;
+        let Inner { identity, doors, .. } = &*self.inner;
+        let (way, _) = first_to_answer(&self.http(), &self.known(), identity, doors).await?;
         *self.inner.way.write() = way;
         Ok(())
     }
@@ -237,11 +281,11 @@ impl HouseClient {
         body: Option<&impl Serialize>,
     ) -> Result<A, Refusal> {
         let session = self.session().await;
-        match ask(&self.inner.http, &self.address(), method.clone(), path, Some(&session), body).await {
+        match ask(&self.http(), &self.address(), method.clone(), path, Some(&session), body).await {
             Err(refusal) if refusal.code == Code::SessionExpired => {
                 self.renew_session(&session).await?;
                 let session = self.session().await;
-                ask(&self.inner.http, &self.address(), method, path, Some(&session), body).await
+                ask(&self.http(), &self.address(), method, path, Some(&session), body).await
             }
             answer => answer,
         }

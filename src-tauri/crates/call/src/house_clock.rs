@@ -72,6 +72,13 @@ impl HouseClock {
         self.best(moment).map(|best| best.house_time_at(moment))
     }
 
+    /// When the house's clock showed this; none before the first answer.
+    pub(crate) fn moment_of(&self, house: HouseTime, now: Instant) -> Option<Instant> {
+        let ahead = house.micros_since(self.at(now)?);
+        let apart = Duration::from_micros(ahead.unsigned_abs());
+        if ahead < 0 { now.checked_sub(apart) } else { now.checked_add(apart) }
+    }
+
     /// How far [`Self::at`] may be off, microseconds.
     pub(crate) fn error_micros(&self, moment: Instant) -> Option<i64> {
         self.best(moment).map(|best| best.error_at(moment))

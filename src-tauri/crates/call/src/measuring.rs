@@ -67,6 +67,12 @@ impl Measuring {
         marks.into_iter().for_each(|mark| self.delays.take_mark(mark, now));
     }
 
+    /// When the house passed on the last packets that these marks speak of.
+    pub(crate) fn passed_on_at(&self, marks: &[VoiceMark], now: Instant) -> Option<Instant> {
+        let forwarded = marks.iter().filter_map(|mark| mark.passage).map(|passage| passage.forwarded).max()?;
+        self.clock.moment_of(forwarded, now)
+    }
+
     /// What all listeners together miss of the own voice: it is repeated accordingly. Between two words, and when none
     /// comes any more, the last one stands.
     pub(crate) fn take_reception(&mut self, instruments: &Instruments, reception: &VoiceReception, now: Instant) {

@@ -82,6 +82,12 @@ fn request(url: &str, headers: impl IntoIterator<Item = (String, String)>) -> Re
     Ok(request)
 }
 
+/// The host of `host:port`, IPv6 without brackets.
+pub(crate) fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// `host:port` of a `ws://` or `wss://` address.
 pub(crate) fn host_and_port(url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;

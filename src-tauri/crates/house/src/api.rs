@@ -16,6 +16,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serambi_protocol::{Code, Refusal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "reach")]
@@ -43,6 +44,8 @@ pub struct ApiState {
     pub people: PersonRepository,
     /// The embedded media server, if that is the one used.
     pub embedded: Option<Embedded>,
+    /// Where the house is reached, as in its link.
+    pub addresses: watch::Receiver<Vec<String>>,
     /// The house is closing.
     pub stop: CancellationToken,
     /// How often networks and people ask.

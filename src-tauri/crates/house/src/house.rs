@@ -32,7 +32,13 @@ use crate::{
     clock::Clock,
     error::HouseError,
     listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
-    media::{MediaServer, embedded::Embedded, keys::Keys, media_reach::MediaReach, room_service::RoomService},
+    media::{
+        MediaServer,
+        embedded::Embedded,
+        keys::Keys,
+        media_reach::{LOOK_AGAIN, MediaReach},
+        room_service::RoomService,
+    },
     open_files,
     outside_address::OutsideAddress,
     port_mapping::{self, PortMapping, Ports},
@@ -128,10 +134,7 @@ pub struct House {
 struct Inside {
     name: String,
     pin: Pin,
-    listen: IpAddr,
-    outside: Option<OutsideAddress>,
-    mapping: Option<watch::Receiver<PortMapping>>,
-    port: u16,
+    reached: Reached,
     clock: Clock,
     rooms: RoomRegistry,
     people: PersonRepository,
@@ -145,6 +148,25 @@ struct Inside {
     stop: CancellationToken,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
+}
+
+/// What the addresses in a link follow from.
+#[derive(Clone)]
+struct Reached {
+    listen: IpAddr,
+    outside: Option<OutsideAddress>,
+    mapping: Option<watch::Receiver<PortMapping>>,
+    port: u16,
+}
+
+impl Reached {
+    /// `host:port` each. The interfaces are looked at anew each time.
+    fn addresses(&self) -> Vec<String> {
+        let outside = self.outside.iter().map(|outside| outside.in_link(self.port));
+        let mapped = self.mapping.iter().filter_map(|mapping| mapping.borrow().in_link());
+        let here = addresses::with_port(&addresses::in_link(self.listen), self.port);
+        outside.chain(mapped).chain(here).collect()
+    }
 }
 
 struct Open {
@@ -179,7 +201,13 @@ impl House {
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
         let (mapping_state, mapping) = maps_ports(&config).then(|| watch::channel(PortMapping::Asking)).unzip();
-        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping.clone());
+        let reached = Reached {
+            listen: config.listen,
+            outside: config.outside.clone(),
+            mapping: mapping.clone(),
+            port: listening.port(),
+        };
+        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping);
         let media_addresses = reach.addresses().await;
         #[cfg(feature = "reach")]
         let (tunnel, tunnel_end) = entrance::tunnel();
@@ -193,6 +221,7 @@ impl House {
         let rooms =
             RoomRegistry::open(clock.clone(), media, storage.rooms(), people.clone(), config.starters, stop.clone())
                 .await?;
+        let (told, told_addresses) = watch::channel(reached.addresses());
         let state = ApiState {
             name: name.clone(),
             pin: pin.to_string(),
@@ -201,6 +230,7 @@ impl House {
             rooms: rooms.clone(),
             people: people.clone(),
             embedded: embedded.clone(),
+            addresses: told_addresses,
             stop: stop.clone(),
             limits: RequestLimits::new(&clock),
         };
@@ -231,6 +261,7 @@ impl House {
         if let (Some(state), Some(ports)) = (mapping_state, ports(listening.port(), embedded.as_ref())) {
             tasks.spawn(port_mapping::keep_mapped(ports, state, stop.clone()));
         }
+        tasks.spawn(tell_addresses(reached.clone(), told, stop.clone()));
         if let Some(embedded) = embedded.clone() {
             tasks.spawn(follow_addresses(reach, embedded, media_addresses, stop.clone()));
         }
@@ -248,10 +279,7 @@ impl House {
         let inside = Inside {
             name,
             pin,
-            listen: config.listen,
-            outside: config.outside,
-            mapping,
-            port: listening.port(),
+            reached,
             clock,
             rooms,
             people,
@@ -270,15 +298,8 @@ impl House {
 
     /// Where the house is reached and how it is known. The interfaces are looked at anew each time.
     pub fn address(&self) -> HouseAddress {
-        let port = self.inside.port;
-        let outside = self.inside.outside.iter().map(|outside| outside.in_link(port));
-        let mapped = self.inside.mapping.iter().filter_map(|mapping| mapping.borrow().in_link());
-        let here = addresses::with_port(&addresses::in_link(self.inside.listen), port);
-        HouseAddress {
-            addresses: outside.chain(mapped).chain(here).collect(),
-            pin: self.inside.pin.clone(),
-            passage: self.passage(),
-        }
+        let addresses = self.inside.reached.addresses();
+        HouseAddress { addresses, pin: self.inside.pin.clone(), passage: self.passage() }
     }
 
     #[cfg(feature = "reach")]
@@ -293,7 +314,7 @@ impl House {
 
     /// Whether the router passes the ports on, if it is asked.
     pub fn port_mapping(&self) -> Option<watch::Receiver<PortMapping>> {
-        self.inside.mapping.clone()
+        self.inside.reached.mapping.clone()
     }
 
     /// The link to the house itself.
@@ -313,7 +334,7 @@ impl House {
 
     /// The TCP port in use.
     pub fn port(&self) -> u16 {
-        self.inside.port
+        self.inside.reached.port
     }
 
     /// The UDP port in use, if the media server is the embedded one.
@@ -408,6 +429,18 @@ async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = rooms.keep_beating() => {}
+    }
+}
+
+/// Whoever is in the house knows where it is reached until it closes.
+async fn tell_addresses(reached: Reached, told: watch::Sender<Vec<String>>, stop: CancellationToken) {
+    while tokio::time::timeout(LOOK_AGAIN, stop.cancelled()).await.is_err() {
+        let addresses = reached.addresses();
+        told.send_if_modified(|told| {
+            let is_news = *told != addresses;
+            *told = addresses;
+            is_news
+        });
     }
 }
 

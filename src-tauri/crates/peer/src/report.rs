@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 /// The table for `--help`.
 pub const HELP: &str = "\
 Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the start of the program) and:
-  link              link                       how others come in (host)
+  link              link                       how others come in (of a host, and when it changes)
   joined            room title role link       in the room
   role              role                       host, moderator, speaker or listener
   muted / unmuted                              the own microphone, as it really is
@@ -21,7 +21,7 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   stage             names                      who is on stage, in order
   audience          listeners                  how many listen
   hands             count names place          raised hands, for moderators; place: the own one
-  connection        state [code]               connected, reconnecting, lost, sound_reconnecting, house_reconnecting,
+  connection        state [code udpPort tcpPort] connected, reconnecting, lost, sound_reconnecting, house_reconnecting,
                                                house_restarting, cannot_hear, nobody_hears or sound_impossible
   first_sound       ms                         first voice packet of somebody else; ms since asking to join
   done / refused    action [code detail]       a step of --do, carried out or not
@@ -200,6 +200,9 @@ pub fn call_changes(before: &CallView, after: &CallView) -> Vec<(&'static str, V
     }
     if was.muted != is.muted {
         lines.push((if is.muted { "muted" } else { "unmuted" }, json!({})));
+    }
+    if before.link != after.link {
+        lines.push(("link", json!({ "link": after.link })));
     }
     if before.connection != after.connection {
         let (state, mut fields) = notice_line(&after.connection);

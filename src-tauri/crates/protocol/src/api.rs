@@ -231,6 +231,12 @@ pub enum ChannelTell {
         /// The newest of each speaker, those that were passed on before left out.
         marks: Vec<VoiceMark>,
     },
+    /// Where the house is reached from now on: told first of all, and whenever it is news. A client that loses the
+    /// house looks for it there, and links that are given away name these.
+    Addresses {
+        /// `host:port` each, as in a link, the likeliest first.
+        addresses: Vec<String>,
+    },
 }
 
 #[cfg(test)]

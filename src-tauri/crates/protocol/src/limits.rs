@@ -56,6 +56,8 @@ pub const LISTENER_REPORT_KEPT_MS: u64 = 10_000;
 pub const CAPTURE_MARK_MS: u64 = 2_000;
 /// The largest request body a house reads, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
+/// Addresses of one house that a client remembers and asks.
+pub const HOUSE_ADDRESSES: usize = 32;
 /// The TCP port a house tries first (API, signalling); the next free one of twenty is used if it is taken.
 pub const HOUSE_PORT: u16 = 7410;
 /// The UDP port a house tries first (all media); the next free one of twenty is used if it is taken.

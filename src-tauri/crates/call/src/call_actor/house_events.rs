@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use serambi_protocol::{
     Code, Envelope, Notice, Refusal, RoomEvent, RoomView,
-    api::Joined,
+    api::{Joined, MediaGrant},
     event::{ClosedReason, TopicChange},
     view::{RoomTime, YouView},
 };
@@ -13,6 +13,7 @@ use super::{CallActor, Flow, GO_ON, HouseAnswer};
 use crate::{
     call::media_endpoint,
     call_events::CallEvent,
+    call_view::link_to_share,
     cue_rules::Happening,
     house_channel::{ChannelNews, Outage},
 };
@@ -25,6 +26,7 @@ impl CallActor {
             ChannelNews::Up if self.rejoin_at.is_some() => {}
             ChannelNews::Up => {
                 self.connection.house_is_up();
+                self.follow_house();
                 self.settle_mute(now);
             }
             ChannelNews::Down(outage) => {
@@ -35,13 +37,19 @@ impl CallActor {
                 self.measuring.forget_house();
                 self.want_seat(now);
             }
+            ChannelNews::Addresses => self.link = link_to_share(&self.house.house_now(), &self.room_id),
             ChannelNews::Event(envelope) => return self.take_event(*envelope),
             ChannelNews::Clock { sent, house, received } => self.measuring.take_clock(sent, house, received),
             ChannelNews::Received { room, reception } if room == self.room_id => {
                 self.connection.take_reception(reception.received_by, reception.listeners, now);
                 self.measuring.take_reception(&self.instruments, &reception, now);
             }
-            ChannelNews::Marks { room, marks } if room == self.room_id => self.measuring.take_marks(marks, now),
+            ChannelNews::Marks { room, marks } if room == self.room_id => {
+                if let Some(passed_on) = self.measuring.passed_on_at(&marks, now) {
+                    self.deafness.take_passed_on(passed_on, now);
+                }
+                self.measuring.take_marks(marks, now);
+            }
             ChannelNews::Received { .. } | ChannelNews::Marks { .. } => {}
         }
         GO_ON
@@ -106,6 +114,27 @@ impl CallActor {
         }
         if muted && !before.muted && !self.own.may_be_crossing(Instant::now()) && self.microphone.is_live() {
             self.go_quiet();
+        }
+    }
+
+    // ---- a house that is reached elsewhere ----
+
+    /// Sound that was cut and looks for the house where it was is led to where it is.
+    fn follow_house(&mut self) {
+        let address = self.house.address();
+        if std::mem::replace(&mut self.house_address, address.clone()) == address {
+            return;
+        }
+        tracing::info!(room = %self.room_id, "the house is reached at another address");
+        let (house, room_id) = (self.house.clone(), self.room_id);
+        self.ask_house(async move { house.media(&room_id).await }, HouseAnswer::Media);
+    }
+
+    pub(super) fn take_grant(&mut self, grant: Result<MediaGrant, Refusal>) {
+        match grant.and_then(|grant| media_endpoint(&self.house, &grant)) {
+            Ok(endpoint) => self.instruments.media.renew(endpoint),
+            // The sound asks for one by itself, a little later.
+            Err(refusal) => tracing::info!(%refusal, "the sound is not led to where the house is"),
         }
     }
 

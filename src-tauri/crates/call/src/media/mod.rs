@@ -24,6 +24,7 @@ mod door_socket;
 mod handshake_repeats;
 mod publication;
 mod roster;
+mod server_ports;
 mod session;
 mod settings;
 mod signalling;
@@ -35,14 +36,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use serambi_protocol::{Code, Refusal};
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -58,9 +59,11 @@ pub(crate) use self::{
     voice_out::{SentVoice, VoiceOut},
 };
 use crate::{
+    deafness::Mend,
     doors::{Door, PassageWay},
     retry::Retry,
     tasks::Tasks,
+    websocket::host_of,
 };
 
 /// Saying good-bye may take this long; the server notices an unsaid one by itself.
@@ -84,10 +87,19 @@ pub(crate) struct MediaState {
     pub(crate) receives: bool,
     /// The own voice can leave, or there is none to leave.
     pub(crate) sends: bool,
-    /// Signalling works and no packet gets through: UDP is blocked, or the server is not reached.
-    pub(crate) blocked: Option<Code>,
+    /// Signalling works and no packet gets through.
+    pub(crate) blocked: Option<NoWay>,
     /// How often the server muted us, and we obeyed.
     pub(crate) server_mutes: u64,
+}
+
+/// Why no sound comes through a network that lets signalling through, and what to ask its owner for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoWay {
+    pub(crate) code: Code,
+    /// The server's ports for media, as it says itself; none: it offers none of the kind.
+    pub(crate) udp_port: Option<u16>,
+    pub(crate) tcp_port: Option<u16>,
 }
 
 /// Where to go and what to show there. Fresh for each session.
@@ -109,8 +121,7 @@ pub(crate) struct MediaEndpoint {
 
 impl MediaEndpoint {
     fn host(&self) -> &str {
-        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _port)| host);
-        host.trim_start_matches('[').trim_end_matches(']')
+        host_of(&self.address)
     }
 
     fn sockets(&self) -> Sockets {
@@ -136,6 +147,8 @@ pub(crate) struct SessionContext {
     /// The door that this session's packets may take.
     door: Mutex<Option<Arc<Door>>>,
     tasks: Tasks,
+    /// Since when no sound has come through, across sessions.
+    cut_since: Mutex<Option<Instant>>,
     resumes: AtomicU64,
     rejoins: AtomicU64,
 }
@@ -156,15 +169,34 @@ impl SessionContext {
         })
     }
 
-    fn change_state(&self, change: impl FnOnce(&mut MediaState)) {
+    /// Whether that was news.
+    fn change_state(&self, change: impl FnOnce(&mut MediaState)) -> bool {
         self.state.send_if_modified(|state| {
             let before = *state;
             change(state);
             before != *state
-        });
+        })
+    }
+
+    /// A connection stands: what was said about there being no way is over.
+    fn note_way(&self) {
+        *self.cut_since.lock() = None;
+        self.change_state(|state| (state.receives, state.blocked) = (true, None));
+    }
+
+    /// How long there has been no connection, as far as it was noticed.
+    fn cut_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(*self.cut_since.lock().get_or_insert(now))
+    }
+
+    /// Nothing comes in.
+    fn note_cut_in(&self) {
+        self.cut_since.lock().get_or_insert_with(Instant::now);
+        self.change_state(|state| state.receives = false);
     }
 
     fn note_cut(&self) {
+        self.cut_since.lock().get_or_insert_with(Instant::now);
         self.change_state(|state| (state.receives, state.sends) = (false, false));
     }
 
@@ -180,6 +212,7 @@ pub(crate) struct Media {
     leaving: CancellationToken,
     ended: CancellationToken,
     renewed: watch::Sender<Option<MediaEndpoint>>,
+    mends: mpsc::Sender<Mend>,
 }
 
 impl Media {
@@ -198,18 +231,20 @@ impl Media {
             state: watch::Sender::default(),
             door: Mutex::default(),
             tasks: tasks.clone(),
+            cut_since: Mutex::default(),
             resumes: AtomicU64::new(0),
             rejoins: AtomicU64::new(0),
         });
         let (leaving, ended) = (CancellationToken::new(), CancellationToken::new());
         let renewed = watch::Sender::new(None);
-        let sessions = run_sessions(context.clone(), first, source, renewed.subscribe(), leaving.clone());
+        let (mends, wanted) = mpsc::channel(1);
+        let sessions = run_sessions(context.clone(), first, source, renewed.subscribe(), wanted, leaving.clone());
         let has_ended = ended.clone().drop_guard();
         tasks.spawn(async move {
             let _has_ended = has_ended;
             sessions.await;
         });
-        Self { context, leaving, ended, renewed }
+        Self { context, leaving, ended, renewed, mends }
     }
 
     /// How the sound stands, from now on.
@@ -230,6 +265,13 @@ impl Media {
     /// The house has given us our seat anew. A session that is cut is not waited for any longer.
     pub(crate) fn renew(&self, endpoint: MediaEndpoint) {
         self.renewed.send_replace(Some(endpoint));
+    }
+
+    /// The sound is to be mended though it looks well. One that is asked for while another waits changes nothing.
+    pub(crate) fn mend(&self, mend: Mend) {
+        if self.mends.try_send(mend).is_err() {
+            tracing::debug!(?mend, "a mend is on its way already");
+        }
     }
 
     /// How often the session was resumed, and how often it was made anew.
@@ -260,6 +302,7 @@ async fn run_sessions(
     first: MediaEndpoint,
     source: EndpointSource,
     mut renewed: watch::Receiver<Option<MediaEndpoint>>,
+    mut mends: mpsc::Receiver<Mend>,
     leaving: CancellationToken,
 ) {
     let mut next = Some(first);
@@ -276,6 +319,11 @@ async fn run_sessions(
         let joined = tokio::select! {
             () = leaving.cancelled() => return,
             joined = joining => joined,
+            // A house that was found elsewhere does not answer where it was.
+            Ok(()) = renewed.changed() => {
+                renewed.mark_changed();
+                continue;
+            }
         };
         let mut session = match joined {
             Ok(session) => session,
@@ -286,6 +334,8 @@ async fn run_sessions(
             }
         };
         retry.succeeded();
+        // What was asked of the session before is done.
+        while mends.try_recv().is_ok() {}
         let mut voice = context.voice.subscribe();
         let ended = tokio::select! {
             () = leaving.cancelled() => {
@@ -294,23 +344,22 @@ async fn run_sessions(
                 }
                 return;
             }
-            ended = session.run(&mut voice) => ended,
+            ended = session.run(&mut voice, &mut mends) => ended,
             () = renewed_while_cut(&mut renewed, &context) => Ended::Anew("the house gave a new grant".to_owned()),
         };
         context.note_cut();
-        if timeout(GOOD_BYE_LIMIT, session.abandon()).await.is_err() {
-            tracing::debug!("the signalling connection did not close");
-        }
+        // Over a network that is gone nobody hears the good-bye: the next session does not wait for it.
+        context.tasks.spawn_to_the_end(async move {
+            if timeout(GOOD_BYE_LIMIT, session.abandon()).await.is_err() {
+                tracing::debug!("the signalling connection did not close");
+            }
+        });
         context.rejoins.fetch_add(1, Ordering::Relaxed);
         match ended {
             Ended::Anew(why) => tracing::info!(why, "joining the media server anew"),
-            Ended::Blocked(why) if has_other_way => {
-                tracing::info!(why, "trying another way for the sound");
-                is_blocked = true;
-            }
             Ended::Blocked(why) => {
-                tracing::warn!(why, "no way for the sound");
-                context.change_state(|state| state.blocked = Some(Code::MediaFailed));
+                tracing::info!(why, has_other_way, "no way for the sound yet");
+                is_blocked |= has_other_way;
             }
             Ended::Dismissed(why) => {
                 tracing::info!(why, "dismissed by the media server");
@@ -332,14 +381,18 @@ async fn next_endpoint(
     if let Some(endpoint) = given.take().or_else(|| take_new(renewed)) {
         return Ok(endpoint);
     }
+    let asking = async {
+        sleep(retry.next_wait(rand::random())).await;
+        source(is_blocked).await
+    };
     tokio::select! {
+        biased;
         Ok(()) = renewed.changed() => {}
-        () = sleep(retry.next_wait(rand::random())) => {}
+        asked = asking => return asked,
     }
-    match take_new(renewed) {
-        Some(endpoint) => Ok(endpoint),
-        None => source(is_blocked).await,
-    }
+    // `changed` has seen it already.
+    let given = renewed.borrow().clone();
+    given.ok_or_else(|| Code::MediaFailed.into())
 }
 
 fn take_new(renewed: &mut watch::Receiver<Option<MediaEndpoint>>) -> Option<MediaEndpoint> {

@@ -30,11 +30,16 @@ use self::{
     resume::{RESUME_LIMIT, Resume, ResumeAttempt},
 };
 use super::{
-    MediaEndpoint, SessionContext, Voice,
+    MediaEndpoint, NoWay, SessionContext, Voice,
     connection::{Connection, ConnectionNews, Direction},
     publication::Publication,
     roster::Roster,
+    server_ports::ServerPorts,
     signalling,
+};
+use crate::{
+    deafness::Mend,
+    own_path::{OwnPath, PathChange},
 };
 
 /// The server answers a track request within this time or is asked again (LiveKit's own clients wait as long).
@@ -46,6 +51,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(12);
 /// Time for the first connections where another way can be tried after this one: some twenty checks on each pair.
 const OTHER_WAY_AFTER: Duration = Duration::from_secs(3);
 
+/// So long without a connection, while signalling works, is said in words; it is tried on all the same. A cut is noticed
+/// after some 3 s.
+const BLOCKED_AFTER: Duration = Duration::from_secs(8);
+
+/// How often it is looked while a connection is awaited.
+const LOOK_WHILE_CUT: Duration = Duration::from_millis(500);
+
 /// Candidates and states of both connections that may wait for the session: a join makes some twenty.
 const CONNECTION_NEWS_WAITING: usize = 256;
 
@@ -54,7 +66,7 @@ const CONNECTION_NEWS_WAITING: usize = 256;
 pub(super) enum Ended {
     /// It must be begun anew, with a fresh grant.
     Anew(String),
-    /// Signalling works, but no connection came up in time. To be begun anew all the same.
+    /// The same, because signalling works and no connection ever came up.
     Blocked(String),
     /// The server does not want us any more: another session of the same person, or the room is closed. The house says
     /// on its own channel which, and then the call ends.
@@ -91,6 +103,10 @@ pub(super) struct Session {
     connect_by: Option<Instant>,
     /// Sound came through at least once.
     has_connected: bool,
+    /// Where the server takes media, as it says.
+    ports: ServerPorts,
+    /// The sockets of both connections are bound here.
+    path: OwnPath,
     /// `restart` closes a living socket itself and this comes back as one more `Close`.
     own_closes: u32,
     offers_made: u32,
@@ -118,7 +134,7 @@ impl Session {
         signalling::register_clients();
         let pin = endpoint.tls.clone().map(|tls| signalling::pin(&endpoint.address, tls));
         let (news_sender, news) = mpsc::channel(CONNECTION_NEWS_WAITING);
-        let sockets = endpoint.sockets();
+        let (sockets, path) = (endpoint.sockets(), OwnPath::to(endpoint.host()));
         let connect_limit = if endpoint.has_other_way { OTHER_WAY_AFTER } else { CONNECT_LIMIT };
         // Connecting reads the system's name by running a program: not on this task.
         let connecting = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -152,6 +168,8 @@ impl Session {
             doubt: None,
             connect_by: Some(Instant::now() + connect_limit),
             has_connected: false,
+            ports: ServerPorts::default(),
+            path,
             own_closes: 0,
             offers_made: 0,
             _pin: pin,
@@ -161,7 +179,7 @@ impl Session {
     }
 
     /// Runs until it ends. May be cancelled at any time; then [`Session::leave`] says good-bye.
-    pub(super) async fn run(&mut self, voice: &mut watch::Receiver<Voice>) -> Ended {
+    pub(super) async fn run(&mut self, voice: &mut watch::Receiver<Voice>, mends: &mut mpsc::Receiver<Mend>) -> Ended {
         if let Err(ended) = self.settle().await {
             return ended;
         }
@@ -173,6 +191,8 @@ impl Session {
                 event = self.events.recv() => self.take_signal(event).await,
                 Some((direction, news)) = self.news.recv() => self.take_news(direction, news).await,
                 Ok(()) = voice.changed() => self.settle().await,
+                change = self.path.changed() => self.take_path(change),
+                Some(mend) = mends.recv() => self.take_mend(mend).await,
                 () = sleep_until(next_look) => self.look().await,
             };
             if let Err(ended) = step {
@@ -206,6 +226,24 @@ impl Session {
 
     fn take_own(&mut self, own: &ParticipantInfo) {
         self.may_publish = own.permission.as_ref().is_none_or(|permission| permission.can_publish);
+    }
+
+    /// Sockets that are bound to an address that is gone never carry anything again.
+    fn take_path(&self, change: PathChange) -> Step {
+        let is_cut = !self.context.state.borrow().receives;
+        match change {
+            PathChange::Moved => Err(anew("this computer has moved to another network")),
+            PathChange::Grown if is_cut => Err(anew("this computer has one more network")),
+            PathChange::Grown => Ok(()),
+        }
+    }
+
+    /// The connection looks well and carries no voice.
+    async fn take_mend(&mut self, mend: Mend) -> Step {
+        match mend {
+            Mend::Resume => self.resume(ReconnectReason::RrSubscriberFailed).await,
+            Mend::Anew => Err(anew("voices do not come in")),
+        }
     }
 
     async fn take_signal(&mut self, event: Option<SignalEvent>) -> Step {
@@ -243,6 +281,7 @@ impl Session {
     }
 
     async fn answer(&mut self, offer: SessionDescription) -> Step {
+        self.ports.take_description(&offer.sdp);
         let answer = self.subscriber.answer(offer.sdp).await.map_err(anew)?;
         self.signal.send(Request::Answer(signalling::description("answer", answer, offer.id))).await;
         if let Some(resume) = &mut self.resume {
@@ -257,6 +296,7 @@ impl Session {
             tracing::debug!("an answer to no offer");
             return Ok(());
         }
+        self.ports.take_description(&answer.sdp);
         self.publisher.take_answer(answer.sdp).await.map_err(anew)?;
         let due = self.offer == Offer::OpenAndDue;
         self.offer = Offer::Settled;
@@ -271,6 +311,7 @@ impl Session {
         if trickle.candidate_init.is_empty() {
             return Ok(());
         }
+        self.ports.take_trickled(&trickle.candidate_init);
         let connection =
             if trickle.target == SignalTarget::Publisher as i32 { &mut self.publisher } else { &mut self.subscriber };
         // One candidate that cannot be read does not end a call; there are others.
@@ -304,6 +345,19 @@ impl Session {
         }
     }
 
+    /// A server that is gone is not a blocked way: then signalling is gone as well.
+    fn note_blocked(&self) {
+        let cut_for = self.context.cut_for(Instant::now().into_std());
+        if self.connect_by.is_none() || self.resume_attempt.is_some() || cut_for < BLOCKED_AFTER {
+            return;
+        }
+        let no_way = NoWay { code: Code::MediaFailed, udp_port: self.ports.udp, tcp_port: self.ports.tcp };
+        let is_news = self.context.change_state(|state| state.blocked = Some(no_way));
+        if is_news {
+            tracing::warn!(?no_way, "no way for the sound");
+        }
+    }
+
     fn next_look(&self) -> Instant {
         let publication = match &self.publication {
             Publication::Asked { at, .. } => Some(*at + ANSWER_LIMIT),
@@ -314,16 +368,19 @@ impl Session {
         let attempt = self.resume_attempt.as_ref().map(|attempt| attempt.at);
         let far = Instant::now() + Duration::from_secs(3_600);
         let doubt = self.doubt.map(|doubt| doubt.look_at);
-        [publication, resume, attempt, doubt, self.connect_by].into_iter().flatten().min().unwrap_or(far)
+        // Looks are late enough then; a second more or less is no matter.
+        let blocked = self.connect_by.map(|_| Instant::now() + LOOK_WHILE_CUT);
+        [publication, resume, attempt, doubt, blocked, self.connect_by].into_iter().flatten().min().unwrap_or(far)
     }
 
     async fn look(&mut self) -> Step {
         let now = Instant::now();
         if self.connect_by.is_some_and(|limit| limit <= now) {
-            // A server that is gone is not a blocked way: then signalling is gone as well.
             let why = "the connections did not come up".to_owned();
-            return Err(if self.resume_attempt.is_none() { Ended::Blocked(why) } else { Ended::Anew(why) });
+            let is_way = self.has_connected || self.resume_attempt.is_some();
+            return Err(if is_way { Ended::Anew(why) } else { Ended::Blocked(why) });
         }
+        self.note_blocked();
         if self.resume_attempt.as_ref().is_some_and(|attempt| attempt.at <= now) {
             self.try_resume().await?;
         }

@@ -1,7 +1,7 @@
 //! How our peer connections are set up: one codec, two header extensions, and timers that suit a voice room.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -9,11 +9,12 @@ use rtc::{
     ice::{mdns::MulticastDnsMode, network_type::NetworkType},
     rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind},
 };
-use serambi_protocol::limits::HOUSE_PORT;
 use webrtc::{
     error::Result,
     peer_connection::{MediaEngine, Registry, SettingEngine, SettingEngineBuilder, register_default_interceptors},
 };
+
+use crate::own_path::{own_addresses, source_towards};
 
 /// RTP clock of Opus, whatever the sound inside (RFC 7587 section 4.1).
 const OPUS_CLOCK_HZ: u32 = 48_000;
@@ -117,19 +118,6 @@ fn bind_for_a_name(own: &[IpAddr]) -> Vec<String> {
 
 fn on(ip: IpAddr) -> String {
     SocketAddr::new(ip, 0).to_string()
-}
-
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.iter().map(|interface| interface.ip()).collect()
-}
-
-/// The address from which this computer would speak to the house. Connecting a UDP socket sends nothing.
-fn source_towards(house: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = if house.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect((house, HOUSE_PORT)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 fn is_link_local(ip: IpAddr) -> bool {

@@ -59,7 +59,7 @@ pub struct Asked {
     session: Option<String>,
 }
 
-/// What happens, as it happens: a WebSocket of [`ChannelTell`]s. `after=N` begins with event N+1; if that is no longer
+/// What happens, as it happens: a WebSocket of [`ChannelTell`]s, of which the first says where the house is reached. `after=N` begins with event N+1; if that is no longer
 /// kept, with an `opened` event that holds the whole view. Besides, both sides tell what they measured: a ping is
 /// answered with the house's clock, listeners report what they miss of each voice, speakers are told what all of them
 /// together miss; speakers say when their voice was made, and everybody in the room is told. Such messages have no
@@ -98,6 +98,7 @@ async fn hold(state: Arc<ApiState>, session: Arc<Session>, socket: WebSocket, af
     let channel = Channel {
         news: session.mailbox.watch(),
         newest: session.channel.subscribe(),
+        addresses: state.addresses.clone(),
         heard_at_ms: state.clock.now_ms(),
         limit: Limit::new(SAID_RATE, &state.clock),
         seen: after,
@@ -127,6 +128,7 @@ struct Channel {
     socket: WebSocket,
     news: watch::Receiver<u64>,
     newest: watch::Receiver<u64>,
+    addresses: watch::Receiver<Vec<String>>,
     number: u64,
     /// The last event that was sent.
     seen: u64,
@@ -146,6 +148,9 @@ impl Channel {
     }
 
     async fn talk(&mut self) -> Ended {
+        if let Err(ended) = self.send_addresses().await {
+            return ended;
+        }
         loop {
             self.news.mark_unchanged();
             if let Err(ended) = self.send_news().await {
@@ -162,6 +167,7 @@ impl Channel {
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.news.changed() => Ok(()),
                 _ = self.newest.changed() => Ok(()),
+                Ok(()) = self.addresses.changed() => self.send_addresses().await,
                 () = session.ephemeral.any() => self.send_ephemeral().await,
                 () = state.clock.reach(silent_at) => Err(Ended::ByHouse(closing::SILENT)),
                 () = stop.cancelled() => {
@@ -209,6 +215,11 @@ impl Channel {
                 Ok(())
             }
         }
+    }
+
+    async fn send_addresses(&mut self) -> Result<(), Ended> {
+        let addresses = self.addresses.borrow_and_update().clone();
+        self.send(&ChannelTell::Addresses { addresses }).await
     }
 
     async fn send_ephemeral(&mut self) -> Result<(), Ended> {

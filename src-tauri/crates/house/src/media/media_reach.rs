@@ -13,7 +13,7 @@ use super::embedded::Embedded;
 use crate::{addresses, outside_address::OutsideAddress, port_mapping::PortMapping};
 
 /// How often the interfaces are listed: within this time a new network has sound. A list costs some 50 µs.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How often an outside name is asked for.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(60);
 

@@ -21,6 +21,15 @@ fn is_pong(told: Option<ChannelTell>) -> bool {
 }
 
 #[tokio::test]
+async fn whoever_comes_is_told_where_the_house_is_reached_before_anything_else() {
+    let house = TestHouse::open().await;
+    let mut sari = house.visitor("Sari").await.open_room("").await;
+    sari.channel.ping().await;
+    assert!(is_pong(sari.channel.tell().await));
+    assert_eq!(sari.channel.addresses, house.house.address().addresses);
+}
+
+#[tokio::test]
 async fn a_channel_that_comes_back_gets_what_it_missed_and_nothing_twice() {
     let house = TestHouse::open().await;
     let mut sari = house.visitor("Sari").await.open_room("").await;

@@ -26,6 +26,8 @@ pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
 pub struct Channel {
     sink: Arc<Mutex<SplitSink<Socket, Message>>>,
     stream: SplitStream<Socket>,
+    /// Where the house said last that it is reached.
+    pub addresses: Vec<String>,
     pinging: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +43,7 @@ impl Channel {
     /// Speaks over an open WebSocket.
     pub fn over(socket: Socket) -> Self {
         let (sink, stream) = socket.split();
-        Self { sink: Arc::new(Mutex::new(sink)), stream, pinging: None }
+        Self { sink: Arc::new(Mutex::new(sink)), stream, addresses: Vec::new(), pinging: None }
     }
 
     /// The next event; none if the house closed the channel.
@@ -49,17 +51,23 @@ impl Channel {
         loop {
             match self.tell().await? {
                 ChannelTell::Event(envelope) => return Some(envelope),
-                ChannelTell::Pong { .. } | ChannelTell::Received { .. } | ChannelTell::Marks { .. } => {}
+                ChannelTell::Pong { .. }
+                | ChannelTell::Received { .. }
+                | ChannelTell::Marks { .. }
+                | ChannelTell::Addresses { .. } => {}
             }
         }
     }
 
-    /// The next message; none if the house closed the channel.
+    /// The next message that is not about where the house is reached; none if the house closed the channel.
     pub async fn tell(&mut self) -> Option<ChannelTell> {
         loop {
             let message = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("the house says nothing");
             match message? {
-                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Text(text)) => match serde_json::from_str(&text).unwrap() {
+                    ChannelTell::Addresses { addresses } => self.addresses = addresses,
+                    told => return Some(told),
+                },
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}
             }

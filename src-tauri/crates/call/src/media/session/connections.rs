@@ -80,7 +80,7 @@ impl Session {
     pub(super) fn note_connected(&mut self) {
         if self.subscriber.is_connected() {
             self.has_connected = true;
-            self.context.change_state(|state| (state.receives, state.blocked) = (true, None));
+            self.context.note_way();
             if self.offer == Offer::Never || self.publisher.is_connected() {
                 self.connect_by = None;
             }
@@ -89,7 +89,7 @@ impl Session {
 
     pub(super) fn note_disconnected(&mut self) {
         if !self.subscriber.is_connected() {
-            self.context.change_state(|state| state.receives = false);
+            self.context.note_cut_in();
         }
         self.connect_by.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
         self.lead_voice();
