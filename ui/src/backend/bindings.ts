@@ -460,10 +460,14 @@ export type Connection =
 { type: "cannotHear" } | 
 /**  "You can hear; nobody hears you." */
 { type: "nobodyHears" } | 
-/**  No way for the sound, though signalling works: the network lets no UDP through. */
+/**  No way for the sound, though signalling works: the network lets none of it through. */
 { type: "soundImpossible"; 
 /**  Why. */
-code: Code };
+code: Code; 
+/**  To which UDP port of the house the network's owner would have to let it through. */
+udpPort: number | null; 
+/**  To which TCP port, if there is one for sound. */
+tcpPort: number | null };
 
 /**  How many there are. Record `counts`, alike for everybody. */
 export type Counts = {

@@ -34,10 +34,16 @@ export function connectionWords(connection: Connection, onStage: boolean): strin
     case 'cannotHear':
       return t(`connection.${connection.type}${onStage ? '' : '.listener'}`);
     case 'soundImpossible':
-      return connection.code === 'media_failed' ? t('connection.soundImpossible') : explain(connection.code);
+      return connection.code === 'media_failed' ? noWayWords(connection) : explain(connection.code);
     default:
       return t(`connection.${connection.type}`);
   }
+}
+
+/** What to ask a network's owner for: ports are names here, so they are not written as numbers are. */
+function noWayWords({ udpPort, tcpPort }: { udpPort: number | null; tcpPort: number | null }): string {
+  const kind = udpPort !== null && tcpPort !== null ? '.both' : udpPort !== null ? '.udp' : tcpPort !== null ? '.tcp' : '';
+  return t(`connection.soundImpossible${kind}`, { udp: String(udpPort), tcp: String(tcpPort) });
 }
 
 /** null: from a newer house than this app. `muteKey`: how the key of the microphone is called. */
