@@ -31,6 +31,7 @@ use crate::{
     certificate::Certificate,
     clock::Clock,
     error::HouseError,
+    framed_media::{self, FramedMedia},
     listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
     media::{
         MediaServer,
@@ -207,15 +208,17 @@ impl House {
             mapping: mapping.clone(),
             port: listening.port(),
         };
-        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping);
+        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping, listening.port());
         let media_addresses = reach.addresses().await;
         #[cfg(feature = "reach")]
         let (tunnel, tunnel_end) = entrance::tunnel();
-        #[cfg(feature = "reach")]
-        let tunnel = Some(tunnel);
-        #[cfg(not(feature = "reach"))]
-        let tunnel = None;
-        let (media, embedded) = open_media(&config, media_addresses.clone(), tunnel)?;
+        let (framed, framed_end) = framed_media::tunnel();
+        let tunnels = vec![
+            framed,
+            #[cfg(feature = "reach")]
+            tunnel,
+        ];
+        let (media, embedded) = open_media(&config, media_addresses.clone(), tunnels)?;
 
         let stop = CancellationToken::new();
         let rooms =
@@ -268,7 +271,10 @@ impl House {
         let max_files = open_files::raise_limit();
         let connections = ConnectionLimiter::new(max_files);
         let origins = OriginPolicy::new(config.origins.clone());
-        let listeners = Listener::new(tls, router, connections, origins, stop.clone());
+        let (framed, carrying) = FramedMedia::new(framed_end, stop.clone());
+        tasks.spawn(carrying);
+        let framed = embedded.is_some().then_some(framed);
+        let listeners = Listener::new(tls, router, connections, origins, framed, stop.clone());
         #[cfg(feature = "reach")]
         let entrance = Entrance::new(&storage, listeners.clone(), tunnel_end, stop.clone(), tasks.clone()).await?;
         #[cfg(feature = "reach")]
@@ -455,12 +461,12 @@ async fn follow_addresses(reach: MediaReach, embedded: Embedded, told: MediaAddr
 fn open_media(
     config: &HouseConfig,
     addresses: MediaAddresses,
-    tunnel: Option<Tunnel>,
+    tunnels: Vec<Tunnel>,
 ) -> Result<(Media, Option<Embedded>), HouseError> {
     match &config.media {
         MediaServer::Embedded => {
             let keys = Keys::random();
-            let embedded = Embedded::start(&keys, config.listen, config.media_port, addresses, tunnel)?;
+            let embedded = Embedded::start(&keys, config.listen, config.media_port, addresses, tunnels)?;
             let service = RoomService::embedded(embedded.clone(), keys.clone());
             Ok((Media { url: None, keys, service, embedded: Some(embedded.clone()) }, Some(embedded)))
         }

@@ -18,6 +18,7 @@ mod clock;
 mod entrance;
 mod ephemeral;
 mod error;
+mod framed_media;
 #[cfg(feature = "reach")]
 mod gate;
 mod house;

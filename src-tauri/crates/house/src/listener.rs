@@ -1,4 +1,4 @@
-//! The one TCP port of a house: TLS and plain HTTP are told apart by the first byte.
+//! The one TCP port of a house: TLS, plain HTTP and framed media are told apart by the first byte.
 //!
 //! Plain HTTP is for this computer only: a reverse proxy, a bot, and the house itself talking to its media server.
 //! Each connection is its own task, so a slow or silent peer keeps nobody else waiting.
@@ -36,7 +36,12 @@ use self::{
     origin_policy::Transport,
     request_body::RequestBody,
 };
-use crate::{api::Refused, error::HouseError, network::Peer};
+use crate::{
+    api::Refused,
+    error::HouseError,
+    framed_media::{self, FramedMedia},
+    network::Peer,
+};
 
 /// A TLS handshake record begins with this byte (RFC 8446 section 5.1); no HTTP method does.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -56,6 +61,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Connections that may wait to be accepted, as with the runtime's own bind.
 const CONNECTIONS_WAITING: i32 = 1024;
+/// The system's send buffer of a framed stream, in bytes: 0.6 s of three voices. (Linux doubles it for its own needs.)
+const FRAMED_BUFFER_BYTES: usize = 16 * 1024;
 /// Ports tried, the first included.
 pub const PORTS_TRIED: u16 = 20;
 
@@ -64,12 +71,15 @@ pub const PORTS_TRIED: u16 = 20;
 enum Greeting {
     Tls,
     Plain,
+    /// Media over TCP.
+    Framed,
     Refused,
 }
 
 fn read_greeting(first: u8, from: IpAddr) -> Greeting {
     match first {
         TLS_HANDSHAKE => Greeting::Tls,
+        _ if framed_media::may_begin_with(first) => Greeting::Framed,
         _ if from.is_loopback() => Greeting::Plain,
         _ => Greeting::Refused,
     }
@@ -129,6 +139,8 @@ pub struct Listener {
     router: Router,
     connections: ConnectionLimiter,
     origins: Arc<OriginPolicy>,
+    /// None: another server carries the media.
+    framed: Option<FramedMedia>,
     /// Open requests may end, and no new connection is taken.
     stop: CancellationToken,
     /// Everything ends.
@@ -142,10 +154,11 @@ impl Listener {
         router: Router,
         connections: ConnectionLimiter,
         origins: OriginPolicy,
+        framed: Option<FramedMedia>,
         stop: CancellationToken,
     ) -> Self {
         let (tls, origins, cut) = (TlsAcceptor::from(tls), Arc::new(origins), CancellationToken::new());
-        Self { tls, router, connections, origins, stop, cut }
+        Self { tls, router, connections, origins, framed, stop, cut }
     }
 
     /// Serves everybody who connects to `socket` until the house closes; ends with the last connection.
@@ -165,10 +178,7 @@ impl Listener {
             };
             let (listener, peer) = (self.clone(), Peer { ip: from.ip().to_canonical() });
             match self.connections.admit(peer.ip) {
-                Admission::Admitted(permit) => {
-                    let greeted = greet(stream, peer, self.tls.clone());
-                    drop(tasks.spawn(listener.hold(greeted, permit, peer)));
-                }
+                Admission::Admitted(permit) => drop(tasks.spawn(listener.take(stream, permit, peer))),
                 Admission::Refused(permit) => drop(tasks.spawn(async move {
                     listener.refuse(stream, peer).await;
                     drop(permit);
@@ -180,6 +190,27 @@ impl Listener {
         if tokio::time::timeout(FAREWELL_LIMIT, tasks.wait()).await.is_err() {
             self.cut.cancel();
             tasks.wait().await;
+        }
+    }
+
+    /// Serves one connection, whatever it turns out to be.
+    async fn take(self, stream: TcpStream, permit: ConnectionPermit, peer: Peer) {
+        let greeting = tokio::select! {
+            greeting = read_first(&stream, peer) => greeting,
+            () = self.stop.cancelled() => return,
+        };
+        match (greeting, self.framed.clone()) {
+            (Ok(Some(Greeting::Framed)), Some(framed)) => {
+                let stop = self.stop.clone();
+                let carried = framed.carry(permit.hold(for_voice(stream)));
+                stop.run_until_cancelled(carried).await;
+            }
+            (Ok(Some(greeting)), _) => {
+                let greeted = greet(stream, greeting, self.tls.clone());
+                self.hold(greeted, permit, peer).await;
+            }
+            (Ok(None), _) => {}
+            (Err(error), _) => tracing::debug!(ip = %peer.ip, %error, "a connection that says nothing"),
         }
     }
 
@@ -226,7 +257,8 @@ impl Listener {
     /// Says over this one connection that there are too many.
     async fn refuse(self, stream: TcpStream, peer: Peer) {
         let refused = async {
-            let Some((stream, _)) = greet(stream, peer, self.tls.clone()).await? else { return Ok(()) };
+            let Some(greeting) = read_first(&stream, peer).await? else { return Ok(()) };
+            let Some((stream, _)) = greet(stream, greeting, self.tls.clone()).await? else { return Ok(()) };
             let service = hyper::service::service_fn(|request: Request<Incoming>| async {
                 RequestBody::new(request.into_body()).drain().await;
                 Ok::<_, Infallible>(too_many_connections())
@@ -276,18 +308,33 @@ type Stream = Either<TlsStream<TcpStream>, TcpStream>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Nothing: they hung up without a word.
-async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor) -> Result<Option<(Stream, Transport)>, Failure> {
+async fn read_first(stream: &TcpStream, peer: Peer) -> Result<Option<Greeting>, Failure> {
     stream.set_nodelay(true)?;
     let mut first = [0; 1];
-    if tokio::time::timeout(GREETING_LIMIT, stream.peek(&mut first)).await?? == 0 {
-        return Ok(None);
+    let read = tokio::time::timeout(GREETING_LIMIT, stream.peek(&mut first)).await??;
+    Ok((read > 0).then(|| read_greeting(first[0], peer.ip)))
+}
+
+/// What waits in the system is late when it arrives: seconds of voice, with the buffer of usual connections.
+fn for_voice(stream: TcpStream) -> TcpStream {
+    if let Err(error) = socket2::SockRef::from(&stream).set_send_buffer_size(FRAMED_BUFFER_BYTES) {
+        tracing::debug!(%error, "the send buffer of a framed stream");
     }
-    match read_greeting(first[0], peer.ip) {
+    stream
+}
+
+async fn greet(
+    stream: TcpStream,
+    greeting: Greeting,
+    tls: TlsAcceptor,
+) -> Result<Option<(Stream, Transport)>, Failure> {
+    match greeting {
         Greeting::Tls => {
             let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
             Ok(Some((Either::Left(secured), Transport::Tls)))
         }
         Greeting::Plain => Ok(Some((Either::Right(stream), Transport::Plain))),
+        Greeting::Framed => Err("media over TCP, which is not carried here".into()),
         Greeting::Refused => Err("plain HTTP from another computer".into()),
     }
 }
@@ -342,7 +389,7 @@ mod tests {
     fn plain_http_is_for_this_computer_only_and_tls_for_everybody() {
         let here: IpAddr = "127.0.0.1".parse().unwrap();
         let here_v6: IpAddr = "::1".parse().unwrap();
-        for first in [b'G', b'P', b'O', 0, 255] {
+        for first in [b'G', b'P', b'O', 2, 255] {
             assert_eq!(read_greeting(first, here), Greeting::Plain);
             assert_eq!(read_greeting(first, here_v6), Greeting::Plain);
             for there in ["192.168.1.20", "10.0.0.1", "8.8.8.8", "fe80::1", "2001:db8::1", "0.0.0.0"] {
@@ -352,6 +399,9 @@ mod tests {
             }
         }
         assert_eq!(read_greeting(0x16, here), Greeting::Tls);
+        for first in [0, 1] {
+            assert_eq!(read_greeting(first, here), Greeting::Framed);
+        }
     }
 
     #[tokio::test]

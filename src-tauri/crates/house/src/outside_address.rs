@@ -54,8 +54,13 @@ fn read(text: &str) -> Option<OutsideAddress> {
 impl OutsideAddress {
     /// `host:port` for a link to a house that listens on `inside`.
     pub fn in_link(&self, inside: u16) -> String {
-        let port = self.tcp.unwrap_or(inside);
+        let port = self.tcp_port(inside);
         if self.host.contains(':') { format!("[{}]:{port}", self.host) } else { format!("{}:{port}", self.host) }
+    }
+
+    /// The TCP port outside of a house that listens on `inside`.
+    pub fn tcp_port(&self, inside: u16) -> u16 {
+        self.tcp.unwrap_or(inside)
     }
 
     /// Where media comes in; nothing while the name leads nowhere.

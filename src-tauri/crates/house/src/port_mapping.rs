@@ -55,6 +55,14 @@ impl PortMapping {
         }
     }
 
+    /// Where media over TCP comes in.
+    pub fn for_streams(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Mapped { tcp, .. } => Some((*tcp).into()),
+            Self::Asking | Self::Refused => None,
+        }
+    }
+
     /// Where media comes in.
     pub fn for_media(&self) -> Option<OutsideMedia> {
         match self {

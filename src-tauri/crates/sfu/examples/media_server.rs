@@ -24,8 +24,8 @@ async fn main() -> Result<(), Failure> {
     let udp_bind = address("127.0.0.1:7881")?;
     let interfaces: Vec<IpAddr> = arguments.map(|ip| ip.parse()).collect::<Result<_, _>>()?;
 
-    let addresses = MediaAddresses { interfaces, outside: Vec::new() };
-    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, addresses, tunnel: None })?;
+    let addresses = MediaAddresses { interfaces, ..MediaAddresses::default() };
+    let sfu = Sfu::start(SfuConfig { api_key, api_secret, udp_bind, addresses, tunnels: Vec::new() })?;
     let listener = tokio::net::TcpListener::bind(http).await?;
     println!("http {} udp {}", listener.local_addr()?, sfu.udp_port());
 

@@ -77,8 +77,8 @@ pub(crate) struct MediaThread {
     core: SfuCore,
     tokens: Tokens,
     sockets: Vec<std::net::UdpSocket>,
-    /// What comes another way; none: nobody carries it (any more).
-    tunnel: Option<Tunnel>,
+    /// What comes other ways, as far as somebody carries it.
+    tunnels: Vec<Tunnel>,
     /// The address and the port that were asked for.
     listen: SocketAddr,
     /// Per socket, the address that is announced for it.
@@ -98,7 +98,7 @@ pub(crate) struct MediaThread {
 impl MediaThread {
     pub(crate) fn new(
         bound: Bound,
-        tunnel: Option<Tunnel>,
+        tunnels: Vec<Tunnel>,
         config: CoreConfig,
         tokens: Tokens,
         requests: mpsc::Receiver<Request>,
@@ -110,7 +110,7 @@ impl MediaThread {
             batches: announced.iter().map(|_| Vec::new()).collect(),
             announced,
             listen: bound.listen,
-            tunnel,
+            tunnels,
             sockets: bound.sockets.into_iter().map(|s| s.socket).collect(),
             requests,
             outlets: HashMap::new(),
@@ -161,10 +161,10 @@ impl MediaThread {
                     self.read(&sockets, None);
                     None
                 }
-                arrived = receive(self.tunnel.as_mut()) => {
+                (index, arrived) = receive(&mut self.tunnels) => {
                     match arrived {
-                        Some(datagram) => self.read(&sockets, Some(datagram)),
-                        None => self.tunnel = None,
+                        Some(datagram) => self.read(&sockets, Some((index, datagram))),
+                        None => drop(self.tunnels.swap_remove(index)),
                     }
                     None
                 }
@@ -188,19 +188,20 @@ impl MediaThread {
         }
     }
 
-    /// Takes everything that waits at the sockets and in the tunnel (`first` was taken already), then works it off in
-    /// portions. Reading first tells how long each datagram has waited: behind a thread that cannot keep up, sound is
+    /// Takes everything that waits at the sockets and in the tunnels (`first` was taken already, from the tunnel of that
+    /// number), then works it off in portions. Reading first tells how long each datagram has waited: behind a thread that cannot keep up, sound is
     /// dropped instead of heard seconds late.
-    fn read(&mut self, sockets: &[UdpSocket], first: Option<TunnelDatagram>) {
+    fn read(&mut self, sockets: &[UdpSocket], first: Option<(usize, TunnelDatagram)>) {
         let received = Instant::now();
         let mut inbox = std::mem::take(&mut self.inbox);
         inbox.clear();
         inbox.fill_from_sockets(sockets, &self.announced);
-        if let Some(tunnel) = &mut self.tunnel {
-            let local = tunnel.address();
-            first.into_iter().for_each(|datagram| inbox.push(datagram, local));
-            inbox.fill_from_tunnel(tunnel);
+        if let Some((index, datagram)) = first
+            && let Some(tunnel) = self.tunnels.get(index)
+        {
+            inbox.push(datagram, tunnel.address());
         }
+        self.tunnels.iter_mut().for_each(|tunnel| inbox.fill_from_tunnel(tunnel));
         for portion in inbox.arrivals.chunks(DATAGRAMS_PER_FLUSH) {
             for arrival in portion {
                 let bytes = inbox.contents(arrival);
@@ -253,12 +254,12 @@ impl MediaThread {
     }
 
     fn move_to(&mut self, addresses: MediaAddresses, sockets: Vec<UdpSocket>) -> Vec<UdpSocket> {
-        let Rebound { sockets, candidates } = rebind(self.listen, addresses, sockets);
-        info!(?candidates, "media is reached at other addresses");
+        let Rebound { sockets, candidates, streams } = rebind(self.listen, addresses, sockets);
+        info!(?candidates, ?streams, "media is reached at other addresses");
         let (announced, sockets): (Vec<SocketAddr>, Vec<UdpSocket>) = sockets.into_iter().unzip();
         self.batches = announced.iter().map(|_| Vec::new()).collect();
         self.announced = announced;
-        self.core.set_addresses(candidates);
+        self.core.set_addresses(candidates, streams);
         sockets
     }
 
@@ -343,7 +344,7 @@ impl MediaThread {
     }
 
     fn collect(&mut self, transmit: Transmit) {
-        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| tunnel.address() == transmit.source) {
+        if let Some(tunnel) = self.tunnels.iter().find(|tunnel| tunnel.address() == transmit.source) {
             return tunnel.send(transmit, &mut self.failures.send_errors);
         }
         let same_address = self.announced.iter().position(|a| *a == transmit.source);
@@ -380,12 +381,15 @@ async fn readable(sockets: &[UdpSocket]) {
     futures_util::future::select_all(waits).await;
 }
 
-/// The tunnel's next datagram. Waits for ever where there is no tunnel.
-async fn receive(tunnel: Option<&mut Tunnel>) -> Option<TunnelDatagram> {
-    match tunnel {
-        Some(tunnel) => tunnel.receive().await,
-        None => std::future::pending().await,
+/// The next datagram of any tunnel, with the tunnel's number; none: nobody carries it any more. Waits for ever where
+/// there is no tunnel.
+async fn receive(tunnels: &mut [Tunnel]) -> (usize, Option<TunnelDatagram>) {
+    if tunnels.is_empty() {
+        return std::future::pending().await;
     }
+    let waits = tunnels.iter_mut().map(|tunnel| Box::pin(tunnel.receive()));
+    let (arrived, index, _others) = futures_util::future::select_all(waits).await;
+    (index, arrived)
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

@@ -11,7 +11,7 @@ use tracing::info;
 use crate::core::{Command, CoreConfig, Passage, RoomOptions};
 use crate::error::SfuError;
 use crate::media_thread::{MediaThread, Request};
-use crate::sockets::{self, MediaAddresses};
+use crate::sockets::{self, Bound, MediaAddresses};
 use crate::statistics::RoomStatistics;
 use crate::token::Tokens;
 use crate::tunnel::Tunnel;
@@ -32,7 +32,7 @@ pub struct SfuConfig {
     /// Addresses offered to clients.
     pub addresses: MediaAddresses,
     /// How media comes that does not come to `udp_bind`.
-    pub tunnel: Option<Tunnel>,
+    pub tunnels: Vec<Tunnel>,
 }
 
 /// A running media server. Clones are handles on the same one; when the last is dropped, or
@@ -53,9 +53,9 @@ impl Sfu {
         let tokens = Tokens::new(config.api_key, config.api_secret)?;
         let bound = sockets::bind(config.udp_bind, config.addresses)?;
         let udp_port = bound.listen.port();
-        let core = core_config(bound.candidates.clone(), config.tunnel.as_ref().map(Tunnel::address))?;
+        let core = core_config(&bound, config.tunnels.iter().map(Tunnel::address).collect())?;
         let (requests, inbox) = mpsc::channel(REQUESTS_WAITING);
-        let thread = MediaThread::new(bound, config.tunnel, core, tokens.clone(), inbox);
+        let thread = MediaThread::new(bound, config.tunnels, core, tokens.clone(), inbox);
         std::thread::Builder::new()
             .name("serambi-media".to_owned())
             .spawn(move || thread.run())
@@ -168,12 +168,13 @@ impl MediaLink {
     }
 }
 
-fn core_config(addresses: Vec<SocketAddr>, unannounced: Option<SocketAddr>) -> Result<CoreConfig, SfuError> {
+fn core_config(bound: &Bound, unannounced: Vec<SocketAddr>) -> Result<CoreConfig, SfuError> {
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|_| SfuError::Certificate)?;
     let certificate =
         str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(SfuError::Certificate)?;
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = i64::try_from(unix.as_millis()).unwrap_or(i64::MAX);
-    Ok(CoreConfig { addresses, unannounced, certificate, seed, unix_ms })
+    let (addresses, streams) = (bound.candidates.clone(), bound.streams.clone());
+    Ok(CoreConfig { addresses, unannounced, streams, certificate, seed, unix_ms })
 }

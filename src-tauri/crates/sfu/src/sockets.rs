@@ -32,6 +32,8 @@ pub struct MediaAddresses {
     pub interfaces: Vec<IpAddr>,
     /// Addresses elsewhere that pass datagrams on to this computer, such as a router's.
     pub outside: Vec<OutsideMedia>,
+    /// TCP addresses whose framed streams (RFC 4571) somebody carries to a tunnel of this server.
+    pub streams: Vec<SocketAddr>,
 }
 
 /// An address elsewhere, and its UDP port there; none: the same as here.
@@ -74,6 +76,8 @@ pub(crate) struct Bound {
     pub(crate) listen: SocketAddr,
     /// Host candidates in order of preference.
     pub(crate) candidates: Vec<SocketAddr>,
+    /// Passive TCP candidates, likewise.
+    pub(crate) streams: Vec<SocketAddr>,
 }
 
 /// Binds the wanted port or the next free one, the same at every address.
@@ -117,7 +121,8 @@ fn bind_port(wanted: IpAddr, port: u16, addresses: &MediaAddresses) -> io::Resul
         let announced = announce.first().copied().unwrap_or(wanted);
         sockets.push(MediaSocket { socket, announced: SocketAddr::new(announced, port) });
     }
-    Ok(Bound { sockets, listen: SocketAddr::new(wanted, port), candidates: addresses.candidates(port) })
+    let (candidates, streams) = (addresses.candidates(port), addresses.streams.clone());
+    Ok(Bound { sockets, listen: SocketAddr::new(wanted, port), candidates, streams })
 }
 
 fn places(wanted: IpAddr, announce: &[IpAddr]) -> Vec<IpAddr> {
@@ -143,13 +148,14 @@ pub(crate) fn rebind(listen: SocketAddr, addresses: MediaAddresses, before: Vec<
     if now.is_empty() {
         now = before.into_iter().map(|(at, socket)| (announced(at.unwrap_or(listen.ip())), socket)).collect();
     }
-    Rebound { sockets: now, candidates: addresses.candidates(listen.port()) }
+    Rebound { sockets: now, candidates: addresses.candidates(listen.port()), streams: addresses.streams }
 }
 
-/// What [`rebind`] gives: each socket with its announced address, and the host candidates.
+/// What [`rebind`] gives: each socket with its announced address, and the candidates.
 pub(crate) struct Rebound {
     pub(crate) sockets: Vec<(SocketAddr, UdpSocket)>,
     pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) streams: Vec<SocketAddr>,
 }
 
 /// The engine takes datagrams only at an announced address.
@@ -260,7 +266,7 @@ mod tests {
     use super::*;
 
     fn at(interfaces: &[IpAddr]) -> MediaAddresses {
-        MediaAddresses { interfaces: interfaces.to_vec(), outside: Vec::new() }
+        MediaAddresses { interfaces: interfaces.to_vec(), ..MediaAddresses::default() }
     }
 
     #[test]
@@ -277,8 +283,11 @@ mod tests {
         let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
         let router: IpAddr = "203.0.113.7".parse().unwrap();
         let passed_on = |port| OutsideMedia { ip: router, port };
-        let addresses =
-            MediaAddresses { interfaces: vec![loopback], outside: vec![passed_on(None), passed_on(Some(9))] };
+        let addresses = MediaAddresses {
+            interfaces: vec![loopback],
+            outside: vec![passed_on(None), passed_on(Some(9))],
+            streams: Vec::new(),
+        };
         let bound = bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), addresses).unwrap();
         let port = bound.listen.port();
         let expected = [(loopback, port), (router, port), (router, 9)].map(SocketAddr::from);

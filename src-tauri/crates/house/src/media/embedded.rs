@@ -34,14 +34,14 @@ impl Embedded {
         listen: IpAddr,
         first: u16,
         addresses: MediaAddresses,
-        tunnel: Option<Tunnel>,
+        tunnels: Vec<Tunnel>,
     ) -> Result<Self, HouseError> {
         let config = SfuConfig {
             api_key: keys.key.clone(),
             api_secret: keys.secret.clone(),
             udp_bind: SocketAddr::new(listen, first),
             addresses,
-            tunnel,
+            tunnels,
         };
         let sfu = Sfu::start(config).map_err(|error| HouseError::Media(error.to_string()))?;
         Ok(Self { sfu })

@@ -1,7 +1,10 @@
 //! The addresses at which media is reached, followed while a house is open: cables are plugged in, tunnels come and go,
 //! leases end, and the name of an outside address begins to mean another one.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use serambi_sfu::{MediaAddresses, OutsideMedia};
 use tokio::{
@@ -24,11 +27,18 @@ pub struct MediaReach {
     outside: Option<OutsideAddress>,
     /// What the router does, if it was asked.
     mapping: Option<watch::Receiver<PortMapping>>,
+    /// The house's own TCP port, at which framed streams come in as well.
+    tcp_port: u16,
 }
 
 impl MediaReach {
-    pub fn new(listen: IpAddr, outside: Option<OutsideAddress>, mapping: Option<watch::Receiver<PortMapping>>) -> Self {
-        Self { listen, outside, mapping }
+    pub fn new(
+        listen: IpAddr,
+        outside: Option<OutsideAddress>,
+        mapping: Option<watch::Receiver<PortMapping>>,
+        tcp_port: u16,
+    ) -> Self {
+        Self { listen, outside, mapping, tcp_port }
     }
 
     /// The addresses of now.
@@ -63,8 +73,22 @@ impl MediaReach {
     }
 
     fn with_outside(&self, mut outside: Vec<OutsideMedia>) -> MediaAddresses {
-        outside.extend(self.mapping.as_ref().and_then(|mapping| mapping.borrow().for_media()));
-        MediaAddresses { interfaces: addresses::for_media(self.listen), outside }
+        let mut streams = self.streams(&outside);
+        if let Some(mapping) = &self.mapping {
+            outside.extend(mapping.borrow().for_media());
+            streams.extend(mapping.borrow().for_streams());
+        }
+        MediaAddresses { interfaces: addresses::for_media(self.listen), outside, streams }
+    }
+
+    /// Those of a link: each client connects to every one of them.
+    fn streams(&self, outside: &[OutsideMedia]) -> Vec<SocketAddr> {
+        let here = addresses::in_link(self.listen);
+        let is_anywhere_else = here.iter().any(|ip| !ip.is_loopback());
+        let here = here.into_iter().filter(|ip| !is_anywhere_else || !ip.is_loopback());
+        let outside_port = self.outside.as_ref().map_or(self.tcp_port, |outside| outside.tcp_port(self.tcp_port));
+        let here = here.map(|ip| SocketAddr::new(ip, self.tcp_port));
+        here.chain(outside.iter().map(|place| SocketAddr::new(place.ip, outside_port))).collect()
     }
 
     async fn resolve(&self) -> Vec<OutsideMedia> {

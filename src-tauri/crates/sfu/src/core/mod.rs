@@ -68,8 +68,11 @@ pub struct CoreConfig {
     /// Addresses offered as host candidates, in order of preference. Datagrams must be handed in
     /// with one of these as their local address.
     pub addresses: Vec<SocketAddr>,
-    /// One more such address, which no description names: only clients with a way of their own to it know it.
-    pub unannounced: Option<SocketAddr>,
+    /// More such addresses, which no description names: only clients with a way of their own to one know it.
+    pub unannounced: Vec<SocketAddr>,
+    /// Addresses offered as passive TCP candidates (RFC 6544). What comes in there is handed in as datagrams, with one
+    /// of `unannounced` as its local address.
+    pub streams: Vec<SocketAddr>,
     /// One certificate for all connections.
     pub certificate: DtlsCert,
     /// Source of all names and passwords. Must be unpredictable outside of tests.
@@ -156,7 +159,12 @@ impl SfuCore {
             started: now,
             started_unix_ms: config.unix_ms,
             node_sid: names.node(),
-            transport_config: TransportConfig::new(config.addresses, config.unannounced, config.certificate),
+            transport_config: TransportConfig::new(
+                config.addresses,
+                config.unannounced,
+                config.streams,
+                config.certificate,
+            ),
             names,
             rooms: HashMap::new(),
             room_names: HashMap::new(),
@@ -173,8 +181,8 @@ impl SfuCore {
     }
 
     /// The addresses of now. Peer connections that begin or restart ICE from here on offer them.
-    pub fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
-        self.transport_config.addresses = addresses;
+    pub fn set_addresses(&mut self, addresses: Vec<SocketAddr>, streams: Vec<SocketAddr>) {
+        (self.transport_config.addresses, self.transport_config.streams) = (addresses, streams);
     }
 
     /// The next thing to do. To be called until it answers [`Output::Deadline`].

@@ -222,6 +222,7 @@ impl SfuCore {
             ice: leg.local_ice.clone(),
             fingerprint: leg.transport.fingerprint(),
             candidates: self.transport_config.addresses.clone(),
+            streams: self.transport_config.streams.clone(),
         };
         let origin = Origin { session: leg.session, version: leg.version };
         Some(write_answer(offer, &answers, &reach, origin, leg.setup))

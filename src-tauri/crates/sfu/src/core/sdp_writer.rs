@@ -13,6 +13,8 @@ pub(crate) struct Reachability {
     pub(crate) fingerprint: Fingerprint,
     /// Host candidates in order of preference.
     pub(crate) candidates: Vec<SocketAddr>,
+    /// Passive TCP candidates, likewise: for whoever has no UDP.
+    pub(crate) streams: Vec<SocketAddr>,
 }
 
 /// The `o=` line's two numbers (RFC 8866 section 5.2).
@@ -67,6 +69,9 @@ impl SdpWriter {
             for (index, address) in reach.candidates.iter().enumerate() {
                 self.attribute("candidate", host_candidate(index, *address));
             }
+            for (index, address) in reach.streams.iter().enumerate() {
+                self.attribute("candidate", stream_candidate(reach.candidates.len() + index, index, *address));
+            }
             self.line("a=end-of-candidates");
         }
         self.attribute("ice-ufrag", &reach.ice.ufrag);
@@ -92,4 +97,35 @@ fn host_candidate(index: usize, address: SocketAddr) -> String {
     let local_preference = u32::from(u16::MAX).saturating_sub(index as u32);
     let priority = (126 << 24) | (local_preference << 8) | 255;
     format!("{} 1 udp {priority} {} {} typ host", index + 1, address.ip(), address.port())
+}
+
+/// RFC 6544 section 4.5; its section 4.2 puts the direction into the local preference, 4 for a passive host candidate, so
+/// that each is behind every UDP candidate.
+fn stream_candidate(foundation: usize, index: usize, address: SocketAddr) -> String {
+    const PASSIVE: u32 = 4 << 13;
+    const LARGEST: u32 = (1 << 13) - 1;
+    let local_preference = PASSIVE | LARGEST.saturating_sub(index as u32);
+    let priority = (126 << 24) | (local_preference << 8) | 255;
+    let (ip, port) = (address.ip(), address.port());
+    format!("{} 1 tcp {priority} {ip} {port} typ host tcptype passive", foundation + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn priority(candidate: &str) -> u32 {
+        candidate.split(' ').nth(3).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn every_tcp_candidate_is_behind_every_udp_one() {
+        let address: SocketAddr = "10.0.0.1:7410".parse().unwrap();
+        let worst = priority(&host_candidate(80, address));
+        let streams: Vec<String> = (0..20).map(|index| stream_candidate(80 + index, index, address)).collect();
+        assert!(streams.iter().all(|stream| priority(stream) < worst));
+        assert!(streams.windows(2).all(|pair| priority(&pair[0]) > priority(&pair[1])));
+        assert!(streams[0].starts_with("81 1 tcp ") && streams[0].ends_with(" 10.0.0.1 7410 typ host tcptype passive"));
+    }
 }

@@ -304,6 +304,7 @@ impl SfuCore {
             ice: restart.clone().unwrap_or_else(|| leg.local_ice.clone()),
             fingerprint: leg.transport.fingerprint(),
             candidates: self.transport_config.addresses.clone(),
+            streams: self.transport_config.streams.clone(),
         };
         let origin = Origin { session: leg.session, version: leg.version };
         let audio: Vec<Option<OfferedTrack>> = leg.sections.iter().map(offered).collect();

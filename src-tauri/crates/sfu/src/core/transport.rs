@@ -93,14 +93,21 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct TransportConfig {
     rtc: RtcConfig,
     pub(crate) addresses: Vec<SocketAddr>,
-    unannounced: Option<SocketAddr>,
+    unannounced: Vec<SocketAddr>,
+    /// Announced and nothing else: the engine knows datagrams only.
+    pub(crate) streams: Vec<SocketAddr>,
 }
 
 impl TransportConfig {
-    /// All these addresses become host candidates. Opus is registered under every dynamic payload type,
+    /// All addresses but `streams` become host candidates of the engine. Opus is registered under every dynamic payload type,
     /// because clients that open with a data channel (browsers, Go) tell theirs only later, when
     /// the engine's table is fixed already.
-    pub(crate) fn new(addresses: Vec<SocketAddr>, unannounced: Option<SocketAddr>, certificate: DtlsCert) -> Self {
+    pub(crate) fn new(
+        addresses: Vec<SocketAddr>,
+        unannounced: Vec<SocketAddr>,
+        streams: Vec<SocketAddr>,
+        certificate: DtlsCert,
+    ) -> Self {
         let mut rtc = RtcConfig::new()
             .set_dtls_cert(certificate)
             .set_ice_lite(true)
@@ -123,7 +130,7 @@ impl TransportConfig {
                 FormatParams::default(),
             );
         }
-        Self { rtc, addresses, unannounced }
+        Self { rtc, addresses, unannounced, streams }
     }
 
     fn host_candidates(&self) -> Vec<Candidate> {

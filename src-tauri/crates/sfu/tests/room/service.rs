@@ -20,7 +20,7 @@ pub fn start() -> Sfu {
         api_secret: SECRET.into(),
         udp_bind: "127.0.0.1:0".parse().unwrap(),
         addresses: MediaAddresses::default(),
-        tunnel: None,
+        tunnels: Vec::new(),
     })
     .unwrap()
 }

@@ -88,7 +88,8 @@ impl Simulation {
         let provider = str0m::crypto::from_feature_flags();
         let config = CoreConfig {
             addresses: vec![SERVER.parse().unwrap()],
-            unannounced: None,
+            unannounced: Vec::new(),
+            streams: Vec::new(),
             certificate: provider.dtls_provider.generate_certificate().unwrap(),
             seed: [3; 32],
             unix_ms: 1_700_000_000_000,
