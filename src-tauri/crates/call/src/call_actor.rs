@@ -305,6 +305,10 @@ impl CallActor {
             tracing::warn!(?mend, room = %self.room_id, "voices are passed on and do not come in");
             self.instruments.media.mend(mend);
         }
+        // A house that has moved can say so to nobody: only its silence does.
+        if self.deafness.has_stalled(now) {
+            self.channel.doubt();
+        }
         self.connection.take_deafness(self.deafness.is_deaf(), now);
     }
 

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// No packet for so long, though there are some: the way is mended.
 const DEAF_AFTER: Duration = Duration::from_secs(3);
+/// A voice that stops for so long may have been cut, or made a pause: the house is asked whether it is there.
+const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// A mend has so long to bring sound before the next one.
 const MEND_LIMIT: Duration = Duration::from_secs(3);
 /// After everything was made anew it is tried this often.
@@ -48,6 +50,8 @@ pub(crate) struct Deafness {
     /// When a packet last came, or listening began.
     heard_at: Instant,
     looked_at: Instant,
+    /// That packets stopped has been said.
+    stall_is_told: bool,
     /// When the last packet left the house that is known to have.
     passed_on_at: Option<Instant>,
     state: State,
@@ -55,7 +59,14 @@ pub(crate) struct Deafness {
 
 impl Deafness {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { packets: 0, heard_at: now, looked_at: now, passed_on_at: None, state: State::Hearing }
+        Self {
+            packets: 0,
+            heard_at: now,
+            looked_at: now,
+            stall_is_told: true,
+            passed_on_at: None,
+            state: State::Hearing,
+        }
     }
 
     /// The house passed a packet of somebody on, at this time of the own clock.
@@ -73,7 +84,7 @@ impl Deafness {
         self.looked_at = now;
         if packets != self.packets {
             (self.packets, self.state) = (packets, State::Hearing);
-            self.heard_at = now;
+            (self.heard_at, self.stall_is_told) = (now, false);
         } else if has_slept {
             self.heard_at = now;
         }
@@ -86,6 +97,18 @@ impl Deafness {
         let mend = self.due(now)?;
         self.state = State::Deaf(mend, now);
         Some(mend)
+    }
+
+    /// Packets came, and have stopped: said once, as soon as it is so.
+    pub(crate) fn has_stalled(&mut self, now: Instant) -> bool {
+        let has_stalled = !self.stall_is_told && self.is_silent(now);
+        self.stall_is_told |= has_stalled;
+        has_stalled
+    }
+
+    /// No packet comes in at the moment.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard_at) >= STALLED_AFTER
     }
 
     /// Voices are sent and do not come.
@@ -188,6 +211,19 @@ mod tests {
         listener.pass(600_000, false, true);
         listener.pass(10_000, true, true);
         assert!(listener.mends.is_empty(), "{:?}", listener.mends);
+    }
+
+    #[test]
+    fn a_voice_that_stops_is_said_once_and_again_after_it_was_heard() {
+        let mut listener = Listener::new();
+        assert!(!listener.deafness.has_stalled(listener.now() + Duration::from_secs(9)), "nobody has spoken yet");
+        for _ in 0..2 {
+            listener.pass(1_000, true, true);
+            assert!(!listener.deafness.has_stalled(listener.now()));
+            listener.pass(500, false, false);
+            assert!(listener.deafness.has_stalled(listener.now()));
+            assert!(!listener.deafness.has_stalled(listener.now()));
+        }
     }
 
     #[test]

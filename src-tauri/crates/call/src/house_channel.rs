@@ -38,6 +38,8 @@ const SAID_WAITING: usize = 8;
 const SILENCE_LIMIT: Duration = Duration::from_secs(6);
 /// The same for a connection that is doubted: the answer to one ping, lost once on the way.
 const DOUBT_LIMIT: Duration = Duration::from_millis(1_500);
+/// And at least so many round trips, where they are long.
+const DOUBT_ROUND_TRIPS: u32 = 4;
 /// A house that was lost without a word is looked for more often than one that refuses.
 const LOST_WAIT: Duration = Duration::from_secs(1);
 /// How long all addresses of a house that was lost are asked before they are asked again. An address that cannot be
@@ -116,6 +118,7 @@ impl HouseChannel {
             saying,
             doubts: Arc::default(),
             is_lost: false,
+            round_trip: Duration::ZERO,
             retry: Retry::default(),
             began: Moment::now(),
         };
@@ -135,7 +138,7 @@ impl HouseChannel {
         }
     }
 
-    /// Something else of the house was lost: is this still there? It is known within [`DOUBT_LIMIT`].
+    /// Something else of the house was lost: is this still there? It is known soon, within [`DOUBT_LIMIT`] mostly.
     pub(crate) fn doubt(&self) {
         self.doubts.notify_one();
     }
@@ -168,6 +171,8 @@ struct Connector {
     doubts: Arc<Notify>,
     /// The house was silent, or this computer has another network: it is looked for before it is connected to.
     is_lost: bool,
+    /// Of the last ping.
+    round_trip: Duration,
     retry: Retry,
     /// Pings carry the time since then.
     began: Moment,
@@ -322,7 +327,7 @@ impl Connector {
                 }
                 () = self.doubts.notified() => {
                     ping_at = Instant::now();
-                    silent_at = silent_at.min(ping_at + DOUBT_LIMIT);
+                    silent_at = silent_at.min(ping_at + DOUBT_LIMIT.max(self.round_trip * DOUBT_ROUND_TRIPS));
                 }
                 () = path.moved() => {
                     self.lose();
@@ -343,7 +348,8 @@ impl Connector {
         match serde_json::from_str(&text) {
             Ok(ChannelTell::Pong { sent_micros: Some(sent), house_time: Some(house) }) => {
                 let ago = u64::try_from(micros_between(self.began, received).saturating_sub(sent)).unwrap_or(0);
-                let sent = received.checked_sub(Duration::from_micros(ago)).unwrap_or(received);
+                self.round_trip = Duration::from_micros(ago);
+                let sent = received.checked_sub(self.round_trip).unwrap_or(received);
                 self.tell(ChannelNews::Clock { sent, house, received }).await?;
                 return Ok(Read::Clock);
             }

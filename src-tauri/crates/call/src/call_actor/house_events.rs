@@ -15,6 +15,7 @@ use crate::{
     call_events::CallEvent,
     call_view::link_to_share,
     cue_rules::Happening,
+    deafness::Mend,
     house_channel::{ChannelNews, Outage},
 };
 
@@ -132,7 +133,13 @@ impl CallActor {
 
     pub(super) fn take_grant(&mut self, grant: Result<MediaGrant, Refusal>) {
         match grant.and_then(|grant| media_endpoint(&self.house, &grant)) {
-            Ok(endpoint) => self.instruments.media.renew(endpoint),
+            Ok(endpoint) => {
+                self.instruments.media.renew(endpoint);
+                // The connection may still be believed to be up.
+                if self.deafness.is_silent(Instant::now()) {
+                    self.instruments.media.mend(Mend::Anew);
+                }
+            }
             // The sound asks for one by itself, a little later.
             Err(refusal) => tracing::info!(%refusal, "the sound is not led to where the house is"),
         }
