@@ -97,7 +97,7 @@ fn a_network_that_lets_no_media_through_is_said_with_the_port_to_ask_for() {
     guest.nft(&no_media("drop")).unwrap();
     let said = reads(&mut listener, "sound_impossible");
     assert_eq!((&said["code"], &said["udpPort"]), (&"media_failed".into(), &7420.into()), "{said}");
-    guest.nft("delete table inet firewall").unwrap();
+    guest.nft("delete table inet firewall\ndelete table inet no_frames").unwrap();
     voice_is_back(&guest, "voice after UDP was let through again");
     listener.reads_at_last("connected").unwrap();
     drop(listener);
@@ -111,8 +111,23 @@ fn a_network_that_lets_no_media_through_is_said_with_the_port_to_ask_for() {
     house.still_runs().unwrap();
 }
 
-/// A firewall that treats everything but signalling so.
+/// A firewall at a guest's that treats UDP so and passes no media over TCP either: such segments begin with the length of
+/// a frame, TLS and HTTP with other bytes.
 fn no_media(treatment: &str) -> String {
+    format!(
+        "{}{}",
+        no_udp(treatment),
+        "table inet no_frames {
+        chain leaving {
+            type filter hook output priority 0; policy accept;
+            meta l4proto tcp @ih,0,8 { 0, 1 } reject with tcp reset
+        }
+    }
+    "
+    )
+}
+
+fn no_udp(treatment: &str) -> String {
     format!(
         "table inet firewall {{
             chain leaving {{
@@ -203,5 +218,30 @@ fn a_house_that_moves_to_another_network_keeps_its_guests() {
     home.ip("route add default via 10.9.0.254").unwrap();
     voice_is_back(&guest, "voice of a house that moved");
     listener.hears_more().unwrap();
+    house.still_runs().unwrap();
+}
+
+#[test]
+fn whoever_has_no_udp_hears_over_tcp_from_the_beginning_and_in_mid_call() {
+    if !network::may_be_made_for("whoever_has_no_udp_hears_over_tcp_from_the_beginning_and_in_mid_call").unwrap() {
+        return;
+    }
+    let output = places::fresh_output("heal-tcp").unwrap();
+    let [home, guest] = ["home", "guest"].map(|name| Namespace::open(name, &output).unwrap());
+    wire((&home, "eth0", "10.8.0.1/24"), (&guest, "eth0", "10.8.0.2/24")).unwrap();
+    let mut house = TalkingHouse::open(&home, &[], &output).unwrap();
+    let link = house.link_at("10.8.0.1:7410");
+    let early = Listener::join_as("Budi", &guest, &link, &output).unwrap();
+    early.hears_more().unwrap();
+    guest.nft(&no_udp("drop")).unwrap();
+    let (began, before) = (Instant::now(), early.statistic("packets_received").as_u64().unwrap());
+    let back = || Ok(early.statistic("packets_received").as_u64().is_some_and(|now| now >= before + 25).then_some(()));
+    wait::until("voice over TCP", LIMIT, back, String::new).unwrap();
+    println!("voice over TCP in mid-call: {:.1} s", began.elapsed().as_secs_f32());
+    let mut late = Listener::join_as("Citra", &guest, &link, &output).unwrap();
+    let first = late.peer.event("first_sound", LIMIT).unwrap();
+    println!("first sound over TCP: {} ms", first["ms"]);
+    late.hears_more().unwrap();
+    early.hears_more().unwrap();
     house.still_runs().unwrap();
 }

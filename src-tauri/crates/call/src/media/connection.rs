@@ -14,7 +14,7 @@ use webrtc::{
     },
 };
 
-use super::{handshake_repeats::RepeatingRuntime, settings};
+use super::{handshake_repeats::RepeatingRuntime, settings, stream_paths::StreamPaths};
 use crate::{
     doors::{Door, DoorPackets},
     tasks::Tasks,
@@ -94,6 +94,7 @@ pub(super) struct Connection {
     /// There is a way to the server through a door.
     has_door: bool,
     has_remote: bool,
+    streams: Arc<StreamPaths>,
     /// The number the other end gave to the audio level extension; none: it does not want it.
     audio_level_id: Option<u8>,
     tasks: Tasks,
@@ -103,6 +104,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) async fn build(direction: Direction, sockets: Sockets, news: NewsSender, tasks: &Tasks) -> Result<Self> {
         let has_door = sockets.door.is_some();
+        let streams = StreamPaths::new(tasks.clone());
         let (media_engine, registry) = settings::media_engine()?;
         let inner = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -110,7 +112,7 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings::setting_engine())
             .with_handler(Arc::new(Handler { direction, news }))
-            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door)))
+            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door, streams.clone())))
             .with_udp_addrs(sockets.addresses)
             .build()
             .await?;
@@ -119,6 +121,7 @@ impl Connection {
             early: Vec::new(),
             has_door,
             has_remote: false,
+            streams,
             audio_level_id: None,
             tasks: tasks.clone(),
             state: RTCPeerConnectionState::New,
@@ -150,12 +153,12 @@ impl Connection {
     /// The answer to our offer.
     pub(super) async fn take_answer(&mut self, sdp: String) -> Result<()> {
         self.audio_level_id = extension_id(&sdp, settings::AUDIO_LEVEL_URI);
-        self.set_remote(RTCSessionDescription::answer(sdp)?).await
+        self.set_remote(RTCSessionDescription::answer(self.streams.translate(&sdp))?).await
     }
 
     /// Answers an offer.
     pub(super) async fn answer(&mut self, offer_sdp: String) -> Result<String> {
-        self.set_remote(RTCSessionDescription::offer(offer_sdp)?).await?;
+        self.set_remote(RTCSessionDescription::offer(self.streams.translate(&offer_sdp))?).await?;
         let answer = self.inner.create_answer(None).await?;
         let sdp = answer.sdp.clone();
         self.inner.set_local_description(answer).await?;
@@ -164,8 +167,9 @@ impl Connection {
 
     /// A candidate of the other end, in the JSON form of browsers.
     pub(super) async fn take_candidate(&mut self, json: &str) -> Result<()> {
-        let candidate: RTCIceCandidateInit =
+        let mut candidate: RTCIceCandidateInit =
             serde_json::from_str(json).map_err(|error| Error::Other(error.to_string()))?;
+        candidate.candidate = self.streams.translate(&candidate.candidate);
         if self.has_remote {
             self.inner.add_ice_candidate(candidate).await
         } else {

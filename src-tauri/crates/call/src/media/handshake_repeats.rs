@@ -19,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::door_socket::DoorSocket;
+use super::{
+    door_socket::DoorSocket,
+    stream_paths::{SocketEnd, StreamPaths},
+};
 use crate::doors::{Door, DoorPackets};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
@@ -44,11 +47,12 @@ fn is_of_handshake(datagram: &[u8]) -> bool {
 pub(super) struct RepeatingRuntime {
     tokio: TokioRuntime,
     door: Option<Arc<Door>>,
+    streams: Arc<StreamPaths>,
 }
 
 impl RepeatingRuntime {
-    pub(super) fn new(door: Option<Arc<Door>>) -> Self {
-        Self { tokio: TokioRuntime, door }
+    pub(super) fn new(door: Option<Arc<Door>>, streams: Arc<StreamPaths>) -> Self {
+        Self { tokio: TokioRuntime, door, streams }
     }
 }
 
@@ -69,7 +73,13 @@ impl Runtime for RepeatingRuntime {
             Some(door) => (Arc::new(DoorSocket::new(door.bind(), socket)), true),
             None => (self.tokio.wrap_udp_socket(socket)?, false),
         };
-        Ok(Arc::new(RepeatingSocket { socket, is_behind_door, refuses: AtomicBool::new(false) }))
+        Ok(Arc::new(RepeatingSocket {
+            socket,
+            is_behind_door,
+            streams: self.streams.clone(),
+            stream_end: Arc::default(),
+            refuses: AtomicBool::new(false),
+        }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -112,6 +122,9 @@ impl Runtime for RepeatingRuntime {
 struct RepeatingSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     is_behind_door: bool,
+    streams: Arc<StreamPaths>,
+    /// What this socket gets from them.
+    stream_end: Arc<SocketEnd>,
     /// The last datagram was refused.
     refuses: AtomicBool,
 }
@@ -152,6 +165,12 @@ impl AsyncUdpSocket for RepeatingSocket {
         if !self.reaches(transmit.destination) {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
+        if self.streams.leads_to(transmit.destination) {
+            let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+            let datagrams = transmit.contents.chunks(size);
+            datagrams.for_each(|datagram| self.streams.send(&self.stream_end, transmit.destination, datagram));
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         let sent = self.forgive(transmit, self.socket.poll_send(context, transmit));
         if matches!(sent, Poll::Ready(Ok(_))) && transmit.segment_size.is_none() && is_of_handshake(transmit.contents) {
             let datagram = Datagram::of(transmit);
@@ -166,7 +185,16 @@ impl AsyncUdpSocket for RepeatingSocket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.socket.poll_recv(context, buffers, meta)
+        match (self.stream_end.poll_next(context), buffers.first_mut(), meta.first_mut()) {
+            (Poll::Ready((from, contents)), Some(buffer), Some(meta)) => {
+                let length = contents.len().min(buffer.len());
+                buffer.iter_mut().zip(&contents).for_each(|(to, from)| *to = *from);
+                *meta = RecvMeta::default();
+                (meta.addr, meta.len, meta.stride) = (from, length, length.max(1));
+                Poll::Ready(Ok(1))
+            }
+            _ => self.socket.poll_recv(context, buffers, meta),
+        }
     }
 
     fn max_gso_segments(&self) -> usize {
@@ -213,6 +241,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::tasks::Tasks;
 
     fn sockets() -> (Arc<dyn AsyncUdpSocket>, tokio::net::UdpSocket) {
         let bind = || {
@@ -220,7 +249,7 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             socket
         };
-        let ours = RepeatingRuntime::new(None).wrap_udp_socket(bind()).unwrap();
+        let ours = RepeatingRuntime::new(None, StreamPaths::new(Tasks::default())).wrap_udp_socket(bind()).unwrap();
         (ours, tokio::net::UdpSocket::from_std(bind()).unwrap())
     }
 

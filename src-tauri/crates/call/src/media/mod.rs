@@ -14,6 +14,7 @@
 //! | may lose audio when both ends offer | we offer on one connection, the server on the other |
 //! | opens an mDNS socket per connection | switched off in [`settings`] |
 //! | says a lost flight of a handshake again after a second | [`handshake_repeats`] says all of it three times |
+//! | waits for a TCP stream that takes no more, with all else | UDP alone for it; [`stream_paths`] stand for TCP |
 //!
 //! It also warns about harmless things once per connection ("remote_addr is empty", "no candidate pairs", "empty
 //! server_config", "password is empty", and "Packet too short to be read" for each sender report of a LiveKit server,
@@ -29,6 +30,7 @@ mod session;
 mod settings;
 mod signalling;
 mod speakers;
+mod stream_paths;
 mod voice_out;
 
 use std::{
