@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { IntlMessageFormat } from 'intl-messageformat';
 import { describe, expect, it } from 'vitest';
 import type { ClosedReason, Code, Language, Notice, SoundNotice } from '../../src/backend/backend';
-import { closedWords, explain, noticeWords, soundWords } from '../../src/words/explain';
+import { closedWords, connectionWords, explain, noticeWords, soundWords } from '../../src/words/explain';
 import { catalogues, list, speak, systemLanguage, t, type Key } from '../../src/words/words.svelte';
 
 const languages: Language[] = ['en', 'id', 'zh'];
@@ -134,6 +134,17 @@ describe('everything the app can say has words in every language', () => {
       expect(words ?? '', type).not.toMatch(/[{}]/);
       expect(type === 'unknown' ? 99 : (words ?? '').length, type).toBeGreaterThan(3);
     }
+  });
+
+  it.each(languages)('no way for sound, with the ports to ask for as they are (%s)', (language) => {
+    speak(language);
+    const words = (udpPort: number | null, tcpPort: number | null) =>
+      connectionWords({ type: 'soundImpossible', code: 'media_failed', udpPort, tcpPort }, false) ?? '';
+    expect(words(7411, 7410)).toMatch(/UDP.*7411.*TCP.*7410/);
+    expect(words(7411, null)).toMatch(/UDP.*7411/);
+    expect(words(7411, null)).not.toContain('TCP');
+    expect(words(null, 7881)).toMatch(/TCP.*7881/);
+    expect(words(null, null)).not.toMatch(/null|\d/);
   });
 
   it.each(languages)('sound notices, with the device or the key in them (%s)', (language) => {
