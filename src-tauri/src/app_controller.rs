@@ -403,7 +403,11 @@ impl AppController {
     }
 
     async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {
-        HouseClient::sign_in(address, &self.shared.identity, &self.settings().name, &self.shared.doors).await
+        let Shared { identity, doors, home, .. } = &*self.shared;
+        let client = HouseClient::sign_in(address, identity, &self.settings().name, doors).await?;
+        let home = home.clone();
+        client.look_where_seen(move |pin| home.seen_at(pin));
+        Ok(client)
     }
 
     async fn own_house(&self) -> Result<House, Refusal> {

@@ -114,6 +114,11 @@ impl Home {
         own.or_else(found).or_else(kept)
     }
 
+    /// Where the house with this fingerprint announces itself on this network.
+    pub fn seen_at(&self, pin: &Pin) -> Vec<String> {
+        lock(&self.shared.found).get(pin.as_str()).map_or_else(Vec::new, |house| house.address.addresses.clone())
+    }
+
     /// Searches and asks for ever, as far as `attention` says that somebody looks; `changed` is called whenever the
     /// list is another.
     pub async fn keep_asking(

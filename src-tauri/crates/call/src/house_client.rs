@@ -1,6 +1,9 @@
 //! Asking a house: signing in, commands and queries over HTTP, on a connection pinned to the house's certificate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::RwLock;
@@ -55,7 +58,23 @@ struct Inner {
     doors: Doors,
     /// Where the house itself said that it is reached; empty while it has not.
     told: RwLock<Vec<String>>,
+    /// Where somebody else has seen it; none: nobody looks.
+    sightings: OnceLock<Sightings>,
     session: Mutex<Session>,
+}
+
+/// Gives the addresses at which the house with this fingerprint is seen.
+type Sightings = Box<dyn Fn(&Pin) -> Vec<String> + Send + Sync>;
+
+/// At most [`HOUSE_ADDRESSES`], in this order.
+fn each_once(lists: [Vec<String>; 3]) -> Vec<String> {
+    let mut each = Vec::new();
+    for address in lists.into_iter().flatten() {
+        if !each.contains(&address) && each.len() < HOUSE_ADDRESSES {
+            each.push(address);
+        }
+    }
+    each
 }
 
 /// How a house is reached.
@@ -100,6 +119,7 @@ impl HouseClient {
                 way: RwLock::new(way),
                 doors: doors.clone(),
                 told: RwLock::default(),
+                sightings: OnceLock::new(),
                 session: Mutex::new(session),
             }),
         })
@@ -159,13 +179,21 @@ impl HouseClient {
         }
     }
 
+    /// Looks for the house also where it is seen with this fingerprint, as on the local network. Whoever answers there
+    /// proves with the certificate to be it. Only the first source counts.
+    pub fn look_where_seen(&self, seen: impl Fn(&Pin) -> Vec<String> + Send + Sync + 'static) {
+        if self.inner.sightings.set(Box::new(seen)).is_err() {
+            tracing::debug!("the house is looked for elsewhere already");
+        }
+    }
+
     /// Every address that is known, those that the house told first.
     fn known(&self) -> HouseAddress {
-        let mut house = self.house_now();
-        let given = &self.inner.house.addresses;
-        let older: Vec<String> = given.iter().filter(|one| !house.addresses.contains(one)).cloned().collect();
-        house.addresses.extend(older);
-        house
+        let Inner { house, sightings, .. } = &*self.inner;
+        let seen = sightings.get().map_or_else(Vec::new, |seen| seen(&house.pin));
+        let mut known = self.house_now();
+        known.addresses = each_once([known.addresses, seen, house.addresses.clone()]);
+        known
     }
 
     fn http(&self) -> reqwest::Client {
@@ -506,6 +534,15 @@ mod tests {
             HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None };
         let refusal = HouseClient::sign_in(&house, &Identity::make(), " ", &Doors::default()).await.unwrap_err();
         assert_eq!(refusal.code, Code::NameEmpty);
+    }
+
+    #[test]
+    fn a_house_is_asked_where_it_said_then_where_it_is_seen_then_where_it_was() {
+        let list = |addresses: &[&str]| addresses.iter().map(|address| (*address).to_owned()).collect::<Vec<_>>();
+        let asked = each_once([list(&["b:1", "c:1"]), list(&["d:1", "b:1"]), list(&["a:1", "c:1"])]);
+        assert_eq!(asked, ["b:1", "c:1", "d:1", "a:1"]);
+        let many: Vec<String> = (0..100).map(|number| format!("h{number}:1")).collect();
+        assert_eq!(each_once([many, Vec::new(), list(&["a:1"])]).len(), HOUSE_ADDRESSES);
     }
 
     #[tokio::test]

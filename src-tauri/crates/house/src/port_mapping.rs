@@ -58,7 +58,7 @@ impl PortMapping {
     /// Where media over TCP comes in.
     pub fn for_streams(&self) -> Option<SocketAddr> {
         match self {
-            Self::Mapped { tcp, .. } => Some((*tcp).into()),
+            Self::Mapped { tcp, .. } => Some(*tcp),
             Self::Asking | Self::Refused => None,
         }
     }
