@@ -4,12 +4,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::time::Duration;
+use std::{path::Path, process::Stdio, time::Duration};
 
 use serambi_tests::{
     namespace::{Namespace, wire},
     network, places,
-    program::run,
+    program::{Program, run},
     talking_house::{Listener, TalkingHouse},
     wait,
 };
@@ -139,12 +139,12 @@ fn is_heard_through_given_ports(protocols: &str, name: &str, is_right: impl Fn(&
     let [home, router, away] = ["home", "router", "away"].map(|name| Namespace::open(name, &output).unwrap());
     behind_a_router_at("8.8.4", &home, &router, &away);
     let mut giver = PortGiver::start(&router, protocols, &output, "giver");
-    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output).unwrap();
     assert!(is_right(&house.link), "{}", house.link);
     assert_eq!(giver.given(&router), 2);
-    let away = Listener::join(&away, &house.link, &output);
-    away.hears_more();
-    house.still_runs();
+    let away = Listener::join(&away, &house.link, &output).unwrap();
+    away.hears_more().unwrap();
+    house.still_runs().unwrap();
     house.house.interrupt();
     house.house.wait(LIMIT).unwrap();
     assert_eq!(giver.given(&router), 0, "what was given is taken back");
@@ -152,7 +152,7 @@ fn is_heard_through_given_ports(protocols: &str, name: &str, is_right: impl Fn(&
 
 #[test]
 fn a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link() {
-    if !may_make_networks("a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link") {
+    if !network::may_be_made_for("a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link").unwrap() {
         return;
     }
     let same_port = |link: &str| link.starts_with("serambi://8.8.4.1:7410/");
@@ -161,7 +161,7 @@ fn a_house_whose_router_gives_it_ports_by_pcp_is_heard_by_its_link() {
 
 #[test]
 fn a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link() {
-    if !may_make_networks("a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link") {
+    if !network::may_be_made_for("a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link").unwrap() {
         return;
     }
     let other_port = |link: &str| link.starts_with("serambi://8.8.4.1:") && !link.starts_with("serambi://8.8.4.1:7410");
@@ -170,22 +170,22 @@ fn a_house_whose_router_gives_it_any_ports_by_upnp_is_heard_by_its_link() {
 
 #[test]
 fn a_house_whose_router_gives_no_ports_is_open_to_its_own_network() {
-    if !may_make_networks("a_house_whose_router_gives_no_ports_is_open_to_its_own_network") {
+    if !network::may_be_made_for("a_house_whose_router_gives_no_ports_is_open_to_its_own_network").unwrap() {
         return;
     }
     let output = places::fresh_output("reach-refused").unwrap();
     let [home, router, away] = ["home", "router", "away"].map(|name| Namespace::open(name, &output).unwrap());
     behind_a_router_at("8.8.4", &home, &router, &away);
     router.nft(CLOSED).unwrap();
-    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output).unwrap();
     assert!(house.link.starts_with("serambi://10.1.0.2:7410/"), "{}", house.link);
-    Listener::join(&router, &house.link, &output).hears_more();
-    house.still_runs();
+    Listener::join(&router, &house.link, &output).unwrap().hears_more().unwrap();
+    house.still_runs().unwrap();
 }
 
 #[test]
 fn a_house_that_moves_to_another_router_asks_that_one() {
-    if !may_make_networks("a_house_that_moves_to_another_router_asks_that_one") {
+    if !network::may_be_made_for("a_house_that_moves_to_another_router_asks_that_one").unwrap() {
         return;
     }
     let output = places::fresh_output("reach-moved").unwrap();
@@ -194,7 +194,7 @@ fn a_house_that_moves_to_another_router_asks_that_one() {
     behind_a_router_at("8.8.4", &home, &first, &away);
     let protocols = "enable_natpmp=yes\nenable_upnp=no";
     let _first_giver = PortGiver::start(&first, protocols, &output, "first");
-    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output);
+    let mut house = TalkingHouse::open(&home, &["--map-ports"], &output).unwrap();
     assert!(house.link.starts_with("serambi://8.8.4.1:7410/"), "{}", house.link);
     // A cable to another router is plugged in, and outside nothing leads to the first one any more.
     away.ip("link delete eth0").unwrap();
@@ -209,8 +209,8 @@ fn a_house_that_moves_to_another_router_asks_that_one() {
         Ok(said.lines().any(|line| line.contains("media is reached at") && line.contains("8.8.5.1")).then_some(()))
     };
     wait::until("the second router's ports", LIMIT, mapped, String::new).unwrap();
-    Listener::join(&away, &house.link_at("8.8.5.1:7410"), &output).hears_more();
-    house.still_runs();
+    Listener::join(&away, &house.link_at("8.8.5.1:7410"), &output).unwrap().hears_more().unwrap();
+    house.still_runs().unwrap();
 }
 
 #[test]
