@@ -214,8 +214,9 @@ impl SfuCore {
 
     fn answer_text(&mut self, id: ParticipantId, offer: &Description) -> Option<String> {
         let participant = self.participants.get_mut(&id)?;
-        let answers: Vec<SectionAnswer> =
+        let mut answers: Vec<SectionAnswer> =
             offer.sections.iter().map(|section| answer_section(participant, section)).collect();
+        keep_one_section(offer, &mut answers);
         let leg = participant.publisher.as_mut()?;
         leg.version += 1;
         let reach = Reachability {
@@ -277,6 +278,21 @@ fn answer_section(participant: &Participant, section: &Section) -> SectionAnswer
         (SectionKind::Data, _) => SectionAnswer::Data,
         (SectionKind::Audio, Some(opus)) => answer_audio(participant, section, opus),
         (SectionKind::Audio, None) | (SectionKind::Refused, _) => SectionAnswer::Refuse,
+    }
+}
+
+/// With its last section refused a browser ends the connection beneath, and the next track would come without one: the
+/// section of a track that has ended stays, with nothing in it.
+fn keep_one_section(offer: &Description, answers: &mut [SectionAnswer]) {
+    if answers.iter().any(|answer| *answer != SectionAnswer::Refuse) {
+        return;
+    }
+    let kept = offer.sections.iter().zip(answers).find_map(|(section, answer)| {
+        let opus = section.opus.filter(|_| section.kind == SectionKind::Audio && !section.rejected)?;
+        Some((answer, opus))
+    });
+    if let Some((answer, opus)) = kept {
+        *answer = SectionAnswer::Inactive { opus };
     }
 }
 

@@ -40,7 +40,10 @@ impl SdpWriter {
         writer.line(&format!("o=- {} {} IN IP4 127.0.0.1", origin.session, origin.version));
         writer.line("s=-");
         writer.line("t=0 0");
-        writer.line(&format!("a=group:BUNDLE {}", bundle.join(" ")));
+        // A group of nothing is read as one of a section without a name.
+        if !bundle.is_empty() {
+            writer.line(&format!("a=group:BUNDLE {}", bundle.join(" ")));
+        }
         writer.line("a=ice-lite");
         writer.line("a=msid-semantic: WMS *");
         writer
