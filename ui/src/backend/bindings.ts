@@ -260,6 +260,8 @@ export type Code =
 "session_expired" | 
 /**  A web page of another origin, or one by a name that only seems to be this computer's, may not use the house. */
 "origin_refused" | 
+/**  Not over a connection that others on the network can read: the house is to be asked over HTTPS. */
+"not_secure" | 
 /**  This person may not do that. */
 "not_allowed" | 
 /**  Blocked from this room. */
@@ -330,6 +332,8 @@ export type Code =
 "no_loudspeaker" | 
 /**  The loudspeaker failed for another reason. */
 "loudspeaker_failed" | 
+/**  The browser plays no sound before something was pressed in the page. */
+"sound_blocked" | 
 /**  Every port tried is taken. */
 "port_taken" | 
 /**  This profile is already open in another window. */

@@ -50,6 +50,8 @@ codes! {
     SessionExpired = "session_expired", 401;
     /// A web page of another origin, or one by a name that only seems to be this computer's, may not use the house.
     OriginRefused = "origin_refused", 403;
+    /// Not over a connection that others on the network can read: the house is to be asked over HTTPS.
+    NotSecure = "not_secure", 403;
     /// This person may not do that.
     NotAllowed = "not_allowed", 403;
     /// Blocked from this room.
@@ -126,6 +128,8 @@ codes! {
     NoLoudspeaker = "no_loudspeaker", 424;
     /// The loudspeaker failed for another reason.
     LoudspeakerFailed = "loudspeaker_failed", 424;
+    /// The browser plays no sound before something was pressed in the page.
+    SoundBlocked = "sound_blocked", 424;
     /// Every port tried is taken.
     PortTaken = "port_taken", 500;
     /// This profile is already open in another window.
