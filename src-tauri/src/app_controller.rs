@@ -19,7 +19,7 @@ use serambi_call::{
     Call, CallEvent, Doors, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
-use serambi_house::{House, HouseConfig, Presence, RoomStarters};
+use serambi_house::{House, HouseConfig, Page, Presence, RoomStarters};
 use serambi_protocol::{
     Code, Link, Refusal, RoomId,
     link::{HouseAddress, KeeperLink, Pin},
@@ -442,6 +442,7 @@ impl AppController {
             owner: Some(self.shared.identity.id()),
             // The house belongs to whoever sits here: others start rooms in it only if they belong to it.
             starters: RoomStarters::Members,
+            page: Page::Inside(serambi_page::FILES),
             listen: arguments.listen,
             outside: arguments.outside.clone(),
             gates: arguments.gates.clone(),

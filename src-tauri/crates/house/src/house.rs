@@ -22,7 +22,6 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use tower_http::services::ServeDir;
 
 use crate::{
     addresses,
@@ -42,6 +41,7 @@ use crate::{
     },
     open_files,
     outside_address::OutsideAddress,
+    page::{self, Page},
     port_mapping::{self, PortMapping, Ports},
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
@@ -87,8 +87,8 @@ pub struct HouseConfig {
     pub owner: Option<PersonId>,
     /// Who may start rooms.
     pub starters: RoomStarters,
-    /// A folder of static files served at `/`: the page for people without the app.
-    pub page: Option<PathBuf>,
+    /// The page for people without the app.
+    pub page: Page,
     /// Be a gate, for houses that nobody can reach directly.
     #[cfg(feature = "reach")]
     pub gate: Option<GateConfig>,
@@ -111,7 +111,7 @@ impl HouseConfig {
             media: MediaServer::Embedded,
             owner: None,
             starters: RoomStarters::default(),
-            page: None,
+            page: Page::None,
             #[cfg(feature = "reach")]
             gate: None,
         }
@@ -252,9 +252,11 @@ impl House {
         if let Some(service) = &gate_service {
             router = router.merge(service.router());
         }
-        if let Some(page) = &config.page {
-            router = router.fallback_service(ServeDir::new(page));
-        }
+        let media_url = match &config.media {
+            MediaServer::Embedded => None,
+            MediaServer::LiveKit { url, .. } => Some(url.as_str()),
+        };
+        let router = page::serve(router, &config.page, media_url);
         let tasks = TaskTracker::new();
         #[cfg(feature = "reach")]
         if let Some(service) = gate_service {

@@ -1,4 +1,5 @@
-//! The web UI's side of building: Node, `npm ci` when the lock file changed, `npm run build` when a source changed.
+//! The web UI's side of building: Node, `npm ci` when the lock file changed, the pages when a source changed: those of
+//! the window, and the one that a house serves to browsers.
 
 use std::{
     fs, io,
@@ -85,6 +86,7 @@ pub fn build_pages(steps: &mut Steps) -> Result<(), Failure> {
     // The stamp bears the time the build began: what is edited during it makes the next one necessary.
     let began = SystemTime::now();
     steps.command("pages", &mut npm(&["run", "--silent", "build"]))?;
+    steps.command("page for browsers", &mut npm(&["run", "--silent", "build:browser"]))?;
     write_stamp(&stamp, b"")?;
     let dated = fs::File::options().write(true).open(&stamp).and_then(|file| file.set_modified(began));
     dated.map_err(|error| stamp_failure(&stamp, &error))
@@ -92,8 +94,10 @@ pub fn build_pages(steps: &mut Steps) -> Result<(), Failure> {
 
 /// The shell's build script writes a placeholder `index.html` when there are no pages: that alone does not count.
 fn pages_exist() -> bool {
-    let pages = workspace::ui().join("dist");
-    pages.join("index.html").is_file() && pages.join("assets").is_dir()
+    ["dist", "dist-browser"].iter().all(|folder| {
+        let pages = workspace::ui().join(folder);
+        pages.join("index.html").is_file() && pages.join("assets").is_dir()
+    })
 }
 
 fn write_stamp(stamp: &Path, content: &[u8]) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 #[cfg(feature = "reach")]
 use serambi_house::{AdmittedHouses, GateCertificate, GateConfig};
-use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, PortMapping, RoomStarters};
+use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, Page, PortMapping, RoomStarters};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
@@ -61,7 +61,7 @@ struct Arguments {
     /// The UDP port of the embedded media server; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_MEDIA_PORT", default_value_t = MEDIA_PORT)]
     media_port: u16,
-    /// A folder of static files to serve at `/`: the page for people without the app.
+    /// A folder of static files to serve at `/` instead of the page in the program.
     #[arg(long, env = "SERAMBI_PAGE")]
     page: Option<PathBuf>,
     /// Who may start rooms.
@@ -219,7 +219,7 @@ impl Arguments {
             media,
             owner: None,
             starters: self.rooms_by.into(),
-            page: self.page,
+            page: self.page.map_or(Page::Inside(serambi_page::FILES), Page::Folder),
             #[cfg(feature = "reach")]
             gate: self.gate.config(),
         }
