@@ -53,6 +53,9 @@ pub struct Session {
     pub person: PersonId,
     /// The display name of this sign-in.
     pub name: String,
+    /// Its key never travelled where others could read it. What such a session may not do is said at
+    /// [`crate::network::Transport`].
+    pub is_confidential: bool,
     /// What the client has been and will be told.
     pub mailbox: Mailbox,
     /// What it is told only if it listens right now.
@@ -202,17 +205,17 @@ impl Authenticator {
         Challenge { challenge, pin: self.pin.to_string() }
     }
 
-    /// Opens a session for whoever answers a challenge.
+    /// Opens a session for whoever answers a challenge. `is_confidential`: nobody on the way could read the answer.
     ///
     /// # Errors
     /// `name_…`, `challenge_expired`, `signature_wrong`, `rate_limited` if every session there may be is in use.
-    pub fn sign_in(&self, answer: &SignIn) -> Result<api::Session, Refusal> {
+    pub fn sign_in(&self, answer: &SignIn, is_confidential: bool) -> Result<api::Session, Refusal> {
         // First what the person can put right without a new challenge.
         let name = read_name(&answer.name)?;
         let now = self.clock.now_ms();
         self.use_challenge(answer, now)?;
         sign_in::verify(&answer.person, self.pin.as_str(), &answer.challenge, &answer.signature)?;
-        self.open_session(answer.person, name, now)
+        self.open_session(answer.person, name, is_confidential, now)
     }
 
     /// Who holds this key.
@@ -245,7 +248,13 @@ impl Authenticator {
         }
     }
 
-    fn open_session(&self, person: PersonId, name: String, now_ms: u64) -> Result<api::Session, Refusal> {
+    fn open_session(
+        &self,
+        person: PersonId,
+        name: String,
+        is_confidential: bool,
+        now_ms: u64,
+    ) -> Result<api::Session, Refusal> {
         let key = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let mut registry = self.lock();
         registry.end_surplus_sessions(&person);
@@ -258,6 +267,7 @@ impl Authenticator {
             id: registry.sessions_made,
             person,
             name,
+            is_confidential,
             mailbox: Mailbox::default(),
             ephemeral: EphemeralMessages::default(),
             channel: watch::Sender::new(0),
@@ -295,6 +305,7 @@ pub fn test_session(number: u16) -> Arc<Session> {
         id: number.into(),
         person: PersonId::from_key(&key),
         name: format!("Person {number}"),
+        is_confidential: true,
         mailbox: Mailbox::default(),
         ephemeral: EphemeralMessages::default(),
         channel: watch::Sender::new(0),
@@ -340,7 +351,7 @@ mod tests {
     fn a_signed_challenge_opens_a_session_with_that_name() {
         let (authenticator, _, sari) = authenticator_and_visitor();
         let challenge = authenticator.challenge(sari.id());
-        let opened = authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).unwrap();
+        let opened = authenticator.sign_in(&sari.answer(&challenge, &challenge.pin), true).unwrap();
         let session = authenticator.recognise(&opened.session).unwrap();
         assert_eq!((session.person, session.name.as_str()), (sari.id(), "Sari"));
     }
@@ -350,11 +361,14 @@ mod tests {
         let (authenticator, clock, sari) = authenticator_and_visitor();
         let challenge = authenticator.challenge(sari.id());
         let answer = sari.answer(&challenge, &challenge.pin);
-        assert!(authenticator.sign_in(&answer).is_ok());
-        assert_eq!(code(authenticator.sign_in(&answer)), Some(Code::ChallengeExpired));
+        assert!(authenticator.sign_in(&answer, true).is_ok());
+        assert_eq!(code(authenticator.sign_in(&answer, true)), Some(Code::ChallengeExpired));
         let challenge = authenticator.challenge(sari.id());
         clock.skip_ms(CHALLENGE_MS + 1);
-        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert_eq!(
+            code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin), true)),
+            Some(Code::ChallengeExpired)
+        );
     }
 
     #[test]
@@ -362,20 +376,29 @@ mod tests {
         let (authenticator, _, sari) = authenticator_and_visitor();
         let challenge = authenticator.challenge(sari.id());
         let wrong = SignIn { signature: "AAAA".into(), ..sari.answer(&challenge, &challenge.pin) };
-        assert_eq!(code(authenticator.sign_in(&wrong)), Some(Code::SignatureWrong));
-        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert_eq!(code(authenticator.sign_in(&wrong, true)), Some(Code::SignatureWrong));
+        assert_eq!(
+            code(authenticator.sign_in(&sari.answer(&challenge, &challenge.pin), true)),
+            Some(Code::ChallengeExpired)
+        );
     }
 
     #[test]
     fn what_was_signed_for_another_house_or_asked_by_another_person_opens_nothing() {
         let (authenticator, _, sari) = authenticator_and_visitor();
         let challenge = authenticator.challenge(sari.id());
-        assert_eq!(code(authenticator.sign_in(&sari.answer(&challenge, "another-house"))), Some(Code::SignatureWrong));
+        assert_eq!(
+            code(authenticator.sign_in(&sari.answer(&challenge, "another-house"), true)),
+            Some(Code::SignatureWrong)
+        );
         let challenge = authenticator.challenge(sari.id());
         let wei = Visitor(SigningKey::from_bytes(&[6; 32]));
-        assert_eq!(code(authenticator.sign_in(&wei.answer(&challenge, &challenge.pin))), Some(Code::ChallengeExpired));
+        assert_eq!(
+            code(authenticator.sign_in(&wei.answer(&challenge, &challenge.pin), true)),
+            Some(Code::ChallengeExpired)
+        );
         assert!(
-            authenticator.sign_in(&sari.answer(&challenge, &challenge.pin)).is_ok(),
+            authenticator.sign_in(&sari.answer(&challenge, &challenge.pin), true).is_ok(),
             "Wei must not use up Sari's challenge"
         );
     }
@@ -386,13 +409,13 @@ mod tests {
         let challenge = authenticator.challenge(sari.id());
         let answer = sari.answer(&challenge, &challenge.pin);
         let nameless = SignIn { name: " ".into(), ..answer.clone() };
-        assert_eq!(code(authenticator.sign_in(&nameless)), Some(Code::NameEmpty));
-        assert!(authenticator.sign_in(&answer).is_ok());
+        assert_eq!(code(authenticator.sign_in(&nameless, true)), Some(Code::NameEmpty));
+        assert!(authenticator.sign_in(&answer, true).is_ok());
     }
 
     fn open(authenticator: &Authenticator, visitor: &Visitor) -> String {
         let challenge = authenticator.challenge(visitor.id());
-        authenticator.sign_in(&visitor.answer(&challenge, &challenge.pin)).unwrap().session
+        authenticator.sign_in(&visitor.answer(&challenge, &challenge.pin), true).unwrap().session
     }
 
     fn is_open(authenticator: &Authenticator, key: &str) -> bool {
@@ -452,7 +475,7 @@ mod tests {
         };
         let session_of = |number: usize| {
             clock.skip_ms(1);
-            authenticator.open_session(person(number as u64), "Sari".into(), clock.now_ms()).unwrap().session
+            authenticator.open_session(person(number as u64), "Sari".into(), true, clock.now_ms()).unwrap().session
         };
         let keys: Vec<String> = (0..MAX_SESSIONS).map(session_of).collect();
         let seat = authenticator.recognise(&keys[0]).unwrap();
@@ -469,7 +492,7 @@ mod tests {
         let first = authenticator.challenge(sari.id());
         let second = authenticator.challenge(sari.id());
         (2..=MAX_CHALLENGES).for_each(|_| drop(authenticator.challenge(sari.id())));
-        let answer = |challenge: &Challenge| authenticator.sign_in(&sari.answer(challenge, &challenge.pin));
+        let answer = |challenge: &Challenge| authenticator.sign_in(&sari.answer(challenge, &challenge.pin), true);
         assert_eq!(code(answer(&first)), Some(Code::ChallengeExpired));
         assert!(answer(&second).is_ok());
     }

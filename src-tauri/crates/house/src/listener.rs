@@ -1,6 +1,7 @@
 //! The one TCP port of a house: TLS, plain HTTP and framed media are told apart by the first byte.
 //!
-//! Plain HTTP is for this computer only: a reverse proxy, a bot, and the house itself talking to its media server.
+//! Plain HTTP is for this computer (a reverse proxy, a bot) and, within a private network, for guests who listen: what
+//! they may do, and why no more, is said at [`Transport`]. From elsewhere it is sent on to TLS.
 //! Each connection is its own task, so a slow or silent peer keeps nobody else waiting.
 
 mod connection_limiter;
@@ -16,7 +17,13 @@ use std::{
 };
 
 use axum::{Router, body::Body, response::IntoResponse};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::Service};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::Service,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -33,14 +40,13 @@ pub use origin_policy::{NoOrigin, Origin, OriginPolicy};
 
 use self::{
     connection_limiter::{Admission, ConnectionPermit},
-    origin_policy::Transport,
     request_body::RequestBody,
 };
 use crate::{
     api::Refused,
     error::HouseError,
     framed_media::{self, FramedMedia},
-    network::Peer,
+    network::{self, Peer, Transport},
 };
 
 /// A TLS handshake record begins with this byte (RFC 8446 section 5.1); no HTTP method does.
@@ -70,18 +76,20 @@ pub const PORTS_TRIED: u16 = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Greeting {
     Tls,
-    Plain,
     /// Media over TCP.
     Framed,
-    Refused,
+    PlainWithin,
+    PlainNear,
+    PlainFar,
 }
 
 fn read_greeting(first: u8, from: IpAddr) -> Greeting {
     match first {
         TLS_HANDSHAKE => Greeting::Tls,
         _ if framed_media::may_begin_with(first) => Greeting::Framed,
-        _ if from.is_loopback() => Greeting::Plain,
-        _ => Greeting::Refused,
+        _ if from.is_loopback() => Greeting::PlainWithin,
+        _ if network::is_private(from) => Greeting::PlainNear,
+        _ => Greeting::PlainFar,
     }
 }
 
@@ -227,7 +235,7 @@ impl Listener {
         let tls = self.tls.clone();
         let secured = async move {
             let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
-            Ok(Some((secured, Transport::Tls)))
+            Ok(Some((secured, Some(Transport::Tls))))
         };
         self.hold(secured, permit, peer).await;
     }
@@ -235,7 +243,7 @@ impl Listener {
     /// Serves what `greeted` turns out to be.
     async fn hold<S>(
         self,
-        greeted: impl Future<Output = Result<Option<(S, Transport)>, Failure>>,
+        greeted: impl Future<Output = Result<Option<(S, Option<Transport>)>, Failure>>,
         permit: ConnectionPermit,
         peer: Peer,
     ) where
@@ -243,10 +251,13 @@ impl Listener {
     {
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
         let held = async {
-            let Some((stream, transport)) = until(&stop, greeted).await? else {
-                return Ok(());
-            };
-            self.converse(TokioIo::new(permit.hold(stream)), peer, transport).await
+            match until(&stop, greeted).await? {
+                None => Ok(()),
+                Some((stream, Some(transport))) => {
+                    self.converse(TokioIo::new(permit.hold(stream)), peer, transport).await
+                }
+                Some((stream, None)) => send_on(TokioIo::new(permit.hold(stream))).await,
+            }
         };
         let ended = tokio::select! { ended = held => ended, () = cut.cancelled() => Ok(()) };
         if let Err(error) = ended {
@@ -323,20 +334,54 @@ fn for_voice(stream: TcpStream) -> TcpStream {
     stream
 }
 
+/// No transport: plain HTTP from where it is not spoken.
 async fn greet(
     stream: TcpStream,
     greeting: Greeting,
     tls: TlsAcceptor,
-) -> Result<Option<(Stream, Transport)>, Failure> {
+) -> Result<Option<(Stream, Option<Transport>)>, Failure> {
     match greeting {
         Greeting::Tls => {
             let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
-            Ok(Some((Either::Left(secured), Transport::Tls)))
+            Ok(Some((Either::Left(secured), Some(Transport::Tls))))
         }
-        Greeting::Plain => Ok(Some((Either::Right(stream), Transport::Plain))),
         Greeting::Framed => Err("media over TCP, which is not carried here".into()),
-        Greeting::Refused => Err("plain HTTP from another computer".into()),
+        Greeting::PlainWithin => Ok(Some((Either::Right(stream), Some(Transport::ThisComputer)))),
+        Greeting::PlainNear => {
+            let at = stream.local_addr()?.ip().to_canonical();
+            Ok(Some((Either::Right(stream), Some(Transport::PrivateNetwork { at }))))
+        }
+        Greeting::PlainFar => Ok(Some((Either::Right(stream), None))),
     }
+}
+
+/// Answers one request of plain HTTP from where it is not spoken with the same address over TLS.
+async fn send_on<S>(io: TokioIo<S>) -> Result<(), Failure>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(|request: Request<Incoming>| async {
+        let (head, body) = request.into_parts();
+        RequestBody::new(body).drain().await;
+        Ok::<_, Infallible>(over_tls(&head))
+    });
+    tokio::time::timeout(REFUSAL_LIMIT, http(io, service, false)).await?.map_err(Failure::from)
+}
+
+/// 308 (RFC 9110 section 15.4.9), so that a method is kept too; 400 for a request that does not say where it wants to go.
+fn over_tls(head: &hyper::http::request::Parts) -> Response<Body> {
+    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let location = host.and_then(|host| HeaderValue::try_from(format!("https://{host}{path}")).ok());
+    let mut response = Response::new(Body::empty());
+    match location {
+        Some(location) => {
+            *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        None => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    response
 }
 
 /// One connection of HTTP/1.1, from which WebSockets start.
@@ -366,6 +411,11 @@ async fn answer(
     let body = RequestBody::new(body);
     let allowed = origins.check(&head.uri, &head.headers, transport);
     head.extensions.insert(peer);
+    head.extensions.insert(transport);
+    let allowed = allowed.and_then(|()| match transport.reaches(head.uri.path()) {
+        true => Ok(()),
+        false => Err(Refusal::from(Code::NotSecure)),
+    });
     let response = match allowed {
         Ok(()) => handler.call(Request::from_parts(head, Body::new(body.clone()))).await?,
         Err(refusal) => Refused::from(refusal).into_response(),
@@ -386,21 +436,46 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[test]
-    fn plain_http_is_for_this_computer_only_and_tls_for_everybody() {
+    fn plain_http_is_for_this_computer_and_private_networks_and_tls_for_everybody() {
         let here: IpAddr = "127.0.0.1".parse().unwrap();
         let here_v6: IpAddr = "::1".parse().unwrap();
         for first in [b'G', b'P', b'O', 2, 255] {
-            assert_eq!(read_greeting(first, here), Greeting::Plain);
-            assert_eq!(read_greeting(first, here_v6), Greeting::Plain);
-            for there in ["192.168.1.20", "10.0.0.1", "8.8.8.8", "fe80::1", "2001:db8::1", "0.0.0.0"] {
+            assert_eq!(read_greeting(first, here), Greeting::PlainWithin);
+            assert_eq!(read_greeting(first, here_v6), Greeting::PlainWithin);
+            for (there, expected) in [
+                ("192.168.1.20", Greeting::PlainNear),
+                ("10.0.0.1", Greeting::PlainNear),
+                ("fe80::1", Greeting::PlainNear),
+                ("8.8.8.8", Greeting::PlainFar),
+                ("100.64.0.1", Greeting::PlainFar),
+                ("2001:db8::1", Greeting::PlainFar),
+                ("0.0.0.0", Greeting::PlainFar),
+            ] {
                 let there: IpAddr = there.parse().unwrap();
-                assert_eq!(read_greeting(first, there), Greeting::Refused, "{there}");
+                assert_eq!(read_greeting(first, there), expected, "{there}");
                 assert_eq!(read_greeting(0x16, there), Greeting::Tls, "{there}");
             }
         }
         assert_eq!(read_greeting(0x16, here), Greeting::Tls);
         for first in [0, 1] {
             assert_eq!(read_greeting(first, here), Greeting::Framed);
+        }
+    }
+
+    #[test]
+    fn plain_http_from_elsewhere_is_sent_on_to_the_same_address_over_tls() {
+        let ask = |host: Option<&str>| {
+            let mut request = Request::get("/r/aB3dE5gH7k?a=b");
+            if let Some(host) = host {
+                request = request.header(header::HOST, host);
+            }
+            over_tls(&request.body(()).unwrap().into_parts().0)
+        };
+        let sent_on = ask(Some("house.example:7410"));
+        assert_eq!(sent_on.status(), StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(sent_on.headers()[header::LOCATION], "https://house.example:7410/r/aB3dE5gH7k?a=b");
+        for nowhere in [None, Some("")] {
+            assert_eq!(ask(nowhere).status(), StatusCode::BAD_REQUEST);
         }
     }
 

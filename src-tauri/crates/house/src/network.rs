@@ -1,4 +1,4 @@
-//! Where a request comes from, and the network that limits count it by.
+//! Where a request comes from, how it travelled, and the network that limits count it by.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,6 +13,65 @@ impl Peer {
     /// A peer on this computer, which a limit per network must not hit: it may be a proxy for many.
     pub fn is_this_computer(self) -> bool {
         self.ip.is_loopback()
+    }
+}
+
+/// How a request travelled; handlers find it among a request's extensions.
+///
+/// Plain HTTP within a private network is for listening guests, because no browser trusts a house's own certificate
+/// without a warning, and at home a link should simply open. Whoever shares that network can read along and change what
+/// passes: the page itself, a session's key, the pass for the sound. So nothing is done over it that such a reader could
+/// misuse in somebody's name:
+/// * a session opened over it never comes on stage, raises no hand and starts no room, however it is used later
+///   ([`crate::authenticator::Session::is_confidential`]), so a stolen key listens and leaves, and no more;
+/// * a session opened over TLS is not accepted over it, so that none is shown by accident;
+/// * a person who is on stage cannot join over it: the seat would follow the stolen key;
+/// * keys of the house, statistics and orders to the media server are not taken ([`Self::reaches`]).
+///
+/// What remains is that a reader hears what the guest hears. The page says so in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS, from anywhere. A page by another name does not get this far: the certificate is not made for it.
+    Tls,
+    /// Plain HTTP within this computer.
+    ThisComputer,
+    /// Plain HTTP from a private network, to this address of the house.
+    PrivateNetwork {
+        /// The house's end of the connection.
+        at: IpAddr,
+    },
+}
+
+/// What is served over plain HTTP to other computers: the page, and the two interfaces that know who asks.
+const OPEN_TO_PRIVATE_NETWORKS: &[&str] = &["/r/", "/assets/", "/api/v1/", "/rtc"];
+
+impl Transport {
+    /// The scheme of an address that leads here this way.
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::Tls => "https",
+            Self::ThisComputer | Self::PrivateNetwork { .. } => "http",
+        }
+    }
+
+    /// Nobody on the way could read it.
+    pub const fn is_confidential(self) -> bool {
+        !matches!(self, Self::PrivateNetwork { .. })
+    }
+
+    /// Is there anything at this path for whoever comes this way?
+    pub fn reaches(self, path: &str) -> bool {
+        let is_open = || path == "/" || OPEN_TO_PRIVATE_NETWORKS.iter().any(|beginning| path.starts_with(beginning));
+        self.is_confidential() || is_open()
+    }
+}
+
+/// An address that only a network of its own uses: RFC 1918, 169.254/16 (RFC 3927), fc00::/7 (RFC 4193), fe80::/10
+/// (RFC 4291). Nobody comes from one through the internet.
+pub const fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -41,6 +100,28 @@ mod tests {
 
     fn network(ip: &str) -> Network {
         ip.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn private_networks_are_those_that_no_router_passes_on() {
+        for ip in ["10.1.2.3", "172.16.0.1", "172.31.255.1", "192.168.0.7", "169.254.1.1", "fd00::1", "fe80::1"] {
+            assert!(is_private(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in ["172.32.0.1", "100.64.0.1", "8.8.8.8", "192.169.0.1", "2001:db8::1", "fec0::1", "0.0.0.0", "::"] {
+            assert!(!is_private(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn over_plain_http_others_reach_the_page_and_the_api_and_nothing_that_is_added_later() {
+        let near = Transport::PrivateNetwork { at: [192, 168, 1, 20].into() };
+        for path in ["/", "/r/aB3dE5gH7k", "/assets/a-1.js", "/api/v1/rooms", "/rtc", "/rtc/validate"] {
+            assert!(near.reaches(path), "{path}");
+        }
+        for path in ["/twirp/livekit.RoomService/ListRooms", "/metrics", "/relay", "//rtc", "", "/index.html"] {
+            assert!(!near.reaches(path), "{path}");
+            assert!(Transport::Tls.reaches(path) && Transport::ThisComputer.reaches(path));
+        }
     }
 
     #[test]

@@ -224,6 +224,10 @@ impl RoomRegistry {
         let _turn = self.turn_of(&session.person).await;
         let handle = self.find(room)?;
         self.refuse_elsewhere(&session.person, Some(room), request.leave_other)?;
+        // The seat would follow a key that others may have read.
+        if !session.is_confidential && is_on_stage(&handle, &session.person) {
+            return Err(Code::NotSecure.into());
+        }
         self.seat(&handle, session).await
     }
 
@@ -354,8 +358,7 @@ impl RoomRegistry {
     fn refuse_elsewhere(&self, person: &PersonId, here: Option<&RoomId>, leave_other: bool) -> Result<(), Refusal> {
         let place = self.inside.shared.places.of(person).filter(|place| Some(&place.room) != here);
         let Some(place) = place.filter(|_| !leave_other) else { return Ok(()) };
-        let is_on_stage =
-            self.find(&place.room).is_ok_and(|room| room.published().card.stage.iter().any(|face| face.id == *person));
+        let is_on_stage = self.find(&place.room).is_ok_and(|room| is_on_stage(&room, person));
         if is_on_stage { Err(Code::OnStageElsewhere.into()) } else { Ok(()) }
     }
 
@@ -457,6 +460,10 @@ fn resumed(saved: SavedRoom, last: Option<HouseLife>) -> SavedRoom {
     let SavedAt { room, life, uptime_ms } = saved.at;
     let went_on_ms = last.filter(|last| last.life == life).map_or(0, |last| last.uptime_ms.saturating_sub(uptime_ms));
     SavedRoom { at: SavedAt { room: room.after(went_on_ms), ..saved.at }, ..saved }
+}
+
+fn is_on_stage(room: &RoomHandle, person: &PersonId) -> bool {
+    room.published().card.stage.iter().any(|face| face.id == *person)
 }
 
 async fn within_limit<T>(asking: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {

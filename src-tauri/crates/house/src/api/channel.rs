@@ -18,7 +18,10 @@ use serambi_protocol::{
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{ApiState, Refused, extract::bearer};
+use super::{
+    ApiState, Refused,
+    extract::{Travelled, bearer, recognise},
+};
 use crate::{
     authenticator::Session,
     mailbox::News,
@@ -78,14 +81,14 @@ pub struct Asked {
 )]
 pub async fn events(
     State(state): State<Arc<ApiState>>,
+    Travelled(transport): Travelled,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refused> {
     let Query(asked) = asked.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let key = bearer(&headers).or(asked.session.as_deref()).ok_or(Code::SessionExpired)?;
-    let session = state.authenticator.recognise(key)?;
-    session.check_rate()?;
+    let session = recognise(&state, key, transport)?;
     let upgrade = upgrade.map_err(|error| Refusal::new(Code::BadRequest, error.body_text()))?;
     let upgrade = upgrade.max_message_size(SAID_BYTES).max_frame_size(SAID_BYTES);
     let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);

@@ -11,7 +11,10 @@ use serambi_protocol::{Code, Refusal, RoomId, limits::BODY_BYTES};
 use serde::de::DeserializeOwned;
 
 use super::{ApiState, Refused};
-use crate::{authenticator::Session, network::Peer};
+use crate::{
+    authenticator::Session,
+    network::{Peer, Transport},
+};
 
 /// How long a body may take.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
@@ -42,10 +45,43 @@ impl FromRequestParts<Arc<ApiState>> for Authenticated {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
+        let Travelled(transport) = Travelled::from_request_parts(parts, state).await?;
         let key = bearer(&parts.headers).ok_or(Code::SessionExpired)?;
-        let session = state.authenticator.recognise(key)?;
-        session.check_rate()?;
-        Ok(Self(session))
+        recognise(state, key, transport).map(Self)
+    }
+}
+
+/// Who holds this key, counted as one request.
+pub fn recognise(state: &ApiState, key: &str, transport: Transport) -> Result<Arc<Session>, Refused> {
+    let session = state.authenticator.recognise(key)?;
+    session.check_rate()?;
+    if session.is_confidential && !transport.is_confidential() {
+        return Err(Refusal::new(Code::NotSecure, "a session of TLS over plain HTTP").into());
+    }
+    Ok(session)
+}
+
+/// The same, whose session nobody else can have read on its way.
+pub struct Confidential(pub Arc<Session>);
+
+impl FromRequestParts<Arc<ApiState>> for Confidential {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Refused> {
+        let Authenticated(session) = Authenticated::from_request_parts(parts, state).await?;
+        if session.is_confidential { Ok(Self(session)) } else { Err(Code::NotSecure.into()) }
+    }
+}
+
+/// How the request came.
+pub struct Travelled(pub Transport);
+
+impl FromRequestParts<Arc<ApiState>> for Travelled {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<ApiState>) -> Result<Self, Refused> {
+        let transport = parts.extensions.get::<Transport>().copied();
+        transport.map(Self).ok_or_else(|| Refusal::new(Code::Internal, "a request by no way").into())
     }
 }
 

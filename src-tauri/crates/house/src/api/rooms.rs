@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serambi_protocol::{
-    Command, Refusal,
+    Code, Command, Refusal,
     api::{JoinRoom, Joined, MediaGrant, RoomCard, StartRoom},
 };
 
 use super::{
     ApiState, Refused,
-    extract::{Anonymous, Authenticated, InRoom, JsonBody, Sender},
+    extract::{Anonymous, Authenticated, Confidential, InRoom, JsonBody, Sender},
 };
 
 /// All open rooms, as they can be seen from outside.
@@ -48,7 +48,7 @@ pub async fn look(
 pub async fn start(
     State(state): State<Arc<ApiState>>,
     Sender(peer): Sender,
-    Authenticated(session): Authenticated,
+    Confidential(session): Confidential,
     JsonBody(request): JsonBody<StartRoom>,
 ) -> Result<Json<Joined>, Refused> {
     state.limits.start(peer, &session.person)?;
@@ -110,8 +110,16 @@ pub async fn command(
     InRoom(room): InRoom,
     JsonBody(command): JsonBody<Command>,
 ) -> Result<StatusCode, Refused> {
+    if !session.is_confidential && !is_for_guests(&command) {
+        return Err(Code::NotSecure.into());
+    }
     state.rooms.command(session, &room, command).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What whoever has read a session's key on its way may do with it: see [`crate::network::Transport`].
+const fn is_for_guests(command: &Command) -> bool {
+    matches!(command, Command::LowerHand | Command::DeclineInvitation | Command::Leave)
 }
 
 /// What the embedded media server counted in this room, packets refused included. For the host. An empty object while
@@ -128,7 +136,7 @@ pub async fn command(
 )]
 pub async fn statistics(
     State(state): State<Arc<ApiState>>,
-    Authenticated(session): Authenticated,
+    Confidential(session): Confidential,
     InRoom(room): InRoom,
 ) -> Result<Json<serde_json::Value>, Refused> {
     state.rooms.check_host(session, &room).await?;

@@ -10,7 +10,7 @@ use serambi_protocol::{
 
 use super::{
     ApiState, Refused,
-    extract::{Anonymous, Authenticated, JsonBody, Sender},
+    extract::{Anonymous, Confidential, JsonBody, Sender, Travelled},
 };
 
 /// What this house can do that not every house can; a client asks for nothing that is not in it.
@@ -58,10 +58,11 @@ pub async fn challenge(
 pub async fn sign_in(
     State(state): State<Arc<ApiState>>,
     Sender(peer): Sender,
+    Travelled(transport): Travelled,
     JsonBody(answer): JsonBody<SignIn>,
 ) -> Result<Json<Session>, Refused> {
     state.limits.sign_in(peer)?;
-    Ok(Json(state.authenticator.sign_in(&answer)?))
+    Ok(Json(state.authenticator.sign_in(&answer, transport.is_confidential())?))
 }
 
 /// Takes the keys of this house with the code of a keeper's link, which is used up.
@@ -74,7 +75,7 @@ pub async fn sign_in(
 )]
 pub async fn take_keys(
     State(state): State<Arc<ApiState>>,
-    Authenticated(session): Authenticated,
+    Confidential(session): Confidential,
     JsonBody(request): JsonBody<TakeKeys>,
 ) -> Result<StatusCode, Refused> {
     let taken = state.people.take_keys(&request.code, session.person, state.clock.unix_ms()).await;

@@ -9,23 +9,7 @@ use std::{net::IpAddr, str::FromStr};
 use axum::http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
 use serambi_protocol::{Code, Refusal};
 
-/// How a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Without TLS, from this computer.
-    Plain,
-    /// Over TLS, from anywhere. A page by another name does not get this far: the certificate is not made for it.
-    Tls,
-}
-
-impl Transport {
-    const fn scheme(self) -> &'static str {
-        match self {
-            Self::Plain => "http",
-            Self::Tls => "https",
-        }
-    }
-}
+use crate::network::Transport;
 
 /// Decides by `Host` and `Origin`.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +33,15 @@ impl OriginPolicy {
         let Ok(host) = only(headers, &header::HOST) else { return refuse("more than one Host") };
         let host = host.and_then(|host| Origin::of_authority(transport.scheme(), host));
         let named = uri.authority().and_then(|named| Origin::of_authority(transport.scheme(), named.as_str()));
-        if transport == Transport::Plain {
+        let is_here = |host: &Origin| match transport {
+            Transport::Tls => true,
+            Transport::ThisComputer => host.is_loopback() || self.is_trusted_name(host),
+            // An address cannot be made to mean another one, and this one does lead here.
+            Transport::PrivateNetwork { at } => host.ip() == Some(at) || self.is_trusted_name(host),
+        };
+        if transport != Transport::Tls {
             let Some(host) = &host else { return refuse("no readable Host") };
-            if ![Some(host), named.as_ref()].into_iter().flatten().all(|host| self.is_here(host)) {
+            if ![Some(host), named.as_ref()].into_iter().flatten().all(is_here) {
                 return refuse("Host is not this computer");
             }
         }
@@ -65,8 +55,8 @@ impl OriginPolicy {
         }
     }
 
-    fn is_here(&self, host: &Origin) -> bool {
-        host.is_loopback() || self.trusted.iter().any(|trusted| trusted.host == host.host)
+    fn is_trusted_name(&self, host: &Origin) -> bool {
+        self.trusted.iter().any(|trusted| trusted.host == host.host)
     }
 }
 
@@ -121,10 +111,14 @@ impl Origin {
         (!has_more).then(|| Self { scheme: scheme.to_owned(), host, port })
     }
 
-    fn is_loopback(&self) -> bool {
+    fn ip(&self) -> Option<IpAddr> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    }
+
+    fn is_loopback(&self) -> bool {
         let is_name = self.host == "localhost" || self.host.ends_with(".localhost");
-        is_name || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+        is_name || self.ip().is_some_and(|ip| ip.is_loopback())
     }
 }
 
@@ -155,7 +149,7 @@ mod tests {
             "[::1]:7410",
             "a.localhost",
         ] {
-            assert!(ask(&policy, Transport::Plain, &[host], &[]), "{host}");
+            assert!(ask(&policy, Transport::ThisComputer, &[host], &[]), "{host}");
         }
         for host in [
             "evil.example",
@@ -169,19 +163,36 @@ mod tests {
             "",
             " ",
         ] {
-            assert!(!ask(&policy, Transport::Plain, &[host], &[]), "{host:?}");
+            assert!(!ask(&policy, Transport::ThisComputer, &[host], &[]), "{host:?}");
         }
-        assert!(!ask(&policy, Transport::Plain, &[], &[]), "no Host");
-        assert!(!ask(&policy, Transport::Plain, &["localhost", "evil.example"], &[]));
+        assert!(!ask(&policy, Transport::ThisComputer, &[], &[]), "no Host");
+        assert!(!ask(&policy, Transport::ThisComputer, &["localhost", "evil.example"], &[]));
         let elsewhere = Uri::from_static("http://evil.example/rtc");
         let headers = HeaderMap::from_iter([(header::HOST, "localhost".parse().unwrap())]);
-        assert!(policy.check(&elsewhere, &headers, Transport::Plain).is_err(), "named in the request line");
+        assert!(policy.check(&elsewhere, &headers, Transport::ThisComputer).is_err(), "named in the request line");
+    }
+
+    #[test]
+    fn plain_http_on_a_network_is_for_the_address_that_was_connected_to() {
+        let policy = OriginPolicy::new(vec!["http://porch.local:7410".parse().unwrap()]);
+        let at = |ip: &str| Transport::PrivateNetwork { at: ip.parse().unwrap() };
+        let four = at("192.168.1.20");
+        assert!(ask(&policy, four, &["192.168.1.20:7410"], &["http://192.168.1.20:7410"]));
+        assert!(ask(&policy, at("fd00::5"), &["[fd00:0::5]:7410"], &[]));
+        assert!(ask(&policy, four, &["porch.local:7410"], &["http://porch.local:7410"]));
+        for host in
+            ["192.168.1.21:7410", "evil.example:7410", "localhost:7410", "127.0.0.1:7410", "[::1]", "", "0.0.0.0"]
+        {
+            assert!(!ask(&policy, four, &[host], &[]), "{host:?}");
+        }
+        assert!(!ask(&policy, four, &["192.168.1.20:7410"], &["http://evil.example"]));
+        assert!(!ask(&policy, four, &["192.168.1.20:7410"], &["https://192.168.1.20:7410"]));
     }
 
     #[test]
     fn a_page_may_ask_if_the_house_itself_served_it() {
         let policy = OriginPolicy::default();
-        let (plain, tls) = (Transport::Plain, Transport::Tls);
+        let (plain, tls) = (Transport::ThisComputer, Transport::Tls);
         assert!(ask(&policy, plain, &["127.0.0.1:7410"], &["http://127.0.0.1:7410"]));
         assert!(ask(&policy, plain, &["localhost"], &["http://localhost:80"]));
         assert!(ask(&policy, tls, &["192.168.1.20:7410"], &["https://192.168.1.20:7410"]));
@@ -207,9 +218,9 @@ mod tests {
     fn a_trusted_origin_may_ask_and_its_name_may_stand_for_this_computer() {
         let trusted = ["https://House.example", "http://localhost:5173"].map(|text| text.parse().unwrap());
         let policy = OriginPolicy::new(trusted.into());
-        assert!(ask(&policy, Transport::Plain, &["house.example"], &["https://house.example"]));
-        assert!(ask(&policy, Transport::Plain, &["127.0.0.1:7410"], &["http://localhost:5173"]));
-        assert!(!ask(&policy, Transport::Plain, &["evil.example"], &["https://house.example"]));
+        assert!(ask(&policy, Transport::ThisComputer, &["house.example"], &["https://house.example"]));
+        assert!(ask(&policy, Transport::ThisComputer, &["127.0.0.1:7410"], &["http://localhost:5173"]));
+        assert!(!ask(&policy, Transport::ThisComputer, &["evil.example"], &["https://house.example"]));
         assert_eq!("house.example".parse::<Origin>(), Err(NoOrigin));
     }
 }

@@ -17,6 +17,7 @@ mod leftovers;
 mod measurements;
 mod media;
 mod port;
+mod private_network;
 mod program;
 mod restart;
 mod signing_in;
