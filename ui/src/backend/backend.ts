@@ -56,8 +56,16 @@ export interface BackendEvents {
   dialogAsked(dialog: DialogName): void;
 }
 
+/** A page that a house served to a browser. */
+export type Served = {
+  /** Where the same house serves a page on which one can speak; null: this one is. */
+  secureOrigin: string | null;
+};
+
 /** Houses and their rooms. */
 export interface Backend {
+  /** null: this is the app. */
+  readonly served: Served | null;
   /** Rooms started here live in this program: they end with it. */
   readonly isHouse: boolean;
 
@@ -110,6 +118,9 @@ export interface WindowBackend {
   recordSoundCheck(): Answer<SoundCheckVerdict>;
   playSoundCheck(): Answer;
   closeSoundCheck(): Answer;
+
+  /** Lets a browser play what it held back until something was pressed. */
+  playSound(): Answer;
 
   setWhenClosed(whenClosed: WhenClosed): Answer;
   setAutostart(on: boolean): Answer;

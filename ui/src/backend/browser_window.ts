@@ -1,4 +1,4 @@
-/** The window of a plain browser: a profile that is gone with the page, and no sound. */
+/** The window of a plain browser: a profile that is gone with the page, and the sound that a browser lets one choose. */
 import type {
   Answer,
   ChosenDevice,
@@ -6,10 +6,12 @@ import type {
   ComputerView,
   EchoCancelling,
   Language,
+  LevelBatch,
   MicrophoneMode,
   PersonId,
   Refusal,
   SoundCheckVerdict,
+  SoundDevice,
   SoundDevices,
   SoundView,
   Theme,
@@ -17,6 +19,8 @@ import type {
   VoiceSetting,
   WindowBackend,
 } from './backend';
+import type { Loudspeaker } from './house/loudspeaker';
+import { SoundCheck } from './house/sound_check';
 
 /** What a person chose in this page. */
 export type BrowserProfile = {
@@ -48,22 +52,32 @@ export const NO_UPDATES: UpdatesView = { updatedBy: 'builder', source: null, sta
 
 const DONE = { status: 'ok', data: null } as const;
 const NOT_HERE: Refusal = { code: 'not_allowed', detail: 'a page has no computer' };
-const NO_SOUND: Refusal = { code: 'no_microphone', detail: 'there is no sound in a browser yet' };
+const NOT_OPEN: Refusal = { code: 'microphone_failed', detail: 'no sound check is open' };
+/** Chromium lists the system's choice a second and third time under these ids. */
+const ALIASES: ReadonlySet<string> = new Set(['default', 'communications']);
+
+/** What the window of a page needs from the rest of it. */
+export type BrowserNeeds = {
+  /** Whether the house takes the name. */
+  signIn(name: string): Answer;
+  changed(): void;
+  soundChosen(sound: SoundView): void;
+  hearLevels(hear: (batch: LevelBatch) => void): void;
+  loudspeaker: Loudspeaker;
+};
 
 export class BrowserWindow implements WindowBackend {
   readonly #profile: BrowserProfile;
-  readonly #changed: () => void;
-  readonly #signIn: (name: string) => Answer;
+  readonly #needs: BrowserNeeds;
+  #check: SoundCheck | null = null;
 
-  /** `signIn`: whether the house takes the name. */
-  constructor(profile: BrowserProfile, signIn: (name: string) => Answer, changed: () => void) {
+  constructor(profile: BrowserProfile, needs: BrowserNeeds) {
     this.#profile = profile;
-    this.#signIn = signIn;
-    this.#changed = changed;
+    this.#needs = needs;
   }
 
   async setName(name: string): Answer {
-    const signedIn = await this.#signIn(name.trim());
+    const signedIn = await this.#needs.signIn(name.trim());
     return signedIn.status === 'error' ? signedIn : this.#change({ name: name.trim() });
   }
 
@@ -75,12 +89,20 @@ export class BrowserWindow implements WindowBackend {
     return this.#change({ theme });
   }
 
-  async hearLevels(): Answer {
+  async hearLevels(hear: (batch: LevelBatch) => void): Answer {
+    this.#needs.hearLevels(hear);
     return DONE;
   }
 
+  /** A browser names devices only to a page that may use the microphone. */
   async listSoundDevices(): Answer<SoundDevices> {
-    return { status: 'ok', data: { microphones: [], loudspeakers: [] } };
+    const listed = 'mediaDevices' in navigator ? await navigator.mediaDevices.enumerateDevices() : [];
+    const of = (kind: MediaDeviceKind): SoundDevice[] =>
+      listed
+        .filter((device) => device.kind === kind && device.deviceId !== '' && !ALIASES.has(device.deviceId))
+        .map(({ deviceId, label }) => ({ id: deviceId, name: label, isDefault: false }));
+    const loudspeakers = this.#needs.loudspeaker.canChoose ? of('audiooutput') : [];
+    return { status: 'ok', data: { microphones: of('audioinput'), loudspeakers } };
   }
 
   chooseMicrophone(device: ChosenDevice | null): Answer {
@@ -113,19 +135,29 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
-  async openSoundCheck(): Answer {
-    return { status: 'error', error: NO_SOUND };
+  async openSoundCheck(hear: (batch: LevelBatch) => void): Answer {
+    this.#check?.close();
+    this.#needs.loudspeaker.unlock();
+    this.#check = new SoundCheck(this.#needs.loudspeaker);
+    return this.#check.open(this.#profile.sound, hear);
   }
 
   async recordSoundCheck(): Answer<SoundCheckVerdict> {
-    return { status: 'error', error: NO_SOUND };
+    return this.#check?.record() ?? { status: 'error', error: NOT_OPEN };
   }
 
   async playSoundCheck(): Answer {
-    return { status: 'error', error: NO_SOUND };
+    return this.#check?.play() ?? { status: 'error', error: NOT_OPEN };
   }
 
   async closeSoundCheck(): Answer {
+    this.#check?.close();
+    this.#check = null;
+    return DONE;
+  }
+
+  async playSound(): Answer {
+    this.#needs.loudspeaker.unlock();
     return DONE;
   }
 
@@ -205,11 +237,13 @@ export class BrowserWindow implements WindowBackend {
 
   async #change(change: Partial<BrowserProfile>): Answer {
     Object.assign(this.#profile, change);
-    this.#changed();
+    this.#needs.changed();
     return DONE;
   }
 
   #choose(change: Partial<SoundView>): Answer {
-    return this.#change({ sound: { ...this.#profile.sound, ...change } });
+    const sound = { ...this.#profile.sound, ...change };
+    this.#needs.soundChosen(sound);
+    return this.#change({ sound });
   }
 }

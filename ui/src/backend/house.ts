@@ -1,8 +1,9 @@
 /**
- * The backend of a plain browser: the house that served the page, over the same HTTP and WebSocket that the app uses.
- * There is no sound in it yet.
+ * The backend of a plain browser: the house that served the page, over the same HTTP and WebSocket that the app uses,
+ * and its sound over WebRTC.
  */
 import type {
+  Act,
   Answer,
   AppView,
   Backend,
@@ -12,28 +13,37 @@ import type {
   ClosedReason,
   Code,
   Command,
-  Connection,
   FoundRoom,
+  LevelBatch,
   MicrophoneView,
   Notice,
   RoomCard,
   RoomId,
   RoomView,
   TopicChange,
+  Served,
+  SoundView,
   YouView,
 } from './backend';
 import { BrowserWindow, newProfile, NO_COMPUTER, NO_UPDATES } from './browser_window';
-import { HouseChannel, type Envelope } from './house/channel';
+import type { Envelope } from './house/channel';
+import { LevelMeter, LOOK_MS } from './house/level_meter';
+import { Loudspeaker } from './house/loudspeaker';
+import { Microphone } from './house/microphone';
 import { HouseSession, refused } from './house/session';
+import type { MediaGrant, Sound, SoundNeeds } from './house/sound';
+import { Visit } from './house/visit';
 
 type HouseInfo = { pin: string; name: string; version: string };
-type Joined = { view: RoomView; seq: number };
+type Joined = { view: RoomView; seq: number; media: MediaGrant };
 
 /** How often the list of rooms is asked for while it is shown. */
-const LOOK_MS = 2_000;
-/** The house is said to be away after so long, and given up for the person after that (12). */
-const SAID_AFTER_MS = 2_000;
-const LOST_AFTER_MS = 60_000;
+const ROOMS_LOOK_MS = 2_000;
+/** Makes the sound of a room; loaded when there is one, so that the first picture does not wait for it. */
+export type SoundMaker = (needs: SoundNeeds, grant: MediaGrant) => Promise<Sound>;
+
+/** What a house refuses over plain HTTP, and the browser has no microphone for. */
+const NEEDS_SECURE_PAGE: ReadonlySet<Act> = new Set<Act>(['raiseHand', 'acceptInvitation']);
 /** Why coming back to a room is refused for good, and what the person is told. */
 const OVER: Partial<Record<Code, ClosedReason>> = {
   room_ended: 'ended',
@@ -42,8 +52,14 @@ const OVER: Partial<Record<Code, ClosedReason>> = {
   blocked: 'removed',
 };
 
+const loadSound: SoundMaker = async (needs, grant) => {
+  const { RoomSound } = await import('./house/sound');
+  return new RoomSound(needs, grant);
+};
+
 export class HouseBackend implements Backend {
   readonly isHouse = false;
+  readonly served: Served;
   readonly window: BrowserWindow;
   readonly #profile = newProfile();
   readonly #session: HouseSession;
@@ -56,21 +72,31 @@ export class HouseBackend implements Backend {
   #appRevision = 0;
   #callRevision = 0;
   #visit: Visit | null = null;
+  readonly #makeSound: SoundMaker;
+  readonly #loudspeaker = new Loudspeaker(() => this.#callChanged());
+  readonly #microphone = new Microphone(() => this.#microphoneChanged());
+  #levels: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(session: HouseSession, at: Location) {
+  private constructor(session: HouseSession, at: Location, makeSound: SoundMaker) {
     this.#session = session;
-    this.#host = at.host;
+    this.#host = at.port ? at.host : `${at.host}:${at.protocol === 'https:' ? 443 : 80}`;
     this.#secure = at.protocol === 'https:';
-    this.window = new BrowserWindow(
-      this.#profile,
-      (name) => session.signIn(name),
-      () => this.#appChanged(),
-    );
-    setInterval(() => void this.#look(), LOOK_MS);
+    this.#makeSound = makeSound;
+    this.served = { secureOrigin: Microphone.isPossible ? null : `https://${at.host}` };
+    this.window = new BrowserWindow(this.#profile, {
+      signIn: (name) => session.signIn(name),
+      changed: () => this.#appChanged(),
+      soundChosen: (sound) => this.#soundChosen(sound),
+      hearLevels: (hear) => this.#hearLevels(hear),
+      loudspeaker: this.#loudspeaker,
+    });
+    setInterval(() => void this.#look(), ROOMS_LOOK_MS);
+    // The key of this person is gone with the page: nobody can come back to the seat.
+    addEventListener('pagehide', ({ persisted }) => persisted || this.#sayGoodbye());
   }
 
-  static async make(at: Location): Promise<HouseBackend> {
-    return new HouseBackend(await HouseSession.make(at.origin), at);
+  static async make(at: Location, makeSound: SoundMaker = loadSound): Promise<HouseBackend> {
+    return new HouseBackend(await HouseSession.make(at.origin), at, makeSound);
   }
 
   async listen(events: BackendEvents): Promise<void> {
@@ -88,14 +114,17 @@ export class HouseBackend implements Backend {
   }
 
   startRoom(title: string, leaveOther: boolean): Answer {
+    this.#loudspeaker.unlock();
     return this.#enter('/rooms', { title, leaveOther });
   }
 
   joinRoom(_house: string, room: RoomId, leaveOther: boolean): Answer {
+    this.#loudspeaker.unlock();
     return this.#enter(`/rooms/${room}/join`, { leaveOther });
   }
 
   async joinLink(link: string, leaveOther: boolean): Answer {
+    this.#loudspeaker.unlock();
     const found = await this.lookAtLink(link);
     if (found.status === 'error') return found;
     const [room] = found.data;
@@ -131,12 +160,33 @@ export class HouseBackend implements Backend {
     return this.#session.ask<null>(`/rooms/${this.#visit.room}/commands`, command);
   }
 
-  acceptInvitation(): Answer {
-    return this.command({ type: 'acceptInvitation' });
+  /** The microphone comes first: whoever has none keeps the invitation. */
+  async acceptInvitation(): Answer {
+    const visit = this.#visit;
+    const opened = await this.#microphone.open();
+    if (opened.status === 'error') return opened;
+    const accepted = await this.command({ type: 'acceptInvitation' });
+    if (accepted.status === 'error' && !visit?.onStage) this.#microphone.close();
+    return accepted;
   }
 
-  setMuted(muted: boolean): Answer {
-    return this.command({ type: 'setMuted', muted });
+  /** Muting is done here before the house is told; opening is told before it is done. */
+  async setMuted(muted: boolean): Answer {
+    const visit = this.#visit;
+    if (!visit) return refused('no_call', 'setMuted');
+    if (muted) {
+      this.#mute(visit);
+      return this.command({ type: 'setMuted', muted });
+    }
+    const opened = await this.#microphone.open();
+    if (opened.status === 'error') return opened;
+    const answer = await this.command({ type: 'setMuted', muted });
+    if (answer.status === 'ok' && visit === this.#visit) {
+      visit.unmuted = true;
+      visit.speak();
+      this.#callChanged();
+    }
+    return answer;
   }
 
   async leave(): Answer {
@@ -155,7 +205,8 @@ export class HouseBackend implements Backend {
     const joined = await this.#session.ask<Joined>(path, body);
     if (joined.status === 'error') return joined;
     this.#visit?.close();
-    const { view, seq } = joined.data;
+    const { seq, media } = joined.data;
+    const view = this.#asItIsHere(joined.data.view);
     const visit: Visit = new Visit(view, seq, {
       address: (after) => this.#channelAddress(after),
       told: (envelope) => this.#told(visit, envelope),
@@ -164,7 +215,59 @@ export class HouseBackend implements Backend {
     });
     this.#visit = visit;
     this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+    void this.#bringSound(visit, media);
+    this.#roleChanged(visit);
     return { status: 'ok', data: null };
+  }
+
+  async #bringSound(visit: Visit, grant: MediaGrant): Promise<void> {
+    const needs: SoundNeeds = {
+      ownServer: `${this.#secure ? 'wss' : 'ws'}://${this.#host}`,
+      loudspeaker: this.#loudspeaker,
+      microphone: this.#microphone,
+      sound: this.#profile.sound,
+      grant: () => this.#session.ask<MediaGrant>(`/rooms/${visit.room}/media`, {}),
+      stateChanged: () => visit.soundChanged(),
+    };
+    try {
+      visit.hear(await this.#makeSound(needs, grant));
+      visit.speak();
+    } catch (error) {
+      this.#events?.problem({ code: 'media_failed', detail: String(error) });
+    }
+  }
+
+  /** On stage the microphone is open, muted; in the audience it is closed. */
+  #roleChanged(visit: Visit): void {
+    if (visit.onStage) void this.#microphone.open();
+    else {
+      visit.unmuted = false;
+      this.#microphone.close();
+    }
+    visit.speak();
+  }
+
+  #mute(visit: Visit): void {
+    visit.unmuted = false;
+    visit.speak();
+    this.#callChanged();
+  }
+
+  /** What the house would refuse over plain HTTP is not offered here. */
+  #asItIsHere(view: RoomView): RoomView {
+    return { ...view, you: this.#youHere(view.you) };
+  }
+
+  #youHere(you: YouView): YouView {
+    if (this.served.secureOrigin === null || you.role !== 'listener') return you;
+    const offered = you.may.filter((act) => !NEEDS_SECURE_PAGE.has(act));
+    const refusedHere = [...NEEDS_SECURE_PAGE].map((act) => ({ act, code: 'not_secure' as const }));
+    return { ...you, may: offered, refused: [...you.refused.filter(({ act }) => !NEEDS_SECURE_PAGE.has(act)), ...refusedHere] };
+  }
+
+  #sayGoodbye(): void {
+    if (this.#visit) this.#session.sayLast(`/rooms/${this.#visit.room}/commands`, { type: 'leave' });
+    this.#visit?.close();
   }
 
   /** The house did not take the channel: it may have been restarted. Joining again gives the same seat. */
@@ -172,9 +275,11 @@ export class HouseBackend implements Backend {
     const joined = await this.#session.ask<Joined>(`/rooms/${visit.room}/join`, { leaveOther: false });
     if (this.#visit !== visit) return;
     if (joined.status === 'ok') {
-      const { view, seq } = joined.data;
-      visit.reopened(view, seq);
+      const { seq, media } = joined.data;
+      const view = this.#asItIsHere(joined.data.view);
+      visit.reopened(view, seq, media);
       this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+      this.#roleChanged(visit);
       return;
     }
     const reason = OVER[joined.error.code];
@@ -186,28 +291,62 @@ export class HouseBackend implements Backend {
     if (event.type === 'closed') {
       this.#over(visit, event.reason);
     } else if (event.type === 'opened') {
-      visit.you = event.view.you;
-      this.#update(visit, { type: 'opened', call: this.#callView(visit), room: event.view });
+      const view = this.#asItIsHere(event.view);
+      visit.you = view.you;
+      this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+      this.#roleChanged(visit);
     } else if (event.type === 'changed') {
       this.#changed(visit, event.now, event.changes);
     }
   }
 
   #changed(visit: Visit, now: number, changes: TopicChange[]): void {
-    const before = visit.microphone();
-    for (const change of changes) if (change.topic === 'you') visit.you = change.record;
-    this.#update(visit, { type: 'room', now, changes });
-    const after = visit.microphone();
-    if (before.muted !== after.muted || before.open !== after.open) {
-      this.#update(visit, { type: 'call', call: this.#callView(visit) });
-    }
-    for (const notice of changes.flatMap(noticesIn)) this.#events?.noticed(notice);
+    const before = visit.you;
+    const here = changes.map((change): TopicChange => (change.topic === 'you' ? { ...change, record: this.#youHere(change.record) } : change));
+    for (const change of here) if (change.topic === 'you') visit.you = change.record;
+    this.#update(visit, { type: 'room', now, changes: here });
+    // A moderator's mute closes it for good: what opens it again is a press of this person.
+    if (visit.you.muted && !before.muted) this.#mute(visit);
+    if (before.role !== visit.you.role) this.#roleChanged(visit);
+    // The event may come before or after the answer to the command.
+    else if (before.muted !== visit.you.muted) visit.speak();
+    if (before.muted !== visit.you.muted || before.role !== visit.you.role) this.#callChanged();
+    for (const notice of here.flatMap(noticesIn)) this.#events?.noticed(notice);
+  }
+
+  #callChanged(): void {
+    if (this.#visit) this.#update(this.#visit, { type: 'call', call: this.#callView(this.#visit) });
+  }
+
+  #microphoneChanged(): void {
+    this.#visit?.speak();
+    this.#callChanged();
+  }
+
+  #soundChosen(sound: SoundView): void {
+    this.#loudspeaker.choose(sound.loudspeaker);
+    void this.#microphone.choose(sound);
+    this.#visit?.sound?.choose(sound);
+  }
+
+  /** Until the call is over. */
+  #hearLevels(hear: (batch: LevelBatch) => void): void {
+    clearInterval(this.#levels);
+    const meter = new LevelMeter();
+    this.#levels = setInterval(() => {
+      const sound = this.#visit?.sound;
+      if (!sound || document.hidden) return;
+      const batch = meter.look(sound.loudness());
+      if (batch) hear(batch);
+    }, LOOK_MS);
   }
 
   #over(visit: Visit, reason: ClosedReason): void {
     visit.close();
     if (this.#visit !== visit) return;
     this.#visit = null;
+    this.#microphone.close();
+    clearInterval(this.#levels);
     this.#callRevision += 1;
     this.#events?.callUpdated({ revision: this.#callRevision, update: { type: 'none' } });
     this.#events?.callClosed(reason);
@@ -224,9 +363,15 @@ export class HouseBackend implements Backend {
     return {
       link: this.#linkTo(visit.room),
       connection: visit.connection,
-      microphone: visit.microphone(),
-      loudspeakerProblem: null,
+      microphone: this.#microphoneView(visit),
+      loudspeakerProblem: this.#loudspeaker.problem,
     };
+  }
+
+  /** Muted is what really is: the house may have been told a moment before. */
+  #microphoneView(visit: Visit): MicrophoneView {
+    const open = this.#microphone.track !== null;
+    return { open, muted: visit.you.muted || !(open && visit.unmuted), problem: this.#microphone.problem };
   }
 
   #channelAddress(after: number): string {
@@ -278,77 +423,6 @@ export class HouseBackend implements Backend {
       },
       openedLink: this.#openedLink,
     };
-  }
-}
-
-type VisitEvents = {
-  address(after: number): string;
-  told(envelope: Envelope): void;
-  connectionChanged(): void;
-  /** Comes back to the room under a session that the house knows. */
-  rejoin(): Promise<void>;
-};
-
-/** Being in one room: its channel, and how the connection stands. */
-class Visit {
-  readonly room: RoomId;
-  you: YouView;
-  connection: Connection = { type: 'connected' };
-  readonly #events: VisitEvents;
-  readonly #channel: HouseChannel;
-  #said: ReturnType<typeof setTimeout> | undefined;
-  #lost: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(view: RoomView, seq: number, events: VisitEvents) {
-    this.room = view.room.id;
-    this.you = view.you;
-    this.#events = events;
-    this.#channel = new HouseChannel((after) => events.address(after), seq, {
-      told: (envelope) => events.told(envelope),
-      up: () => this.#up(),
-      down: (restarts) => this.#down(restarts),
-      notTaken: () => events.rejoin(),
-    });
-  }
-
-  reopened(view: RoomView, seq: number): void {
-    this.you = view.you;
-    this.#channel.startAfter(seq);
-  }
-
-  /** The microphone as the house was told: no sound leaves a page. */
-  microphone(): MicrophoneView {
-    return { open: this.you.role !== 'listener', muted: this.you.muted, problem: null };
-  }
-
-  close(): void {
-    this.#stopWaiting();
-    this.#channel.close();
-  }
-
-  #up(): void {
-    this.#stopWaiting();
-    this.#become({ type: 'connected' });
-  }
-
-  #down(restarts: boolean): void {
-    const said: Connection = { type: restarts ? 'houseRestarting' : 'reconnecting' };
-    if (restarts) this.#become(said);
-    this.#said ??= setTimeout(() => this.#become(this.connection.type === 'connected' ? said : this.connection), SAID_AFTER_MS);
-    this.#lost ??= setTimeout(() => this.#become({ type: 'lost' }), LOST_AFTER_MS);
-  }
-
-  #stopWaiting(): void {
-    clearTimeout(this.#said);
-    clearTimeout(this.#lost);
-    this.#said = undefined;
-    this.#lost = undefined;
-  }
-
-  #become(connection: Connection): void {
-    if (connection.type === this.connection.type) return;
-    this.connection = connection;
-    this.#events.connectionChanged();
   }
 }
 

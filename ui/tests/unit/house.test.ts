@@ -3,6 +3,8 @@ import { webcrypto } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CallUpdate, ClosedReason, Code, Notice, TopicChange } from '../../src/backend/backend';
 import { HouseBackend } from '../../src/backend/house';
+import { connectionOf, type SoundState } from '../../src/backend/house/connection';
+import type { Sound, SoundNeeds } from '../../src/backend/house/sound';
 import { room } from '../fixtures/windows';
 
 const PIN = 'n3Zb8UuPPbq4vYcSxgVbo1FdXgyTk0mSIZs2cQxWm4E';
@@ -13,6 +15,7 @@ class House {
   asked: { path: string; body: Record<string, string>; key: string | null }[] = [];
   refuses: Record<string, Code> = {};
   sockets: Socket[] = [];
+  joined = view;
 
   answer = async (address: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const path = new URL(String(address)).pathname.replace('/api/v1', '');
@@ -24,8 +27,8 @@ class House {
       '/house': { pin: PIN, name: 'Rumah', version: '0.1.0', rooms: 0 },
       '/challenge': { challenge: 'once', pin: PIN },
       '/session': { session: `key-${this.asked.length}` },
-      '/rooms': init?.method === 'GET' ? [] : { view, seq: 7, media: { url: null, token: '' } },
-      [`/rooms/${view.room.id}/join`]: { view, seq: 3, media: { url: null, token: '' } },
+      '/rooms': init?.method === 'GET' ? [] : { view, seq: 7, media: { url: null, token: 'first' } },
+      [`/rooms/${view.room.id}/join`]: { view: this.joined, seq: 3, media: { url: null, token: 'second' } },
     };
     return path in answers ? Response.json(answers[path]) : new Response(null, { status: 204 });
   };
@@ -70,7 +73,53 @@ class Socket {
   }
 }
 
+/** The sound of a room, as the media server has it in hand. */
+class Listening implements Sound {
+  state: SoundState = 'up';
+  spoken: [onStage: boolean, unmuted: boolean][] = [];
+  grants: string[] = [];
+  closed = false;
+  readonly needs: SoundNeeds;
+
+  constructor(needs: SoundNeeds, token: string) {
+    this.needs = needs;
+    this.grants.push(token);
+  }
+
+  become(state: SoundState): void {
+    this.state = state;
+    this.needs.stateChanged();
+  }
+
+  speak(onStage: boolean, unmuted: boolean): void {
+    this.spoken.push([onStage, unmuted]);
+  }
+
+  choose(): void {}
+
+  loudness() {
+    return { own: null, people: new Map() };
+  }
+
+  restart({ token }: { token: string }): void {
+    this.grants.push(token);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** What a browser is asked for when somebody speaks. */
+const microphones = { asked: 0, refuses: null as string | null, track: { stop: vi.fn(), onended: null } };
+class Output {
+  readonly state = 'running';
+  onstatechange = null;
+  async setSinkId(): Promise<void> {}
+}
+
 let house: House;
+let sound: Listening;
 let backend: HouseBackend;
 let updates: CallUpdate[];
 let notices: Notice[];
@@ -84,7 +133,16 @@ beforeEach(async () => {
   vi.stubGlobal('WebSocket', Socket);
   vi.stubGlobal('crypto', webcrypto);
   [updates, notices, closed] = [[], [], []];
-  backend = await HouseBackend.make({ host: '127.0.0.1:7410', origin: 'http://127.0.0.1:7410', protocol: 'http:' } as Location);
+  vi.stubGlobal('isSecureContext', true);
+  vi.stubGlobal('AudioContext', Output);
+  Object.assign(microphones, { asked: 0, refuses: null, track: { stop: vi.fn(), onended: null } });
+  const getUserMedia = async () => {
+    microphones.asked += 1;
+    if (microphones.refuses) throw new DOMException('no', microphones.refuses);
+    return { getAudioTracks: () => [microphones.track] };
+  };
+  vi.stubGlobal('navigator', Object.create(navigator, { mediaDevices: { value: { getUserMedia } } }));
+  backend = await makeBackend();
   await backend.listen({
     appChanged: () => {},
     callUpdated: ({ update }) => updates.push(update),
@@ -104,6 +162,11 @@ beforeEach(async () => {
 afterEach(() => {
   vi.unstubAllGlobals();
 });
+
+function makeBackend(): Promise<HouseBackend> {
+  const at = { host: '127.0.0.1:7410', port: '7410', origin: 'http://127.0.0.1:7410', protocol: 'http:' } as Location;
+  return HouseBackend.make(at, async (needs, grant) => (sound = new Listening(needs, grant.token)));
+}
 
 const listeners = (listeners: number): TopicChange[] => [{ topic: 'counts', record: { listeners } }];
 const changed = (changes: TopicChange[]) => ({ type: 'changed', now: 1_000, changes });
@@ -162,7 +225,8 @@ describe('being told', () => {
     const you = { ...view.you, muted: false };
     house.socket.tell(8, changed([{ topic: 'you', record: you }, { topic: 'notices', stream: [{ type: 'youAreHost' }] }]));
     expect(notices).toEqual([{ type: 'youAreHost' }]);
-    expect(updates.at(-1)).toMatchObject({ type: 'call', call: { microphone: { open: true, muted: false } } });
+    // The house may have been told so by an earlier page: what opens a microphone is a press here.
+    expect(updates.at(-1)).toMatchObject({ type: 'call', call: { microphone: { open: true, muted: true } } });
   });
 
   it('goes on after the last event when the channel was lost, and says nothing about two seconds', async () => {
@@ -171,23 +235,25 @@ describe('being told', () => {
     await vi.advanceTimersByTimeAsync(300);
     expect(house.socket.after).toBe('8');
     house.socket.open();
-    expect(connections()).toEqual([]);
+    expect(connections().filter((type) => type !== 'connected')).toEqual([]);
   });
 
   it('says reconnecting after two seconds, lost after sixty, and that it is back', async () => {
     house.refuses[`/rooms/${view.room.id}/join`] = 'house_unreachable';
     house.socket.lose();
+    sound.become('down');
     await vi.advanceTimersByTimeAsync(2_100);
-    expect(connections()).toEqual(['reconnecting']);
+    expect(connections().at(-1)).toBe('reconnecting');
     await vi.advanceTimersByTimeAsync(58_000);
-    expect(connections()).toEqual(['reconnecting', 'lost']);
+    expect(connections().at(-1)).toBe('lost');
     house.socket.open();
-    expect(connections()).toEqual(['reconnecting', 'lost', 'connected']);
+    sound.become('up');
+    expect(connections().at(-1)).toBe('connected');
   });
 
   it('says at once that the house restarts, and takes the place back in the room', async () => {
     house.socket.lose(1012);
-    expect(connections()).toEqual(['houseRestarting']);
+    expect(connections().at(-1)).toBe('houseRestarting');
     await vi.advanceTimersByTimeAsync(300);
     house.socket.lose();
     await vi.advanceTimersByTimeAsync(600);
@@ -216,6 +282,139 @@ describe('being told', () => {
     expect(closed).toEqual(['failed']);
     await backend.leave();
     expect(closed).toEqual(['failed']);
+  });
+});
+
+describe('the own voice', () => {
+  const you = (change: object) => house.socket.tell(8 + (seq += 1), changed([{ topic: 'you', record: { ...view.you, ...change } }]));
+  let seq = 0;
+
+  beforeEach(async () => {
+    seq = 0;
+    house.joined = { ...view, you: { ...view.you, role: 'listener' } };
+    await backend.joinRoom('', view.room.id, false);
+    house.socket.open();
+    await vi.advanceTimersByTimeAsync(0);
+  });
+
+  it('has no microphone in the audience, and asks for one on the way to the stage', async () => {
+    expect(microphones.asked).toBe(0);
+    await backend.acceptInvitation();
+    expect(microphones.asked).toBe(1);
+    expect(house.asked.at(-1)?.body).toEqual({ type: 'acceptInvitation' });
+  });
+
+  it.each([
+    ['NotAllowedError', 'microphone_refused'],
+    ['NotFoundError', 'no_microphone'],
+    ['NotReadableError', 'microphone_busy'],
+  ])('keeps the invitation where the browser says %s', async (name, code) => {
+    microphones.refuses = name;
+    const before = house.asked.length;
+    const answer = await backend.acceptInvitation();
+    expect(answer.status === 'error' && answer.error.code).toBe(code);
+    expect(house.asked).toHaveLength(before);
+  });
+
+  it('goes out after the person opened it and the house agreed, whichever is told first', async () => {
+    await backend.acceptInvitation();
+    you({ role: 'speaker', muted: true });
+    expect(sound.spoken.at(-1)).toEqual([true, false]);
+    await backend.setMuted(false);
+    expect(sound.spoken.at(-1)).toEqual([true, false]);
+    you({ role: 'speaker', muted: false });
+    expect(sound.spoken.at(-1)).toEqual([true, true]);
+  });
+
+  it('stops before the house is told that it is muted', async () => {
+    await backend.acceptInvitation();
+    you({ role: 'speaker', muted: false });
+    await backend.setMuted(false);
+    expect(sound.spoken.at(-1)).toEqual([true, true]);
+    const muting = backend.setMuted(true);
+    expect(sound.spoken.at(-1)).toEqual([true, false]);
+    await muting;
+  });
+
+  it('stays closed after a moderator closed it, whatever the house says, until the person opens it', async () => {
+    await backend.acceptInvitation();
+    you({ role: 'speaker', muted: false });
+    await backend.setMuted(false);
+    you({ role: 'speaker', muted: true });
+    expect(sound.spoken.at(-1)).toEqual([true, false]);
+    you({ role: 'speaker', muted: false });
+    expect(sound.spoken.at(-1)).toEqual([true, false]);
+    await backend.setMuted(false);
+    expect(sound.spoken.at(-1)).toEqual([true, true]);
+  });
+
+  it('closes the microphone in the audience, and with the room', async () => {
+    await backend.acceptInvitation();
+    you({ role: 'speaker', muted: true });
+    you({ role: 'listener', muted: true });
+    expect(microphones.track.stop).toHaveBeenCalledTimes(1);
+    await backend.acceptInvitation();
+    house.socket.tell(20, { type: 'closed', reason: 'removed' });
+    expect(microphones.track.stop).toHaveBeenCalledTimes(2);
+    expect(sound.closed).toBe(true);
+  });
+
+  it('is not offered on a page that came over plain HTTP', async () => {
+    vi.stubGlobal('isSecureContext', false);
+    backend = await makeBackend();
+    const told: CallUpdate[] = [];
+    await backend.listen({ callUpdated: ({ update }: { update: CallUpdate }) => told.push(update), appChanged: () => {} } as never);
+    await backend.joinRoom('', view.room.id, false);
+    const opened = told.find((update) => update.type === 'opened');
+    expect(opened?.room.you.may).not.toContain('raiseHand');
+    expect(opened?.room.you.refused).toContainEqual({ act: 'raiseHand', code: 'not_secure' });
+    const answer = await backend.acceptInvitation();
+    expect(answer.status === 'error' && answer.error.code).toBe('not_secure');
+    expect(microphones.asked).toBe(0);
+  });
+});
+
+describe('the sound', () => {
+  beforeEach(async () => {
+    await backend.startRoom('Tonight', false);
+    house.socket.open();
+    await vi.advanceTimersByTimeAsync(0);
+  });
+
+  it('that is down is said after two seconds, and that it is back', async () => {
+    sound.become('down');
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(connections().at(-1)).toBe('connected');
+    await vi.advanceTimersByTimeAsync(200);
+    expect(connections().at(-1)).toBe('soundReconnecting');
+    sound.become('up');
+    expect(connections().at(-1)).toBe('connected');
+  });
+
+  it('that finds no way is said at once', () => {
+    sound.become('impossible');
+    expect(connections().at(-1)).toBe('soundImpossible');
+  });
+
+  it('comes by the new grant when the house was restarted', async () => {
+    house.socket.lose(1012);
+    await vi.advanceTimersByTimeAsync(300);
+    house.socket.lose();
+    await vi.advanceTimersByTimeAsync(600);
+    expect(sound.grants).toEqual(['first', 'second']);
+  });
+
+  it.each([
+    ['up', 'up', 'connected'],
+    ['up', 'down', 'soundReconnecting'],
+    ['up', 'impossible', 'soundImpossible'],
+    ['down', 'up', 'houseReconnecting'],
+    ['lost', 'up', 'houseReconnecting'],
+    ['down', 'down', 'reconnecting'],
+    ['lost', 'impossible', 'lost'],
+    ['restarting', 'down', 'houseRestarting'],
+  ] as const)('%s house and sound %s are %s together', (housed, heard, said) => {
+    expect(connectionOf(housed, heard).type).toBe(said);
   });
 });
 

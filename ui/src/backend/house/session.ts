@@ -1,5 +1,6 @@
 /** A visit to the house that served this page: HTTP under a throw-away Ed25519 key, signed in when it is needed. */
 import type { Answer, Code, PersonId, Refusal, Result } from '../backend';
+import { newSigningKey, type SigningKey } from './signing_key';
 
 /** An answer that takes longer will not come. */
 const ANSWER_LIMIT_MS = 8_000;
@@ -14,18 +15,17 @@ export class HouseSession {
   #secret: string | null = null;
   #signingIn: Answer | null = null;
   readonly #origin: string;
-  readonly #privateKey: CryptoKey;
+  readonly #key: SigningKey;
 
-  private constructor(origin: string, person: PersonId, privateKey: CryptoKey) {
+  private constructor(origin: string, key: SigningKey) {
     this.#origin = origin;
-    this.person = person;
-    this.#privateKey = privateKey;
+    this.person = base64url(key.publicKey);
+    this.#key = key;
   }
 
   /** Nobody else has this key, and it is gone with the page. */
   static async make(origin: string): Promise<HouseSession> {
-    const { publicKey, privateKey } = (await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])) as CryptoKeyPair;
-    return new HouseSession(origin, base64url(await crypto.subtle.exportKey('raw', publicKey)), privateKey);
+    return new HouseSession(origin, await newSigningKey());
   }
 
   /** The key of the session, for the channel; null before signing in. */
@@ -40,7 +40,7 @@ export class HouseSession {
     const { challenge, pin } = asked.data;
     // A browser cannot see the certificate: it checked it itself, or the page came over loopback.
     const text = new TextEncoder().encode(`serambi sign-in 1\n${pin}\n${challenge}\n`);
-    const signature = base64url(await crypto.subtle.sign('Ed25519', this.#privateKey, text));
+    const signature = base64url(await this.#key.sign(text));
     const body = { person: this.person, challenge, signature, name };
     const session = await this.#fetch<{ session: string }>('POST', '/session', body, null);
     if (session.status === 'error') return session;
@@ -67,6 +67,13 @@ export class HouseSession {
     return signedIn?.status === 'error' ? signedIn : this.#fetch('POST', path, body, this.#secret);
   }
 
+  /** Says a last thing while the page goes: nobody waits for the answer. */
+  sayLast(path: string, body: unknown): void {
+    if (this.#secret === null) return;
+    const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${this.#secret}` };
+    void fetch(`${this.#origin}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body), keepalive: true }).catch(() => {});
+  }
+
   async #fetch<T>(method: string, path: string, body: unknown, secret: string | null): Promise<Result<T>> {
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
     if (secret !== null) headers['Authorization'] = `Bearer ${secret}`;
@@ -91,7 +98,7 @@ function isRefusal(answer: unknown): answer is Refusal {
   return typeof answer === 'object' && answer !== null && 'code' in answer && 'detail' in answer;
 }
 
-function base64url(bytes: ArrayBuffer): string {
-  const text = btoa(String.fromCharCode(...new Uint8Array(bytes)));
+function base64url(bytes: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...bytes));
   return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
