@@ -59,6 +59,7 @@ export class App {
 
   #grown = false;
   #seenLink: string | null = null;
+  #handledLink: string | null = null;
   #lastLink: string | null = null;
   #saidWhereRoomsLive = false;
   #holdsToTalk = false;
@@ -92,6 +93,11 @@ export class App {
       speak(systemLanguage());
       this.home.failure = answer.error;
     }
+  }
+
+  /** Another question has been asked about this link already. */
+  passOver(link: string): void {
+    this.#handledLink = link;
   }
 
   /** Waits for the answer; a refusal is explained in a notice. */
@@ -260,10 +266,10 @@ export class App {
     if (!this.home.take(view)) return;
     this.sound.chosen = view.sound;
     this.#speak(view.language ?? systemLanguage());
-    if (view.openedLink !== null && view.openedLink !== this.#seenLink && view.name !== null) {
-      this.dialogs.show({ what: 'link', link: view.openedLink, opened: true });
-    }
-    this.#seenLink = view.name === null ? null : view.openedLink;
+    const { openedLink } = view;
+    const isHandled = openedLink === this.#seenLink || openedLink === this.#handledLink;
+    if (openedLink !== null && !isHandled && view.name !== null) this.dialogs.show({ what: 'link', link: openedLink, opened: true });
+    this.#seenLink = view.name === null ? null : openedLink;
   }
 
   /** Words of the old language do not stay in the page. */

@@ -17,6 +17,17 @@ export function reachOf(link: string): Reach {
   return WIDTH[Math.max(...reaches)] ?? 'further';
 }
 
+/**
+ * Where the same room opens in a browser; null for the house itself. Within a private network without TLS: browsers trust
+ * no house's own certificate, and listening needs none.
+ */
+export function pageOf(link: string): string | null {
+  const [, authority = '', room = ''] = /^serambi:\/\/([^/?]+)(\/r\/\w+)/.exec(link) ?? [];
+  if (room === '') return null;
+  const scheme = reachOfHost(hostOf(authority)) === 'further' ? 'https' : 'http';
+  return `${scheme}://${authority}${room}`;
+}
+
 /** The TCP port of the house; null where the link names none. */
 export function portOf(link: string): string | null {
   return /^serambi:\/\/[^/?]*:(\d+)(?=[/?]|$)/.exec(link)?.[1] ?? null;
