@@ -6,14 +6,31 @@ import { join } from 'node:path';
 import { expect, test as base, type Browser, type Page } from '@playwright/test';
 import { complaints } from './page';
 
-const PROGRAM = process.env['SERAMBI_HOUSE_PROGRAM'] ?? join(import.meta.dirname, '../../../target/debug/serambi-house');
+/** A program of this project, as `cargo build` makes it. */
+export const program = (name: string): string => join(import.meta.dirname, '../../../target/debug', name);
+
+const PROGRAM = process.env['SERAMBI_HOUSE_PROGRAM'] ?? program('serambi-house');
 const PAGE = join(import.meta.dirname, '../../dist-browser');
 const OPEN_LIMIT_MS = 15_000;
 
+/** `listen`: on which address. `page`: the one that was built last, or the one in the program. */
+type HouseOptions = { listen?: string; page?: 'built' | 'inside' };
+
 export class House {
   readonly #folder = mkdtempSync(join(tmpdir(), 'serambi-journey-'));
+  readonly #options: HouseOptions;
   #program: ChildProcess | null = null;
   #port = 0;
+  /** What a person without a window is given. */
+  link = '';
+
+  constructor(options: HouseOptions = {}) {
+    this.#options = options;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
 
   get address(): string {
     return `http://127.0.0.1:${this.#port}`;
@@ -22,8 +39,9 @@ export class House {
   /** Opens it, the next time at the same port. */
   async open(): Promise<void> {
     const program = spawn(PROGRAM, [
-      '--folder', this.#folder, '--name', 'Rumah Ratna', '--listen', '127.0.0.1', '--port', `${this.#port}`,
-      '--media-port', '0', '--no-discovery', '--page', PAGE,
+      '--folder', this.#folder, '--name', 'Rumah Ratna', '--listen', this.#options.listen ?? '127.0.0.1',
+      '--port', `${this.#port}`, '--media-port', '0', '--no-discovery',
+      ...(this.#options.page === 'inside' ? [] : ['--page', PAGE]),
     ], { stdio: ['ignore', 'pipe', 'inherit'] }); // prettier-ignore
     this.#program = program;
     const link = await new Promise<string>((resolve, reject) => {
@@ -38,6 +56,7 @@ export class House {
         resolve(said);
       });
     });
+    this.link = link.split('\n')[0] ?? '';
     this.#port = Number(/:(\d+)[/?]/.exec(link)?.[1]);
   }
 
