@@ -36,10 +36,9 @@ export default defineConfig({
   },
   projects: [
     { name: 'windows', testMatch: ['window.spec.ts', 'looks.spec.ts'] },
-    { name: 'journeys', testMatch: 'journeys.spec.ts' },
     {
-      name: 'sound',
-      testMatch: 'sound.spec.ts',
+      name: 'journeys',
+      testMatch: ['journeys.spec.ts', 'sound.spec.ts'],
       use: { launchOptions: { executablePath: CHROMIUM, args: [...ARGUMENTS, ...FAKE_MICROPHONE] } },
     },
   ],
