@@ -7,6 +7,8 @@ const WIDTH: readonly Reach[] = ['thisComputer', 'thisNetwork', 'further'];
 /** Addresses that mean another computer in every network (RFC 1918, 3927, 4193, 4291, 6598), and names of this one. */
 const PRIVATE =
   /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd]|^fe[89ab]|\.local$/;
+/** From here a house answers plain HTTP: RFC 1918, 3927, 4193. */
+const PLAIN_HTTP = /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254)(\.\d+)+$|^f[cd][0-9a-f]*:/;
 const LOOPBACK = /^127\.|^::1$|^localhost$/;
 
 /** The furthest that one of its addresses reaches; `via` names further ones of the same house. */
@@ -24,7 +26,8 @@ export function reachOf(link: string): Reach {
 export function pageOf(link: string): string | null {
   const [, authority = '', room = ''] = /^serambi:\/\/([^/?]+)(\/r\/\w+)/.exec(link) ?? [];
   if (room === '') return null;
-  const scheme = reachOfHost(hostOf(authority)) === 'further' ? 'https' : 'http';
+  const host = hostOf(authority);
+  const scheme = PLAIN_HTTP.test(host) || LOOPBACK.test(host) ? 'http' : 'https';
   return `${scheme}://${authority}${room}`;
 }
 

@@ -3,7 +3,7 @@ import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
 import type { CallView, Connection } from '../../src/backend/backend';
 import { firstName, initials, shortNames } from '../../src/state/names';
-import { portOf, reachOf } from '../../src/state/reach';
+import { pageOf, portOf, reachOf } from '../../src/state/reach';
 import { idOf, inRoom, room, windowNamed } from '../fixtures/windows';
 import { focused, openWindow, settle, urgent } from './window';
 
@@ -42,6 +42,16 @@ describe('a link', () => {
     ['serambi://10.0.0.4:7410/r/a?pin=x&via=203.0.113.9:7410', 'further'],
     ['serambi://127.0.0.1:7410/r/a?pin=x&via=10.0.0.4:7410', 'thisNetwork'],
   ] as const)('%s reaches %s', (link, reach) => expect(reachOf(link)).toBe(reach));
+
+  it.each([
+    ['serambi://192.168.1.20:7410/r/abc?pin=x&via=10.0.0.4:7410', 'http://192.168.1.20:7410/r/abc'],
+    ['serambi://[fd12::1]:7410/r/abc?pin=x', 'http://[fd12::1]:7410/r/abc'],
+    ['serambi://127.0.0.1:7410/r/abc?pin=x', 'http://127.0.0.1:7410/r/abc'],
+    ['serambi://house.example:7410/r/abc?pin=x', 'https://house.example:7410/r/abc'],
+    ['serambi://10.evil.example:7410/r/abc?pin=x', 'https://10.evil.example:7410/r/abc'],
+    ['serambi://100.70.1.1:7410/r/abc?pin=x', 'https://100.70.1.1:7410/r/abc'],
+    ['serambi://192.168.1.20:7410?pin=x', null],
+  ] as const)('%s opens in a browser at %s', (link, page) => expect(pageOf(link)).toBe(page));
 
   it('names the port to be opened', () => {
     expect(portOf('serambi://[fe80::1]:7420/r/a?pin=x')).toBe('7420');
