@@ -68,6 +68,15 @@ impl TalkingHouse {
         format!("serambi://{address}/{}?pin={pin}", rest.split('?').next().unwrap_or_default())
     }
 
+    /// Asks the house to close, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn close(&mut self) -> Result<(), Trouble> {
+        self.house.interrupt();
+        self.house.wait(LIMIT).map(drop)
+    }
+
     /// That nothing of it has ended.
     ///
     /// # Errors

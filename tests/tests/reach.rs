@@ -145,8 +145,7 @@ fn is_heard_through_given_ports(protocols: &str, name: &str, is_right: impl Fn(&
     let away = Listener::join(&away, &house.link, &output).unwrap();
     away.hears_more().unwrap();
     house.still_runs().unwrap();
-    house.house.interrupt();
-    house.house.wait(LIMIT).unwrap();
+    house.close().unwrap();
     assert_eq!(giver.given(&router), 0, "what was given is taken back");
 }
 

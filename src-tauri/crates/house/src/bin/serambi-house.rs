@@ -5,7 +5,9 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 #[cfg(feature = "reach")]
 use serambi_house::{AdmittedHouses, GateCertificate, GateConfig};
-use serambi_house::{House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, Page, PortMapping, RoomStarters};
+use serambi_house::{
+    House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, Page, PortMapping, RoomStarters,
+};
 use serambi_protocol::{
     Code,
     limits::{HOUSE_PORT, MEDIA_PORT},
