@@ -161,13 +161,11 @@ impl HouseClient {
         if told.is_empty() { house } else { HouseAddress { addresses: told, ..house } }
     }
 
-    /// The house says where it is reached. Only a person's own house can be at an address of the own computer: what
-    /// another says of 127.0.0.1 leads to somebody else.
+    /// The house says where it is reached. An address of the own computer never changes, and of another's house it leads
+    /// to somebody else: those are left as they were given.
     pub(crate) fn take_addresses(&self, addresses: Vec<String>) {
         let is_own = |address: &str| address.starts_with("127.") || address.starts_with("[::1]");
-        let way = self.way();
-        let is_here = way.door.is_none() && is_own(&way.address);
-        let wanted = addresses.into_iter().filter(|address| is_here || !is_own(address));
+        let wanted = addresses.into_iter().filter(|address| !is_own(address));
         *self.inner.told.write() = wanted.take(HOUSE_ADDRESSES).collect();
     }
 
