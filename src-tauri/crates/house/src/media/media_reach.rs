@@ -117,11 +117,14 @@ mod tests {
         let mapped = PortMapping::Mapped { tcp: "8.8.4.1:1".parse().unwrap(), udp: "8.8.4.1:2".parse().unwrap() };
         let (state, mapping) = watch::channel(PortMapping::Asking);
         let listen = "127.0.0.1".parse().unwrap();
-        let reach = MediaReach::new(listen, Some("203.0.113.7:443:9000".parse().unwrap()), Some(mapping));
+        let reach = MediaReach::new(listen, Some("203.0.113.7:443:9000".parse().unwrap()), Some(mapping), 7410);
         let outside = OutsideMedia { ip: "203.0.113.7".parse().unwrap(), port: Some(9000) };
         assert_eq!(reach.addresses().await.outside, [outside]);
         state.send_replace(mapped);
         let router = OutsideMedia { ip: "8.8.4.1".parse().unwrap(), port: Some(2) };
-        assert_eq!(reach.addresses().await.outside, [outside, router]);
+        let addresses = reach.addresses().await;
+        assert_eq!(addresses.outside, [outside, router]);
+        let streams = ["127.0.0.1:7410", "203.0.113.7:443", "8.8.4.1:1"].map(|at| at.parse().unwrap());
+        assert_eq!(addresses.streams, streams);
     }
 }
