@@ -7,8 +7,9 @@ pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";
 /// The sound engine's, in its own crate.
 pub const DEVICES: &str = "devices";
 
-/// Waits for what takes a minute by the rules, and needs no sound card: its tests run side by side.
-pub const BAD_LUCK: &str = "bad_luck";
+/// These wait for networks and for what takes a minute by the rules, and need no sound card: their tests run side by
+/// side.
+pub const SIDE_BY_SIDE: &[&str] = &["bad_luck", "heal", "passages", "reach"];
 
 /// Installs the packages that were just made, which takes root's rights.
 pub const INSTALLED_PACKAGE: &str = "installed_package";
@@ -21,9 +22,10 @@ pub const NAMES: &[&str] = &[
     "instruments",
     "secrets",
     "schemathesis",
-    BAD_LUCK,
+    "bad_luck",
     "reach",
     "passages",
+    "heal",
     "two_peers",
     "python_listener",
     INSTALLED_PACKAGE,

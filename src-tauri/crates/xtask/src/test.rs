@@ -84,7 +84,7 @@ fn workspace_cargo(verb: &str, arguments: &[&str]) -> std::process::Command {
 fn system_test_cargo(name: &str, more: &[&str]) -> std::process::Command {
     let mut command = workspace_cargo("test", &["--features", system_test::FEATURES, "--test", name]);
     command.args(more).args(["--", "--nocapture"]);
-    if name != system_test::BAD_LUCK {
+    if !system_test::SIDE_BY_SIDE.contains(&name) {
         command.args(["--test-threads", "1"]);
     }
     command
