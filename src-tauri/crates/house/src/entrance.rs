@@ -15,7 +15,10 @@ use serambi_protocol::{
 };
 use serambi_reach::{Arriving, Closed, Gate, GateState, HouseEndpoint, Passage, PassageDatagram};
 use serambi_sfu::{Tunnel, TunnelDatagram, TunnelEnd};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::guests::{Guest, Guests};
@@ -44,6 +47,7 @@ struct Inside {
     listener: Listener,
     to_media: mpsc::Sender<TunnelDatagram>,
     open: Mutex<Option<Open>>,
+    gates: watch::Sender<Vec<(GateAddress, GateState)>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -69,7 +73,9 @@ impl Entrance {
         let seed = load_or_make_seed(storage).await?;
         let guests = Guests::default();
         tasks.spawn(carry_departures(tunnel.departures, guests.clone(), stop.clone()));
-        let inside = Inside { seed, guests, listener, to_media: tunnel.arrivals, open: Mutex::new(None), stop, tasks };
+        let open = Mutex::new(None);
+        let gates = watch::Sender::new(Vec::new());
+        let inside = Inside { seed, guests, listener, to_media: tunnel.arrivals, open, gates, stop, tasks };
         Ok(Self { inside: Arc::new(inside) })
     }
 
@@ -86,6 +92,7 @@ impl Entrance {
         let endpoint = HouseEndpoint::open(&self.inside.seed, gates).await?;
         let stop = self.inside.stop.child_token();
         self.inside.tasks.spawn(self.clone().take_guests(endpoint.clone(), stop.clone()));
+        self.inside.tasks.spawn(self.clone().follow_gates(endpoint.clone(), stop.clone()));
         *self.inside.open.lock() = Some(Open { endpoint, stop });
         Ok(())
     }
@@ -95,6 +102,7 @@ impl Entrance {
         let open = self.inside.open.lock().take();
         if let Some(Open { endpoint, stop }) = open {
             stop.cancel();
+            self.inside.gates.send_replace(Vec::new());
             endpoint.close().await;
         }
     }
@@ -111,13 +119,30 @@ impl Entrance {
     }
 
     /// How the house stands with its gates.
-    pub fn gates(&self) -> Vec<(GateAddress, GateState)> {
-        self.inside.open.lock().as_ref().map_or_else(Vec::new, |open| open.endpoint.gates())
+    pub fn gates(&self) -> watch::Receiver<Vec<(GateAddress, GateState)>> {
+        self.inside.gates.subscribe()
     }
 
     /// How many guests are there through passages.
     pub fn guests(&self) -> usize {
         self.inside.guests.len()
+    }
+
+    async fn follow_gates(self, endpoint: HouseEndpoint, stop: CancellationToken) {
+        let tell = |gates| {
+            self.inside.gates.send_if_modified(|told| {
+                // Whoever has closed this endpoint told that it waits nowhere: nothing old comes after that.
+                let is_news = !stop.is_cancelled() && *told != gates;
+                if is_news {
+                    *told = gates;
+                }
+                is_news
+            });
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = endpoint.follow_gates(tell) => {}
+        }
     }
 
     async fn take_guests(self, endpoint: HouseEndpoint, stop: CancellationToken) {

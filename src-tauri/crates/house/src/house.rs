@@ -48,6 +48,11 @@ use crate::{
     storage::{PersonRepository, Standing, Storage},
 };
 #[cfg(feature = "reach")]
+use serambi_protocol::link::GateAddress;
+#[cfg(feature = "reach")]
+use serambi_reach::GateState;
+
+#[cfg(feature = "reach")]
 use crate::{
     entrance::{self, Entrance},
     gate::{self, Gate, GateConfig},
@@ -136,6 +141,7 @@ struct Inside {
     name: String,
     pin: Pin,
     reached: Reached,
+    told_addresses: watch::Receiver<Vec<String>>,
     clock: Clock,
     rooms: RoomRegistry,
     people: PersonRepository,
@@ -233,7 +239,7 @@ impl House {
             rooms: rooms.clone(),
             people: people.clone(),
             embedded: embedded.clone(),
-            addresses: told_addresses,
+            addresses: told_addresses.clone(),
             stop: stop.clone(),
             limits: RequestLimits::new(&clock),
         };
@@ -288,6 +294,7 @@ impl House {
             name,
             pin,
             reached,
+            told_addresses,
             clock,
             rooms,
             people,
@@ -318,6 +325,26 @@ impl House {
     #[cfg(not(feature = "reach"))]
     fn passage(&self) -> Option<PassageAddress> {
         None
+    }
+
+    /// The `host:port`s of [`House::address`], followed: at most [`LOOK_AGAIN`] old.
+    pub fn addresses(&self) -> watch::Receiver<Vec<String>> {
+        self.inside.told_addresses.clone()
+    }
+
+    /// How the house stands with the gates at which it waits.
+    #[cfg(feature = "reach")]
+    pub fn gates(&self) -> watch::Receiver<Vec<(GateAddress, GateState)>> {
+        self.inside.entrance.gates()
+    }
+
+    /// Waits at these gates from now on, and at no other. Guests of the gates before are sent away.
+    ///
+    /// # Errors
+    /// `internal`, `link_wrong`: an address of a gate.
+    #[cfg(feature = "reach")]
+    pub async fn set_gates(&self, gates: Vec<GateLink>) -> Result<(), HouseError> {
+        self.inside.entrance.open(gates).await
     }
 
     /// Whether the router passes the ports on, if it is asked.

@@ -47,3 +47,5 @@ pub use outside_address::{NoOutsideAddress, OutsideAddress};
 pub use page::{Page, PageFiles};
 pub use port_mapping::PortMapping;
 pub use registry::{Presence, RoomStarters};
+#[cfg(feature = "reach")]
+pub use serambi_reach::GateState;

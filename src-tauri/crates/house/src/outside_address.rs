@@ -14,6 +14,17 @@ pub struct OutsideAddress {
     udp: Option<u16>,
 }
 
+impl std::fmt::Display for OutsideAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
+        [self.tcp, self.udp].into_iter().flatten().try_for_each(|port| write!(f, ":{port}"))
+    }
+}
+
 /// Why an outside address cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("an outside address is HOST, HOST:TCP or HOST:TCP:UDP, an IPv6 address in brackets: {0}")]
@@ -89,7 +100,9 @@ mod tests {
             ("[2001:db8::7]", "[2001:db8::7]:7410"),
             ("[2001:db8::7]:443:9000", "[2001:db8::7]:443"),
         ] {
-            assert_eq!(text.parse::<OutsideAddress>().unwrap().in_link(7410), link);
+            let outside = text.parse::<OutsideAddress>().unwrap();
+            assert_eq!(outside.in_link(7410), link);
+            assert_eq!(outside.to_string(), text);
         }
     }
 

@@ -4,7 +4,10 @@ use iroh::{
     Endpoint, RelayMap, SecretKey, Watcher,
     endpoint::{Accepting, RelayStatus},
 };
-use serambi_protocol::link::{GateAddress, HouseKey};
+use serambi_protocol::{
+    Code,
+    link::{GateAddress, HouseKey},
+};
 use tokio::time::{Duration, timeout};
 
 use crate::{Gate, Passage, ReachError, gate_verifier::GatePins, transport};
@@ -25,6 +28,19 @@ pub enum GateState {
     Refused,
     /// It is not reached, or is not the one of its link; what the system says.
     Failed(String),
+}
+
+impl GateState {
+    /// Why guests are not taken through it; none: they are, or nothing is known yet.
+    pub fn problem(&self) -> Option<Code> {
+        match self {
+            Self::Waiting | Self::Connected => None,
+            Self::Refused => Some(Code::GateRefused),
+            // The connection error has no type of its own for it; these are the words of rustls.
+            Self::Failed(why) if why.contains("invalid peer certificate") => Some(Code::GateNotTheOne),
+            Self::Failed(_) => Some(Code::GateUnreachable),
+        }
+    }
 }
 
 /// A house's endpoint. Clones are the same one.
@@ -67,20 +83,24 @@ impl HouseEndpoint {
 
     /// How it stands with each gate, in the order in which they were given.
     pub fn gates(&self) -> Vec<(GateAddress, GateState)> {
-        let statuses = self.endpoint.home_relay_status().get();
+        self.states(&self.endpoint.home_relay_status().get())
+    }
+
+    /// Tells how it stands with the gates, now and whenever that changes, until the endpoint is closed.
+    pub async fn follow_gates(&self, tell: impl Fn(Vec<(GateAddress, GateState)>)) {
+        let mut statuses = self.endpoint.home_relay_status();
+        tell(self.states(&statuses.get()));
+        while let Ok(changed) = statuses.updated().await {
+            tell(self.states(&changed));
+        }
+    }
+
+    fn states(&self, statuses: &[RelayStatus]) -> Vec<(GateAddress, GateState)> {
         let state = |gate: &Gate| {
             let status = statuses.iter().find(|status| transport::gate_of(status.url()) == gate.address.address);
             status.map_or(GateState::Waiting, read_status)
         };
         self.gates.iter().map(|gate| (gate.address.clone(), state(gate))).collect()
-    }
-
-    /// Returns when [`HouseEndpoint::gates`] may have changed.
-    pub async fn changed(&self) {
-        // Disconnected with the endpoint; then nothing changes any more.
-        if self.endpoint.home_relay_status().updated().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 
     /// The interfaces or routes of this computer are others now.
@@ -123,5 +143,20 @@ impl Arriving {
             }
             Err(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_that_does_not_work_says_which_of_three_things_is_wrong() {
+        let failed = |why: &str| GateState::Failed(why.to_owned()).problem();
+        assert_eq!(failed("connection refused"), Some(Code::GateUnreachable));
+        let other = rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure);
+        assert_eq!(failed(&format!("tls: {other}")), Some(Code::GateNotTheOne));
+        assert_eq!(GateState::Refused.problem(), Some(Code::GateRefused));
+        assert_eq!((GateState::Waiting.problem(), GateState::Connected.problem()), (None, None));
     }
 }

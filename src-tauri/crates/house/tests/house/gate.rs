@@ -17,7 +17,7 @@ use iroh::{
 };
 use iroh_relay::RelayQuicConfig;
 use reqwest::StatusCode;
-use serambi_house::{AdmittedHouses, GateCertificate, GateConfig, House, HouseConfig};
+use serambi_house::{AdmittedHouses, GateCertificate, GateConfig, GateState, House, HouseConfig};
 use serambi_protocol::{
     Code, Refusal,
     link::{GateLink, HouseKey, Pin},
@@ -435,4 +435,55 @@ async fn the_program_refuses_what_it_cannot_read_as_a_key() {
         let output = program(folder.path()).args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
+}
+
+/// Until the house says this of its only gate.
+async fn stands(house: &House, wanted: impl Fn(&GateState) -> bool) -> GateState {
+    let mut gates = house.gates();
+    let told = gates.wait_for(|gates| matches!(&gates[..], [(_, state)] if wanted(state)));
+    let gates = tokio::time::timeout(LIMIT, told).await.unwrap_or_else(|_| panic!("{:?}", *house.gates().borrow()));
+    gates.unwrap()[0].1.clone()
+}
+
+#[tokio::test]
+async fn an_open_house_goes_to_other_gates_and_says_how_it_stands_with_them() {
+    let (gate, other) = (Gate::open().await, Gate::open().await);
+    let teras = TestHouse::open().await;
+    let house = &teras.house;
+    assert!(house.gates().borrow().is_empty());
+    assert_eq!(house.address().passage, None);
+    for there in [&gate, &other] {
+        house.set_gates(vec![there.link.clone()]).await.unwrap();
+        stands(house, |state| *state == GateState::Connected).await;
+        assert_eq!(house.address().passage.unwrap().gates, [there.link.gate.clone()]);
+    }
+    gate.counts("/clients", |clients| clients == 0).await;
+    house.set_gates(Vec::new()).await.unwrap();
+    assert!(house.gates().borrow().is_empty());
+    assert_eq!(house.address().passage, None);
+    other.counts("/clients", |clients| clients == 0).await;
+}
+
+#[tokio::test]
+async fn a_house_says_why_nobody_comes_through_its_gate() {
+    let gate = Gate::open().await;
+    let teras = TestHouse::open().await;
+    let house = &teras.house;
+    let is_problem = |state: &GateState| state.problem().is_some();
+
+    house.set_gates(vec![GateLink { token: "another".to_owned(), ..gate.link.clone() }]).await.unwrap();
+    assert_eq!(stands(house, is_problem).await.problem(), Some(Code::GateRefused));
+
+    let mut other = gate.link.clone();
+    other.gate.pin = Some(Pin::from_digest(&[9; 32]));
+    house.set_gates(vec![other]).await.unwrap();
+    let state = stands(house, is_problem).await;
+    assert_eq!(state.problem(), Some(Code::GateNotTheOne), "{state:?}");
+
+    let gone = gate.link.clone();
+    gate.house.house.close().await;
+    drop(gate);
+    house.set_gates(vec![gone]).await.unwrap();
+    let state = stands(house, is_problem).await;
+    assert_eq!(state.problem(), Some(Code::GateUnreachable), "{state:?}");
 }
