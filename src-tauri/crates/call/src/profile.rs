@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     computer_settings::ComputerSettings, do_not_disturb::DoNotDisturb, identity::Identity, private_file,
-    settings_file::SettingsFile, sound_settings::SoundSettings,
+    reach_settings::ReachSettings, settings_file::SettingsFile, sound_settings::SoundSettings,
 };
 
 const SETTINGS_FILE: &str = "settings.json";
@@ -62,6 +62,8 @@ pub struct Settings {
     pub do_not_disturb: DoNotDisturb,
     /// Closing, and keys that work from anywhere.
     pub computer: ComputerSettings,
+    /// Gate, router and outside address of the own house.
+    pub reach: ReachSettings,
     /// Houses to find again, newest first.
     pub saved_houses: Vec<SavedHouse>,
 }
@@ -280,6 +282,19 @@ mod tests {
         let again = Profile::open(folder.path()).unwrap();
         assert_eq!(again.settings().computer.mute_shortcut, None);
         assert_eq!(again.settings().computer.push_to_talk_key, "F8");
+    }
+
+    #[test]
+    fn a_gates_link_is_kept_and_never_shown_by_accident() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = "serambi://gate.example:7410/gate?token=aB3-_x";
+        let mut profile = Profile::open(folder.path()).unwrap();
+        assert_eq!(profile.settings().reach, ReachSettings::default(), "nobody is asked unasked");
+        profile.change_settings(|settings| settings.reach.through = Some(link.to_owned())).unwrap();
+        drop(profile);
+        let again = Profile::open(folder.path()).unwrap();
+        assert_eq!(again.settings().reach.through.as_deref(), Some(link));
+        assert!(!format!("{:?}", again.settings()).contains("aB3-_x"));
     }
 
     #[test]
