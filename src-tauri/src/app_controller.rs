@@ -3,6 +3,7 @@
 mod computer;
 mod notices;
 mod page;
+mod reach;
 mod sound;
 mod updates;
 
@@ -42,6 +43,7 @@ use crate::{
     view::{AppView, FoundRoom, Language},
 };
 use computer::Computer;
+use reach::OpenHouse;
 use sound::SoundCheck;
 
 /// The limit of listing sound devices for a bug report: a sound service that hangs is worth a report, too.
@@ -97,6 +99,8 @@ struct Shared {
     doors: Doors,
     /// Started with the first room: before that no port is open and nothing is announced.
     house: tokio::sync::Mutex<Option<House>>,
+    /// The same house, for whoever cannot wait.
+    open_house: Mutex<Option<OpenHouse>>,
     /// One going-in at a time: a double click must not join twice.
     going_in: tokio::sync::Mutex<()>,
     ongoing: Mutex<Option<Ongoing>>,
@@ -134,6 +138,7 @@ impl AppController {
             home: Home::new(doors.clone()),
             doors,
             house: tokio::sync::Mutex::default(),
+            open_house: Mutex::default(),
             going_in: tokio::sync::Mutex::default(),
             ongoing: Mutex::default(),
             given: Mutex::new(sound::given_devices(arguments)),
@@ -170,6 +175,7 @@ impl AppController {
             do_not_disturb: settings.do_not_disturb.at(unix_ms()),
             computer: self.computer_view(),
             updates: self.updates_view(),
+            reach: self.reach_view(),
             problem: lock(&self.shared.problem).clone(),
             home: self.shared.home.view(),
             opened_link: lock(&self.shared.opened_link).clone(),
@@ -346,6 +352,7 @@ impl AppController {
         }
         self.shared.notices.close().await;
         self.shared.doors.close().await;
+        *lock(&self.shared.open_house) = None;
         let closing = async {
             match self.shared.house.lock().await.take() {
                 Some(house) if keeps_rooms => house.suspend().await,
@@ -415,8 +422,11 @@ impl AppController {
         if let Some(house) = place.as_ref() {
             return Ok(house.clone());
         }
-        let house =
-            House::start(self.house_config()).await.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+        let config = self.house_config();
+        let house = House::start(config.clone()).await?;
+        *lock(&self.shared.open_house) = Some(OpenHouse::new(house.clone(), &config));
+        self.follow_reach(&house);
+        self.tell_changed();
         self.tell_home(Some(house.address()));
         self.tell_where_it_moved(&house);
         *place = Some(house.clone());
@@ -437,18 +447,19 @@ impl AppController {
         let arguments = &self.shared.arguments;
         // Read beforehand: a lock taken inside the literal would be held to its end.
         let folder = lock(&self.shared.profile).folder().join("house");
-        let name = self.settings().name;
+        let settings = self.settings();
         HouseConfig {
             owner: Some(self.shared.identity.id()),
             // The house belongs to whoever sits here: others start rooms in it only if they belong to it.
             starters: RoomStarters::Members,
             page: Page::Inside(serambi_page::FILES),
             listen: arguments.listen,
-            outside: arguments.outside.clone(),
-            gates: arguments.gates.clone(),
+            outside: self.outside(),
+            gates: self.gates(),
+            port_mapping: settings.reach.ask_router,
             port: arguments.port,
             media_port: arguments.media_port,
-            ..HouseConfig::new(folder, name)
+            ..HouseConfig::new(folder, settings.name)
         }
     }
 

@@ -303,6 +303,24 @@ async fn set_update_source(slot: Slot<'_>, line: Option<String>) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn set_gate(slot: Slot<'_>, link: Option<String>) -> Answer<()> {
+    slot.open()?.set_gate(link.as_deref()).await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_ask_router(slot: Slot<'_>, on: bool) -> Answer<()> {
+    slot.open()?.set_ask_router(on)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_outside_address(slot: Slot<'_>, address: Option<String>) -> Answer<()> {
+    slot.open()?.set_outside_address(address.as_deref())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn ask_for_update(slot: Slot<'_>) -> Answer<()> {
     slot.open()?.ask_for_update().await
 }
@@ -420,6 +438,9 @@ pub fn border() -> Builder<tauri::Wry> {
             set_push_to_talk,
             set_push_to_talk_key,
             hold_to_talk,
+            set_gate,
+            set_ask_router,
+            set_outside_address,
             set_update_source,
             ask_for_update,
             install_update,

@@ -27,6 +27,7 @@ mod polling;
 mod portal_keys;
 mod profile_folder;
 mod push_to_talk;
+pub mod reach_view;
 mod rendering;
 pub mod shortcuts;
 pub mod sound_view;

@@ -8,6 +8,7 @@ use specta::Type;
 
 use crate::{
     computer_view::ComputerView,
+    reach_view::ReachView,
     sound_view::SoundView,
     updates::{UpdateState, UpdatedBy},
 };
@@ -116,6 +117,8 @@ pub struct AppView {
     pub computer: ComputerView,
     /// Newer versions of the app.
     pub updates: UpdatesView,
+    /// Who can reach the own house.
+    pub reach: ReachView,
     /// Something that went wrong without stopping the app.
     pub problem: Option<Refusal>,
     /// Where one could go.

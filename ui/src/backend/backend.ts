@@ -131,6 +131,13 @@ export interface WindowBackend {
   /** The key to talk went down or came up in this window. */
   holdToTalk(held: boolean): Answer;
 
+  /** Where the own house waits for guests, by the link that a gate gave; null: nowhere. */
+  setGate(link: string | null): Answer;
+  /** Whether the router is asked to pass the house's ports on, from its next start on. */
+  setAskRouter(on: boolean): Answer;
+  /** How the house is seen from outside (`HOST[:TCP[:UDP]]`), from its next start on; null: nobody passes its ports on. */
+  setOutsideAddress(address: string | null): Answer;
+
   /** An address with the key of whoever signs (`https://…#RW…`); null: nobody is asked. */
   setUpdateSource(line: string | null): Answer;
   /** Asks whether there is a newer version; the view says what came of it. */

@@ -42,6 +42,9 @@ export const commands = {
 	setPushToTalk: (on: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk", { on })),
 	setPushToTalkKey: (keys: string) => typedError<null, Refusal>(__TAURI_INVOKE("set_push_to_talk_key", { keys })),
 	holdToTalk: (held: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("hold_to_talk", { held })),
+	setGate: (link: string | null) => typedError<null, Refusal>(__TAURI_INVOKE("set_gate", { link })),
+	setAskRouter: (on: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_ask_router", { on })),
+	setOutsideAddress: (address: string | null) => typedError<null, Refusal>(__TAURI_INVOKE("set_outside_address", { address })),
 	setUpdateSource: (line: string | null) => typedError<null, Refusal>(__TAURI_INVOKE("set_update_source", { line })),
 	askForUpdate: () => typedError<null, Refusal>(__TAURI_INVOKE("ask_for_update")),
 	installUpdate: () => typedError<null, Refusal>(__TAURI_INVOKE("install_update")),
@@ -144,6 +147,8 @@ export type AppView = {
 	computer: ComputerView,
 	/**  Newer versions of the app. */
 	updates: UpdatesView,
+	/**  Who can reach the own house. */
+	reach: ReachView,
 	/**  Something that went wrong without stopping the app. */
 	problem: Refusal | null,
 	/**  Where one could go. */
@@ -312,6 +317,12 @@ export type Code =
 "house_unreachable" | 
 /**  The house at that address has another certificate than the link says. */
 "house_not_the_one" | 
+/**  The gate does not answer. */
+"gate_unreachable" | 
+/**  The gate at that address has another certificate than its link says. */
+"gate_not_the_one" | 
+/**  The gate does not let this house in: its token is unknown there. */
+"gate_refused" | 
 /**  The connection to the house was lost for good. */
 "connection_lost" | 
 /**  The media connection could not be made. */
@@ -557,6 +568,25 @@ export type FoundRoom = {
 	mine: boolean,
 	/**  What can be seen before joining. */
 	card: RoomCard,
+};
+
+/**  How it stands with a gate. */
+export type GateStanding = 
+/**  Not connected yet. */
+{ type: "waiting" } | 
+/**  People come through it. */
+{ type: "connected" } | 
+/**  They do not. */
+{ type: "failed"; 
+/**  `gate_refused`, `gate_unreachable` or `gate_not_the_one`. */
+code: Code };
+
+/**  A gate at which the house waits. Its token is not shown to anybody. */
+export type GateView = {
+	/**  `host:port`. */
+	address: string,
+	/**  How it stands with it. */
+	standing: GateStanding,
 };
 
 /**  Who may raise a hand. */
@@ -820,6 +850,46 @@ export type QuietFor =
 /**  Whenever they are in a room. */
 "whileInRoom";
 
+/**
+ *  How far away people may be to come in. Nobody outside was asked: it is what this computer, the router and the gate
+ *  know.
+ */
+export type Reach = 
+/**  Not known before the house opens, with its first room. */
+"notOpen" | 
+/**  On this computer alone: it has no network. */
+"nowhere" | 
+/**  On this network. */
+"thisNetwork" | 
+/**  Anywhere, through a gate. */
+"throughGate" | 
+/**  Anywhere, straight to an address. */
+"everywhere";
+
+/**  Who can reach the house in this program. */
+export type ReachView = {
+	/**  How far away they may be. */
+	reach: Reach,
+	/**  Where the house waits, or will. */
+	gates: GateView[],
+	/**  The command line names the gates: what is chosen here has no effect. */
+	gatesGiven: boolean,
+	/**  The router is asked to pass the ports on. */
+	askRouter: boolean,
+	/**  What came of that. */
+	router: RouterStanding,
+	/**  How the house is seen from outside. */
+	outside: string | null,
+	/**  The command line names that address. */
+	outsideGiven: boolean,
+	/**  The open house does not have the router or the outside address that were chosen: its next start will. */
+	appliesLater: boolean,
+	/**  What to set in a router; none: the house is not open. */
+	steps: RouterSteps | null,
+	/**  The link to the house as it is now, for others; none: it is not open. */
+	link: string | null,
+};
+
 /**  A code with a detail for whoever reads the log; what crosses HTTP and IPC when something is refused. */
 export type Refusal = {
 	/**  What to match on and translate. */
@@ -931,6 +1001,29 @@ export type RoomView = {
 	hands: HandView[],
 	/**  Invitations; moderators only. */
 	invitations: InvitedView[],
+};
+
+/**  How it stands with the router. */
+export type RouterStanding = 
+/**  It was not asked. */
+{ type: "notAsked" } | 
+/**  It has not answered yet. */
+{ type: "asking" } | 
+/**  It passes the ports on. */
+{ type: "mapped"; 
+/**  From this `host:port`. */
+address: string } | 
+/**  It does not. */
+{ type: "refused" };
+
+/**  Where a router has to lead by hand. */
+export type RouterSteps = {
+	/**  This computer's address in its network; none: it has none. */
+	to: string | null,
+	/**  The house's TCP port. */
+	tcp: number,
+	/**  The UDP port of all sound. */
+	udp: number | null,
 };
 
 /**  A house the person keeps. */

@@ -9,6 +9,7 @@ import type {
   LevelBatch,
   MicrophoneMode,
   PersonId,
+  ReachView,
   Refusal,
   SoundCheckVerdict,
   SoundDevice,
@@ -49,6 +50,20 @@ export const NO_COMPUTER: ComputerView = {
 
 /** A page is as new as the house that served it. */
 export const NO_UPDATES: UpdatesView = { updatedBy: 'builder', source: null, state: { type: 'notAsked' } };
+
+/** A page is no house. */
+export const NO_REACH: ReachView = {
+  reach: 'notOpen',
+  gates: [],
+  gatesGiven: false,
+  askRouter: false,
+  router: { type: 'notAsked' },
+  outside: null,
+  outsideGiven: false,
+  appliesLater: false,
+  steps: null,
+  link: null,
+};
 
 const DONE = { status: 'ok', data: null } as const;
 const NOT_HERE: Refusal = { code: 'not_allowed', detail: 'a page has no computer' };
@@ -182,6 +197,18 @@ export class BrowserWindow implements WindowBackend {
   }
 
   async holdToTalk(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setGate(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setAskRouter(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
+  async setOutsideAddress(): Answer {
     return { status: 'error', error: NOT_HERE };
   }
 

@@ -25,7 +25,7 @@ import type {
   SoundView,
   YouView,
 } from './backend';
-import { BrowserWindow, newProfile, NO_COMPUTER, NO_UPDATES } from './browser_window';
+import { BrowserWindow, newProfile, NO_COMPUTER, NO_REACH, NO_UPDATES } from './browser_window';
 import type { Envelope } from './house/channel';
 import { LevelMeter, LOOK_MS } from './house/level_meter';
 import { Loudspeaker } from './house/loudspeaker';
@@ -414,6 +414,7 @@ export class HouseBackend implements Backend {
       doNotDisturb: { type: 'off' },
       computer: NO_COMPUTER,
       updates: NO_UPDATES,
+      reach: NO_REACH,
       problem: null,
       home: {
         found: (this.#rooms ?? []).map((card) => this.#found(card)),

@@ -6,7 +6,8 @@ export type Entering = (leaveOther: boolean) => Answer;
 
 export type Dialog =
   | { what: 'start'; title?: string }
-  | { what: 'settings' }
+  /** `at`: the section that somebody came for. */
+  | { what: 'settings'; at?: 'reach' }
   /** `check`: for the sound check above all. `then`: what was being asked, and is asked again afterwards. */
   | { what: 'sound'; check?: boolean; then?: Dialog }
   | { what: 'share' }

@@ -1,8 +1,11 @@
-/** How far a link reaches, as far as its addresses tell: nobody was asked, so no promise is made. */
+/** How far a link and the own house reach, in a person's words. Nobody outside was asked, so no more is said than is known. */
+import type { GateView, ReachView, RoomId } from '../backend/backend';
+import { explain } from '../words/explain';
+import { t } from '../words/words.svelte';
 
-export type Reach = 'thisComputer' | 'thisNetwork' | 'further';
+export type LinkReach = 'thisComputer' | 'thisNetwork' | 'further';
 
-const WIDTH: readonly Reach[] = ['thisComputer', 'thisNetwork', 'further'];
+const WIDTH: readonly LinkReach[] = ['thisComputer', 'thisNetwork', 'further'];
 
 /** Addresses that mean another computer in every network (RFC 1918, 3927, 4193, 4291, 6598), and names of this one. */
 const PRIVATE =
@@ -11,11 +14,12 @@ const PRIVATE =
 const PLAIN_HTTP = /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254)(\.\d+)+$|^f[cd][0-9a-f]*:/;
 const LOOPBACK = /^127\.|^::1$|^localhost$/;
 
-/** The furthest that one of its addresses reaches; `via` names further ones of the same house. */
-export function reachOf(link: string): Reach {
+/** The furthest that one of its ways reaches: its addresses (`via` names further ones), or a gate. */
+export function reachOf(link: string): LinkReach {
   const [, first = '', query = ''] = /^serambi:\/\/([^/?]+)[^?]*\??(.*)$/.exec(link) ?? [];
-  const addresses = [first, ...new URLSearchParams(query).getAll('via')];
-  const reaches = addresses.map((address) => WIDTH.indexOf(reachOfHost(hostOf(address))));
+  const words = new URLSearchParams(query);
+  if (words.has('key') && words.has('gate')) return 'further';
+  const reaches = [first, ...words.getAll('via')].map((address) => WIDTH.indexOf(reachOfHost(hostOf(address))));
   return WIDTH[Math.max(...reaches)] ?? 'further';
 }
 
@@ -31,16 +35,56 @@ export function pageOf(link: string): string | null {
   return `${scheme}://${authority}${room}`;
 }
 
-/** The TCP port of the house; null where the link names none. */
-export function portOf(link: string): string | null {
-  return /^serambi:\/\/[^/?]*:(\d+)(?=[/?]|$)/.exec(link)?.[1] ?? null;
+/** The same house, whatever its addresses are. */
+export function isSameHouse(one: string, other: string): boolean {
+  const pinOf = (link: string) => /[?&]pin=([\w-]+)/.exec(link)?.[1];
+  return pinOf(one) !== undefined && pinOf(one) === pinOf(other);
+}
+
+/** The link to a room of the house behind `house`. */
+export function linkToRoom(house: string, room: RoomId): string {
+  return house.replace(/\/?\?/, `/r/${room}?`);
 }
 
 function hostOf(address: string): string {
   return (/^\[([^\]]*)\]/.exec(address)?.[1] ?? address.replace(/:\d+$/, '')).toLowerCase();
 }
 
-function reachOfHost(host: string): Reach {
+function reachOfHost(host: string): LinkReach {
   if (LOOPBACK.test(host)) return 'thisComputer';
   return PRIVATE.test(host) && (host.includes('.') || host.includes(':')) ? 'thisNetwork' : 'further';
+}
+
+/** Why the own house is reached as far as it is. */
+export function reachReason(view: ReachView): string {
+  switch (view.reach) {
+    case 'notOpen':
+      return t('reach.why.notOpen');
+    case 'nowhere':
+      return t('reach.why.nowhere');
+    case 'throughGate':
+      return t('reach.why.gate', { gate: view.gates.find(({ standing }) => standing.type === 'connected')?.address ?? '' });
+    case 'everywhere':
+      if (view.router.type === 'mapped') return t('reach.why.mapped', { address: view.router.address });
+      return view.outside ? t('reach.why.outside', { address: view.outside }) : t('reach.why.address');
+    case 'thisNetwork':
+      return nearReason(view);
+  }
+}
+
+/** What was tried last is said first: a gate, then the router. */
+function nearReason({ gates, router }: ReachView): string {
+  const failed = gates.map(({ standing }) => standing).find(({ type }) => type === 'failed');
+  if (failed?.type === 'failed') return explain(failed.code);
+  const [gate] = gates;
+  if (gate) return t('reach.why.waiting', { gate: gate.address });
+  if (router.type === 'asking') return t('reach.why.asking');
+  return t(router.type === 'refused' ? 'reach.why.refused' : 'reach.why.nobody');
+}
+
+/** How it stands with a gate. `isOpen`: the house is, and waits there. */
+export function gateWords({ address: gate, standing }: GateView, isOpen: boolean): string {
+  if (standing.type === 'failed') return t('reach.gate.failed', { gate, why: explain(standing.code) });
+  if (standing.type === 'connected') return t('reach.gate.connected', { gate });
+  return t(isOpen ? 'reach.gate.waiting' : 'reach.gate.idle', { gate });
 }

@@ -88,6 +88,11 @@ async function scrolled(page: Page): Promise<void> {
   await page.locator('main .scroll').evaluate((scroll) => scroll.scrollTo(0, 1_000));
 }
 
+async function reach(page: Page): Promise<void> {
+  await press(/settings/i)(page);
+  await page.getByRole('region', { name: 'Reach me from anywhere' }).evaluate((section) => section.scrollIntoView());
+}
+
 const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name, exact: true }).first().click();
 const key = (pressed: string) => (page: Page) => page.keyboard.press(pressed);
 
@@ -108,6 +113,12 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['open-home', 'host of a lively evening', sizes.full, press('Serambi, Home, stay in the room')],
   ['open-reach', 'host on a private network', sizes.full, press('Invite')],
   ['open-no-reach', 'host without network', sizes.full, press('Invite')],
+  ['open-gate', 'host through a gate', sizes.full, press('Invite')],
+  ['open-everywhere', 'host whom everybody reaches', sizes.narrow, press('Invite')],
+  ['settings-reach-network', 'reach: this network', tall, reach],
+  ['settings-reach-refused', 'reach: gate refused', tall, reach],
+  ['settings-reach-gate', 'reach: gate', tall, reach],
+  ['settings-reach-everywhere', 'reach: everywhere', sizes.narrow, reach],
   ['open-handover', 'host of a lively evening', sizes.full, handOver],
   ['open-scrolled', 'host of a lively evening', { width: 500, height: 560 }, scrolled],
   ['open-keys', 'host of a lively evening', sizes.full, key('?')],

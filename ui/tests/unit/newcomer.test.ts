@@ -3,8 +3,8 @@ import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
 import type { CallView, Connection } from '../../src/backend/backend';
 import { firstName, initials, shortNames } from '../../src/state/names';
-import { pageOf, portOf, reachOf } from '../../src/state/reach';
-import { idOf, inRoom, room, windowNamed } from '../fixtures/windows';
+import { isSameHouse, linkToRoom, pageOf, reachOf } from '../../src/state/reach';
+import { atHome, idOf, inRoom, room, windowNamed } from '../fixtures/windows';
 import { focused, openWindow, settle, urgent } from './window';
 
 const bar = () => within(screen.getByRole('region', { name: 'Your controls' }));
@@ -41,6 +41,8 @@ describe('a link', () => {
     ['serambi://house.example:7410/r/a?pin=x', 'further'],
     ['serambi://10.0.0.4:7410/r/a?pin=x&via=203.0.113.9:7410', 'further'],
     ['serambi://127.0.0.1:7410/r/a?pin=x&via=10.0.0.4:7410', 'thisNetwork'],
+    ['serambi://10.0.0.4:7410/r/a?pin=x&key=k&gate=gate.example:7410', 'further'],
+    ['serambi://10.0.0.4:7410/r/a?pin=x&gate=gate.example:7410', 'thisNetwork'],
   ] as const)('%s reaches %s', (link, reach) => expect(reachOf(link)).toBe(reach));
 
   it.each([
@@ -53,29 +55,61 @@ describe('a link', () => {
     ['serambi://192.168.1.20:7410?pin=x', null],
   ] as const)('%s opens in a browser at %s', (link, page) => expect(pageOf(link)).toBe(page));
 
-  it('names the port to be opened', () => {
-    expect(portOf('serambi://[fe80::1]:7420/r/a?pin=x')).toBe('7420');
-    expect(portOf('serambi://house.example/r/a?pin=x')).toBeNull();
+  it('belongs to a house by its pin, and is made for a room of it', () => {
+    expect(isSameHouse('serambi://a:1?pin=x', 'serambi://b:2/r/room?via=c:3&pin=x')).toBe(true);
+    expect(isSameHouse('serambi://a:1?pin=x', 'serambi://a:1?pin=xy')).toBe(false);
+    expect(isSameHouse('serambi://a:1', 'serambi://a:1')).toBe(false);
+    for (const house of ['serambi://a:1?pin=x&via=b:2', 'serambi://a:1/?pin=x&via=b:2']) {
+      expect(linkToRoom(house, 'room222222')).toBe('serambi://a:1/r/room222222?pin=x&via=b:2');
+    }
   });
 
   it('says in the same breath that it works on this network only', async () => {
-    const { user } = await openWindow('host on a private network');
+    const { user, fixture } = await openWindow('host on a private network');
     await user.click(screen.getByRole('button', { name: 'Invite' }));
     const dialog = within(screen.getByRole('dialog', { name: 'Link to this room' }));
     expect(dialog.getByText('Works on this network only.')).toBeTruthy();
-    expect(dialog.getByText(/pass TCP port 7410 and UDP port 7411 on to this computer/)).toBeTruthy();
     await user.click(dialog.getByRole('button', { name: 'Copy' }));
     await settle();
     expect(dialog.getAllByText('Copied. It works on this network only.').length).toBeGreaterThan(0);
+    await user.click(dialog.getByRole('button', { name: 'Reach me from anywhere' }));
+    await settle();
+    expect(document.activeElement).toBe(within(screen.getByRole('dialog', { name: 'Settings' })).getByLabelText('Link of a gate'));
+    expect(fixture.sent).toEqual([]);
+  });
+
+  it.each([
+    ['host through a gate', 'People anywhere can come in, through a gate.', /&gate=gate\.serambi\.example:7410$/],
+    ['host whom everybody reaches', 'People anywhere can come in.', /^serambi:\/\/203\.0\.113\.7:42117\/r\//],
+  ] as const)('says that people anywhere can come, with the way in it: %s', async (name, words, way) => {
+    const { user } = await openWindow(name);
+    await user.click(screen.getByRole('button', { name: 'Invite' }));
+    const dialog = within(screen.getByRole('dialog', { name: 'Link to this room' }));
+    expect(dialog.getByText(words)).toBeTruthy();
+    expect(dialog.getByRole<HTMLInputElement>('textbox').value).toMatch(way);
+    expect(dialog.queryByText('Works on this network only.')).toBeNull();
+    await user.click(dialog.getByRole('button', { name: 'Copy' }));
+    await settle();
+    expect(dialog.queryByText('Copied. It works on this network only.')).toBeNull();
+  });
+
+  it('follows the house: a gate that is lost while the link is shown', async () => {
+    const { user, fixture } = await openWindow('host through a gate');
+    await user.click(screen.getByRole('button', { name: 'Invite' }));
+    fixture.changeApp({ reach: atHome });
+    await settle();
+    const dialog = within(screen.getByRole('dialog', { name: 'Link to this room' }));
+    expect(dialog.getByText('Works on this network only.')).toBeTruthy();
+    expect(dialog.getByRole<HTMLInputElement>('textbox').value).not.toContain('gate=');
   });
 
   it('is not held out where it leads nobody anywhere', async () => {
     const { user } = await openWindow('host without network');
     await user.click(screen.getByRole('button', { name: 'Invite' }));
     const dialog = screen.getByRole('dialog', { name: 'Link to this room' });
-    expect(within(dialog).getByText(/Only this computer can reach this house right now/)).toBeTruthy();
-    expect(dialog.querySelector('details')?.open).toBe(false);
-    expect(dialog.querySelector('details input')).toBeTruthy();
+    expect(within(dialog).getByText(/^This computer has no network, so there is no link to give/)).toBeTruthy();
+    expect(dialog.querySelector('input, textarea, details')).toBeNull();
+    expect(dialog.innerHTML).not.toContain('127.0.0.1');
   });
 });
 
