@@ -123,11 +123,6 @@ impl Entrance {
         self.inside.gates.subscribe()
     }
 
-    /// How many guests are there through passages.
-    pub fn guests(&self) -> usize {
-        self.inside.guests.len()
-    }
-
     async fn follow_gates(self, endpoint: HouseEndpoint, stop: CancellationToken) {
         let tell = |gates| {
             self.inside.gates.send_if_modified(|told| {

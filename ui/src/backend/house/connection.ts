@@ -13,7 +13,7 @@ export function connectionOf(house: HouseState, sound: SoundState): Connection {
   if (house === 'restarting') return { type: 'houseRestarting' };
   if (house !== 'up' && sound === 'up') return { type: 'houseReconnecting' };
   if (house !== 'up') return { type: house === 'lost' ? 'lost' : 'reconnecting' };
-  if (sound === 'impossible') return { type: 'soundImpossible', code: 'media_failed' };
+  if (sound === 'impossible') return { type: 'soundImpossible', code: 'media_failed', udpPort: null, tcpPort: null };
   return { type: sound === 'up' ? 'connected' : 'soundReconnecting' };
 }
 

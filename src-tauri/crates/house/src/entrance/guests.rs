@@ -59,11 +59,6 @@ impl Guests {
         let IpAddr::V4(ip) = media_ip else { return None };
         self.inside.read().by_media_ip.get(&ip).cloned()
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.inside.read().by_media_ip.len()
-    }
 }
 
 impl Inside {

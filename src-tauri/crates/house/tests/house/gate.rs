@@ -455,7 +455,7 @@ async fn an_open_house_goes_to_other_gates_and_says_how_it_stands_with_them() {
     for there in [&gate, &other] {
         house.set_gates(vec![there.link.clone()]).await.unwrap();
         stands(house, |state| *state == GateState::Connected).await;
-        assert_eq!(house.address().passage.unwrap().gates, [there.link.gate.clone()]);
+        assert_eq!(house.address().passage.unwrap().gates, std::slice::from_ref(&there.link.gate));
     }
     gate.counts("/clients", |clients| clients == 0).await;
     house.set_gates(Vec::new()).await.unwrap();
