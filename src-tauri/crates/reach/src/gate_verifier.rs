@@ -54,7 +54,7 @@ impl GatePins {
 }
 
 /// The host of `host:port`, an IPv6 address without its brackets.
-fn host(address: &str) -> &str {
+pub(crate) fn host(address: &str) -> &str {
     let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
     host.trim_start_matches('[').trim_end_matches(']')
 }

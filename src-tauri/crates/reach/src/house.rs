@@ -1,5 +1,6 @@
 //! The end of passages at a house: it waits at its gates and takes whoever comes through.
 
+use futures_util::future::join_all;
 use iroh::{
     Endpoint, RelayMap, SecretKey, Watcher,
     endpoint::{Accepting, RelayStatus},
@@ -8,14 +9,19 @@ use serambi_protocol::{
     Code,
     link::{GateAddress, HouseKey},
 };
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
-use crate::{Gate, Passage, ReachError, gate_verifier::GatePins, transport};
+use crate::{Gate, Passage, ReachError, gate_fault, gate_verifier::GatePins, transport};
 
 /// How long a handshake with a guest may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long saying good-bye to guests and gates may take.
 const GOOD_BYE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a house waits for its gates before it looks what is wrong with them.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How often it looks again while no gate takes it.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// How a house stands with a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +54,11 @@ impl GateState {
 pub struct HouseEndpoint {
     endpoint: Endpoint,
     gates: Vec<Gate>,
+    pins: GatePins,
 }
+
+/// What is wrong with gates, by their addresses.
+type Faults = Vec<(String, String)>;
 
 impl HouseEndpoint {
     /// Goes to these gates and waits there under the key of this seed.
@@ -60,7 +70,7 @@ impl HouseEndpoint {
         gates.iter().for_each(|gate| pins.trust(&gate.address));
         let relays: RelayMap = gates.iter().map(transport::relay).collect::<Result<_, _>>()?;
         let endpoint = transport::bind(SecretKey::from_bytes(seed), relays, &pins).await?;
-        Ok(Self { endpoint, gates })
+        Ok(Self { endpoint, gates, pins })
     }
 
     /// Who the house is at the end of a passage.
@@ -83,22 +93,45 @@ impl HouseEndpoint {
 
     /// How it stands with each gate, in the order in which they were given.
     pub fn gates(&self) -> Vec<(GateAddress, GateState)> {
-        self.states(&self.endpoint.home_relay_status().get())
+        self.states(&self.endpoint.home_relay_status().get(), &[])
     }
 
     /// Tells how it stands with the gates, now and whenever that changes, until the endpoint is closed.
     pub async fn follow_gates(&self, tell: impl Fn(Vec<(GateAddress, GateState)>)) {
         let mut statuses = self.endpoint.home_relay_status();
-        tell(self.states(&statuses.get()));
-        while let Ok(changed) = statuses.updated().await {
-            tell(self.states(&changed));
+        let (mut now, mut faults, mut pause) = (statuses.get(), Faults::new(), SILENCE);
+        loop {
+            tell(self.states(&now, &faults));
+            let is_connected = now.iter().any(RelayStatus::is_connected);
+            tokio::select! {
+                changed = statuses.updated() => match changed {
+                    Ok(changed) => now = changed,
+                    Err(_) => return,
+                },
+                found = self.find_faults(pause), if !is_connected => (faults, pause) = (found, LOOK_AGAIN),
+            }
+            if now.iter().any(RelayStatus::is_connected) {
+                (faults, pause) = (Faults::new(), SILENCE);
+            }
         }
     }
 
-    fn states(&self, statuses: &[RelayStatus]) -> Vec<(GateAddress, GateState)> {
+    async fn find_faults(&self, after: Duration) -> Faults {
+        sleep(after).await;
+        let faults = self.gates.iter().map(|Gate { address, .. }| async {
+            gate_fault::find(address, &self.pins).await.map(|why| (address.address.clone(), why))
+        });
+        join_all(faults).await.into_iter().flatten().collect()
+    }
+
+    fn states(&self, statuses: &[RelayStatus], faults: &[(String, String)]) -> Vec<(GateAddress, GateState)> {
         let state = |gate: &Gate| {
             let status = statuses.iter().find(|status| transport::gate_of(status.url()) == gate.address.address);
-            status.map_or(GateState::Waiting, read_status)
+            let fault = faults.iter().find(|(address, _)| *address == gate.address.address);
+            match (status.map_or(GateState::Waiting, read_status), fault) {
+                (GateState::Waiting, Some((_, why))) => GateState::Failed(why.clone()),
+                (state, _) => state,
+            }
         };
         self.gates.iter().map(|gate| (gate.address.clone(), state(gate))).collect()
     }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod datagram;
+mod gate_fault;
 mod gate_verifier;
 mod guest;
 mod house;
