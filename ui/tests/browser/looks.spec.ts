@@ -121,7 +121,7 @@ for (const language of ['en', 'id', 'zh']) {
   test(`nothing sticks out of the settings in ${language}, also with 130 % text`, async ({ page }) => {
     for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
-      for (const scenario of ['key taken', 'wayland', 'no tray']) {
+      for (const scenario of ['key taken', 'wayland', 'no tray', 'reach: this network', 'reach: gate refused']) {
         await open(page, { window: scenario, language });
         await page.locator('button.me').click();
         await expect(page.locator('dialog h3').first()).toBeVisible();
@@ -182,6 +182,9 @@ for (const theme of ['light', 'dark']) {
     ['the dialog for a large audience', 'host of a lively evening', openLargeAudience],
     ['the settings', 'key taken', (page: Page) => page.locator('button.me').click()],
     ['the settings under Wayland', 'wayland', (page: Page) => page.locator('button.me').click()],
+    ['who can reach you: this network', 'reach: this network', (page: Page) => page.locator('button.me').click()],
+    ['who can reach you: anybody', 'reach: gate', (page: Page) => page.locator('button.me').click()],
+    ['the link to a room on this network', 'host on a private network', (page: Page) => page.getByRole('button', { name: 'Invite', exact: true }).click()],
     ['the volume of a person', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Bagus Pratama/ }).click()],
     ['the parts of a delay', 'remembered voices', (page: Page) => page.getByRole('button', { name: /^Delay of Bagus/ }).click()],
   ] as const) {
