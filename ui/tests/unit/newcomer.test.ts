@@ -86,7 +86,7 @@ describe('a link', () => {
     await user.click(screen.getByRole('button', { name: 'Invite' }));
     const dialog = within(screen.getByRole('dialog', { name: 'Link to this room' }));
     expect(dialog.getByText(words)).toBeTruthy();
-    expect(dialog.getByRole<HTMLInputElement>('textbox').value).toMatch(way);
+    expect(dialog.getByRole<HTMLInputElement>('textbox', { name: 'Link to this room' }).value).toMatch(way);
     expect(dialog.queryByText('Works on this network only.')).toBeNull();
     await user.click(dialog.getByRole('button', { name: 'Copy' }));
     await settle();
@@ -100,7 +100,7 @@ describe('a link', () => {
     await settle();
     const dialog = within(screen.getByRole('dialog', { name: 'Link to this room' }));
     expect(dialog.getByText('Works on this network only.')).toBeTruthy();
-    expect(dialog.getByRole<HTMLInputElement>('textbox').value).not.toContain('gate=');
+    expect(dialog.getByRole<HTMLInputElement>('textbox', { name: 'Link to this room' }).value).not.toContain('gate=');
   });
 
   it('is not held out where it leads nobody anywhere', async () => {
