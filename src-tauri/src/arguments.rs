@@ -39,7 +39,8 @@ pub struct Arguments {
     /// named are the same outside.
     #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
     pub outside: Option<OutsideAddress>,
-    /// Let the house wait for guests at this gate as well, by the link that the gate gave: where no address leads to it.
+    /// Let the house wait for guests at this gate as well, by the link that the gate gave: where no address leads to
+    /// it.
     #[arg(long = "through", env = "SERAMBI_THROUGH", value_name = "GATE-LINK", value_delimiter = ',',
         value_parser = GateLink::read, hide_env_values = true)]
     pub gates: Vec<GateLink>,

@@ -44,8 +44,8 @@ pub fn run_again_as_root(arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
     run(command.stderr(Stdio::inherit()))
 }
 
-/// May this test make networks here and now? False: it has been run by itself as root of a namespace of its own, and all
-/// is done.
+/// May this test make networks here and now? False: it has been run by itself as root of a namespace of its own, and
+/// all is done.
 ///
 /// # Errors
 /// When it went badly there.

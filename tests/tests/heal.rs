@@ -111,8 +111,8 @@ fn a_network_that_lets_no_media_through_is_said_with_the_port_to_ask_for() {
     house.still_runs().unwrap();
 }
 
-/// A firewall at a guest's that treats UDP so and passes no media over TCP either: such segments begin with the length of
-/// a frame, TLS and HTTP with other bytes.
+/// A firewall at a guest's that treats UDP so and passes no media over TCP either: such segments begin with the length
+/// of a frame, TLS and HTTP with other bytes.
 fn no_media(treatment: &str) -> String {
     format!(
         "{}{}",

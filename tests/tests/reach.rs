@@ -1,6 +1,7 @@
 //! A house is heard wherever it is reached: behind a router that passes its ports on, by hand or when asked, on the
 //! ninth network, without IPv4, over a cable beside another network, on a network that comes later; and a listener
-//! whose router forgets them hears on. Real programs in networks of their own, with the kernel's own address translation between them.
+//! whose router forgets them hears on. Real programs in networks of their own, with the kernel's own address
+//! translation between them.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

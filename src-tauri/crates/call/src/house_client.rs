@@ -161,8 +161,8 @@ impl HouseClient {
         if told.is_empty() { house } else { HouseAddress { addresses: told, ..house } }
     }
 
-    /// The house says where it is reached. An address of the own computer never changes, and of another's house it leads
-    /// to somebody else: those are left as they were given.
+    /// The house says where it is reached. An address of the own computer never changes, and of another's house it
+    /// leads to somebody else: those are left as they were given.
     pub(crate) fn take_addresses(&self, addresses: Vec<String>) {
         let is_own = |address: &str| address.starts_with("127.") || address.starts_with("[::1]");
         let wanted = addresses.into_iter().filter(|address| !is_own(address));

@@ -1,8 +1,8 @@
 //! Media over TCP on the house's own port, for whoever has no UDP (RFC 6544): datagrams in frames (RFC 4571), each
 //! stream a client's socket to the media server, under an address that no network has.
 //!
-//! The media server's answer to a binding request is what tells a guest from a stranger: only who was told the passwords
-//! over signalling gets one.
+//! The media server's answer to a binding request is what tells a guest from a stranger: only who was told the
+//! passwords over signalling gets one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,8 +21,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Where the media server is in the tunnel, and where all streams are: benchmarking addresses (RFC 2544) beside those of
-/// passages. A stream's port is its number.
+/// Where the media server is in the tunnel, and where all streams are: benchmarking addresses (RFC 2544) beside those
+/// of passages. A stream's port is its number.
 const MEDIA: Ipv4Addr = Ipv4Addr::new(198, 19, 0, 2);
 const STREAMS: Ipv4Addr = Ipv4Addr::new(198, 19, 0, 3);
 const MEDIA_PORT: u16 = 1;

@@ -368,7 +368,8 @@ where
     tokio::time::timeout(REFUSAL_LIMIT, http(io, service, false)).await?.map_err(Failure::from)
 }
 
-/// 308 (RFC 9110 section 15.4.9), so that a method is kept too; 400 for a request that does not say where it wants to go.
+/// 308 (RFC 9110 section 15.4.9), so that a method is kept too; 400 for a request that does not say where it wants to
+/// go.
 fn over_tls(head: &hyper::http::request::Parts) -> Response<Body> {
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());

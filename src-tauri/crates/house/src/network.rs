@@ -20,8 +20,8 @@ impl Peer {
 ///
 /// Plain HTTP within a private network is for listening guests, because no browser trusts a house's own certificate
 /// without a warning, and at home a link should simply open. Whoever shares that network can read along and change what
-/// passes: the page itself, a session's key, the pass for the sound. So nothing is done over it that such a reader could
-/// misuse in somebody's name:
+/// passes: the page itself, a session's key, the pass for the sound. So nothing is done over it that such a reader
+/// could misuse in somebody's name:
 /// * a session opened over it never comes on stage, raises no hand and starts no room, however it is used later
 ///   ([`crate::authenticator::Session::is_confidential`]), so a stolen key listens and leaves, and no more;
 /// * a session opened over TLS is not accepted over it, so that none is shown by accident;

@@ -7,8 +7,8 @@ use tracing_subscriber::{EnvFilter, filter::Targets};
 const VARIABLES: [&str; 2] = ["SERAMBI_LOG", "RUST_LOG"];
 
 /// Our own crates say what happens, libraries what is wrong. The media libraries report as errors or warnings what is
-/// usual on any network (`call/src/media/mod.rs` says which); a gate's relay warns of every client that leaves and of every
-/// datagram for which there is no room.
+/// usual on any network (`call/src/media/mod.rs` says which); a gate's relay warns of every client that leaves and of
+/// every datagram for which there is no room.
 const USUAL: &str = "warn,serambi=info,rtc=error,webrtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,\
     rtc_rtcp=off,rtc_interceptor=error,rtc_srtp=error,livekit_signaling=error,iroh_relay=error";
 

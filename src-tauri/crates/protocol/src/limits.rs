@@ -62,8 +62,8 @@ pub const HOUSE_ADDRESSES: usize = 32;
 pub const HOUSE_PORT: u16 = 7410;
 /// The UDP port a house tries first (all media); the next free one of twenty is used if it is taken.
 pub const MEDIA_PORT: u16 = 7411;
-/// Where media of a passage goes at the guest's end and comes in at the house's: a benchmarking address (RFC 2544), which
-/// no network routes. No house announces it.
+/// Where media of a passage goes at the guest's end and comes in at the house's: a benchmarking address (RFC 2544),
+/// which no network routes. No house announces it.
 pub const PASSAGE_MEDIA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, 1), MEDIA_PORT);
 /// The UDP port at which a gate tells houses and guests their addresses as seen from outside.
 pub const GATE_DISCOVERY_PORT: u16 = 7412;

@@ -188,9 +188,9 @@ impl MediaThread {
         }
     }
 
-    /// Takes everything that waits at the sockets and in the tunnels (`first` was taken already, from the tunnel of that
-    /// number), then works it off in portions. Reading first tells how long each datagram has waited: behind a thread that cannot keep up, sound is
-    /// dropped instead of heard seconds late.
+    /// Takes everything that waits at the sockets and in the tunnels (`first` was taken already, from the tunnel of
+    /// that number), then works it off in portions. Reading first tells how long each datagram has waited: behind a
+    /// thread that cannot keep up, sound is dropped instead of heard seconds late.
     fn read(&mut self, sockets: &[UdpSocket], first: Option<(usize, TunnelDatagram)>) {
         let received = Instant::now();
         let mut inbox = std::mem::take(&mut self.inbox);

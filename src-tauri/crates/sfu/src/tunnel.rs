@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use crate::core::Transmit;
 use crate::statistics::SendErrors;
 
-/// Datagrams that wait in one direction: 0.1 s of 100 listeners with 3 speakers. What does not fit is dropped, as a full
-/// socket drops it.
+/// Datagrams that wait in one direction: 0.1 s of 100 listeners with 3 speakers. What does not fit is dropped, as a
+/// full socket drops it.
 const DATAGRAMS_WAITING: usize = 2048;
 
 /// A datagram in a tunnel.

@@ -51,8 +51,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(12);
 /// Time for the first connections where another way can be tried after this one: some twenty checks on each pair.
 const OTHER_WAY_AFTER: Duration = Duration::from_secs(3);
 
-/// So long without a connection, while signalling works, is said in words; it is tried on all the same. A cut is noticed
-/// after some 3 s.
+/// So long without a connection, while signalling works, is said in words; it is tried on all the same. A cut is
+/// noticed after some 3 s.
 const BLOCKED_AFTER: Duration = Duration::from_secs(8);
 
 /// How often it is looked while a connection is awaited.

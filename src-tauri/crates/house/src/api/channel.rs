@@ -62,11 +62,12 @@ pub struct Asked {
     session: Option<String>,
 }
 
-/// What happens, as it happens: a WebSocket of [`ChannelTell`]s, of which the first says where the house is reached. `after=N` begins with event N+1; if that is no longer
-/// kept, with an `opened` event that holds the whole view. Besides, both sides tell what they measured: a ping is
-/// answered with the house's clock, listeners report what they miss of each voice, speakers are told what all of them
-/// together miss; speakers say when their voice was made, and everybody in the room is told. Such messages have no
-/// number and are not repeated. Both sides ignore types of messages that they do not know.
+/// What happens, as it happens: a WebSocket of [`ChannelTell`]s, of which the first says where the house is reached.
+/// `after=N` begins with event N+1; if that is no longer kept, with an `opened` event that holds the whole view.
+/// Besides, both sides tell what they measured: a ping is answered with the house's clock, listeners report what they
+/// miss of each voice, speakers are told what all of them together miss; speakers say when their voice was made, and
+/// everybody in the room is told. Such messages have no number and are not repeated. Both sides ignore types of
+/// messages that they do not know.
 #[utoipa::path(
     get,
     path = "/api/v1/events",

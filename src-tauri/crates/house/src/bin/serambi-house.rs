@@ -50,9 +50,16 @@ struct Arguments {
     /// are not named are the same outside.
     #[arg(long, env = "SERAMBI_OUTSIDE", value_name = "HOST[:TCP[:UDP]]")]
     outside: Option<OutsideAddress>,
-    /// Wait for guests at this gate as well, by the link that the gate gave: where no address leads to this house. Given
-    /// several times: where the first is not reached.
-    #[arg(long = "through", env = "SERAMBI_THROUGH", value_name = "GATE-LINK", value_delimiter = ',', value_parser = GateLink::read, hide_env_values = true)]
+    /// Wait for guests at this gate as well, by the link that the gate gave: where no address leads to this house.
+    /// Given several times: where the first is not reached.
+    #[arg(
+        long = "through",
+        env = "SERAMBI_THROUGH",
+        value_name = "GATE-LINK",
+        value_delimiter = ',',
+        value_parser = GateLink::read,
+        hide_env_values = true
+    )]
     gates: Vec<GateLink>,
     /// Ask the router (PCP, NAT-PMP, UPnP) to pass the ports on for as long as the house is open.
     #[arg(long, env = "SERAMBI_MAP_PORTS")]

@@ -1,5 +1,5 @@
-//! How many clients a gate holds: in all, and of one network. Some places are kept for houses, so that a crowd of guests
-//! cannot keep a house from coming back.
+//! How many clients a gate holds: in all, and of one network. Some places are kept for houses, so that a crowd of
+//! guests cannot keep a house from coming back.
 
 use std::{collections::HashMap, sync::Arc};
 

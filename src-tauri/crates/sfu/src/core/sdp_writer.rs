@@ -102,8 +102,8 @@ fn host_candidate(index: usize, address: SocketAddr) -> String {
     format!("{} 1 udp {priority} {} {} typ host", index + 1, address.ip(), address.port())
 }
 
-/// RFC 6544 section 4.5; its section 4.2 puts the direction into the local preference, 4 for a passive host candidate, so
-/// that each is behind every UDP candidate.
+/// RFC 6544 section 4.5; its section 4.2 puts the direction into the local preference, 4 for a passive host candidate,
+/// so that each is behind every UDP candidate.
 fn stream_candidate(foundation: usize, index: usize, address: SocketAddr) -> String {
     const PASSIVE: u32 = 4 << 13;
     const LARGEST: u32 = (1 << 13) - 1;

@@ -99,8 +99,8 @@ pub(crate) struct TransportConfig {
 }
 
 impl TransportConfig {
-    /// All addresses but `streams` become host candidates of the engine. Opus is registered under every dynamic payload type,
-    /// because clients that open with a data channel (browsers, Go) tell theirs only later, when
+    /// All addresses but `streams` become host candidates of the engine. Opus is registered under every dynamic payload
+    /// type, because clients that open with a data channel (browsers, Go) tell theirs only later, when
     /// the engine's table is fixed already.
     pub(crate) fn new(
         addresses: Vec<SocketAddr>,
