@@ -60,7 +60,7 @@ impl Lane {
         Self { to, state: Mutex::default() }
     }
 
-    /// From now on UDP meets this fate.
+    /// From now on UDP, and media over TCP, meets this fate.
     pub fn impair(&self, condition: Condition, seed: u64) {
         self.lock().path = Some((Path::new(condition, seed), Instant::now()));
     }
@@ -118,10 +118,11 @@ impl Lane {
             return Fate::Lost;
         }
         let datagram = Carried::of(packet);
+        let is_media = datagram.is_some() || datagram::is_framed_media(packet);
         let mut guard = self.lock();
         let state = &mut *guard;
         let fate = match &mut state.path {
-            Some((path, began)) if datagram.is_some() => path.fate(now.saturating_duration_since(*began)),
+            Some((path, began)) if is_media => path.fate(now.saturating_duration_since(*began)),
             _ if state.tcp_is_cut && datagram::is_tcp(packet) => Fate::Lost,
             _ => Fate::Delayed(Duration::ZERO),
         };
@@ -171,6 +172,28 @@ mod tests {
         assert_eq!(counted(0, 10), [(120, Some(92), true), (120, None, false)]);
         assert_eq!(counted(2, 20), [(120, Some(92), true)]);
         assert_eq!(counted(20, 0), []);
+    }
+
+    /// A host whose sound was cut went on over TCP.
+    #[test]
+    fn media_over_tcp_meets_the_fate_of_udp_and_tls_passes() {
+        let segment = |payload: &[u8]| {
+            let mut tcp_header = [0; 20];
+            tcp_header[12] = 0x50;
+            let mut packet = packet(6, 2)[..20].to_vec();
+            packet.extend(tcp_header);
+            packet.extend(payload);
+            packet
+        };
+        let lane = Lane::new(Ipv4Addr::new(10, 0, 0, 2));
+        lane.impair(Condition { loss: Loss::Random { share: 1.0 }, jitter: None }, 1);
+        let passes = |payload: &[u8]| lane.fate(&segment(payload), Instant::now()) != Fate::Lost;
+        for media in [&[0, 3, 0x80, 111, 0][..], &[0, 2, 0x00, 0x01], &[0, 2, 22, 254]] {
+            assert!(!passes(media), "{media:?}");
+        }
+        for other in [&[0x16, 3, 1, 0][..], b"GET /", &[0x17, 3, 3, 0], &[]] {
+            assert!(passes(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -73,6 +73,19 @@ pub fn is_tcp(packet: &[u8]) -> bool {
     packet.first().is_some_and(|first| first >> 4 == 4) && packet.get(9) == Some(&TCP)
 }
 
+/// Is it a TCP segment that begins with a frame of media (RFC 4571: the length, then STUN, DTLS or RTP)? Frames are sent
+/// one by one, and a segment that is said again begins with one; TLS and HTTP begin with other bytes.
+pub fn is_framed_media(packet: &[u8]) -> bool {
+    let framed = || {
+        let ip_header = usize::from(packet.first()? & 0x0f) * 4;
+        let tcp_header = usize::from(packet.get(ip_header + 12)? >> 4) * 4;
+        let frame = packet.get(ip_header + tcp_header..)?;
+        let length = usize::from(u16::from_be_bytes(*frame.first_chunk()?));
+        Some(length > 0 && length + 2 <= frame.len() && matches!(frame.get(2)?, 0..=3 | 20..=63 | 128..=191))
+    };
+    is_tcp(packet) && framed().unwrap_or_default()
+}
+
 /// What a UDP datagram carries, inside its IPv4 packet; `None` for anything else, TCP above all.
 pub fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
     let header = usize::from(packet.first()? & 0x0f) * 4;

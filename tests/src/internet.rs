@@ -119,6 +119,37 @@ impl Home {
         self.forget_ports()
     }
 
+    /// Counts from now on what goes out to anybody but these public addresses and private ones.
+    ///
+    /// # Errors
+    /// With what nft(8) said.
+    pub fn watch_all_but(&self, known: &[&str]) -> Result<(), Trouble> {
+        let known = known.join(", ");
+        self.router.nft(&format!(
+            "table ip watch {{
+                counter strangers {{
+                }}
+                chain leaving {{
+                    type filter hook forward priority -10;
+                    iifname \"inside\" ip daddr {{ 10.0.0.0/8, {known} }} accept
+                    iifname \"inside\" counter name \"strangers\"
+                }}
+            }}
+            "
+        ))
+    }
+
+    /// How many packets went out to them.
+    ///
+    /// # Errors
+    /// With what nft(8) said.
+    pub fn packets_to_strangers(&self) -> Result<u64, Trouble> {
+        let said = run(self.router.command("nft").args(["list", "counter", "ip", "watch", "strangers"]))?;
+        let said = String::from_utf8_lossy(&said);
+        let packets = said.split_once("packets ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        packets.ok_or_else(|| Trouble::Unexpected(format!("nft: {said}")))
+    }
+
     /// The router forgets what it translated, as after a restart.
     ///
     /// # Errors

@@ -120,7 +120,7 @@ impl Network {
         Ok(Self { here: Arc::new(here), there: Arc::new(there), lanes, ended, carriers })
     }
 
-    /// From now on UDP meets this fate, each direction with dice of its own.
+    /// From now on UDP, and media over TCP, meets this fate, each direction with dice of its own.
     pub fn impair(&self, condition: Condition, seed: u64) {
         for (lane, seed) in self.lanes.iter().zip([seed, !seed]) {
             lane.impair(condition, seed);

@@ -27,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 struct Gate {
     /// None: it is away.
     program: Option<Program>,
+    /// Its public one.
+    address: String,
     /// What admits a house.
     link: String,
     place: Namespace,
@@ -35,10 +37,10 @@ struct Gate {
 
 impl Gate {
     fn open(internet: &mut Internet, output: &Path) -> Self {
-        let (place, _) = internet.public("gate").unwrap();
+        let (place, address) = internet.public("gate").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (program, link) = start(&place, folder.path(), output);
-        Self { program: Some(program), link, place, folder }
+        Self { program: Some(program), address, link, place, folder }
     }
 
     /// Killed, and started again after the others had time to notice.
@@ -84,6 +86,7 @@ impl Story {
         let house_home = internet.home("house", house).unwrap();
         let guest_home = internet.home("guest", guest).unwrap();
         let house = TalkingHouse::open(&house_home.place, &["--through", &gate.link], &output).unwrap();
+        guest_home.watch_all_but(&[&gate.address, &house_home.outside]).unwrap();
         let guest = Listener::join(&guest_home.place, &house.link, &output).unwrap();
         Self { gate, house, house_home, guest_home, guest, output, _internet: internet }
     }
@@ -93,6 +96,7 @@ impl Story {
         self.guest.becomes("passage", way).unwrap();
         self.guest.hears_more().unwrap();
         self.house.still_runs().unwrap();
+        assert_eq!(self.guest_home.packets_to_strangers().unwrap(), 0, "somebody else was asked");
         println!("first sound after {} ms, {way}", self.guest.statistic("first_sound_ms"));
     }
 }
