@@ -16,6 +16,8 @@ pub enum Reach {
     NotOpen,
     /// On this computer alone: it has no network.
     Nowhere,
+    /// On this computer alone, as the command line wants it.
+    ThisComputer,
     /// On this network.
     ThisNetwork,
     /// Anywhere, through a gate.

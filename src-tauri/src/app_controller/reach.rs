@@ -16,11 +16,18 @@ pub(super) struct OpenHouse {
     house: House,
     outside: Option<OutsideAddress>,
     asks_router: bool,
+    /// It listens on loopback, because somebody wanted it so.
+    stays_here: bool,
 }
 
 impl OpenHouse {
     pub(super) fn new(house: House, config: &HouseConfig) -> Self {
-        Self { house, outside: config.outside.clone(), asks_router: config.port_mapping }
+        Self {
+            house,
+            outside: config.outside.clone(),
+            asks_router: config.port_mapping,
+            stays_here: config.listen.is_loopback(),
+        }
     }
 
     fn standing(&self) -> (Reach, RouterStanding, RouterSteps, String) {
@@ -31,7 +38,10 @@ impl OpenHouse {
         let address = self.house.address();
         let here: Vec<String> = address.addresses.iter().filter(|here| !opened.contains(here)).cloned().collect();
         let is_through = self.house.gates().borrow().iter().any(|(_, state)| *state == GateState::Connected);
-        let reach = how_far(&here, !opened.is_empty(), is_through);
+        let reach = match how_far(&here, !opened.is_empty(), is_through) {
+            Reach::Nowhere if self.stays_here => Reach::ThisComputer,
+            reach => reach,
+        };
         let to = here.into_iter().find(|here| !is_loopback(here)).and_then(host_of);
         let steps = RouterSteps { to, tcp: self.house.port(), udp: self.house.media_port() };
         (reach, RouterStanding::of(mapping), steps, link_for_others(address))

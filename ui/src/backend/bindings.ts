@@ -859,6 +859,8 @@ export type Reach =
 "notOpen" | 
 /**  On this computer alone: it has no network. */
 "nowhere" | 
+/**  On this computer alone, as the command line wants it. */
+"thisComputer" | 
 /**  On this network. */
 "thisNetwork" | 
 /**  Anywhere, through a gate. */

@@ -62,6 +62,8 @@ export function reachReason(view: ReachView): string {
       return t('reach.why.notOpen');
     case 'nowhere':
       return t('reach.why.nowhere');
+    case 'thisComputer':
+      return t('reach.why.thisComputer');
     case 'throughGate':
       return t('reach.why.gate', { gate: view.gates.find(({ standing }) => standing.type === 'connected')?.address ?? '' });
     case 'everywhere':
