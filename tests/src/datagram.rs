@@ -73,8 +73,8 @@ pub fn is_tcp(packet: &[u8]) -> bool {
     packet.first().is_some_and(|first| first >> 4 == 4) && packet.get(9) == Some(&TCP)
 }
 
-/// Is it a TCP segment that begins with a frame of media (RFC 4571: the length, then STUN, DTLS or RTP)? Frames are sent
-/// one by one, and a segment that is said again begins with one; TLS and HTTP begin with other bytes.
+/// Is it a TCP segment that begins with a frame of media (RFC 4571: the length, then STUN, DTLS or RTP)? Frames are
+/// sent one by one, and a segment that is said again begins with one; TLS and HTTP begin with other bytes.
 pub fn is_framed_media(packet: &[u8]) -> bool {
     let framed = || {
         let ip_header = usize::from(packet.first()? & 0x0f) * 4;

@@ -27,7 +27,7 @@ use crate::{error::HouseError, listener::Listener, storage::Storage};
 const SEED: &str = "passage_key";
 /// Handshakes of guests at the same time; more wait at the system's door.
 const ARRIVING: usize = 64;
-/// After the last passage was taken: how long a guest that is one too many waits before it is told.
+/// How long a guest that is one too many waits for its refusal: whoever is refused at once comes again at once.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// The media server's end of the tunnel through which all passages' media goes, and the entrance's.
@@ -166,7 +166,6 @@ impl Entrance {
     async fn hold(self, passage: Passage, stop: CancellationToken) {
         let Some(guest) = self.inside.guests.enter(passage.clone()) else {
             tracing::warn!("too many passages");
-            // A guest that is refused at once comes again at once.
             tokio::time::sleep(FULL_PAUSE).await;
             return passage.close();
         };
