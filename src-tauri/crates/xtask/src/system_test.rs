@@ -1,43 +1,24 @@
-//! The whole-system tests of `tests/`, and the sound engine's on real devices: which there are and how they are
-//! switched on.
+//! The whole-system tests of `tests/`: which there are, how they are switched on, and which may run beside which.
 
-/// Without these features they are not built, so that plain `cargo test` needs no window, sound server or SDK.
-pub const FEATURES: &str = "serambi-tests/system,serambi-audio/system";
+/// Without this feature they are not built, so that plain `cargo test` needs no window, sound server or SDK.
+pub const FEATURE: &str = "serambi-tests/system";
 
-/// The sound engine's, in its own crate.
-pub const DEVICES: &str = "devices";
+/// These wait for networks and for what takes a minute by the rules, and need no sound card: the tests of each run side
+/// by side.
+pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach"];
 
-/// These wait for networks and for what takes a minute by the rules, and need no sound card: their tests run side by
-/// side.
-pub const SIDE_BY_SIDE: &[&str] = &["bad_luck", "heal", "passages", "reach"];
+/// What a desktop, a screen reader or a stranger sees and says. Sound is counted here and not judged.
+pub const DESKTOP: &[&str] =
+    &["secrets", "schemathesis", "called", "dead_page", "accessibility", "screen_reader", "on_the_desktop", "updated"];
+
+/// These judge sound, which takes the machine to themselves: the cheapest first.
+pub const SOUND: &[&str] = &["instruments", "devices", "two_peers", "python_listener", "own_sound", "two_windows"];
 
 /// Installs the packages that were just made, which takes root's rights.
 pub const INSTALLED_PACKAGE: &str = "installed_package";
 
 /// Takes Wine and programs built for Windows: a command of its own, `cargo xtask test --windows-programs`.
 pub const WINDOWS_PROGRAMS: &str = "windows_programs";
-
-/// Each is one file in `tests/tests/`, the cheapest first.
-pub const NAMES: &[&str] = &[
-    "instruments",
-    "secrets",
-    "schemathesis",
-    "bad_luck",
-    "reach",
-    "passages",
-    "heal",
-    "two_peers",
-    "python_listener",
-    INSTALLED_PACKAGE,
-    "own_sound",
-    "dead_page",
-    "called",
-    "accessibility",
-    "screen_reader",
-    "on_the_desktop",
-    "updated",
-    "two_windows",
-];
 
 #[cfg(test)]
 mod tests {
@@ -53,7 +34,9 @@ mod tests {
             .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
             .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
             .collect();
-        let mut names = [super::NAMES, &[super::WINDOWS_PROGRAMS]].concat();
+        let mut names =
+            [super::NETWORKS, super::DESKTOP, super::SOUND, &[super::INSTALLED_PACKAGE, super::WINDOWS_PROGRAMS]]
+                .concat();
         files.sort();
         names.sort_unstable();
         assert_eq!(names, files);

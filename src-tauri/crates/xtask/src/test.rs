@@ -22,23 +22,37 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
     check::sources(steps)?;
     // Programs and tests in one go, with the features of both: building them apart would build the shared parts twice.
     steps.command("build", &mut workspace_cargo("build", &["--bins", "--tests", "--examples"]))?;
-    if whole_system {
-        other_systems(steps)?;
-    }
-    steps.command("Rust tests", &mut workspace_cargo("test", &["--no-fail-fast"]))?;
-    steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))?;
     if !whole_system {
+        without_the_system(steps)?;
         steps.skip("other systems, windows, browsers and SDKs", "--quick");
         return Ok(());
     }
-    steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
-    for name in std::iter::once(&system_test::DEVICES).chain(system_test::NAMES) {
-        match *name {
-            system_test::INSTALLED_PACKAGE => installed_package(steps)?,
-            name => steps.command(&format!("system test {name}"), &mut system_test_cargo(name, &[]))?,
-        }
-    }
-    Ok(())
+    // One lane keeps the processors busy, the other waits for minutes that the rules and the networks take.
+    steps.side_by_side(vec![
+        Box::new(|steps| {
+            other_systems(steps)?;
+            without_the_system(steps)?;
+            steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
+            installed_package(steps)
+        }),
+        Box::new(|steps| {
+            [system_test::NETWORKS, system_test::DESKTOP]
+                .concat()
+                .into_iter()
+                .try_for_each(|name| system_test(steps, name))
+        }),
+    ])?;
+    system_test::SOUND.iter().try_for_each(|name| system_test(steps, name))
+}
+
+/// What needs no window, browser, sound server or foreign SDK.
+fn without_the_system(steps: &mut Steps) -> Result<(), Failure> {
+    steps.command("Rust tests", &mut workspace_cargo("test", &["--no-fail-fast"]))?;
+    steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))
+}
+
+fn system_test(steps: &mut Steps, name: &str) -> Result<(), Failure> {
+    steps.command(&format!("system test {name}"), &mut system_test_cargo(name, &[]))
 }
 
 /// The packages are made here and not in their test, which would then need npm.
@@ -82,9 +96,9 @@ fn workspace_cargo(verb: &str, arguments: &[&str]) -> std::process::Command {
 }
 
 fn system_test_cargo(name: &str, more: &[&str]) -> std::process::Command {
-    let mut command = workspace_cargo("test", &["--features", system_test::FEATURES, "--test", name]);
+    let mut command = workspace_cargo("test", &["--features", system_test::FEATURE, "--test", name]);
     command.args(more).args(["--", "--nocapture"]);
-    if !system_test::SIDE_BY_SIDE.contains(&name) {
+    if !system_test::NETWORKS.contains(&name) {
         command.args(["--test-threads", "1"]);
     }
     command

@@ -59,7 +59,7 @@ pub fn run(steps: &mut Steps, consent: Consent) -> Result<(), Failure> {
     let patch = format!("patch.crates-io.{DATAGRAMS}.path={:?}", datagrams.display().to_string());
     build.args(["--config", &patch, "-p", "serambi-house", "-p", "serambi-peer", "--bins"]);
     steps.command("programs for Windows", build.current_dir(&view))?;
-    let mut test = cargo(&["test", "--workspace", "--features", system_test::FEATURES, "--test"]);
+    let mut test = cargo(&["test", "--workspace", "--features", system_test::FEATURE, "--test"]);
     test.args([system_test::WINDOWS_PROGRAMS, "--", "--nocapture", "--test-threads", "1"]);
     steps.command(&format!("system test {}", system_test::WINDOWS_PROGRAMS), &mut test)
 }

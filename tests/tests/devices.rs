@@ -1,9 +1,5 @@
 //! The engine on devices that come, go, fall silent and hang, and on a sound server that dies.
 //!
-//! ```text
-//! cargo test -p serambi-audio --features system --test devices -- --nocapture
-//! ```
-//!
 //! Times are printed and not judged: they are the machine's as well.
 
 #![cfg(target_os = "linux")]
