@@ -12,7 +12,7 @@ use std::{
 use serambi_call::{Theme, profile::DEFAULT_PROFILE};
 use tauri::{
     AppHandle, LogicalSize, Manager, PhysicalSize, Size, UserAttentionType, WebviewUrl, WebviewWindow,
-    WebviewWindowBuilder, Window, WindowEvent,
+    WebviewWindowBuilder, Window, WindowEvent, webview::PageLoadEvent,
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
@@ -38,6 +38,8 @@ const SMALL_BELOW: f64 = 260.0;
 /// When somebody logs in the panel with its place for tray icons may come up after us.
 const TRAY_COMES_WITHIN: Duration = Duration::from_secs(30);
 
+/// A window whose page is not there by then is shown without it: the page's process may be slow, or die.
+const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 /// The main thread lets a window go as soon as it has a moment.
 const GOES_WITHIN: Duration = Duration::from_secs(10);
 
@@ -123,7 +125,16 @@ fn build(app: &AppHandle) -> tauri::Result<WebviewWindow> {
         })
         .inner_size(USUAL_SIZE.width, USUAL_SIZE.height)
         .min_inner_size(SMALL_BAR.width, SMALL_BAR.height)
+        .visible(!SHOWN_WITH_PAGE)
+        .on_page_load(|window, load| {
+            if load.event() == PageLoadEvent::Finished {
+                show_if_wanted(window.app_handle());
+            }
+        })
         .build()?;
+    if SHOWN_WITH_PAGE {
+        tauri::async_runtime::spawn(show_without_page(app.clone()));
+    }
     page::watch(&window)?;
     app.state::<Frame>().system_theme.get_or_init(|| window.theme().ok());
     set_theme(app, chosen_theme(app));
@@ -132,6 +143,27 @@ fn build(app: &AppHandle) -> tauri::Result<WebviewWindow> {
         window.set_size(USUAL_SIZE)?;
     }
     Ok(window)
+}
+
+/// WebKitGTK draws a window that is shown before its page by waiting for the page, up to 500 ms, and the page meanwhile
+/// waits for an answer of this process: every start took that half second longer. (`forceUpdateIfNeeded` in WebKit's
+/// `DrawingAreaProxyCoordinatedGraphics.cpp`.) So there a window is shown once its page has been loaded.
+const SHOWN_WITH_PAGE: bool = cfg!(target_os = "linux");
+
+async fn show_without_page(app: AppHandle) {
+    tokio::time::sleep(SHOWN_WITHIN).await;
+    show_if_wanted(&app);
+}
+
+fn show_if_wanted(app: &AppHandle) {
+    let is_wanted = *app.state::<Frame>().is_wanted.borrow();
+    if is_wanted && !is_shown(app) {
+        warn_of(with_window(app, |window| window.show().and_then(|()| window.set_focus())), "the window is not shown");
+    }
+}
+
+fn is_shown(app: &AppHandle) -> bool {
+    app.get_webview_window(MAIN).is_some_and(|window| window.is_visible().unwrap_or(true))
 }
 
 fn chosen_theme(app: &AppHandle) -> Theme {
@@ -164,8 +196,7 @@ async fn show_without_tray(app: AppHandle) {
 
 /// Can somebody see the window now?
 pub fn is_seen(app: &AppHandle) -> bool {
-    app.get_webview_window(MAIN)
-        .is_some_and(|window| window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false))
+    is_shown(app) && app.get_webview_window(MAIN).is_some_and(|window| !window.is_minimized().unwrap_or(false))
 }
 
 /// Does somebody look at the window now?
@@ -217,17 +248,16 @@ async fn show_as(app: &AppHandle, resize: impl FnOnce(&AppHandle, &WebviewWindow
     let _turn = frame.turn.lock().await;
     frame.is_wanted.send_replace(true);
     let show = || {
-        let window = match app.get_webview_window(MAIN) {
-            Some(window) => window,
-            None => {
-                page::on_opening(app);
-                build(app)?
-            }
-        };
+        if let Some(window) = app.get_webview_window(MAIN) {
+            resize(app, &window)?;
+            window.unminimize()?;
+            window.show()?;
+            return window.set_focus();
+        }
+        page::on_opening(app);
+        let window = build(app)?;
         resize(app, &window)?;
-        window.unminimize()?;
-        window.show()?;
-        window.set_focus()
+        if SHOWN_WITH_PAGE { Ok(()) } else { window.set_focus() }
     };
     warn_of(show(), "the window could not be brought to the front");
 }
