@@ -2,13 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serambi_house::{GateState, PortMapping};
-use serambi_protocol::{Code, link::GateAddress};
+use serambi_house::{OutsideTest, OutsideTests, PortMapping};
+use serambi_protocol::{Code, GateState, link::GateAddress};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-/// How far away people may be to come in. Nobody outside was asked: it is what this computer, the router and the gate
-/// know.
+/// How far away people may be to come in, as far as this computer, the router and the gate know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub enum Reach {
@@ -92,6 +91,64 @@ impl RouterStanding {
     }
 }
 
+/// What came of trying an address outside from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct TestedAddress {
+    /// `host:port`.
+    pub address: String,
+    /// What came of it.
+    pub result: TestResult,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum TestResult {
+    /// Nobody has tried it.
+    NotTested {
+        /// Why the gate did not, if it said so: `outside_elsewhere`.
+        code: Option<Code>,
+    },
+    /// The house answered.
+    Answered {
+        /// After so many milliseconds.
+        ms: u32,
+        /// Datagrams come through as well: sound needs no detour over TCP.
+        datagrams: bool,
+    },
+    /// It did not answer there.
+    Failed {
+        /// `outside_closed` or `outside_not_the_one`.
+        code: Code,
+    },
+}
+
+impl TestedAddress {
+    /// The one of these that says most: one that answered, else one that failed, else any.
+    pub fn best(addresses: &[String], tests: &OutsideTests) -> Option<Self> {
+        let tested =
+            addresses.iter().map(|address| Self { address: address.clone(), result: tests.of(address).into() });
+        tested.min_by_key(|tested| match tested.result {
+            TestResult::Answered { .. } => 0,
+            TestResult::Failed { .. } => 1,
+            TestResult::NotTested { .. } => 2,
+        })
+    }
+}
+
+impl From<OutsideTest> for TestResult {
+    fn from(test: OutsideTest) -> Self {
+        match test {
+            OutsideTest::NotTested(code) => Self::NotTested { code },
+            OutsideTest::Answered(answered) => {
+                Self::Answered { ms: answered.ms, datagrams: answered.udp.unwrap_or(true) }
+            }
+            OutsideTest::Failed(code) => Self::Failed { code },
+        }
+    }
+}
+
 /// Where a router has to lead by hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -118,6 +175,8 @@ pub struct ReachView {
     pub ask_router: bool,
     /// What came of that.
     pub router: RouterStanding,
+    /// What a gate said of an address that is open to everybody, as far as is known; none: there is none.
+    pub tested: Option<TestedAddress>,
     /// How the house is seen from outside.
     pub outside: Option<String>,
     /// The command line names that address.
@@ -130,14 +189,12 @@ pub struct ReachView {
     pub link: Option<String>,
 }
 
-/// How far a house is reached that is at these `host:port`s of this computer. `opened`: somebody passes its ports on.
-///
-/// An IPv6 address alone proves nothing: routers at home let nobody in unasked (RFC 6092).
-pub fn how_far(addresses: &[String], opened: bool, through_gate: bool) -> Reach {
-    let hosts: Vec<IpAddr> =
-        addresses.iter().filter_map(|address| address.parse::<SocketAddr>().ok()).map(|a| a.ip()).collect();
-    let has_network = hosts.iter().any(|host| !host.is_loopback());
-    if has_network && (opened || hosts.iter().any(|host| is_public(*host))) {
+/// How far a house is reached that is at these `host:port`s of this computer. `open`: somebody passes its ports on, or
+/// it has an address of its own on the internet, and nobody has found that address shut.
+pub fn how_far(addresses: &[String], open: bool, through_gate: bool) -> Reach {
+    let mut hosts = addresses.iter().filter_map(|address| address.parse::<SocketAddr>().ok());
+    let has_network = hosts.any(|host| !host.ip().is_loopback());
+    if has_network && open {
         Reach::Everywhere
     } else if through_gate {
         Reach::ThroughGate
@@ -148,7 +205,14 @@ pub fn how_far(addresses: &[String], opened: bool, through_gate: bool) -> Reach 
     }
 }
 
-/// Does the internet lead there? Not to addresses that every network has of its own (RFC 1918, 3927, 6598).
+/// Does the internet lead to this `host:port` of an interface?
+///
+/// An IPv6 address alone proves nothing: routers at home let nobody in unasked (RFC 6092).
+pub fn is_public_address(address: &str) -> bool {
+    address.parse::<SocketAddr>().is_ok_and(|address| is_public(address.ip()))
+}
+
+/// Not an address that every network has of its own (RFC 1918, 3927, 6598).
 fn is_public(host: IpAddr) -> bool {
     let IpAddr::V4(ip) = host else { return false };
     let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
@@ -159,9 +223,9 @@ fn is_public(host: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn reach(addresses: &[&str], opened: bool, through_gate: bool) -> Reach {
+    fn reach(addresses: &[&str], open: bool, through_gate: bool) -> Reach {
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-        how_far(&addresses, opened, through_gate)
+        how_far(&addresses, open, through_gate)
     }
 
     #[test]
@@ -171,9 +235,13 @@ mod tests {
         assert_eq!(reach(HOME, false, true), Reach::ThroughGate);
         assert_eq!(reach(HOME, true, false), Reach::Everywhere);
         assert_eq!(reach(HOME, true, true), Reach::Everywhere, "straight is said before the detour");
-        assert_eq!(reach(&["203.0.113.7:7410"], false, false), Reach::Everywhere);
-        for private in ["10.0.0.4:1", "172.16.0.1:1", "169.254.3.4:1", "100.64.0.1:1", "[fd12::1]:1"] {
-            assert_eq!(reach(&[private, "127.0.0.1:1"], false, false), Reach::ThisNetwork, "{private}");
+    }
+
+    #[test]
+    fn an_address_that_every_network_has_of_its_own_is_not_public() {
+        assert!(is_public_address("203.0.113.7:7410"));
+        for private in ["10.0.0.4:1", "172.16.0.1:1", "169.254.3.4:1", "100.64.0.1:1", "[fd12::1]:1", "127.0.0.1:1"] {
+            assert!(!is_public_address(private), "{private}");
         }
     }
 
@@ -183,6 +251,23 @@ mod tests {
             assert_eq!(reach(addresses, false, false), Reach::Nowhere);
             assert_eq!(reach(addresses, true, false), Reach::Nowhere);
         }
+    }
+
+    #[test]
+    fn of_two_addresses_the_one_that_answered_is_told() {
+        use serambi_protocol::outside_test::OutsideAnswered;
+        let addresses = ["203.0.113.7:1", "203.0.113.7:2", "203.0.113.7:3"].map(str::to_owned);
+        let told = |tests: &OutsideTests| TestedAddress::best(&addresses, tests).map(|tested| tested.result);
+        assert_eq!(told(&OutsideTests::default()), Some(TestResult::NotTested { code: None }));
+        let failed = (addresses[1].clone(), OutsideTest::Failed(Code::OutsideClosed));
+        assert_eq!(
+            told(&[failed.clone()].into_iter().collect()),
+            Some(TestResult::Failed { code: Code::OutsideClosed })
+        );
+        let answered = (addresses[2].clone(), OutsideTest::Answered(OutsideAnswered { ms: 42, udp: Some(false) }));
+        let expected = TestResult::Answered { ms: 42, datagrams: false };
+        assert_eq!(told(&[failed, answered].into_iter().collect()), Some(expected));
+        assert_eq!(TestedAddress::best(&[], &OutsideTests::default()), None);
     }
 
     #[test]

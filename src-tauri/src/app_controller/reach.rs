@@ -1,15 +1,17 @@
 //! Who can reach the own house: gates, the router and an outside address, chosen in the profile or given on the command
 //! line, which wins.
 
-use serambi_house::{GateState, House, HouseConfig, OutsideAddress, PortMapping};
+use serambi_house::{House, HouseConfig, OutsideAddress, PortMapping};
 use serambi_protocol::{
-    Code, Link, Refusal,
+    Code, GateState, Link, Refusal,
     link::{GateLink, HouseAddress},
 };
 use tokio::sync::watch;
 
 use super::{AppController, lock};
-use crate::reach_view::{GateStanding, GateView, Reach, ReachView, RouterStanding, RouterSteps, how_far};
+use crate::reach_view::{
+    GateStanding, GateView, Reach, ReachView, RouterStanding, RouterSteps, TestedAddress, how_far, is_public_address,
+};
 
 /// The house that is open, and with what it was started: the router and the outside address stay until its next start.
 pub(super) struct OpenHouse {
@@ -30,21 +32,38 @@ impl OpenHouse {
         }
     }
 
-    fn standing(&self) -> (Reach, RouterStanding, RouterSteps, String) {
+    fn view(&self, chosen: ReachView) -> ReachView {
         let mapping = self.house.port_mapping().map(|mapping| *mapping.borrow());
         let mapped = mapping.as_ref().and_then(PortMapping::in_link);
         let outside = self.outside.as_ref().map(|outside| outside.in_link(self.house.port()));
-        let opened: Vec<String> = mapped.into_iter().chain(outside).collect();
+        let passed_on: Vec<String> = mapped.into_iter().chain(outside).collect();
         let address = self.house.address();
-        let here: Vec<String> = address.addresses.iter().filter(|here| !opened.contains(here)).cloned().collect();
+        let here: Vec<String> = address.addresses.iter().filter(|here| !passed_on.contains(here)).cloned().collect();
+        let public = here.iter().filter(|here| is_public_address(here)).cloned();
+        let open: Vec<String> = passed_on.into_iter().chain(public).collect();
+        let tests = self.house.outside_tests().borrow().clone();
+        let steps = RouterSteps {
+            to: here.iter().find(|here| !is_loopback(here)).and_then(|here| host_of(here)),
+            tcp: self.house.port(),
+            udp: self.house.media_port(),
+        };
+        ReachView {
+            reach: self.reach(&here, open.iter().any(|address| !tests.refute(address))),
+            gates: self.house.gates().borrow().iter().map(|(gate, state)| GateView::of(gate, state)).collect(),
+            router: RouterStanding::of(mapping),
+            tested: TestedAddress::best(&open, &tests),
+            steps: Some(steps),
+            link: Some(link_for_others(address)),
+            ..chosen
+        }
+    }
+
+    fn reach(&self, here: &[String], is_open: bool) -> Reach {
         let is_through = self.house.gates().borrow().iter().any(|(_, state)| *state == GateState::Connected);
-        let reach = match how_far(&here, !opened.is_empty(), is_through) {
+        match how_far(here, is_open, is_through) {
             Reach::Nowhere if self.stays_here => Reach::ThisComputer,
             reach => reach,
-        };
-        let to = here.into_iter().find(|here| !is_loopback(here)).and_then(host_of);
-        let steps = RouterSteps { to, tcp: self.house.port(), udp: self.house.media_port() };
-        (reach, RouterStanding::of(mapping), steps, link_for_others(address))
+        }
     }
 }
 
@@ -63,16 +82,17 @@ impl AppController {
             gates_given: !arguments.gates.is_empty(),
             ask_router: chosen.ask_router,
             router: RouterStanding::NotAsked,
+            tested: None,
             outside: outside.map(|outside| outside.to_string()),
             outside_given: arguments.outside.is_some(),
             applies_later,
             steps: None,
             link: None,
         };
-        let Some(open) = open.as_ref() else { return view };
-        let (reach, router, steps, link) = open.standing();
-        let gates = open.house.gates().borrow().iter().map(|(gate, state)| GateView::of(gate, state)).collect();
-        ReachView { reach, gates, router, steps: Some(steps), link: Some(link), ..view }
+        match open.as_ref() {
+            Some(open) => open.view(view),
+            None => view,
+        }
     }
 
     /// Where the own house waits for guests; none: nowhere. An open house goes there at once.
@@ -121,20 +141,20 @@ impl AppController {
 
     /// Tells the window whenever somebody else can reach the house, until it closes.
     pub(super) fn follow_reach(&self, house: &House) {
-        let following = self.clone().tell_reach(house.gates(), house.addresses(), house.port_mapping());
+        let following = self.clone().tell_reach(house.clone());
         tauri::async_runtime::spawn(following);
     }
 
-    async fn tell_reach<G>(
-        self,
-        mut gates: watch::Receiver<G>,
-        mut addresses: watch::Receiver<Vec<String>>,
-        mut mapping: Option<watch::Receiver<PortMapping>>,
-    ) {
+    async fn tell_reach(self, house: House) {
+        let (mut gates, mut addresses, mut tests) = (house.gates(), house.addresses(), house.outside_tests());
+        let mut mapping = house.port_mapping();
+        // Whoever follows a house does not keep it open.
+        drop(house);
         loop {
             let changed = tokio::select! {
                 changed = gates.changed() => changed,
                 changed = addresses.changed() => changed,
+                changed = tests.changed() => changed,
                 changed = next_answer(&mut mapping) => changed,
             };
             if changed.is_err() {
@@ -164,7 +184,7 @@ fn is_loopback(address: &str) -> bool {
     address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
 }
 
-fn host_of(address: String) -> Option<String> {
+fn host_of(address: &str) -> Option<String> {
     address.parse::<std::net::SocketAddr>().ok().map(|address| address.ip().to_string())
 }
 

@@ -323,6 +323,12 @@ export type Code =
 "gate_not_the_one" | 
 /**  The gate does not let this house in: its token is unknown there. */
 "gate_refused" | 
+/**  Nobody answers at the address outside. */
+"outside_closed" | 
+/**  Somebody else than this house answers there. */
+"outside_not_the_one" | 
+/**  It is not the address from which the gate sees the house, so it goes there for nobody. */
+"outside_elsewhere" | 
 /**  The connection to the house was lost for good. */
 "connection_lost" | 
 /**  The media connection could not be made. */
@@ -880,6 +886,8 @@ export type ReachView = {
 	askRouter: boolean,
 	/**  What came of that. */
 	router: RouterStanding,
+	/**  What a gate said of an address that is open to everybody, as far as is known; none: there is none. */
+	tested: TestedAddress | null,
 	/**  How the house is seen from outside. */
 	outside: string | null,
 	/**  The command line names that address. */
@@ -1128,6 +1136,31 @@ export type StayedOpen = null;
 
 /**  The switches that are on. */
 export type Switches = RoomSwitch[];
+
+/**  What came of it. */
+export type TestResult = 
+/**  Nobody has tried it. */
+{ type: "notTested"; 
+/**  Why the gate did not, if it said so: `outside_elsewhere`. */
+code: Code | null } | 
+/**  The house answered. */
+{ type: "answered"; 
+/**  After so many milliseconds. */
+ms: number; 
+/**  Datagrams come through as well: sound needs no detour over TCP. */
+datagrams: boolean } | 
+/**  It did not answer there. */
+{ type: "failed"; 
+/**  `outside_closed` or `outside_not_the_one`. */
+code: Code };
+
+/**  What came of trying an address outside from there. */
+export type TestedAddress = {
+	/**  `host:port`. */
+	address: string,
+	/**  What came of it. */
+	result: TestResult,
+};
 
 /**  How the window looks. */
 export type Theme = 

@@ -58,6 +58,7 @@ export const NO_REACH: ReachView = {
   gatesGiven: false,
   askRouter: false,
   router: { type: 'notAsked' },
+  tested: null,
   outside: null,
   outsideGiven: false,
   appliesLater: false,

@@ -1,4 +1,4 @@
-/** How far a link and the own house reach, in a person's words. Nobody outside was asked, so no more is said than is known. */
+/** How far a link and the own house reach, in a person's words; no more is said than is known. */
 import type { GateView, ReachView, RoomId } from '../backend/backend';
 import { explain } from '../words/explain';
 import { t } from '../words/words.svelte';
@@ -71,6 +71,21 @@ export function reachReason(view: ReachView): string {
       return view.outside ? t('reach.why.outside', { address: view.outside }) : t('reach.why.address');
     case 'thisNetwork':
       return nearReason(view);
+  }
+}
+
+/** What a gate said of the address outside; null: there is none. */
+export function testedWords({ tested }: ReachView): string | null {
+  if (!tested) return null;
+  const { address, result } = tested;
+  switch (result.type) {
+    case 'answered':
+      // A time with its unit, not a number of things.
+      return t(result.datagrams ? 'reach.tested.answered' : 'reach.tested.noDatagrams', { address, ms: String(result.ms) });
+    case 'failed':
+      return t('reach.tested.failed', { address, why: explain(result.code) });
+    case 'notTested':
+      return result.code ? t('reach.tested.gateDidNot', { address, why: explain(result.code) }) : t('reach.tested.not', { address });
   }
 }
 

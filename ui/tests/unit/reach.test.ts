@@ -1,8 +1,8 @@
 /** The settings section that says who can reach the own house, and what is done about it there. */
 import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
-import type { ReachView } from '../../src/backend/backend';
-import { reachReason } from '../../src/state/reach';
+import type { ReachView, TestResult } from '../../src/backend/backend';
+import { reachReason, testedWords } from '../../src/state/reach';
 import { atHome, mapped, notOpen, throughGate, windowNamed, type WindowName } from '../fixtures/windows';
 import { faults, openWindow, settle, urgent } from './window';
 
@@ -29,6 +29,9 @@ describe('the state', () => {
     ['reach: gate refused', 'Only this network can reach you', 'The gate does not let your house in.'],
     ['reach: gate', 'People anywhere can reach you, through a gate', 'gate.serambi.example:7410 passes the sound on'],
     ['reach: everywhere', 'People anywhere can reach you', 'Your router lets them in, at 203.0.113.7:42117.'],
+    ['reach: everywhere', 'People anywhere can reach you', 'Nobody has tested 203.0.113.7:42117 from outside. A gate does.'],
+    ['reach: tested', 'People anywhere can reach you', 'Tested from outside: 203.0.113.7:42117 answered after 42 ms.'],
+    ['reach: shut', 'People anywhere can reach you, through a gate', 'rooms.example.org:7410 does not lead to you. Nobody answers there.'],
   ] as const)('of “%s” is one sentence and why', async (window, sentence, why) => {
     await openSettings(window);
     expect(state()).toContain(sentence);
@@ -41,9 +44,17 @@ describe('the state', () => {
     [{ ...atHome, gates: [{ address: 'g.example:1', standing: { type: 'waiting' } }] }, /^The gate g\.example:1 has not answered yet\.$/],
     [{ ...atHome, gates: [{ address: 'g', standing: { type: 'failed', code: 'gate_unreachable' } }] }, /^The gate does not answer\./],
     [{ ...atHome, gates: [{ address: 'g', standing: { type: 'failed', code: 'gate_not_the_one' } }] }, /^Another computer answers/],
-    [{ ...mapped, router: { type: 'notAsked' }, outside: 'rooms.example.org' }, /at rooms\.example\.org, as you said\. Nobody has tested it/],
+    [{ ...mapped, router: { type: 'notAsked' }, outside: 'rooms.example.org' }, /at rooms\.example\.org, as you said\.$/],
     [{ ...mapped, router: { type: 'notAsked' } }, /address of its own/],
   ] as [ReachView, RegExp][])('has a reason for each way (%#)', (view, words) => expect(reachReason(view)).toMatch(words));
+
+  it.each([
+    [{ type: 'answered', ms: 9, datagrams: false }, /^Tested from outside: g:1 answered after 9 ms, but its UDP port did not\./],
+    [{ type: 'failed', code: 'outside_not_the_one' }, /^Tested from outside: g:1 does not lead to you\. Another computer answers there\./],
+    [{ type: 'notTested', code: 'outside_elsewhere' }, /^g:1 is not tested\. The gate sees your house at another address\.$/],
+  ] as [TestResult, RegExp][])('of an address outside is what a gate said of it (%#)', (result, words) =>
+    expect(testedWords({ ...mapped, tested: { address: 'g:1', result } })).toMatch(words),
+  );
 
   it('changes while it is looked at, and is spoken', async () => {
     const { fixture } = await openSettings('reach: this network');

@@ -10,10 +10,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serambi_protocol::{
+    GateState,
     limits::PASSAGE_MEDIA,
     link::{GateAddress, GateLink, HouseKey, PassageAddress},
 };
-use serambi_reach::{Arriving, Closed, Gate, GateState, HouseEndpoint, Passage, PassageDatagram};
+use serambi_reach::{Arriving, Closed, Gate, HouseEndpoint, Passage, PassageDatagram};
 use serambi_sfu::{Tunnel, TunnelDatagram, TunnelEnd};
 use tokio::{
     sync::{mpsc, watch},
@@ -52,9 +53,10 @@ struct Inside {
     tasks: TaskTracker,
 }
 
-/// An endpoint and what ends its tasks.
+/// An endpoint, where it waits, and what ends its tasks.
 struct Open {
     endpoint: HouseEndpoint,
+    gates: Vec<GateLink>,
     stop: CancellationToken,
 }
 
@@ -88,19 +90,18 @@ impl Entrance {
         if gates.is_empty() {
             return Ok(());
         }
-        let gates: Vec<Gate> = gates.into_iter().map(Gate::from).collect();
-        let endpoint = HouseEndpoint::open(&self.inside.seed, gates).await?;
+        let endpoint = HouseEndpoint::open(&self.inside.seed, gates.iter().cloned().map(Gate::from).collect()).await?;
         let stop = self.inside.stop.child_token();
         self.inside.tasks.spawn(self.clone().take_guests(endpoint.clone(), stop.clone()));
         self.inside.tasks.spawn(self.clone().follow_gates(endpoint.clone(), stop.clone()));
-        *self.inside.open.lock() = Some(Open { endpoint, stop });
+        *self.inside.open.lock() = Some(Open { endpoint, gates, stop });
         Ok(())
     }
 
     /// Waits nowhere any more; all passages have ended when this returns.
     pub async fn close(&self) {
         let open = self.inside.open.lock().take();
-        if let Some(Open { endpoint, stop }) = open {
+        if let Some(Open { endpoint, stop, .. }) = open {
             stop.cancel();
             self.inside.gates.send_replace(Vec::new());
             endpoint.close().await;
@@ -121,6 +122,19 @@ impl Entrance {
     /// How the house stands with its gates.
     pub fn gates(&self) -> watch::Receiver<Vec<(GateAddress, GateState)>> {
         self.inside.gates.subscribe()
+    }
+
+    /// The gate through which guests come at the moment, with what admits the house there.
+    pub fn connected_gate(&self) -> Option<GateLink> {
+        let open = self.inside.open.lock();
+        let told = self.inside.gates.borrow();
+        let (connected, _) = told.iter().find(|(_, state)| *state == GateState::Connected)?;
+        open.as_ref()?.gates.iter().find(|link| link.gate == *connected).cloned()
+    }
+
+    /// Does it wait at any gate?
+    pub fn has_gates(&self) -> bool {
+        self.inside.open.lock().is_some()
     }
 
     async fn follow_gates(self, endpoint: HouseEndpoint, stop: CancellationToken) {

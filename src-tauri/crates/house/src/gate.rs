@@ -9,10 +9,11 @@
 //!
 //! Both ends speak iroh's relay protocol (`iroh-relay`) on the gate's own TCP port, each message an encrypted QUIC
 //! datagram that the gate cannot read. A gate knows the keys of those who are connected, their addresses, and how much
-//! they send.
+//! they send. Besides it goes to a house's address outside when the house asks it to (`dial_back`).
 
 mod admission;
 mod counters;
+mod dial_back;
 mod discovery;
 mod frame;
 mod page;
@@ -104,6 +105,7 @@ impl Gate {
 pub struct GateService {
     relay: Arc<Relay>,
     discovery: Discovery,
+    clock: Clock,
     stop: CancellationToken,
 }
 
@@ -115,6 +117,7 @@ impl GateService {
             .route(RELAY_PROBE_PATH, get(StatusCode::OK))
             .with_state(self.relay.clone())
             .merge(page::router(self.relay.clone(), self.discovery.counter()))
+            .merge(dial_back::router(self.relay.clone(), &self.clock))
     }
 
     /// Stays until the house closes, and then lets everybody go: the relay's own tasks know nothing of the house.
@@ -142,5 +145,5 @@ pub async fn open(
     let relay = Relay::new(admission, config.max_clients, config.bytes_per_second, clock.clone(), stop.clone());
     let discovery = Discovery::open(listen, config.discovery_port, tls).await?;
     let gate = Gate { token, certificate: config.certificate, discovery_port: discovery.port() };
-    Ok((gate, GateService { relay: Arc::new(relay), discovery, stop }))
+    Ok((gate, GateService { relay: Arc::new(relay), discovery, clock: clock.clone(), stop }))
 }

@@ -11,9 +11,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use serambi_discovery::Announcement;
 use serambi_protocol::{
-    PersonId,
+    GateState, PersonId,
     limits::{HOUSE_PORT, MEDIA_PORT},
-    link::{GateLink, HouseAddress, KeeperLink, Link, PassageAddress, Pin},
+    link::{GateAddress, GateLink, HouseAddress, KeeperLink, Link, Pin},
     name::read_name,
 };
 use serambi_sfu::{MediaAddresses, Tunnel};
@@ -24,38 +24,29 @@ use tokio_util::{
 };
 
 use crate::{
-    addresses,
     api::{self, ApiState, RequestLimits},
     authenticator::Authenticator,
     certificate::Certificate,
     clock::Clock,
+    entrance::Entrance,
     error::HouseError,
     framed_media::{self, FramedMedia},
     listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
-    media::{
-        MediaServer,
-        embedded::Embedded,
-        keys::Keys,
-        media_reach::{LOOK_AGAIN, MediaReach},
-        room_service::RoomService,
-    },
+    media::{MediaServer, embedded::Embedded, keys::Keys, media_reach::MediaReach, room_service::RoomService},
     open_files,
     outside_address::OutsideAddress,
+    outside_test::OutsideTests,
     page::{self, Page},
     port_mapping::{self, PortMapping, Ports},
+    reached::Reached,
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
 };
 #[cfg(feature = "reach")]
-use serambi_protocol::link::GateAddress;
-#[cfg(feature = "reach")]
-use serambi_reach::GateState;
-
-#[cfg(feature = "reach")]
 use crate::{
-    entrance::{self, Entrance},
     gate::{self, Gate, GateConfig},
+    outside_test::{Asker, keep_tested},
 };
 
 const NAME: &str = "name";
@@ -146,7 +137,6 @@ struct Inside {
     rooms: RoomRegistry,
     people: PersonRepository,
     embedded: Option<Embedded>,
-    #[cfg(feature = "reach")]
     entrance: Entrance,
     #[cfg(feature = "reach")]
     gate: Option<Gate>,
@@ -155,25 +145,6 @@ struct Inside {
     stop: CancellationToken,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
-}
-
-/// What the addresses in a link follow from.
-#[derive(Clone)]
-struct Reached {
-    listen: IpAddr,
-    outside: Option<OutsideAddress>,
-    mapping: Option<watch::Receiver<PortMapping>>,
-    port: u16,
-}
-
-impl Reached {
-    /// `host:port` each. The interfaces are looked at anew each time.
-    fn addresses(&self) -> Vec<String> {
-        let outside = self.outside.iter().map(|outside| outside.in_link(self.port));
-        let mapped = self.mapping.iter().filter_map(|mapping| mapping.borrow().in_link());
-        let here = addresses::with_port(&addresses::in_link(self.listen), self.port);
-        outside.chain(mapped).chain(here).collect()
-    }
 }
 
 struct Open {
@@ -208,16 +179,13 @@ impl House {
         let listener = listener::open(config.listen, config.port).await?;
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
         let (mapping_state, mapping) = maps_ports(&config).then(|| watch::channel(PortMapping::Asking)).unzip();
-        let reached = Reached {
-            listen: config.listen,
-            outside: config.outside.clone(),
-            mapping: mapping.clone(),
-            port: listening.port(),
-        };
-        let reach = MediaReach::new(config.listen, config.outside.clone(), mapping, listening.port());
+        let (told_tests, tests) = watch::channel(OutsideTests::default());
+        let reached =
+            Reached { listen: config.listen, outside: config.outside.clone(), mapping, port: listening.port(), tests };
+        let reach = MediaReach::new(reached.clone());
         let media_addresses = reach.addresses().await;
         #[cfg(feature = "reach")]
-        let (tunnel, tunnel_end) = entrance::tunnel();
+        let (tunnel, tunnel_end) = crate::entrance::tunnel();
         let (framed, framed_end) = framed_media::tunnel();
         let tunnels = vec![
             framed,
@@ -272,7 +240,7 @@ impl House {
         if let (Some(state), Some(ports)) = (mapping_state, ports(listening.port(), embedded.as_ref())) {
             tasks.spawn(port_mapping::keep_mapped(ports, state, stop.clone()));
         }
-        tasks.spawn(tell_addresses(reached.clone(), told, stop.clone()));
+        tasks.spawn(reached.clone().follow(told, stop.clone()));
         if let Some(embedded) = embedded.clone() {
             tasks.spawn(follow_addresses(reach, embedded, media_addresses, stop.clone()));
         }
@@ -285,8 +253,14 @@ impl House {
         let listeners = Listener::new(tls, router, connections, origins, framed, stop.clone());
         #[cfg(feature = "reach")]
         let entrance = Entrance::new(&storage, listeners.clone(), tunnel_end, stop.clone(), tasks.clone()).await?;
-        #[cfg(feature = "reach")]
+        #[cfg(not(feature = "reach"))]
+        let entrance = Entrance::new(told_tests);
         entrance.open(config.gates.clone()).await?;
+        #[cfg(feature = "reach")]
+        {
+            let asker = Asker { pin: pin.clone(), embedded: embedded.clone() };
+            tasks.spawn(keep_tested(asker, reached.clone(), entrance.clone(), told_tests, stop.clone()));
+        }
         tasks.spawn(listeners.serve(listener));
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(port = listening.port(), "the house is open");
@@ -299,7 +273,6 @@ impl House {
             rooms,
             people,
             embedded,
-            #[cfg(feature = "reach")]
             entrance,
             #[cfg(feature = "reach")]
             gate,
@@ -314,26 +287,15 @@ impl House {
     /// Where the house is reached and how it is known. The interfaces are looked at anew each time.
     pub fn address(&self) -> HouseAddress {
         let addresses = self.inside.reached.addresses();
-        HouseAddress { addresses, pin: self.inside.pin.clone(), passage: self.passage() }
+        HouseAddress { addresses, pin: self.inside.pin.clone(), passage: self.inside.entrance.address() }
     }
 
-    #[cfg(feature = "reach")]
-    fn passage(&self) -> Option<PassageAddress> {
-        self.inside.entrance.address()
-    }
-
-    #[cfg(not(feature = "reach"))]
-    fn passage(&self) -> Option<PassageAddress> {
-        None
-    }
-
-    /// The `host:port`s of [`House::address`], followed: at most [`LOOK_AGAIN`] old.
+    /// The `host:port`s of [`House::address`], followed: at most half a second old.
     pub fn addresses(&self) -> watch::Receiver<Vec<String>> {
         self.inside.told_addresses.clone()
     }
 
     /// How the house stands with the gates at which it waits.
-    #[cfg(feature = "reach")]
     pub fn gates(&self) -> watch::Receiver<Vec<(GateAddress, GateState)>> {
         self.inside.entrance.gates()
     }
@@ -342,7 +304,6 @@ impl House {
     ///
     /// # Errors
     /// `internal`, `link_wrong`: an address of a gate.
-    #[cfg(feature = "reach")]
     pub async fn set_gates(&self, gates: Vec<GateLink>) -> Result<(), HouseError> {
         self.inside.entrance.open(gates).await
     }
@@ -350,6 +311,11 @@ impl House {
     /// Whether the router passes the ports on, if it is asked.
     pub fn port_mapping(&self) -> Option<watch::Receiver<PortMapping>> {
         self.inside.reached.mapping.clone()
+    }
+
+    /// What came of trying its addresses outside; a gate does it.
+    pub fn outside_tests(&self) -> watch::Receiver<OutsideTests> {
+        self.inside.reached.tests.clone()
     }
 
     /// The link to the house itself.
@@ -434,7 +400,6 @@ impl House {
             return self.inside.tasks.wait().await;
         };
         self.inside.rooms.close(ending).await;
-        #[cfg(feature = "reach")]
         self.inside.entrance.close().await;
         self.inside.stop.cancel();
         self.inside.tasks.close();
@@ -464,18 +429,6 @@ async fn keep_beating(rooms: RoomRegistry, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = rooms.keep_beating() => {}
-    }
-}
-
-/// Whoever is in the house knows where it is reached until it closes.
-async fn tell_addresses(reached: Reached, told: watch::Sender<Vec<String>>, stop: CancellationToken) {
-    while tokio::time::timeout(LOOK_AGAIN, stop.cancelled()).await.is_err() {
-        let addresses = reached.addresses();
-        told.send_if_modified(|told| {
-            let is_news = *told != addresses;
-            *told = addresses;
-            is_news
-        });
     }
 }
 

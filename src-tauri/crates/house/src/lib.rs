@@ -16,6 +16,9 @@ mod certificate;
 mod clock;
 #[cfg(feature = "reach")]
 mod entrance;
+#[cfg(not(feature = "reach"))]
+#[path = "entrance/closed.rs"]
+mod entrance;
 mod ephemeral;
 mod error;
 mod framed_media;
@@ -29,9 +32,11 @@ mod media;
 mod network;
 mod open_files;
 mod outside_address;
+mod outside_test;
 mod page;
 mod port_mapping;
 mod rate;
+mod reached;
 mod registry;
 mod room_actor;
 mod storage;
@@ -44,8 +49,7 @@ pub use house::{House, HouseConfig};
 pub use listener::{NoOrigin, Origin};
 pub use media::MediaServer;
 pub use outside_address::{NoOutsideAddress, OutsideAddress};
+pub use outside_test::{OutsideTest, OutsideTests};
 pub use page::{Page, PageFiles};
 pub use port_mapping::PortMapping;
 pub use registry::{Presence, RoomStarters};
-#[cfg(feature = "reach")]
-pub use serambi_reach::GateState;

@@ -74,6 +74,16 @@ impl OutsideAddress {
         self.tcp.unwrap_or(inside)
     }
 
+    /// The UDP port outside of a house whose media is at `inside`.
+    pub fn udp_port(&self, inside: u16) -> u16 {
+        self.udp.unwrap_or(inside)
+    }
+
+    /// The name or address, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Where media comes in; nothing while the name leads nowhere.
     pub async fn for_media(&self) -> Vec<OutsideMedia> {
         match tokio::net::lookup_host((self.host.as_str(), 0)).await {

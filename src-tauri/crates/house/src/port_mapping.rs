@@ -189,7 +189,7 @@ fn tell(state: &watch::Sender<PortMapping>, now: PortMapping) {
 
 /// Can the internet send to it? A router behind another one has an address of the other's network, or one that its
 /// provider shares among many (RFC 1918, RFC 6598).
-fn is_public(ip: Ipv4Addr) -> bool {
+pub fn is_public(ip: Ipv4Addr) -> bool {
     let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
     !(is_shared || ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.octets()[0] == 0)
 }

@@ -108,6 +108,12 @@ codes! {
     GateNotTheOne = "gate_not_the_one", 495;
     /// The gate does not let this house in: its token is unknown there.
     GateRefused = "gate_refused", 403;
+    /// Nobody answers at the address outside.
+    OutsideClosed = "outside_closed", 424;
+    /// Somebody else than this house answers there.
+    OutsideNotTheOne = "outside_not_the_one", 424;
+    /// It is not the address from which the gate sees the house, so it goes there for nobody.
+    OutsideElsewhere = "outside_elsewhere", 409;
     /// The connection to the house was lost for good.
     ConnectionLost = "connection_lost", 503;
     /// The media connection could not be made.

@@ -1,17 +1,17 @@
-//! TLS to gates: a pinned gate is whoever holds the certificate with its fingerprint, any other is checked by the rules
-//! of the public web.
+//! TLS to gates, and from a gate to a house: who is pinned is whoever holds the certificate with that fingerprint, any
+//! other is checked by the rules of the public web.
 
 use std::{collections::HashMap, io, sync::Arc};
 
 use iroh::tls::CaTlsConfig;
 use parking_lot::RwLock;
 use rustls::{
-    CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::CryptoProvider,
+    crypto::{CryptoProvider, ring::default_provider},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use serambi_protocol::link::{GateAddress, Pin};
@@ -26,9 +26,14 @@ pub(crate) struct GatePins {
 impl GatePins {
     /// From now on whoever answers at this gate's host must hold its certificate.
     pub(crate) fn trust(&self, gate: &GateAddress) {
-        let Some(pin) = &gate.pin else { return };
+        if let Some(pin) = &gate.pin {
+            self.trust_at(host(&gate.address), pin);
+        }
+    }
+
+    fn trust_at(&self, host: &str, pin: &Pin) {
         let mut by_host = self.by_host.write();
-        let pins = by_host.entry(host(&gate.address).to_owned()).or_default();
+        let pins = by_host.entry(host.to_owned()).or_default();
         if !pins.contains(pin) {
             pins.push(pin.clone());
         }
@@ -51,6 +56,17 @@ impl GatePins {
         let digest: [u8; 32] = Sha256::digest(certificate).into();
         self.by_host.read().get(host).map(|pins| pins.iter().any(|pin| pin.fits(&digest)))
     }
+}
+
+/// TLS to one host (an IPv6 address without brackets), whose certificate has this fingerprint; none: one of the public
+/// web.
+///
+/// # Errors
+/// When the cryptography does not speak TLS 1.2 or 1.3, which cannot happen with the one we build with.
+pub fn tls_to(host: &str, pin: Option<&Pin>) -> io::Result<ClientConfig> {
+    let pins = GatePins::default();
+    pin.iter().for_each(|pin| pins.trust_at(host, pin));
+    pins.tls().client_config(Arc::new(default_provider()))
 }
 
 /// The host of `host:port`, an IPv6 address without its brackets.

@@ -6,7 +6,7 @@ use iroh::{
     endpoint::{Accepting, RelayStatus},
 };
 use serambi_protocol::{
-    Code,
+    GateState,
     link::{GateAddress, HouseKey},
 };
 use tokio::time::{Duration, sleep, timeout};
@@ -22,32 +22,6 @@ const GOOD_BYE_LIMIT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// How often it looks again while no gate takes it.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
-/// How a house stands with a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GateState {
-    /// Not connected yet, or another gate is used at the moment.
-    Waiting,
-    /// Guests are taken through it.
-    Connected,
-    /// It does not know the house's token.
-    Refused,
-    /// It is not reached, or is not the one of its link; what the system says.
-    Failed(String),
-}
-
-impl GateState {
-    /// Why guests are not taken through it; none: they are, or nothing is known yet.
-    pub fn problem(&self) -> Option<Code> {
-        match self {
-            Self::Waiting | Self::Connected => None,
-            Self::Refused => Some(Code::GateRefused),
-            // The connection error has no type of its own for it; these are the words of rustls.
-            Self::Failed(why) if why.contains("invalid peer certificate") => Some(Code::GateNotTheOne),
-            Self::Failed(_) => Some(Code::GateUnreachable),
-        }
-    }
-}
 
 /// A house's endpoint. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -181,15 +155,13 @@ impl Arriving {
 
 #[cfg(test)]
 mod tests {
+    use serambi_protocol::Code;
+
     use super::*;
 
     #[test]
-    fn a_gate_that_does_not_work_says_which_of_three_things_is_wrong() {
-        let failed = |why: &str| GateState::Failed(why.to_owned()).problem();
-        assert_eq!(failed("connection refused"), Some(Code::GateUnreachable));
+    fn a_certificate_that_is_not_the_gates_is_known_by_the_words_of_the_library() {
         let other = rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure);
-        assert_eq!(failed(&format!("tls: {other}")), Some(Code::GateNotTheOne));
-        assert_eq!(GateState::Refused.problem(), Some(Code::GateRefused));
-        assert_eq!((GateState::Waiting.problem(), GateState::Connected.problem()), (None, None));
+        assert_eq!(GateState::Failed(format!("tls: {other}")).problem(), Some(Code::GateNotTheOne));
     }
 }

@@ -21,8 +21,9 @@ use serambi_protocol::{
 };
 
 pub use self::{
+    gate_verifier::tls_to,
     guest::GuestEndpoint,
-    house::{Arriving, GateState, HouseEndpoint},
+    house::{Arriving, HouseEndpoint},
     passage::{Closed, Passage, PassageDatagram, PassageStream, Way},
 };
 

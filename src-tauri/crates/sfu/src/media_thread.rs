@@ -65,6 +65,8 @@ pub(crate) enum Request {
         packets: Vec<(String, u32)>,
         reply: oneshot::Sender<Vec<Option<Passage>>>,
     },
+    /// The datagram that is sent back to whoever sends it.
+    ExpectProbe(Option<Vec<u8>>),
     /// The addresses of now.
     Move(MediaAddresses),
     Close {
@@ -245,6 +247,7 @@ impl MediaThread {
                 let passage = |(identity, timestamp): &(String, u32)| self.core.passage(&room, identity, *timestamp);
                 let _ = reply.send(packets.iter().map(passage).collect());
             }
+            Request::ExpectProbe(probe) => self.core.expect_probe(probe),
             // Dealt with where the sockets are.
             Request::Move(_) => {}
             Request::Close { done } => {

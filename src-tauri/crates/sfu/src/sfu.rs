@@ -84,6 +84,15 @@ impl Sfu {
         self.requests.try_send(Request::Move(addresses)).map_err(|_| SfuError::Busy)
     }
 
+    /// Sends this datagram back to whoever sends it, from now on; none: no datagram any more. So that somebody outside
+    /// can find out whether the UDP port is reached.
+    ///
+    /// # Errors
+    /// [`SfuError::Busy`]; asking again is of use unless the server has been closed.
+    pub fn expect_probe(&self, probe: Option<Vec<u8>>) -> Result<(), SfuError> {
+        self.requests.try_send(Request::ExpectProbe(probe)).map_err(|_| SfuError::Busy)
+    }
+
     /// Creates a room, or finds it. Whatever is asked of the server after this call finds the room.
     ///
     /// # Errors

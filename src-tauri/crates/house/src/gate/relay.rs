@@ -101,6 +101,11 @@ impl Relay {
         self.clients.shutdown().await;
     }
 
+    /// Whether whoever presents this token may be a house here. Keys that need none are not known before a handshake.
+    pub fn admits_house(&self, token: Option<&str>) -> bool {
+        self.admission.is_token(token) || self.admission.is_for_any()
+    }
+
     /// A place for whoever asks, by the token they present: their key is not known before the handshake.
     fn take_place(&self, peer: Peer, token: Option<&str>) -> Result<Place, Refused> {
         let role = if self.admission.is_token(token) { Role::House } else { Role::Guest };
@@ -180,6 +185,12 @@ mod tests {
         http::{StatusCode, header},
         response::IntoResponse,
     };
+
+    impl Relay {
+        pub(in crate::gate) fn for_tests() -> Self {
+            relay(8)
+        }
+    }
 
     fn relay(max_clients: usize) -> Relay {
         let admission = Admission::new("token", &AdmittedHouses::default());

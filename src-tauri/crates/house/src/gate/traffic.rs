@@ -35,7 +35,14 @@ impl Houses {
     }
 
     fn enter(&self, key: ClientKey) -> HouseHere {
-        *self.0.write().entry(key).or_default() += 1;
+        let mut houses = self.0.write();
+        let connections = houses.entry(key).or_default();
+        *connections += 1;
+        if *connections > 1 {
+            // A connection that its house has lost already, or a copy of its folder: guests find the newest.
+            tracing::info!("a house is connected twice");
+        }
+        drop(houses);
         HouseHere { houses: self.clone(), key }
     }
 }

@@ -65,6 +65,15 @@ impl Embedded {
         self.sfu.move_to(addresses).map_err(|error| HouseError::Media(error.to_string()))
     }
 
+    /// Sends this datagram back to whoever sends it; none: none.
+    ///
+    /// # Errors
+    /// `media_failed`: it has too much to do, or has been closed.
+    #[cfg(feature = "reach")]
+    pub fn expect_probe(&self, probe: Option<Vec<u8>>) -> Result<(), HouseError> {
+        self.sfu.expect_probe(probe).map_err(|error| HouseError::Media(error.to_string()))
+    }
+
     /// Creates a media room. Whoever joins after this call finds it: the first person must not come before it is there.
     ///
     /// # Errors

@@ -17,9 +17,9 @@ use iroh::{
 };
 use iroh_relay::RelayQuicConfig;
 use reqwest::StatusCode;
-use serambi_house::{AdmittedHouses, GateCertificate, GateConfig, GateState, House, HouseConfig};
+use serambi_house::{AdmittedHouses, GateCertificate, GateConfig, House, HouseConfig};
 use serambi_protocol::{
-    Code, Refusal,
+    Code, GateState, Refusal,
     link::{GateLink, HouseKey, Pin},
 };
 
@@ -32,13 +32,13 @@ use crate::{
 const PROTOCOL: &[u8] = b"serambi/test";
 
 /// An open gate.
-struct Gate {
-    house: TestHouse,
-    link: GateLink,
+pub struct Gate {
+    pub house: TestHouse,
+    pub link: GateLink,
 }
 
 impl Gate {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::open_with(|config| config).await
     }
 
@@ -49,7 +49,7 @@ impl Gate {
         Self { house, link }
     }
 
-    fn url(&self) -> RelayUrl {
+    pub fn url(&self) -> RelayUrl {
         format!("https://{}", self.link.gate.address).parse().unwrap()
     }
 
@@ -62,7 +62,7 @@ impl Gate {
     }
 
     /// An endpoint that knows no way but this gate.
-    async fn guest(&self) -> Endpoint {
+    pub async fn guest(&self) -> Endpoint {
         endpoint(self.relay(), &self.pin()).await
     }
 
@@ -85,11 +85,11 @@ impl Gate {
         answer.error_for_status().unwrap().json().await.unwrap()
     }
 
-    async fn count(&self, pointer: &str) -> u64 {
+    pub async fn count(&self, pointer: &str) -> u64 {
         self.report().await.pointer(pointer).unwrap().as_u64().unwrap()
     }
 
-    async fn counts(&self, pointer: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+    pub async fn counts(&self, pointer: &str, wanted: impl Fn(u64) -> bool) -> u64 {
         let counting = async {
             loop {
                 let count = self.count(pointer).await;
@@ -438,7 +438,7 @@ async fn the_program_refuses_what_it_cannot_read_as_a_key() {
 }
 
 /// Until the house says this of its only gate.
-async fn stands(house: &House, wanted: impl Fn(&GateState) -> bool) -> GateState {
+pub async fn stands(house: &House, wanted: impl Fn(&GateState) -> bool) -> GateState {
     let mut gates = house.gates();
     let told = gates.wait_for(|gates| matches!(&gates[..], [(_, state)] if wanted(state)));
     let gates = tokio::time::timeout(LIMIT, told).await.unwrap_or_else(|_| panic!("{:?}", *house.gates().borrow()));

@@ -21,3 +21,5 @@ mod private_network;
 mod program;
 mod restart;
 mod signing_in;
+#[cfg(feature = "reach")]
+mod through_gate;

@@ -55,7 +55,9 @@ impl SfuCore {
         let Datagram { received, source, local, bytes } = datagram;
         self.received = received;
         let Some(key) = self.demux.route(now, source, bytes) else {
-            trace!("datagram of nobody");
+            if !self.answer_probe(&datagram) {
+                trace!("datagram of nobody");
+            }
             return;
         };
         let Some(participant) = self.participants.get_mut(&key.participant) else {

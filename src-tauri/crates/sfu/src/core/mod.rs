@@ -17,6 +17,7 @@ mod moderation;
 mod participant;
 mod passage;
 mod presence;
+mod probe;
 mod publishing;
 mod publishing_offer;
 mod remote_address;
@@ -149,6 +150,8 @@ pub struct SfuCore {
     received: Instant,
     /// Whose packets were forwarded and may not have been sent yet.
     unsent: Vec<ParticipantId>,
+    /// What somebody was asked to send here.
+    expected_probe: Option<Vec<u8>>,
 }
 
 impl SfuCore {
@@ -177,6 +180,7 @@ impl SfuCore {
             outputs: VecDeque::new(),
             received: now,
             unsent: Vec::new(),
+            expected_probe: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod forwarding;
 mod golden;
 mod hostile;
 mod permissions;
+mod probe;
 mod service;
 mod sessions;
 mod signalling;
