@@ -40,7 +40,7 @@ pub fn run(steps: &mut Steps, for_app: &[String]) -> Result<(), Failure> {
         vite = Some(start_vite()?);
         Ok(())
     })?;
-    let mut app = cargo(&["run", "-p", "serambi", "--no-default-features", "--"]);
+    let mut app = cargo(&["run", "-p", "serambi", "--no-default-features", "--features", "reach", "--"]);
     app.args(for_app);
     let outcome = steps.command("Serambi", &mut app);
     drop(vite);
