@@ -11,6 +11,7 @@ pub mod command;
 pub mod event;
 pub mod fold;
 pub mod gate_state;
+pub mod gate;
 pub mod id;
 pub mod limits;
 pub mod link;

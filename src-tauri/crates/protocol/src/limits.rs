@@ -67,5 +67,8 @@ pub const MEDIA_PORT: u16 = 7411;
 pub const PASSAGE_MEDIA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, 1), MEDIA_PORT);
 /// The UDP port at which a gate tells houses and guests their addresses as seen from outside.
 pub const GATE_DISCOVERY_PORT: u16 = 7412;
+/// The UDP port at which a gate takes the media of browsers, for all its houses. Houses announce it under the gate's
+/// own host.
+pub const GATE_MEDIA_PORT: u16 = 7413;
 /// The service name on the local network (RFC 6763).
 pub const MDNS_SERVICE: &str = "_serambi._tcp.local.";
