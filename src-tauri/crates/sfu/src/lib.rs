@@ -22,7 +22,7 @@ pub mod statistics;
 mod token;
 mod tunnel;
 
-pub use core::{Passage, RoomOptions, SILENT_MS_ATTRIBUTE};
+pub use core::{Detour, Passage, RoomOptions, SILENT_MS_ATTRIBUTE, binding_request_fragment};
 pub use error::SfuError;
 pub use sfu::{Sfu, SfuConfig};
 pub use sockets::{MediaAddresses, OutsideMedia};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{Message as Frame, WebSocketUpgrade};
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::debug;
 
-use crate::core::{ConnectionId, Join, Refusal, Resume};
+use crate::core::{ConnectionId, Detour, Join, Refusal, Resume};
 use crate::media_thread::{Admission, Request, SIGNALS_WAITING};
 use crate::sfu::{MediaEnded, MediaLink};
 use crate::token::{self, TokenRefusal};
@@ -109,7 +109,7 @@ async fn validate(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<&'static str, Rejection> {
-    if let Admission::Join(join) = admission(&link, &query, &headers)? {
+    if let Admission::Join(join) = admission(&link, &query, &headers, None)? {
         link.ask(|reply| Request::Check { join, reply }).await?.map_err(Rejection::Core)?;
     }
     Ok("success")
@@ -119,10 +119,12 @@ async fn open(
     State(link): State<MediaLink>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
+    detour: Option<Extension<Detour>>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Rejection> {
     let upgrade = upgrade.map_err(|_| Rejection::NoUpgrade)?;
-    let admission = admission(&link, &query, &headers)?;
+    let detour = detour.map(|Extension(detour)| detour);
+    let admission = admission(&link, &query, &headers, detour)?;
     // Everything is decided before the upgrade, and nothing is said on the socket before `join`.
     let (outlet, responses) = mpsc::channel(SIGNALS_WAITING);
     let connection = link.ask(|reply| Request::Connect { admission, outlet, reply }).await?.map_err(Rejection::Core)?;
@@ -240,7 +242,12 @@ fn read(frame: Frame) -> Option<Heard> {
 }
 
 /// Reads token and query. Unknown parameters are ignored.
-fn admission(link: &MediaLink, query: &HashMap<String, String>, headers: &HeaderMap) -> Result<Admission, Rejection> {
+fn admission(
+    link: &MediaLink,
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    detour: Option<Detour>,
+) -> Result<Admission, Rejection> {
     let claims = link.tokens.verify(&token_of(query, headers)).map_err(Rejection::Token)?;
     if !claims.video.room_join {
         return Err(Rejection::Token(TokenRefusal::Permission));
@@ -256,12 +263,13 @@ fn admission(link: &MediaLink, query: &HashMap<String, String>, headers: &Header
             room: claims.video.room,
             identity: claims.sub,
             sid: query.get("sid").cloned().unwrap_or_default(),
+            detour,
         }));
     }
-    join(query, claims).map(|join| Admission::Join(Box::new(join)))
+    join(query, claims, detour).map(|join| Admission::Join(Box::new(join)))
 }
 
-fn join(query: &HashMap<String, String>, claims: Claims) -> Result<Join, Rejection> {
+fn join(query: &HashMap<String, String>, claims: Claims, detour: Option<Detour>) -> Result<Join, Rejection> {
     let permission = token::permission(&claims.video);
     let mut attributes = claims.attributes;
     if let Some(given) = query.get("attributes").filter(|text| !text.is_empty()) {
@@ -284,6 +292,7 @@ fn join(query: &HashMap<String, String>, claims: Claims) -> Result<Join, Rejecti
         protocol: query.get("protocol").and_then(|number| number.parse().ok()).unwrap_or_default(),
         auto_subscribe: flag(query, "auto_subscribe", true),
         reuses_sections: !is_safari,
+        detour,
     })
 }
 

@@ -133,8 +133,9 @@ impl Demux {
     }
 }
 
-/// Our half of a binding request's user name: the part before the colon (RFC 8445 section 7.2.2).
-fn binding_request_fragment(datagram: &[u8]) -> Option<&str> {
+/// The server's half of a binding request's user name: the part before the colon (RFC 8445 section 7.2.2). None: it is
+/// something else.
+pub fn binding_request_fragment(datagram: &[u8]) -> Option<&str> {
     let (header, mut attributes) = datagram.split_at_checked(STUN_HEADER_BYTES)?;
     let is_request = header.starts_with(&STUN_BINDING_REQUEST.to_be_bytes());
     if !is_request || header.get(4..8)? != STUN_COOKIE {

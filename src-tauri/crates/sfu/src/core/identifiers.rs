@@ -6,6 +6,8 @@ use rand::{Rng, SeedableRng};
 use str0m::ice::IceCreds;
 use str0m::rtp::Ssrc;
 
+use super::detour::Detour;
+
 /// 57 characters without look-alikes, the alphabet LiveKit servers use for sids.
 /// All of them are also `ice-char`s (RFC 8839 section 5.4).
 const ALPHABET: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -56,8 +58,11 @@ impl Identifiers {
         format!("TR_{kind}{source}{}", self.characters(SID_CHARACTERS - 2))
     }
 
-    pub(crate) fn ice_credentials(&mut self) -> IceCreds {
-        IceCreds { ufrag: self.characters(UFRAG_CHARACTERS), pass: self.characters(PASSWORD_CHARACTERS) }
+    /// Of a client that comes directly, or by a detour.
+    pub(crate) fn ice_credentials(&mut self, detour: Option<&Detour>) -> IceCreds {
+        let beginning = detour.map_or("", |detour| &detour.fragment);
+        let ufrag = format!("{beginning}{}", self.characters(UFRAG_CHARACTERS));
+        IceCreds { ufrag, pass: self.characters(PASSWORD_CHARACTERS) }
     }
 
     /// Zero is what bandwidth probes use, so it never names a stream.
@@ -97,7 +102,7 @@ mod tests {
         let mut one = Identifiers::new([7; 32]);
         let mut two = Identifiers::new([7; 32]);
         assert_eq!(one.participant(), two.participant());
-        assert_eq!(one.ice_credentials(), two.ice_credentials());
+        assert_eq!(one.ice_credentials(None), two.ice_credentials(None));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod data;
 mod demux;
+mod detour;
 mod engine_address;
 mod forwarding;
 mod identifiers;
@@ -42,6 +43,8 @@ use livekit_protocol::signal_response::Message;
 use str0m::config::DtlsCert;
 use thiserror::Error;
 
+pub use demux::binding_request_fragment;
+pub use detour::Detour;
 pub use media::Datagram;
 pub use moderation::{Command, Reply};
 pub use passage::Passage;

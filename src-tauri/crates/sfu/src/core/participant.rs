@@ -11,6 +11,7 @@ use str0m::rtp::Ssrc;
 use tracing::Span;
 
 use super::ConnectionId;
+use super::detour::Detour;
 use super::room::RoomId;
 use super::sdp_offer::OfferedTrack;
 use super::track::{PendingTrack, PublishedTrack};
@@ -37,6 +38,8 @@ pub(crate) struct Participant {
     pub(crate) version: u32,
     pub(crate) joined_ms: i64,
     pub(crate) client: ClientTraits,
+    /// How its media comes here, if not directly.
+    pub(crate) detour: Option<Detour>,
     pub(crate) link: SignalLink,
     pub(crate) pending: Vec<PendingTrack>,
     pub(crate) tracks: Vec<PublishedTrack>,

@@ -60,7 +60,7 @@ impl SfuCore {
         let leg = match &mut participant.publisher {
             Some(leg) => {
                 if leg.remote_ice != offer.ice {
-                    let local = self.names.ice_credentials();
+                    let local = self.names.ice_credentials(participant.detour.as_ref());
                     self.demux.expect(&local.ufrag, key);
                     leg.local_ice = local.clone();
                     leg.remote_ice = offer.ice.clone();
@@ -69,7 +69,7 @@ impl SfuCore {
                 return;
             }
             place => {
-                let local_ice = self.names.ice_credentials();
+                let local_ice = self.names.ice_credentials(participant.detour.as_ref());
                 self.demux.expect(&local_ice.ufrag, key);
                 place.insert(PublisherLeg {
                     transport: Transport::new(key, &self.transport_config, local_ice.clone(), now),
@@ -219,12 +219,9 @@ impl SfuCore {
         keep_one_section(offer, &mut answers);
         let leg = participant.publisher.as_mut()?;
         leg.version += 1;
-        let reach = Reachability {
-            ice: leg.local_ice.clone(),
-            fingerprint: leg.transport.fingerprint(),
-            candidates: self.transport_config.addresses.clone(),
-            streams: self.transport_config.streams.clone(),
-        };
+        let (candidates, streams) = self.transport_config.announced(participant.detour.as_ref());
+        let reach =
+            Reachability { ice: leg.local_ice.clone(), fingerprint: leg.transport.fingerprint(), candidates, streams };
         let origin = Origin { session: leg.session, version: leg.version };
         Some(write_answer(offer, &answers, &reach, origin, leg.setup))
     }

@@ -10,6 +10,7 @@ use livekit_protocol::{
 };
 use tracing::{debug, error_span};
 
+use super::detour::Detour;
 use super::limits::{
     JOIN_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, SEAT_KEPT, TOKEN_INTERVAL, check_attributes, check_given,
     check_metadata, check_name,
@@ -54,6 +55,8 @@ pub struct Join {
     pub auto_subscribe: bool,
     /// The client can re-use sections of an offer; Safari cannot.
     pub reuses_sections: bool,
+    /// How its media comes here, if not directly.
+    pub detour: Option<Detour>,
 }
 
 /// A client that was here and has a new signalling connection.
@@ -65,6 +68,8 @@ pub struct Resume {
     pub identity: String,
     /// The participant sid the client had; empty when it does not say.
     pub sid: String,
+    /// How its media comes here from now on, if not directly.
+    pub detour: Option<Detour>,
 }
 
 /// What a `refresh_token` is to grant.
@@ -165,6 +170,7 @@ impl SfuCore {
         };
         let room = seat.room;
         seat.link = SignalLink::Up { connection, heard: now };
+        seat.detour.clone_from(&resume.detour);
         debug!(parent: &seat.span, "resumed");
         if let Some(earlier) = earlier {
             self.close_connection(earlier);
@@ -333,6 +339,7 @@ impl SfuCore {
                 reuses_sections: join.reuses_sections,
                 auto_subscribe: join.auto_subscribe,
             },
+            detour: join.detour,
             link: SignalLink::Up { connection, heard: now },
             pending: Vec::new(),
             tracks: Vec::new(),

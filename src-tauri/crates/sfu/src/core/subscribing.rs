@@ -34,7 +34,7 @@ impl SfuCore {
             return;
         }
         let key = TransportKey { participant: id, leg: Leg::Subscriber };
-        let local_ice = self.names.ice_credentials();
+        let local_ice = self.names.ice_credentials(participant.detour.as_ref());
         self.demux.expect(&local_ice.ufrag, key);
         let mut transport = Transport::new(key, &self.transport_config, local_ice.clone(), now);
         transport.open_channels(now, &mut self.outbox);
@@ -277,14 +277,16 @@ impl SfuCore {
     /// A resumed client gets an offer with new ICE credentials at once: it is back after 0.14 s
     /// instead of 3 s, and whatever its network has become, media finds the way.
     pub(super) fn restart_subscriber(&mut self, now: Instant, id: ParticipantId) {
-        let leg = self.participants.get_mut(&id).and_then(|participant| participant.subscriber.as_mut());
-        let Some(leg) = leg else {
+        let Some(participant) = self.participants.get_mut(&id) else {
+            return;
+        };
+        let Some(leg) = &mut participant.subscriber else {
             return;
         };
         // Whether the client saw the last offer nobody knows; this one replaces it.
         leg.negotiation = Negotiation::Idle;
         let restart = leg.transport.is_started().then(|| {
-            let credentials = self.names.ice_credentials();
+            let credentials = self.names.ice_credentials(participant.detour.as_ref());
             let key = TransportKey { participant: id, leg: Leg::Subscriber };
             self.demux.expect(&credentials.ufrag, key);
             credentials
@@ -293,18 +295,21 @@ impl SfuCore {
     }
 
     fn offer(&mut self, now: Instant, id: ParticipantId, restart: Option<IceCreds>) {
-        let leg = self.participants.get_mut(&id).and_then(|participant| participant.subscriber.as_mut());
-        let Some(leg) = leg else {
+        let Some(participant) = self.participants.get_mut(&id) else {
+            return;
+        };
+        let Some(leg) = &mut participant.subscriber else {
             return;
         };
         leg.changed = false;
         leg.version += 1;
         leg.next_offer += 1;
+        let (candidates, streams) = self.transport_config.announced(participant.detour.as_ref());
         let reach = Reachability {
             ice: restart.clone().unwrap_or_else(|| leg.local_ice.clone()),
             fingerprint: leg.transport.fingerprint(),
-            candidates: self.transport_config.addresses.clone(),
-            streams: self.transport_config.streams.clone(),
+            candidates,
+            streams,
         };
         let origin = Origin { session: leg.session, version: leg.version };
         let audio: Vec<Option<OfferedTrack>> = leg.sections.iter().map(offered).collect();

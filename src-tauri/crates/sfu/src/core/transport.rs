@@ -21,6 +21,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tracing::debug;
 
 use super::demux::DatagramKind;
+use super::detour::Detour;
 use super::engine_address::{from_engine, to_engine};
 use super::remote_address::{RemoteAddress, accepts_check};
 use super::sdp_writer::MAX_MESSAGE_BYTES;
@@ -131,6 +132,14 @@ impl TransportConfig {
             );
         }
         Self { rtc, addresses, unannounced, streams }
+    }
+
+    /// The UDP and the TCP candidates of descriptions for a client that comes directly, or by a detour.
+    pub(crate) fn announced(&self, detour: Option<&Detour>) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        match detour {
+            Some(detour) => (detour.candidates.clone(), Vec::new()),
+            None => (self.addresses.clone(), self.streams.clone()),
+        }
     }
 
     fn host_candidates(&self) -> Vec<Candidate> {

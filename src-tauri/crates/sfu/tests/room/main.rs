@@ -4,6 +4,7 @@
 
 mod client;
 mod data;
+mod detour;
 mod forwarding;
 mod golden;
 mod hostile;

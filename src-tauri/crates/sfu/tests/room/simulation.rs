@@ -10,7 +10,7 @@ use livekit_protocol::{ParticipantInfo, ParticipantPermission, SignalRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serambi_sfu::core::{
-    Command, ConnectionId, CoreConfig, Datagram, Join, Output, Refusal, Reply, Resume, RoomOptions, SfuCore,
+    Command, ConnectionId, CoreConfig, Datagram, Detour, Join, Output, Refusal, Reply, Resume, RoomOptions, SfuCore,
 };
 use serambi_sfu::{ParticipantStatistics, RoomStatistics};
 
@@ -125,6 +125,16 @@ impl Simulation {
 
     /// Somebody comes to the door; media is left to itself.
     pub fn ring(&mut self, identity: &str, permission: ParticipantPermission) -> Result<Guest, Refusal> {
+        self.ring_by(identity, permission, None)
+    }
+
+    /// The same, for somebody whose media comes by a detour.
+    pub fn ring_by(
+        &mut self,
+        identity: &str,
+        permission: ParticipantPermission,
+        detour: Option<Detour>,
+    ) -> Result<Guest, Refusal> {
         let connection = self.new_connection();
         let join = Join {
             room: ROOM.into(),
@@ -138,6 +148,7 @@ impl Simulation {
             protocol: 17,
             auto_subscribe: true,
             reuses_sections: true,
+            detour,
         };
         self.core.join(self.now, connection, join)?;
         let guest = Guest(self.clients.len());
@@ -162,11 +173,16 @@ impl Simulation {
 
     /// The client is back with a new signalling connection.
     pub fn resume(&mut self, guest: Guest, identity: &str) {
+        self.resume_by(guest, identity, None);
+    }
+
+    /// The same, by a detour.
+    pub fn resume_by(&mut self, guest: Guest, identity: &str, detour: Option<Detour>) {
         let connection = self.new_connection();
         let client = self.client_mut(guest);
         client.connection = Some(connection);
         client.messages.clear();
-        let resume = Resume { room: ROOM.into(), identity: identity.into(), sid: client.sid.clone() };
+        let resume = Resume { room: ROOM.into(), identity: identity.into(), sid: client.sid.clone(), detour };
         self.core.resume(self.now, connection, &resume);
         self.flush();
     }
