@@ -5,10 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMap, SecretKey};
-use serambi_protocol::link::{GateAddress, PassageAddress};
+use serambi_protocol::link::{GateAddress, HouseKey, PassageAddress};
 use tokio::time::{sleep, timeout};
 
-use crate::{ALPN, Gate, Passage, ReachError, gate_verifier::GatePins, transport};
+use crate::{
+    ALPN, BROWSERS_ALPN, Gate, Passage, ReachError,
+    gate_verifier::GatePins,
+    transport::{self, DATAGRAMS_OF_MANY_BYTES, DATAGRAMS_WAITING_BYTES},
+};
 
 /// How long one gate may take to lead to a house.
 const GATE_LIMIT: Duration = Duration::from_secs(8);
@@ -20,6 +24,7 @@ const NEXT_GATE_AFTER: Duration = Duration::from_millis(700);
 pub struct GuestEndpoint {
     endpoint: Endpoint,
     pins: GatePins,
+    protocol: &'static [u8],
 }
 
 impl GuestEndpoint {
@@ -28,9 +33,27 @@ impl GuestEndpoint {
     /// # Errors
     /// [`ReachError::Socket`].
     pub async fn open() -> Result<Self, ReachError> {
+        Self::bind(ALPN, DATAGRAMS_WAITING_BYTES).await
+    }
+
+    /// That of a gate, which brings browsers to its houses.
+    ///
+    /// # Errors
+    /// [`ReachError::Socket`].
+    pub async fn open_for_browsers() -> Result<Self, ReachError> {
+        Self::bind(BROWSERS_ALPN, DATAGRAMS_OF_MANY_BYTES).await
+    }
+
+    async fn bind(protocol: &'static [u8], datagrams_waiting_bytes: usize) -> Result<Self, ReachError> {
         let pins = GatePins::default();
-        let endpoint = transport::bind(SecretKey::generate(), RelayMap::empty(), &pins).await?;
-        Ok(Self { endpoint, pins })
+        let key = SecretKey::generate();
+        let endpoint = transport::bind(key, RelayMap::empty(), &pins, datagrams_waiting_bytes).await?;
+        Ok(Self { endpoint, pins, protocol })
+    }
+
+    /// Who it is at the other end of its passages.
+    pub fn key(&self) -> HouseKey {
+        HouseKey::from_bytes(*self.endpoint.id().as_bytes())
     }
 
     /// A passage to the house, through whichever of its gates leads there first; the earlier ones have a start.
@@ -60,7 +83,7 @@ impl GuestEndpoint {
         let url = relay.url.clone();
         self.pins.trust(gate);
         self.endpoint.insert_relay(url.clone(), Arc::new(relay)).await;
-        let connecting = self.endpoint.connect(EndpointAddr::new(house).with_relay_url(url), ALPN);
+        let connecting = self.endpoint.connect(EndpointAddr::new(house).with_relay_url(url), self.protocol);
         let failed = |why: String| ReachError::NoPassage { gates: gate.address.clone(), why };
         match timeout(GATE_LIMIT, connecting).await {
             Ok(Ok(connection)) => Ok(Passage::new(connection)),

@@ -1,5 +1,7 @@
 //! The end of passages at a house: it waits at its gates and takes whoever comes through.
 
+use std::io;
+
 use futures_util::future::join_all;
 use iroh::{
     Endpoint, RelayMap, SecretKey, Watcher,
@@ -11,7 +13,11 @@ use serambi_protocol::{
 };
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::{Gate, Passage, ReachError, gate_fault, gate_verifier::GatePins, transport};
+use crate::{
+    Gate, GateStream, Passage, ReachError, gate_fault, gate_tls,
+    gate_verifier::GatePins,
+    transport::{self, DATAGRAMS_OF_MANY_BYTES},
+};
 
 /// How long a handshake with a guest may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -43,7 +49,7 @@ impl HouseEndpoint {
         let pins = GatePins::default();
         gates.iter().for_each(|gate| pins.trust(&gate.address));
         let relays: RelayMap = gates.iter().map(transport::relay).collect::<Result<_, _>>()?;
-        let endpoint = transport::bind(SecretKey::from_bytes(seed), relays, &pins).await?;
+        let endpoint = transport::bind(SecretKey::from_bytes(seed), relays, &pins, DATAGRAMS_OF_MANY_BYTES).await?;
         Ok(Self { endpoint, gates, pins })
     }
 
@@ -108,6 +114,14 @@ impl HouseEndpoint {
             }
         };
         self.gates.iter().map(|gate| (gate.address.clone(), state(gate))).collect()
+    }
+
+    /// A connection to one of its gates, whose certificate is the one of the gate's link.
+    ///
+    /// # Errors
+    /// What the system or TLS says.
+    pub async fn connect_to_gate(&self, gate: &GateAddress) -> io::Result<GateStream> {
+        gate_tls::connect(gate, &self.pins).await
     }
 
     /// The interfaces or routes of this computer are others now.

@@ -9,6 +9,7 @@
 
 mod datagram;
 mod gate_fault;
+mod gate_tls;
 mod gate_verifier;
 mod guest;
 mod house;
@@ -22,13 +23,17 @@ use serambi_protocol::{
 
 pub use self::{
     gate_verifier::tls_to,
+    gate_tls::GateStream,
     guest::GuestEndpoint,
     house::{Arriving, HouseEndpoint},
     passage::{Closed, Passage, PassageDatagram, PassageStream, Way},
 };
 
-/// The application protocol of a passage (RFC 7301).
+/// The application protocol of a guest's passage (RFC 7301).
 const ALPN: &[u8] = b"serambi/passage/1";
+/// That of a gate's own, in which it brings many browsers: a stream is 16 bytes that stand for the browser's network, then
+/// HTTP; a datagram's number stands for a browser's socket.
+const BROWSERS_ALPN: &[u8] = b"serambi/browsers/1";
 
 /// Why a passage or an endpoint is not there.
 #[derive(Debug, thiserror::Error)]

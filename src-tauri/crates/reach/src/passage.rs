@@ -10,8 +10,8 @@ use bytes::Bytes;
 use iroh::endpoint::{Connection, RecvStream, SendDatagramError, SendStream, VarInt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::datagram;
 pub use crate::datagram::PassageDatagram;
+use crate::{BROWSERS_ALPN, datagram};
 
 /// An application error code for "no longer needed" (RFC 9000 section 20.2).
 const DONE: u32 = 0;
@@ -44,6 +44,16 @@ impl Passage {
     /// The public key of the other end. A guest's is thrown away with its process.
     pub fn other_end(&self) -> [u8; 32] {
         *self.connection.remote_id().as_bytes()
+    }
+
+    /// Is it a gate's own, in which it brings browsers? Whether the other end is a gate stands in its key alone.
+    pub fn is_for_browsers(&self) -> bool {
+        self.connection.alpn() == BROWSERS_ALPN
+    }
+
+    /// From now on the other end may have this many streams open at once.
+    pub fn allow_streams(&self, number: u32) {
+        self.connection.set_max_concurrent_bi_streams(VarInt::from_u32(number));
     }
 
     /// Opens a stream, as a client opens a TCP connection. The other end learns of it with the first byte.
@@ -95,6 +105,11 @@ impl Passage {
         let paths = self.connection.paths();
         let chosen = paths.iter().find(|path| path.is_selected())?;
         Some(if chosen.is_relay() { Way::Gate } else { Way::Direct })
+    }
+
+    /// The same connection?
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.connection.stable_id() == other.connection.stable_id()
     }
 
     /// Whether it has ended, whoever ended it.

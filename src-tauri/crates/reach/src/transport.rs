@@ -14,14 +14,16 @@ use iroh::{
 use iroh_relay::RelayQuicConfig;
 use serambi_protocol::limits::GATE_DISCOVERY_PORT;
 
-use crate::{ALPN, Gate, ReachError, gate_verifier::GatePins};
+use crate::{ALPN, BROWSERS_ALPN, Gate, ReachError, gate_verifier::GatePins};
 
 /// Bytes in flight on one path. Twelve voices of 70 kbit/s over a round trip of a second are 105 kB; a stream of
 /// control data beside them is a few kB. Cubic's window fell to 2.9 kB at 10 % loss and made datagrams wait: the 95th
 /// percentile of their delay was 88 ms instead of 44 (40 ms each way).
 const WINDOW_BYTES: u64 = 512 * 1024;
 /// Voice that waits longer than this takes is of no use: 16 kB are some 30 packets. The oldest is dropped first.
-const DATAGRAMS_WAITING_BYTES: usize = 16 * 1024;
+pub(crate) const DATAGRAMS_WAITING_BYTES: usize = 16 * 1024;
+/// The same where one connection carries a room full of browsers: a packet of each of three voices for each of a hundred.
+pub(crate) const DATAGRAMS_OF_MANY_BYTES: usize = 64 * 1024;
 /// As long as ICE waits before it takes a connection for cut (`call::media::settings`). The default of 15 s was 15 s of
 /// silence when a router changed its address.
 const PATH_IDLE: Duration = Duration::from_secs(3);
@@ -61,10 +63,10 @@ impl ControllerFactory for ConstantWindow {
     }
 }
 
-fn quic() -> QuicTransportConfig {
+fn quic(datagrams_waiting_bytes: usize) -> QuicTransportConfig {
     QuicTransportConfig::builder()
         .congestion_controller_factory(Arc::new(ConstantWindow))
-        .datagram_send_buffer_size(DATAGRAMS_WAITING_BYTES)
+        .datagram_send_buffer_size(datagrams_waiting_bytes)
         .default_path_max_idle_timeout(PATH_IDLE)
         .default_path_keep_alive_interval(PATH_KEEP_ALIVE)
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_PER_PASSAGE))
@@ -72,18 +74,23 @@ fn quic() -> QuicTransportConfig {
         .build()
 }
 
-/// An endpoint that knows these gates and nobody else.
+/// An endpoint that knows these gates and nobody else, and keeps so many bytes of datagrams of one connection waiting.
 ///
 /// # Errors
 /// [`ReachError::Socket`].
-pub(crate) async fn bind(key: SecretKey, relays: RelayMap, pins: &GatePins) -> Result<Endpoint, ReachError> {
+pub(crate) async fn bind(
+    key: SecretKey,
+    relays: RelayMap,
+    pins: &GatePins,
+    datagrams_waiting_bytes: usize,
+) -> Result<Endpoint, ReachError> {
     Endpoint::builder(presets::Minimal)
         .secret_key(key)
-        .alpns(vec![ALPN.to_vec()])
+        .alpns(vec![ALPN.to_vec(), BROWSERS_ALPN.to_vec()])
         .relay_mode(RelayMode::Custom(relays))
         .ca_tls_config(pins.tls())
         .portmapper_config(PortmapperConfig::Disabled)
-        .transport_config(quic())
+        .transport_config(quic(datagrams_waiting_bytes))
         .bind()
         .await
         .map_err(|error| ReachError::Socket(error.to_string()))
