@@ -3,7 +3,11 @@
 //!
 //! Nobody knows where a guest of a passage is: each has an address of its own that is nobody's, and none is ever this
 //! computer, whatever way its packets took.
+//!
+//! A gate comes in by a passage of its own and brings browsers, each stream one of their connections. It is believed to be
+//! a gate of this house if its key is the one that the gate itself named.
 
+mod forwarders;
 mod guests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -14,15 +18,20 @@ use serambi_protocol::{
     limits::PASSAGE_MEDIA,
     link::{GateAddress, GateLink, HouseKey, PassageAddress},
 };
-use serambi_reach::{Arriving, Closed, Gate, HouseEndpoint, Passage, PassageDatagram};
-use serambi_sfu::{Tunnel, TunnelDatagram, TunnelEnd};
+use serambi_reach::{Arriving, Closed, Gate, HouseEndpoint, Passage, PassageDatagram, PassageStream};
+use serambi_sfu::{Detour, Tunnel, TunnelDatagram, TunnelEnd};
 use tokio::{
+    io::AsyncReadExt,
     sync::{mpsc, watch},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::guests::{Guest, Guests};
+use self::{
+    forwarders::Forwarders,
+    guests::{Guest, Guests, browser_at},
+};
 use crate::{error::HouseError, listener::Listener, storage::Storage};
 
 const SEED: &str = "passage_key";
@@ -30,6 +39,13 @@ const SEED: &str = "passage_key";
 const ARRIVING: usize = 64;
 /// How long a guest that is one too many waits for its refusal: whoever is refused at once comes again at once.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a gate whose key is new may wait until its house has asked who it is.
+const GATE_LIMIT: Duration = Duration::from_secs(10);
+/// Connections of browsers that one gate may bring at once.
+const BROWSERS_STREAMS: u32 = 2_048;
+/// How long the first bytes of such a connection may take.
+const NETWORK_LIMIT: Duration = Duration::from_secs(10);
 
 /// The media server's end of the tunnel through which all passages' media goes, and the entrance's.
 pub fn tunnel() -> (Tunnel, TunnelEnd) {
@@ -45,6 +61,7 @@ pub struct Entrance {
 struct Inside {
     seed: [u8; 32],
     guests: Guests,
+    forwarders: Forwarders,
     listener: Listener,
     to_media: mpsc::Sender<TunnelDatagram>,
     open: Mutex<Option<Open>>,
@@ -77,7 +94,8 @@ impl Entrance {
         tasks.spawn(carry_departures(tunnel.departures, guests.clone(), stop.clone()));
         let open = Mutex::new(None);
         let gates = watch::Sender::new(Vec::new());
-        let inside = Inside { seed, guests, listener, to_media: tunnel.arrivals, open, gates, stop, tasks };
+        let (forwarders, to_media) = (Forwarders::default(), tunnel.arrivals);
+        let inside = Inside { seed, guests, forwarders, listener, to_media, open, gates, stop, tasks };
         Ok(Self { inside: Arc::new(inside) })
     }
 
@@ -166,7 +184,7 @@ impl Entrance {
                 },
                 Some(arrived) = arriving.join_next() => {
                     if let Ok(Some(passage)) = arrived {
-                        held.spawn(self.clone().hold(passage, stop.clone()));
+                        held.spawn(self.clone().hold(passage, endpoint.clone(), stop.clone()));
                     }
                 }
             }
@@ -177,7 +195,17 @@ impl Entrance {
     }
 
     /// Serves one passage until it ends.
-    async fn hold(self, passage: Passage, stop: CancellationToken) {
+    async fn hold(self, passage: Passage, endpoint: HouseEndpoint, stop: CancellationToken) {
+        let detour = match passage.is_for_browsers() {
+            false => None,
+            true => match stop.run_until_cancelled(self.find_detour(&passage, &endpoint)).await.flatten() {
+                Some(detour) => Some(detour),
+                None => {
+                    tracing::warn!("somebody who is no gate of this house brings browsers");
+                    return passage.close();
+                }
+            },
+        };
         let Some(guest) = self.inside.guests.enter(passage.clone()) else {
             tracing::warn!("too many passages");
             tokio::time::sleep(FULL_PAUSE).await;
@@ -187,7 +215,7 @@ impl Entrance {
         let streams = TaskTracker::new();
         tokio::select! {
             () = stop.cancelled() => {}
-            Closed = self.take_streams(&passage, &guest, &streams) => {}
+            Closed = self.take_streams(&passage, &guest, detour.as_ref(), &streams) => {}
             Closed = self.take_datagrams(&passage, &guest) => {}
         }
         passage.close();
@@ -196,11 +224,32 @@ impl Entrance {
         tracing::info!(guest = %guest.peer().ip, "a passage has ended");
     }
 
-    async fn take_streams(&self, passage: &Passage, guest: &Guest, streams: &TaskTracker) -> Closed {
+    /// By which detour the media of a gate's browsers comes; none: no gate of this house has the passage's key.
+    async fn find_detour(&self, passage: &Passage, endpoint: &HouseEndpoint) -> Option<Detour> {
+        let key = passage.other_end();
+        let candidates = timeout(GATE_LIMIT, self.inside.forwarders.media_of(&key, endpoint)).await.ok()??;
+        passage.allow_streams(BROWSERS_STREAMS);
+        Some(Detour { candidates, fragment: endpoint.key().media_tag() })
+    }
+
+    async fn take_streams(
+        &self,
+        passage: &Passage,
+        guest: &Guest,
+        detour: Option<&Detour>,
+        streams: &TaskTracker,
+    ) -> Closed {
         loop {
-            match passage.accept_stream().await {
-                Ok(stream) => drop(streams.spawn(self.inside.listener.clone().serve_stream(stream, guest.peer()))),
+            let stream = match passage.accept_stream().await {
+                Ok(stream) => stream,
                 Err(closed) => return closed,
+            };
+            let listener = self.inside.listener.clone();
+            match detour {
+                None => drop(streams.spawn(listener.serve_stream(stream, guest.peer()))),
+                Some(detour) => {
+                    drop(streams.spawn(serve_browser(listener, stream, passage.other_end(), detour.clone())));
+                }
             }
         }
     }
@@ -218,6 +267,16 @@ impl Entrance {
                 tracing::debug!(%peer, "the media server has too much to do");
             }
         }
+    }
+}
+
+/// Serves one connection of a browser that the gate with this key brings.
+async fn serve_browser(listener: Listener, mut stream: PassageStream, gate: [u8; 32], detour: Detour) {
+    let mut network = [0; 16];
+    match timeout(NETWORK_LIMIT, stream.read_exact(&mut network)).await {
+        Ok(Ok(_)) => listener.serve_browser(stream, browser_at(&gate, &network), detour).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a gate brought nobody"),
+        Err(_) => tracing::debug!("a gate did not say whom it brings"),
     }
 }
 

@@ -16,9 +16,9 @@ pub enum HouseError {
         /// What the system said about the last.
         source: std::io::Error,
     },
-    /// The one UDP port at which a gate tells addresses cannot be opened.
+    /// A UDP port that a gate needs and its clients know by number cannot be opened.
     #[error("the gate's UDP port {port}: {reason}")]
-    DiscoveryPort {
+    GatePort {
         /// The port.
         port: u16,
         /// What is wrong with it.
@@ -58,7 +58,7 @@ impl HouseError {
     pub fn code(&self) -> Code {
         match self {
             Self::Name(refusal) => refusal.code,
-            Self::PortTaken { .. } | Self::DiscoveryPort { .. } => Code::PortTaken,
+            Self::PortTaken { .. } | Self::GatePort { .. } => Code::PortTaken,
             Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
             Self::InUse => Code::ProfileInUse,
             Self::Media(_) => Code::MediaFailed,

@@ -10,30 +10,47 @@
 //! Both ends speak iroh's relay protocol (`iroh-relay`) on the gate's own TCP port, each message an encrypted QUIC
 //! datagram that the gate cannot read. A gate knows the keys of those who are connected, their addresses, and how much
 //! they send. Besides it goes to a house's address outside when the house asks it to (`dial_back`).
+//!
+//! For browsers it is more: their TLS ends at the gate, which is a guest of the house for them and takes their media at a
+//! UDP port of its own ([`browsers`], [`media_port`]). They have to trust it, and its page says so.
 
 mod admission;
+mod browser_counters;
+mod browsers;
 mod counters;
 mod dial_back;
 mod discovery;
+mod forwarded_head;
 mod frame;
+mod house_passages;
+mod media_port;
+mod media_table;
 mod page;
 mod places;
 mod relay;
 mod traffic;
 mod websocket;
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
 use axum::{Router, http::StatusCode, routing::get};
 use iroh_relay::http::{RELAY_PATH, RELAY_PROBE_PATH};
 use serambi_protocol::{
-    limits::GATE_DISCOVERY_PORT,
-    link::{GateAddress, GateLink, HouseAddress},
+    gate::GateDescription,
+    limits::{GATE_DISCOVERY_PORT, GATE_MEDIA_PORT},
+    link::{GateAddress, GateLink, HouseAddress, Pin},
 };
 use tokio_util::sync::CancellationToken;
 
 pub use self::admission::AdmittedHouses;
-use self::{admission::Admission, discovery::Discovery, relay::Relay};
+use self::{
+    admission::Admission, browser_counters::BrowserCounters, browsers::Browsers, discovery::Discovery,
+    house_passages::HousePassages, media_port::MediaPort, relay::Relay,
+};
 use crate::{clock::Clock, error::HouseError, storage::Storage};
 
 /// Bytes per second of one client: a house that sends three voices to 170 guests through the gate (some 7 kB/s each).
@@ -55,6 +72,8 @@ pub struct GateConfig {
     pub max_clients: usize,
     /// The UDP port of address discovery. From outside it must be [`GATE_DISCOVERY_PORT`]. 0: any.
     pub discovery_port: u16,
+    /// The UDP port of browsers' media. From outside it must be the same one. 0: any.
+    pub media_port: u16,
     /// How the gate is known to be the right one.
     pub certificate: GateCertificate,
 }
@@ -66,6 +85,7 @@ impl Default for GateConfig {
             bytes_per_second: DEFAULT_BYTES_PER_SECOND,
             max_clients: DEFAULT_MAX_CLIENTS,
             discovery_port: GATE_DISCOVERY_PORT,
+            media_port: GATE_MEDIA_PORT,
             certificate: GateCertificate::Own,
         }
     }
@@ -104,6 +124,8 @@ impl Gate {
 /// What a gate does: its paths on the house's port, and its own UDP port.
 pub struct GateService {
     relay: Arc<Relay>,
+    browsers: Arc<Browsers>,
+    media: MediaPort,
     discovery: Discovery,
     clock: Clock,
     stop: CancellationToken,
@@ -116,34 +138,54 @@ impl GateService {
             .route(RELAY_PATH, get(relay::connect))
             .route(RELAY_PROBE_PATH, get(StatusCode::OK))
             .with_state(self.relay.clone())
-            .merge(page::router(self.relay.clone(), self.discovery.counter()))
+            .merge(page::router(self.relay.clone(), self.browsers.clone(), self.discovery.counter()))
+            .merge(browsers::router(self.browsers.clone()))
             .merge(dial_back::router(self.relay.clone(), &self.clock))
     }
 
     /// Stays until the house closes, and then lets everybody go: the relay's own tasks know nothing of the house.
     pub async fn serve(self) {
-        self.stop.cancelled().await;
+        self.media.serve(self.stop).await;
+        self.browsers.close().await;
         self.relay.close().await;
         self.discovery.close().await;
     }
 }
 
-/// Opens address discovery and prepares the relay, until `stop`.
+/// A gate on a house's port.
+pub struct Site<'a> {
+    /// Where the house listens, the port included.
+    pub listening: SocketAddr,
+    /// The fingerprint of its certificate.
+    pub pin: &'a Pin,
+    /// With which the gate's other port serves as well.
+    pub tls: &'a rustls::ServerConfig,
+}
+
+/// Opens the gate's UDP ports and prepares the relay, until `stop`.
 ///
 /// # Errors
-/// `port_taken`, `profile_broken`.
+/// `port_taken`, `profile_broken`, `internal`.
 pub async fn open(
     config: &GateConfig,
-    listen: IpAddr,
+    site: Site<'_>,
     storage: &Storage,
-    tls: &rustls::ServerConfig,
     clock: &Clock,
     stop: CancellationToken,
 ) -> Result<(Gate, GateService), HouseError> {
+    let listen: IpAddr = site.listening.ip();
     let token = admission::load_or_make_token(storage).await?;
     let admission = Admission::new(&token, &config.houses);
     let relay = Relay::new(admission, config.max_clients, config.bytes_per_second, clock.clone(), stop.clone());
-    let discovery = Discovery::open(listen, config.discovery_port, tls).await?;
+    let discovery = Discovery::open(listen, config.discovery_port, site.tls).await?;
+    let counters = Arc::<BrowserCounters>::default();
+    let media = MediaPort::open(listen, config.media_port, config.bytes_per_second, clock, counters.clone())?;
+    let passages = HousePassages::new(site.listening, site.pin.clone(), media.clone(), stop.clone()).await?;
+    let pin = (config.certificate == GateCertificate::Own).then(|| site.pin.clone());
+    let description = GateDescription { forwarder: passages.key(), media_port: media.port(), pin };
+    let houses = relay.houses();
+    let browsers = Browsers::new(houses, passages, media.clone(), description, counters, clock, stop.clone());
     let gate = Gate { token, certificate: config.certificate, discovery_port: discovery.port() };
-    Ok((gate, GateService { relay: Arc::new(relay), discovery, clock: clock.clone(), stop }))
+    let (relay, browsers) = (Arc::new(relay), Arc::new(browsers));
+    Ok((gate, GateService { relay, browsers, media, discovery, clock: clock.clone(), stop }))
 }

@@ -218,7 +218,10 @@ impl House {
         let tls = certificate.tls()?;
         #[cfg(feature = "reach")]
         let (gate, gate_service) = match &config.gate {
-            Some(gate) => Some(gate::open(gate, config.listen, &storage, &tls, &clock, stop.clone()).await?),
+            Some(gate) => {
+                let site = gate::Site { listening, pin: &pin, tls: &tls };
+                Some(gate::open(gate, site, &storage, &clock, stop.clone()).await?)
+            }
             None => None,
         }
         .unzip();
@@ -230,7 +233,11 @@ impl House {
             MediaServer::Embedded => None,
             MediaServer::LiveKit { url, .. } => Some(url.as_str()),
         };
-        let router = page::serve(router, &config.page, media_url);
+        #[cfg(feature = "reach")]
+        let is_gate = config.gate.is_some();
+        #[cfg(not(feature = "reach"))]
+        let is_gate = false;
+        let router = page::serve(router, &config.page, media_url, is_gate);
         let tasks = TaskTracker::new();
         #[cfg(feature = "reach")]
         if let Some(service) = gate_service {

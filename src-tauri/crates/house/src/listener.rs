@@ -30,6 +30,7 @@ use hyper_util::{
 };
 use rustls::ServerConfig;
 use serambi_protocol::{Code, Refusal};
+use serambi_sfu::Detour;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -140,6 +141,21 @@ fn bind_both_families(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// How whoever asks comes, for a whole connection.
+#[derive(Clone)]
+struct Arrival {
+    peer: Peer,
+    transport: Transport,
+    /// How their media comes, if not directly.
+    detour: Option<Detour>,
+}
+
+impl Arrival {
+    const fn direct(peer: Peer, transport: Transport) -> Self {
+        Self { peer, transport, detour: None }
+    }
+}
+
 /// What every socket of a house is served with.
 #[derive(Clone)]
 pub struct Listener {
@@ -240,6 +256,24 @@ impl Listener {
         self.hold(secured, permit, peer).await;
     }
 
+    /// Serves one connection of a browser inside a gate's passage: the gate has ended its TLS, and the passage is
+    /// encrypted under the keys of both. Its media comes by `detour`.
+    #[cfg(feature = "reach")]
+    pub async fn serve_browser<S>(self, stream: S, peer: Peer, detour: Detour)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let Admission::Admitted(permit) = self.connections.admit(peer.ip) else {
+            return tracing::debug!(ip = %peer.ip, "too many connections");
+        };
+        let arrival = Arrival { peer, transport: Transport::Gate, detour: Some(detour) };
+        let conversation = self.converse(TokioIo::new(permit.hold(stream)), arrival);
+        let ended = tokio::select! { ended = conversation => ended, () = self.cut.cancelled() => Ok(()) };
+        if let Err(error) = ended {
+            tracing::debug!(ip = %peer.ip, %error, "a browser's connection ended badly");
+        }
+    }
+
     /// Serves what `greeted` turns out to be.
     async fn hold<S>(
         self,
@@ -254,7 +288,8 @@ impl Listener {
             match until(&stop, greeted).await? {
                 None => Ok(()),
                 Some((stream, Some(transport))) => {
-                    self.converse(TokioIo::new(permit.hold(stream)), peer, transport).await
+                    let arrival = Arrival::direct(peer, transport);
+                    self.converse(TokioIo::new(permit.hold(stream)), arrival).await
                 }
                 Some((stream, None)) => send_on(TokioIo::new(permit.hold(stream))).await,
             }
@@ -288,14 +323,14 @@ impl Listener {
         }
     }
 
-    async fn converse<S>(&self, io: TokioIo<S>, peer: Peer, transport: Transport) -> Result<(), Failure>
+    async fn converse<S>(&self, io: TokioIo<S>, arrival: Arrival) -> Result<(), Failure>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let handler = TowerToHyperService::new(self.router.clone());
         let origins = self.origins.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            answer(handler.clone(), origins.clone(), request, peer, transport)
+            answer(handler.clone(), origins.clone(), request, arrival.clone())
         });
         let connection = http(io, service, true);
         let mut connection = std::pin::pin!(connection);
@@ -405,14 +440,17 @@ async fn answer(
     handler: TowerToHyperService<Router>,
     origins: Arc<OriginPolicy>,
     request: Request<Incoming>,
-    peer: Peer,
-    transport: Transport,
+    arrival: Arrival,
 ) -> Result<Response<Body>, Infallible> {
+    let Arrival { peer, transport, detour } = arrival;
     let (mut head, body) = request.into_parts();
     let body = RequestBody::new(body);
     let allowed = origins.check(&head.uri, &head.headers, transport);
     head.extensions.insert(peer);
     head.extensions.insert(transport);
+    if let Some(detour) = detour {
+        head.extensions.insert(detour);
+    }
     let allowed = allowed.and_then(|()| match transport.reaches(head.uri.path()) {
         true => Ok(()),
         false => Err(Refusal::from(Code::NotSecure)),

@@ -40,29 +40,40 @@ pub enum Transport {
         /// The house's end of the connection.
         at: IpAddr,
     },
+    /// Within the passage of a gate, at which the TLS of somebody's browser ends. The gate can read and change what
+    /// passes; its page says so, and whoever goes on trusts it. A house is reached this way only through the gates that
+    /// its keeper named.
+    #[cfg_attr(not(feature = "reach"), expect(dead_code, reason = "without passages nobody comes this way"))]
+    Gate,
 }
 
-/// What is served over plain HTTP to other computers: the page, and the two interfaces that know who asks.
+/// What gates forward: the two interfaces that know who asks. The page is the gate's own.
+const OPEN_TO_GATES: &[&str] = &["/api/v1/", "/rtc"];
+/// What is served over plain HTTP to other computers: the page besides.
 const OPEN_TO_PRIVATE_NETWORKS: &[&str] = &["/r/", "/assets/", "/api/v1/", "/rtc"];
 
 impl Transport {
     /// The scheme of an address that leads here this way.
     pub const fn scheme(self) -> &'static str {
         match self {
-            Self::Tls => "https",
+            Self::Tls | Self::Gate => "https",
             Self::ThisComputer | Self::PrivateNetwork { .. } => "http",
         }
     }
 
-    /// Nobody on the way could read it.
+    /// Nobody on the way could read it but a gate that both ends trust.
     pub const fn is_confidential(self) -> bool {
         !matches!(self, Self::PrivateNetwork { .. })
     }
 
     /// Is there anything at this path for whoever comes this way?
     pub fn reaches(self, path: &str) -> bool {
-        let is_open = || path == "/" || OPEN_TO_PRIVATE_NETWORKS.iter().any(|beginning| path.starts_with(beginning));
-        self.is_confidential() || is_open()
+        let begins_with_one_of = |open: &[&str]| open.iter().any(|beginning| path.starts_with(beginning));
+        match self {
+            Self::Tls | Self::ThisComputer => true,
+            Self::PrivateNetwork { .. } => path == "/" || begins_with_one_of(OPEN_TO_PRIVATE_NETWORKS),
+            Self::Gate => begins_with_one_of(OPEN_TO_GATES),
+        }
     }
 }
 
@@ -121,6 +132,18 @@ mod tests {
         for path in ["/twirp/livekit.RoomService/ListRooms", "/metrics", "/relay", "//rtc", "", "/index.html"] {
             assert!(!near.reaches(path), "{path}");
             assert!(Transport::Tls.reaches(path) && Transport::ThisComputer.reaches(path));
+        }
+    }
+
+    #[test]
+    fn a_gate_reaches_what_a_page_needs_and_neither_orders_nor_counters_nor_another_gate() {
+        for path in ["/api/v1/rooms", "/api/v1/events", "/rtc", "/rtc/validate"] {
+            assert!(Transport::Gate.reaches(path), "{path}");
+        }
+        for path in
+            ["/", "/r/aB3dE5gH7k", "/twirp/livekit.RoomService/ListRooms", "/relay", "/gate", "/h/x/api/v1/rooms"]
+        {
+            assert!(!Transport::Gate.reaches(path), "{path}");
         }
     }
 

@@ -35,8 +35,14 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Kept, and asked for again each time: it names the hashed ones.
 const ASKED_AGAIN: &str = "no-cache";
 
+/// Where the page is, and at a gate besides: the same page for each of its houses.
+const PLACES: &[&str] = &["/", "/r/{room}"];
+const PLACES_AT_A_GATE: &[&str] = &["/h/{key}", "/h/{key}/", "/h/{key}/r/{room}"];
+
 /// The routes of the page; of `fallback` what is not one of them. `media_url`: another server that carries the sound.
-pub fn serve(router: Router, page: &Page, media_url: Option<&str>) -> Router {
+/// `is_gate`: the page is for houses behind this one as well.
+pub fn serve(router: Router, page: &Page, media_url: Option<&str>, is_gate: bool) -> Router {
+    let places = PLACES.iter().chain(if is_gate { PLACES_AT_A_GATE } else { &[] });
     let rules = rules(media_url);
     let with_page = match page {
         Page::None => return router,
@@ -46,11 +52,13 @@ pub fn serve(router: Router, page: &Page, media_url: Option<&str>) -> Router {
             let asset = move |Path(name): Path<String>, headers: HeaderMap| async move {
                 file(files, &format!("{HASHED}{name}"), &headers)
             };
-            Router::new().route("/", get(index)).route("/r/{room}", get(index)).route("/assets/{*name}", get(asset))
+            let router = Router::new().route("/assets/{*name}", get(asset));
+            places.fold(router, |router, place| router.route(place, get(index)))
         }
         Page::Folder(folder) => {
             let index = ServeFile::new(folder.join(INDEX));
-            Router::new().route_service("/r/{room}", index).fallback_service(ServeDir::new(folder))
+            let router = Router::new().fallback_service(ServeDir::new(folder));
+            places.skip(1).fold(router, |router, place| router.route_service(place, index.clone()))
         }
     };
     let with_rules = with_page.layer(axum::middleware::map_response(move |mut response: Response| {
@@ -145,7 +153,7 @@ mod tests {
 
     async fn ask(path: &str, gzip: Option<&str>) -> (StatusCode, HeaderMap, Vec<u8>) {
         let api = Router::new().fallback(|| async { (StatusCode::NOT_FOUND, "the API's own") });
-        let router = serve(api, &Page::Inside(FILES), Some("wss://sound.example"));
+        let router = serve(api, &Page::Inside(FILES), Some("wss://sound.example"), true);
         let mut request = Request::get(path);
         if let Some(gzip) = gzip {
             request = request.header(header::ACCEPT_ENCODING, gzip);
@@ -157,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_to_a_room_gives_the_page_and_it_is_asked_for_again() {
-        for path in ["/", "/r/aB3dE5gH7k"] {
+        for path in ["/", "/r/aB3dE5gH7k", "/h/KEY", "/h/KEY/", "/h/KEY/r/aB3dE5gH7k"] {
             let (status, headers, body) = ask(path, None).await;
             assert_eq!((status, body.as_slice()), (StatusCode::OK, b"<!doctype html>".as_slice()), "{path}");
             assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");

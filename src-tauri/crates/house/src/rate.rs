@@ -117,8 +117,21 @@ impl<K: Hash + Eq> KeyedLimit<K> {
     /// # Errors
     /// [`OverLimit`].
     pub fn check(&self, key: K) -> Result<(), OverLimit> {
+        self.check_with(key, Limit::check)
+    }
+
+    /// Counts `number` of `key` at once, as [`Limit::check_many`] does.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    #[cfg(feature = "reach")]
+    pub fn check_many(&self, key: K, number: usize) -> Result<(), OverLimit> {
+        self.check_with(key, |limit| limit.check_many(number))
+    }
+
+    fn check_with(&self, key: K, check: impl Fn(&Limit) -> Result<(), OverLimit>) -> Result<(), OverLimit> {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.get_or_insert(key, || Limit::new(self.rate, &self.clock)).check()
+        check(limits.get_or_insert(key, || Limit::new(self.rate, &self.clock)))
     }
 }
 

@@ -14,7 +14,10 @@ use serambi_protocol::{
     link::GateLink,
 };
 #[cfg(feature = "reach")]
-use serambi_protocol::{limits::GATE_DISCOVERY_PORT, link::HouseKey};
+use serambi_protocol::{
+    limits::{GATE_DISCOVERY_PORT, GATE_MEDIA_PORT},
+    link::HouseKey,
+};
 
 const EXITS: &str = "\
 Exit codes:
@@ -108,7 +111,7 @@ struct Arguments {
 #[derive(clap::Args)]
 struct GateArguments {
     /// Be a gate: lead guests to houses behind routers, on a machine that everybody can reach. Prints the link that
-    /// admits a house, to stderr. Needs the TCP port, and UDP 7412 for address discovery.
+    /// admits a house, to stderr. Needs the TCP port, UDP 7412 for address discovery, and UDP 7413 for browsers' media.
     #[arg(long = "gate", env = "SERAMBI_GATE")]
     is_gate: bool,
     /// Houses that need no token: a house's key, or `any` for all. Comma-separated, or given several times.
@@ -135,6 +138,9 @@ struct GateArguments {
     /// The UDP port of address discovery, where a router or a cloud passes 7412 on to another one. 0: any.
     #[arg(long, env = "SERAMBI_GATE_UDP_PORT", default_value_t = GATE_DISCOVERY_PORT, requires = "is_gate")]
     gate_udp_port: u16,
+    /// The UDP port of browsers' media, which houses tell their guests of. 0: any.
+    #[arg(long, env = "SERAMBI_GATE_MEDIA_PORT", default_value_t = GATE_MEDIA_PORT, requires = "is_gate")]
+    gate_media_port: u16,
     /// Guests and houses see a certificate of the public web (from a reverse proxy): the link has no fingerprint.
     #[arg(long, env = "SERAMBI_GATE_WEB_CERTIFICATE", requires = "is_gate")]
     gate_web_certificate: bool,
@@ -168,6 +174,7 @@ impl GateArguments {
             bytes_per_second: self.gate_rate,
             max_clients: self.gate_clients,
             discovery_port: self.gate_udp_port,
+            media_port: self.gate_media_port,
             certificate,
         })
     }

@@ -95,6 +95,13 @@ impl Drop for Guest {
     }
 }
 
+/// How limits and logs know a browser that the gate with this key brings: by what the gate lets stand for the browser's
+/// network. A gate that lies lies about its own browsers alone.
+pub fn browser_at(gate: &[u8; 32], network: &[u8; 16]) -> Peer {
+    let digest: [u8; 32] = Sha256::new().chain_update(gate).chain_update(network).finalize().into();
+    Peer { ip: listener_ip(&digest).into() }
+}
+
 /// An address for limits and logs that is the same for one guest's key and says nothing about the guest.
 fn listener_ip(key: &[u8; 32]) -> Ipv6Addr {
     let digest: [u8; 32] = Sha256::digest(key).into();
@@ -116,6 +123,17 @@ mod tests {
         let networks: std::collections::HashSet<_> =
             addresses.iter().map(|peer| crate::network::Network::from(peer.ip)).collect();
         assert_eq!(networks.len(), addresses.len());
+    }
+
+    #[test]
+    fn no_browser_of_a_gate_is_this_computer_and_each_network_behind_a_gate_is_another() {
+        let browsers =
+            (0..=255).flat_map(|byte| [browser_at(&[1; 32], &[byte; 16]), browser_at(&[2; 32], &[byte; 16])]);
+        let browsers: Vec<Peer> = browsers.collect();
+        assert!(browsers.iter().all(|peer| !peer.is_this_computer()));
+        let networks: std::collections::HashSet<_> =
+            browsers.iter().map(|peer| crate::network::Network::from(peer.ip)).collect();
+        assert_eq!(networks.len(), browsers.len());
     }
 
     #[test]

@@ -41,9 +41,8 @@ impl Discovery {
         quic.server_config = Some(tls.clone());
         let mut config = ServerConfig::default();
         config.quic = Some(quic);
-        let server = Server::spawn(config)
-            .await
-            .map_err(|error| HouseError::DiscoveryPort { port, reason: format!("{error:#}") })?;
+        let server =
+            Server::spawn(config).await.map_err(|error| HouseError::GatePort { port, reason: format!("{error:#}") })?;
         let port = server.quic_addr().map_or(port, |address| address.port());
         Ok(Self { server, port })
     }

@@ -9,8 +9,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use serde::Serialize;
 
-use super::relay::Relay;
+use super::{browser_counters::BrowserReport, browsers::Browsers, counters::Report, relay::Relay};
 use crate::network::Peer;
 
 const PAGE: &str = include_str!("page.html");
@@ -19,17 +20,34 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 struct Counted {
     relay: Arc<Relay>,
+    browsers: Arc<Browsers>,
     discoveries: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
+/// What whoever runs the gate reads.
+#[derive(Serialize)]
+struct Counts {
+    #[serde(flatten)]
+    relay: Report,
+    browsers: BrowserReport,
+}
+
 /// The page's route.
-pub fn router(relay: Arc<Relay>, discoveries: impl Fn() -> u64 + Send + Sync + 'static) -> Router {
-    let counted = Counted { relay, discoveries: Box::new(discoveries) };
+pub fn router(
+    relay: Arc<Relay>,
+    browsers: Arc<Browsers>,
+    discoveries: impl Fn() -> u64 + Send + Sync + 'static,
+) -> Router {
+    let counted = Counted { relay, browsers, discoveries: Box::new(discoveries) };
     Router::new().route("/gate", get(show)).with_state(Arc::new(counted))
 }
 
 async fn show(State(counted): State<Arc<Counted>>, Extension(peer): Extension<Peer>) -> Response {
-    if peer.is_this_computer() { Json(counted.relay.report((counted.discoveries)())).into_response() } else { about() }
+    if !peer.is_this_computer() {
+        return about();
+    }
+    let relay = counted.relay.report((counted.discoveries)());
+    Json(Counts { relay, browsers: counted.browsers.report() }).into_response()
 }
 
 fn about() -> Response {

@@ -94,6 +94,11 @@ impl Relay {
         self.counters.report(self.places.taken(), self.houses.count(), to_nobody, discoveries)
     }
 
+    /// The houses that are here, as they come and go.
+    pub fn houses(&self) -> Houses {
+        self.houses.clone()
+    }
+
     /// Says goodbye to everybody. `stop` must have been cancelled before.
     pub async fn close(&self) {
         self.handshakes.close();

@@ -30,7 +30,8 @@ impl Houses {
         self.0.read().len()
     }
 
-    fn contains(&self, key: &ClientKey) -> bool {
+    /// Is this a house that is connected?
+    pub fn contains(&self, key: &ClientKey) -> bool {
         self.0.read().contains_key(key)
     }
 

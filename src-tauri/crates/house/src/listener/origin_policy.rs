@@ -34,12 +34,12 @@ impl OriginPolicy {
         let host = host.and_then(|host| Origin::of_authority(transport.scheme(), host));
         let named = uri.authority().and_then(|named| Origin::of_authority(transport.scheme(), named.as_str()));
         let is_here = |host: &Origin| match transport {
-            Transport::Tls => true,
+            Transport::Tls | Transport::Gate => true,
             Transport::ThisComputer => host.is_loopback() || self.is_trusted_name(host),
             // An address cannot be made to mean another one, and this one does lead here.
             Transport::PrivateNetwork { at } => host.ip() == Some(at) || self.is_trusted_name(host),
         };
-        if transport != Transport::Tls {
+        if !matches!(transport, Transport::Tls | Transport::Gate) {
             let Some(host) = &host else { return refuse("no readable Host") };
             if ![Some(host), named.as_ref()].into_iter().flatten().all(is_here) {
                 return refuse("Host is not this computer");

@@ -43,8 +43,14 @@ impl Gate {
     }
 
     async fn open_with(change: impl FnOnce(GateConfig) -> GateConfig) -> Self {
-        let gate = change(GateConfig { discovery_port: 0, ..GateConfig::default() });
-        let house = TestHouse::open_with(|config| HouseConfig { gate: Some(gate), ..config }).await;
+        let gate = change(GateConfig { discovery_port: 0, media_port: 0, ..GateConfig::default() });
+        Self::open_as(|config| HouseConfig { gate: Some(gate), ..config }).await
+    }
+
+    /// A house that is a gate unless it is told otherwise.
+    pub async fn open_as(change: impl FnOnce(HouseConfig) -> HouseConfig) -> Self {
+        let gate = GateConfig { discovery_port: 0, media_port: 0, ..GateConfig::default() };
+        let house = TestHouse::open_with(|config| change(HouseConfig { gate: Some(gate), ..config })).await;
         let link = house.house.gate_link().unwrap();
         Self { house, link }
     }
@@ -53,7 +59,7 @@ impl Gate {
         format!("https://{}", self.link.gate.address).parse().unwrap()
     }
 
-    fn pin(&self) -> Pin {
+    pub fn pin(&self) -> Pin {
         self.link.gate.pin.clone().unwrap()
     }
 
@@ -79,7 +85,7 @@ impl Gate {
     }
 
     /// What the gate counted.
-    async fn report(&self) -> serde_json::Value {
+    pub async fn report(&self) -> serde_json::Value {
         let url = format!("https://{}/gate", self.link.gate.address);
         let answer = pinned_http(&self.house.house.pin()).get(url).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
@@ -307,7 +313,7 @@ async fn a_gate_that_was_restarted_is_found_again_by_house_and_guest() {
     let config = HouseConfig {
         port: gate.house.house.port(),
         discoverable: false,
-        gate: Some(GateConfig { discovery_port: 0, ..GateConfig::default() }),
+        gate: Some(GateConfig { discovery_port: 0, media_port: 0, ..GateConfig::default() }),
         ..HouseConfig::new(gate.house.folder.path(), "Teras").on_loopback()
     };
     let again = House::start(config).await.unwrap();
@@ -358,7 +364,7 @@ async fn a_taken_discovery_port_is_said_at_the_start() {
 async fn a_house_is_no_gate_unless_it_was_asked_to_be_one() {
     let house = TestHouse::open().await;
     assert_eq!(house.house.gate_link(), None);
-    for path in ["relay", "ping", "gate"] {
+    for path in ["relay", "ping", "gate", "gate/description", "h/KEY/api/v1/house"] {
         let url = format!("https://127.0.0.1:{}/{path}", house.house.port());
         let status = pinned_http(&house.house.pin()).get(url).send().await.unwrap().status();
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -397,7 +403,10 @@ async fn a_message_is_not_collected_beyond_the_largest_frame() {
 async fn printed_link(folder: &std::path::Path, arguments: &[&str]) -> GateLink {
     use tokio::io::{AsyncBufReadExt, BufReader};
     let mut command = program(folder);
-    command.args(["--gate", "--gate-udp-port", "0"]).args(arguments).stderr(std::process::Stdio::piped());
+    command
+        .args(["--gate", "--gate-udp-port", "0", "--gate-media-port", "0"])
+        .args(arguments)
+        .stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let stderr = tokio::process::ChildStderr::from_std(child.stderr.take().unwrap()).unwrap();
     let mut lines = BufReader::new(stderr).lines();

@@ -6,6 +6,8 @@ mod follower;
 mod pinned;
 mod visitor;
 
+#[cfg(feature = "reach")]
+mod browsers;
 mod channel;
 mod folding;
 mod full_disk;

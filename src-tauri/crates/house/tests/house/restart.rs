@@ -55,6 +55,8 @@ impl Running {
             key: SigningKey::from_bytes(&rand::random()),
             name: name.into(),
             pin: self.link.house.pin.clone(),
+            server: self.link.house.pin.clone(),
+            under: String::new(),
             port: self.port(),
             http: pinned_http(&self.link.house.pin),
             session: String::new(),

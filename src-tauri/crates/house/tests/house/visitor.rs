@@ -60,6 +60,8 @@ impl TestHouse {
             key: SigningKey::from_bytes(&rand::random()),
             name: name.into(),
             pin: self.house.pin(),
+            server: self.house.pin(),
+            under: String::new(),
             port: self.house.port(),
             http: pinned_http(&self.house.pin()),
             session: String::new(),
@@ -80,6 +82,10 @@ pub struct Visitor {
     pub key: SigningKey,
     pub name: String,
     pub pin: Pin,
+    /// Whose certificate they see: the house's own, or a gate's.
+    pub server: Pin,
+    /// Where its paths begin.
+    pub under: String,
     pub port: u16,
     pub http: reqwest::Client,
     pub session: String,
@@ -94,7 +100,7 @@ impl Visitor {
     }
 
     pub async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: &impl Serialize) -> Answer<T> {
-        let url = format!("https://127.0.0.1:{}/api/v1/{path}", self.port);
+        let url = format!("https://127.0.0.1:{}{}/api/v1/{path}", self.port, self.under);
         let request = self.http.request(method, url).bearer_auth(&self.session).json(body);
         let response = request.send().await.unwrap();
         let status = response.status();
@@ -169,7 +175,7 @@ impl Visitor {
     }
 
     async fn channel_over(&self, stream: TlsStream<TcpStream>, after: u64) -> Result<Channel, tungstenite::Error> {
-        let url = format!("wss://127.0.0.1:{}/api/v1/events?after={after}", self.port);
+        let url = format!("wss://127.0.0.1:{}{}/api/v1/events?after={after}", self.port, self.under);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {}", self.session).parse().unwrap());
         Ok(Channel::over(tokio_tungstenite::client_async(request, stream).await?.0))
@@ -181,7 +187,7 @@ impl Visitor {
 
     async fn tls_over(&self, stream: TcpStream) -> TlsStream<TcpStream> {
         let name = ServerName::from("127.0.0.1".parse::<IpAddr>().unwrap());
-        TlsConnector::from(Arc::new(pinned_tls(&self.pin))).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::new(pinned_tls(&self.server))).connect(name, stream).await.unwrap()
     }
 
     /// Joins and keeps up with what happens.
