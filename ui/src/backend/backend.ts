@@ -58,8 +58,10 @@ export interface BackendEvents {
 
 /** A page that a house served to a browser. */
 export type Served = {
-  /** Where the same house serves a page on which one can speak; null: this one is. */
+  /** Where the same page is one on which one can speak; null: this one is. */
   secureOrigin: string | null;
+  /** The gate through which the house is reached, and which sent the page; null: the house itself did. */
+  gate: string | null;
 };
 
 /** Houses and their rooms. */

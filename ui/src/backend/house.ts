@@ -30,15 +30,20 @@ import type { Envelope } from './house/channel';
 import { LevelMeter, LOOK_MS } from './house/level_meter';
 import { Loudspeaker } from './house/loudspeaker';
 import { Microphone } from './house/microphone';
+import { placeOf, type HousePlace } from './house/place';
 import { HouseSession, refused } from './house/session';
 import type { MediaGrant, Sound, SoundNeeds } from './house/sound';
 import { Visit } from './house/visit';
 
+/** What a gate says of itself: its certificate's fingerprint, unless that is one of the public web. */
+type GateDescription = { pin?: string };
 type HouseInfo = { pin: string; name: string; version: string };
 type Joined = { view: RoomView; seq: number; media: MediaGrant };
 
 /** How often the list of rooms is asked for while it is shown. */
 const ROOMS_LOOK_MS = 2_000;
+/** How long a gate may take to describe itself. */
+const GATE_LIMIT_MS = 5_000;
 /** Makes the sound of a room; loaded when there is one, so that the first picture does not wait for it. */
 export type SoundMaker = (needs: SoundNeeds, grant: MediaGrant) => Promise<Sound>;
 
@@ -63,8 +68,8 @@ export class HouseBackend implements Backend {
   readonly window: BrowserWindow;
   readonly #profile = newProfile();
   readonly #session: HouseSession;
-  readonly #host: string;
-  readonly #secure: boolean;
+  readonly #place: HousePlace;
+  #gate: GateDescription | null = null;
   #events: BackendEvents | null = null;
   #info: HouseInfo | null = null;
   #rooms: RoomCard[] | null = null;
@@ -77,12 +82,12 @@ export class HouseBackend implements Backend {
   readonly #microphone = new Microphone(() => this.#microphoneChanged());
   #levels: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(session: HouseSession, at: Location, makeSound: SoundMaker) {
+  private constructor(session: HouseSession, place: HousePlace, makeSound: SoundMaker) {
     this.#session = session;
-    this.#host = at.port ? at.host : `${at.host}:${at.protocol === 'https:' ? 443 : 80}`;
-    this.#secure = at.protocol === 'https:';
+    this.#place = place;
     this.#makeSound = makeSound;
-    this.served = { secureOrigin: Microphone.isPossible ? null : `https://${at.host}` };
+    const secureOrigin = Microphone.isPossible ? null : place.http.replace(/^http:/, 'https:');
+    this.served = { secureOrigin, gate: place.key === null ? null : place.host };
     this.window = new BrowserWindow(this.#profile, {
       signIn: (name) => session.signIn(name),
       changed: () => this.#appChanged(),
@@ -96,7 +101,8 @@ export class HouseBackend implements Backend {
   }
 
   static async make(at: Location, makeSound: SoundMaker = loadSound): Promise<HouseBackend> {
-    return new HouseBackend(await HouseSession.make(at.origin), at, makeSound);
+    const place = placeOf(at);
+    return new HouseBackend(await HouseSession.make(place.http), place, makeSound);
   }
 
   async listen(events: BackendEvents): Promise<void> {
@@ -107,8 +113,8 @@ export class HouseBackend implements Backend {
     const info = await this.#session.look<HouseInfo>('/house');
     if (info.status === 'error') return info;
     this.#info = info.data;
-    const room = /^\/r\/(\w+)/.exec(location.pathname)?.[1] ?? new URLSearchParams(location.search).get('room');
-    if (room) this.#openedLink = this.#linkTo(room);
+    if (this.#place.key !== null) this.#gate = await describeGate(this.#place);
+    if (this.#place.room) this.#openedLink = this.#linkTo(this.#place.room);
     await this.#look();
     return { status: 'ok', data: this.#view() };
   }
@@ -222,7 +228,7 @@ export class HouseBackend implements Backend {
 
   async #bringSound(visit: Visit, grant: MediaGrant): Promise<void> {
     const needs: SoundNeeds = {
-      ownServer: `${this.#secure ? 'wss' : 'ws'}://${this.#host}`,
+      ownServer: this.#place.ws,
       loudspeaker: this.#loudspeaker,
       microphone: this.#microphone,
       sound: this.#profile.sound,
@@ -376,11 +382,15 @@ export class HouseBackend implements Backend {
 
   #channelAddress(after: number): string {
     const session = encodeURIComponent(this.#session.secret ?? '');
-    return `${this.#secure ? 'wss' : 'ws'}://${this.#host}/api/v1/events?after=${after}&session=${session}`;
+    return `${this.#place.ws}/api/v1/events?after=${after}&session=${session}`;
   }
 
+  /** Behind a gate the app goes through it as well, and there the gate cannot read along. */
   #linkTo(room: RoomId): string {
-    return `serambi://${this.#host}/r/${room}?pin=${this.#info?.pin ?? ''}`;
+    const { host, key } = this.#place;
+    const link = `serambi://${host}/r/${room}?pin=${this.#info?.pin ?? ''}`;
+    if (key === null) return link;
+    return `${link}&key=${key}&gate=${host}${this.#gate?.pin ? `&gatepin=${this.#gate.pin}` : ''}`;
   }
 
   #found(card: RoomCard): FoundRoom {
@@ -429,4 +439,14 @@ export class HouseBackend implements Backend {
 
 function noticesIn(change: TopicChange): Notice[] {
   return change.topic === 'notices' ? change.stream : [];
+}
+
+/** Its own certificate's fingerprint goes into links; without an answer it counts as one of the public web. */
+async function describeGate({ http }: HousePlace): Promise<GateDescription> {
+  try {
+    const response = await fetch(new URL('/gate/description', http), { signal: AbortSignal.timeout(GATE_LIMIT_MS) });
+    return response.ok ? ((await response.json()) as GateDescription) : {};
+  } catch {
+    return {};
+  }
 }

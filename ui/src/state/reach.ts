@@ -24,15 +24,23 @@ export function reachOf(link: string): LinkReach {
 }
 
 /**
- * Where the same room opens in a browser; null for the house itself. Within a private network without TLS: browsers trust
- * no house's own certificate, and listening needs none.
+ * Where the same room opens in a browser; null for the house itself. Where no address of the house leads far, through its
+ * gate. Within a private network without TLS: browsers trust no house's own certificate, and listening needs none.
  */
 export function pageOf(link: string): string | null {
-  const [, authority = '', room = ''] = /^serambi:\/\/([^/?]+)(\/r\/\w+)/.exec(link) ?? [];
+  const [, authority = '', room = '', query = ''] = /^serambi:\/\/([^/?]+)(\/r\/\w+)\??(.*)$/.exec(link) ?? [];
   if (room === '') return null;
   const host = hostOf(authority);
+  const words = new URLSearchParams(query);
+  const [key, gate] = [words.get('key'), words.get('gate')];
+  if (key && gate && (authority === gate || reachOfHost(host) !== 'further')) return `https://${gate}/h/${key}${room}`;
   const scheme = PLAIN_HTTP.test(host) || LOOPBACK.test(host) ? 'http' : 'https';
   return `${scheme}://${authority}${room}`;
+}
+
+/** The gate that a page of `pageOf` comes from; null: it is the house's own. */
+export function gateOf(page: string): string | null {
+  return /^https:\/\/([^/]+)\/h\//.exec(page)?.[1] ?? null;
 }
 
 /** The same house, whatever its addresses are. */

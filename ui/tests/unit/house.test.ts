@@ -8,17 +8,24 @@ import type { Sound, SoundNeeds } from '../../src/backend/house/sound';
 import { room } from '../fixtures/windows';
 
 const PIN = 'n3Zb8UuPPbq4vYcSxgVbo1FdXgyTk0mSIZs2cQxWm4E';
+/** Of a gate, and of a house behind it. */
+const GATE_PIN = 'g3Zb8UuPPbq4vYcSxgVbo1FdXgyTk0mSIZs2cQxWm4E';
+const KEY = 'k3Zb8UuPPbq4vYcSxgVbo1FdXgyTk0mSIZs2cQxWm4E';
 const view = room('alone host');
 
 /** The house's half: answers, and the sockets that were opened to it. */
 class House {
   asked: { path: string; body: Record<string, string>; key: string | null }[] = [];
+  pathnames: string[] = [];
   refuses: Record<string, Code> = {};
   sockets: Socket[] = [];
   joined = view;
 
   answer = async (address: string | URL | Request, init?: RequestInit): Promise<Response> => {
-    const path = new URL(String(address)).pathname.replace('/api/v1', '');
+    const { pathname } = new URL(String(address));
+    if (pathname === '/gate/description') return Response.json({ mediaPort: 7413, pin: GATE_PIN });
+    const path = pathname.replace(`/h/${KEY}`, '').replace('/api/v1', '');
+    this.pathnames.push(pathname);
     const key = new Headers(init?.headers).get('Authorization');
     this.asked.push({ path, body: JSON.parse(String(init?.body ?? '{}')) as Record<string, string>, key });
     const code = this.refuses[path];
@@ -43,13 +50,15 @@ class Socket {
   static house: House;
   static readonly OPEN = 1;
   readonly after: string | null;
+  readonly pathname: string;
   readyState = 0;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
 
   constructor(address: string) {
-    this.after = new URL(address).searchParams.get('after');
+    const { searchParams, pathname } = new URL(address);
+    [this.after, this.pathname] = [searchParams.get('after'), pathname];
     Socket.house.sockets.push(this);
   }
 
@@ -163,14 +172,38 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function makeBackend(): Promise<HouseBackend> {
-  const at = { host: '127.0.0.1:7410', port: '7410', origin: 'http://127.0.0.1:7410', protocol: 'http:' } as Location;
+function makeBackend(pathname = '/'): Promise<HouseBackend> {
+  const at = { host: '127.0.0.1:7410', port: '7410', protocol: 'http:', pathname, search: '' } as Location;
   return HouseBackend.make(at, async (needs, grant) => (sound = new Listening(needs, grant.token)));
 }
 
 const listeners = (listeners: number): TopicChange[] => [{ topic: 'counts', record: { listeners } }];
 const changed = (changes: TopicChange[]) => ({ type: 'changed', now: 1_000, changes });
 const connections = () => updates.flatMap((update) => (update.type === 'call' ? [update.call.connection.type] : []));
+
+describe('behind a gate', () => {
+  beforeEach(async () => {
+    house.pathnames = [];
+    backend = await makeBackend(`/h/${KEY}/r/${view.room.id}`);
+  });
+
+  it('asks for everything under the path of the house', async () => {
+    await backend.openApp();
+    await backend.window.setName('Ratna');
+    await backend.startRoom('Tonight', false);
+    expect(house.pathnames.every((path) => path.startsWith(`/h/${KEY}/api/v1/`))).toBe(true);
+    expect(house.socket.pathname).toBe(`/h/${KEY}/api/v1/events`);
+    await vi.waitFor(() => expect(sound.needs.ownServer).toBe(`ws://127.0.0.1:7410/h/${KEY}`));
+  });
+
+  it('says whom one has to trust, and gives the app the way on which one has not to', async () => {
+    const opened = await backend.openApp();
+    expect(backend.served.gate).toBe('127.0.0.1:7410');
+    expect(opened.status === 'ok' && opened.data.openedLink).toBe(
+      `serambi://127.0.0.1:7410/r/${view.room.id}?pin=${PIN}&key=${KEY}&gate=127.0.0.1:7410&gatepin=${GATE_PIN}`,
+    );
+  });
+});
 
 describe('signing in', () => {
   it('proves the key behind the id to this house, for this challenge', async () => {

@@ -53,6 +53,10 @@ describe('a link', () => {
     ['serambi://10.evil.example:7410/r/abc?pin=x', 'https://10.evil.example:7410/r/abc'],
     ['serambi://100.70.1.1:7410/r/abc?pin=x', 'https://100.70.1.1:7410/r/abc'],
     ['serambi://192.168.1.20:7410?pin=x', null],
+    ['serambi://10.1.2.2:7410/r/abc?pin=x&via=127.0.0.1:7410&key=K&gate=gate.example:7410&gatepin=y', 'https://gate.example:7410/h/K/r/abc'],
+    ['serambi://gate.example:7410/r/abc?pin=x&key=K&gate=gate.example:7410', 'https://gate.example:7410/h/K/r/abc'],
+    ['serambi://house.example:7410/r/abc?pin=x&key=K&gate=gate.example:7410', 'https://house.example:7410/r/abc'],
+    ['serambi://10.1.2.2:7410/r/abc?pin=x&gate=gate.example:7410', 'http://10.1.2.2:7410/r/abc'],
   ] as const)('%s opens in a browser at %s', (link, page) => expect(pageOf(link)).toBe(page));
 
   it('belongs to a house by its pin, and is made for a room of it', () => {
