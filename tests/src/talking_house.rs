@@ -52,7 +52,7 @@ impl TalkingHouse {
         let link = first_line(&mut house)?;
         let talk = talk(output)?;
         let host = ["host", "--house", &link, "--microphone", &talk.to_string_lossy(), "--loudspeaker", "none"];
-        let host = [&host[..], &["--do", "on joined unmute"]].concat();
+        let host = [&host[..], &["--do", "on joined unmute; on hand_raised invite-first"]].concat();
         let peer = place.command(places::program("serambi-peer")?);
         let mut speaker = Peer::start_in(peer, "Ani", folders[1].path(), &host, output)?;
         let joined = speaker.event("joined", LIMIT)?;

@@ -3,69 +3,13 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
-
 use serambi_tests::{
+    gate::Gate,
     internet::{Home, Internet, Router},
-    namespace::Namespace,
     network, places,
-    program::Program,
     talking_house::{Listener, TalkingHouse},
-    wait,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A `serambi-house --gate` on a public machine.
-struct Gate {
-    /// None: it is away.
-    program: Option<Program>,
-    /// Its public one.
-    address: String,
-    /// What admits a house.
-    link: String,
-    place: Namespace,
-    folder: TempDir,
-}
-
-impl Gate {
-    fn open(internet: &mut Internet, output: &Path) -> Self {
-        let (place, address) = internet.public("gate").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (program, link) = start(&place, folder.path(), output);
-        Self { program: Some(program), address, link, place, folder }
-    }
-
-    /// Killed, and started again after the others had time to notice.
-    fn restart(&mut self, output: &Path, while_it_is_away: impl FnOnce()) {
-        self.program = None;
-        while_it_is_away();
-        self.program = Some(start(&self.place, self.folder.path(), output).0);
-    }
-}
-
-fn start(place: &Namespace, folder: &Path, output: &Path) -> (Program, String) {
-    let mut command = place.command(places::program("serambi-house").unwrap());
-    command.arg("--folder").arg(folder).args(["--gate", "--no-discovery"]).env("SERAMBI_LOG", "info");
-    let log = output.join("gate.log");
-    let program = Program::start(&command, Stdio::null(), &log).unwrap();
-    let told = || {
-        let log = std::fs::File::open(&log).map(BufReader::new).unwrap();
-        let mut links = log.lines().map_while(Result::ok).filter_map(|line| {
-            line.find("serambi://").filter(|_| line.contains("/gate?")).map(|at| line[at..].trim().to_owned())
-        });
-        Ok(links.next())
-    };
-    let link = wait::until("the gate's link", LIMIT, told, String::new).unwrap();
-    (program, link)
-}
 
 /// A house behind one router, its gate, and a guest behind another.
 struct Story {
@@ -82,7 +26,7 @@ impl Story {
     fn begin(name: &str, house: Router, guest: Router) -> Self {
         let output = places::fresh_output(name).unwrap();
         let mut internet = Internet::open(&output).unwrap();
-        let gate = Gate::open(&mut internet, &output);
+        let gate = Gate::open(&mut internet, &output).unwrap();
         let house_home = internet.home("house", house).unwrap();
         let guest_home = internet.home("guest", guest).unwrap();
         let house = TalkingHouse::open(&house_home.place, &["--through", &gate.link], &output).unwrap();
@@ -169,7 +113,7 @@ fn a_gate_that_restarts_costs_a_direct_call_nothing() {
     let mut story = Story::begin("passage-gate-restarts", Router::Cone, Router::Cone);
     story.is_heard(&json!("direct"));
     let (guest, output) = (&story.guest, story.output.clone());
-    story.gate.restart(&output, || guest.hears_more().unwrap());
+    story.gate.restart(&output, || guest.hears_more()).unwrap();
     story.is_heard(&json!("direct"));
     assert_eq!(story.guest.statistic("resumes"), json!(0));
     assert_eq!(story.guest.statistic("rejoins"), json!(0));

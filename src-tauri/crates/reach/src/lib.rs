@@ -22,8 +22,8 @@ use serambi_protocol::{
 };
 
 pub use self::{
-    gate_verifier::tls_to,
     gate_tls::GateStream,
+    gate_verifier::tls_to,
     guest::GuestEndpoint,
     house::{Arriving, HouseEndpoint},
     passage::{Closed, Passage, PassageDatagram, PassageStream, Way},

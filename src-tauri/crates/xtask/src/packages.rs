@@ -52,13 +52,15 @@ const DEBIAN_TEST: &[&str] = &[
     "gir1.2-atspi-2.0",
     "orca",
     "chromium",
+    "chromium-driver",
+    "firefox-esr",
     "fonts-noto-cjk",
     "mmdebstrap",
     "rpm",
 ];
 
 /// To be measured beside us, to make networks and speech, and to build the scores' Python packages.
-const DEBIAN_MEASURE: &[&str] = &["mumble", "mumble-server", "chromium-driver", "openssl", "flite", "python3-dev"];
+const DEBIAN_MEASURE: &[&str] = &["mumble", "mumble-server", "openssl", "flite", "python3-dev"];
 
 /// `wine` is the command, the other what 64-bit programs take.
 const DEBIAN_WINDOWS: &[&str] = &["wine", "wine64"];
@@ -89,10 +91,12 @@ const FEDORA_TEST: &[&str] = &[
     "at-spi2-core",
     "orca",
     "chromium",
+    "chromedriver",
+    "firefox",
     "google-noto-sans-cjk-fonts",
 ];
 
-const FEDORA_MEASURE: &[&str] = &["mumble", "mumble-server", "chromedriver", "openssl", "flite", "python3-devel"];
+const FEDORA_MEASURE: &[&str] = &["mumble", "mumble-server", "openssl", "flite", "python3-devel"];
 
 const ARCH_RUN: &[&str] = &["base-devel", "cmake", "webkit2gtk-4.1", "alsa-lib"];
 const ARCH_OTHER_SYSTEMS: &[&str] = &["mingw-w64-gcc", "python"];
@@ -115,6 +119,7 @@ const ARCH_TEST: &[&str] = &[
     "at-spi2-core",
     "orca",
     "chromium",
+    "firefox",
     "noto-fonts-cjk",
 ];
 

@@ -8,8 +8,17 @@ pub const FEATURE: &str = "serambi-tests/system";
 pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach"];
 
 /// What a desktop, a screen reader or a stranger sees and says. Sound is counted here and not judged.
-pub const DESKTOP: &[&str] =
-    &["secrets", "schemathesis", "called", "dead_page", "accessibility", "screen_reader", "on_the_desktop", "updated"];
+pub const DESKTOP: &[&str] = &[
+    "secrets",
+    "schemathesis",
+    "browsers",
+    "called",
+    "dead_page",
+    "accessibility",
+    "screen_reader",
+    "on_the_desktop",
+    "updated",
+];
 
 /// These judge sound, which takes the machine to themselves: the cheapest first.
 pub const SOUND: &[&str] = &["instruments", "devices", "two_peers", "python_listener", "own_sound", "two_windows"];
