@@ -26,6 +26,21 @@ describe('handing the room over', () => {
   });
 });
 
+describe('a page that came through a gate', () => {
+  it.each(['link in a browser through a gate', 'house in a browser through a gate'] as const)('says whom one has to trust: %s', async (name) => {
+    await openWindow(name);
+    await settle();
+    expect(screen.getByText(/^You reach this house through a gate: whoever runs gate\.serambi\.example:7410 can read and change/)).toBeTruthy();
+  });
+
+  it('and one of the house itself does not', async () => {
+    await openWindow('link in a browser');
+    await settle();
+    expect(screen.queryByText(/gate/)).toBeNull();
+    expect(screen.getByText(/sends this page and the sound/)).toBeTruthy();
+  });
+});
+
 describe('a link', () => {
   it.each([
     ['serambi://127.0.0.1:7410/r/a?pin=x', 'thisComputer'],
