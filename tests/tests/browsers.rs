@@ -44,7 +44,8 @@ fn directly(name: &str, open: Open) {
     let mut internet = Internet::open(&output).unwrap();
     let (place, address) = internet.public("house").unwrap();
     let mut house = TalkingHouse::open(&place, &[], &output).unwrap();
-    let guest = Arc::new(internet.home("guest", Router::Cone).unwrap().place);
+    let guest_home = internet.home("guest", Router::Cone).unwrap();
+    let guest = Arc::new(guest_home.place);
     let sound = SoundServer::start(&output).unwrap();
     let card = sound.add_card("guest").unwrap();
     let browser = open(&guest, &card, &output).unwrap();
