@@ -1,5 +1,6 @@
 //! The state behind the one window: one profile, at most one house of its own, and at most one call.
 
+mod calling;
 mod computer;
 mod notices;
 mod page;
@@ -17,7 +18,7 @@ use std::{
 
 use serambi_audio::EngineSettings;
 use serambi_call::{
-    Call, CallEvent, Doors, HouseClient, Identity, Theme,
+    Call, CallEvent, CallMe, Doors, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
 use serambi_house::{House, HouseConfig, Page, Presence, RoomStarters};
@@ -42,6 +43,7 @@ use crate::{
     updates::Updates,
     view::{AppView, FoundRoom, Language},
 };
+use calling::Calling;
 use computer::Computer;
 use reach::OpenHouse;
 use sound::SoundCheck;
@@ -106,6 +108,7 @@ struct Shared {
     ongoing: Mutex<Option<Ongoing>>,
     call_updates: Arc<CallUpdates>,
     notices: NoticeBoard,
+    calling: Calling,
     /// Devices named on the command line, until others are chosen.
     given: Mutex<EngineSettings>,
     sound_check: tokio::sync::Mutex<Option<SoundCheck>>,
@@ -129,6 +132,7 @@ impl AppController {
         let shared = Shared {
             call_updates: Arc::new(CallUpdates::new(app.clone())),
             notices: notices::board(app.clone()),
+            calling: Calling::default(),
             computer: Computer::new(&app),
             updates: Updates::default(),
             app,
@@ -173,6 +177,8 @@ impl AppController {
             theme: settings.theme,
             sound: self.sound_view(),
             do_not_disturb: settings.do_not_disturb.at(unix_ms()),
+            call_me: settings.call_me,
+            called: self.shared.calling.view(),
             computer: self.computer_view(),
             updates: self.updates_view(),
             reach: self.reach_view(),
@@ -384,7 +390,12 @@ impl AppController {
         }
         self.may_leave_present_room(leave_other)?;
         let client = self.sign_in(address).await?;
-        let (call, events) = Call::join(client, room, leave_other, self.sound_choice()).await?;
+        let joining = Call::join(client.clone(), room, leave_other, self.sound_choice()).await;
+        let (call, events) = joining.inspect_err(|error| {
+            if error.code() == Code::RoomLocked {
+                self.shared.calling.lock_refused(client, room);
+            }
+        })?;
         self.enter(call, events).await;
         Ok(())
     }
@@ -412,6 +423,7 @@ impl AppController {
     async fn sign_in(&self, address: &HouseAddress) -> Result<HouseClient, Refusal> {
         let Shared { identity, doors, home, .. } = &*self.shared;
         let client = HouseClient::sign_in(address, identity, &self.settings().name, doors).await?;
+        client.set_callable(self.settings().call_me != CallMe::Never);
         let home = home.clone();
         client.look_where_seen(move |pin| home.seen_at(pin));
         Ok(client)
@@ -486,7 +498,9 @@ impl AppController {
         let kept = houses
             .iter()
             .filter_map(|house| Link::read(&house.link).ok().map(|link| KeptHouse { name: house.name.clone(), link }));
-        self.shared.home.set_known(Known { own, kept: kept.collect() });
+        self.shared.home.set_known(Known { own: own.clone(), kept: kept.collect() });
+        let controller = self.clone();
+        tauri::async_runtime::spawn(async move { controller.hang_bells(own) });
     }
 
     fn tell_changed(&self) {

@@ -4,10 +4,14 @@
 //! defined.
 
 use serambi_call::{
-    ChosenDevice, CueSetting, EchoCancelling, Measurements, MicrophoneMode, QuietFor, RoomCommand, SoundCheckVerdict,
-    SoundNotice, Theme, VoiceSetting, WhenClosed,
+    CallMe, ChosenDevice, CueSetting, EchoCancelling, Measurements, MicrophoneMode, QuietFor, RoomCommand,
+    SoundCheckVerdict, SoundNotice, Theme, VoiceSetting, WhenClosed,
 };
-use serambi_protocol::{Code, Command, Notice, PersonId, Refusal, RoomId, event::ClosedReason};
+use serambi_protocol::{
+    Code, Command, Notice, PersonId, Refusal, RoomId,
+    door::{AtDoor, CallablePerson},
+    event::ClosedReason,
+};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::{AppHandle, Manager, State, ipc::Channel};
@@ -162,6 +166,31 @@ async fn accept_invitation(slot: Slot<'_>) -> Answer<()> {
 
 #[tauri::command]
 #[specta::specta]
+async fn knock(slot: Slot<'_>, waits: bool) -> Answer<AtDoor> {
+    slot.open()?.knock(waits).await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn callable_people(slot: Slot<'_>) -> Answer<Vec<CallablePerson>> {
+    slot.open()?.callable_people().await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn join_called(slot: Slot<'_>, leave_other: bool) -> Answer<()> {
+    slot.open()?.join_called(leave_other).await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn pass_called(slot: Slot<'_>) -> Answer<()> {
+    slot.open()?.pass_called();
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn set_muted(slot: Slot<'_>, muted: bool) -> Answer<()> {
     Ok(slot.open()?.call()?.set_muted(muted).await?)
 }
@@ -231,6 +260,12 @@ async fn set_cues(slot: Slot<'_>, cues: CueSetting) -> Answer<()> {
 #[specta::specta]
 async fn set_do_not_disturb(slot: Slot<'_>, quiet: QuietFor) -> Answer<()> {
     slot.open()?.set_do_not_disturb(quiet)
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn set_call_me(slot: Slot<'_>, call_me: CallMe) -> Answer<()> {
+    slot.open()?.set_call_me(call_me)
 }
 
 #[tauri::command]
@@ -416,6 +451,10 @@ pub fn border() -> Builder<tauri::Wry> {
             forget_house,
             command,
             accept_invitation,
+            knock,
+            callable_people,
+            join_called,
+            pass_called,
             set_muted,
             leave,
             end_room,
@@ -428,6 +467,7 @@ pub fn border() -> Builder<tauri::Wry> {
             set_voice,
             set_cues,
             set_do_not_disturb,
+            set_call_me,
             open_sound_check,
             record_sound_check,
             play_sound_check,

@@ -3,11 +3,13 @@
 
 mod board;
 mod call_notices;
+mod called;
 mod desktop;
 mod sentence;
 mod told;
 
 pub use board::{Answer, NoticeBoard};
 pub use call_notices::{CallNotices, NoticeAct};
+pub use called::called_notice;
 pub use sentence::system_language;
 pub use told::{Subject, Told};

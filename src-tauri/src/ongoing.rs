@@ -174,6 +174,10 @@ impl Passing {
                 }
                 ipc::tell(&self.app, Noticed(notice));
             }
+            CallEvent::Called(called) => {
+                let (controller, house) = (self.controller.clone(), self.call.house().clone());
+                tauri::async_runtime::spawn(async move { controller.take_called(house, *called).await });
+            }
             CallEvent::Sound(notice) => ipc::tell(&self.app, SoundNoticed(notice)),
             CallEvent::Problem(error) => ipc::tell(&self.app, Problem(error.into())),
             CallEvent::Closed(reason) => ipc::tell_once(&self.app, CallClosed(reason)),

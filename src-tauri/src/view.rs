@@ -1,7 +1,7 @@
 //! What the window is shown of the app: profile, settings, rooms one could go to. The call comes as operations
 //! ([`crate::call_updates`]).
 
-use serambi_call::{DoNotDisturb, Theme};
+use serambi_call::{CallMe, DoNotDisturb, Theme};
 use serambi_protocol::{PersonId, Refusal, api::RoomCard, code::Code};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -78,6 +78,25 @@ pub struct HomeView {
     pub discovery_problem: Option<Code>,
 }
 
+/// Somebody wants this person in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledView {
+    /// Their display name.
+    pub by: String,
+    /// The house's name; the room's host if it did not say.
+    pub house_name: String,
+    /// The room, as it was then.
+    pub card: RoomCard,
+}
+
+impl CalledView {
+    /// The same call, told once more.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.by == other.by && self.card.id == other.card.id
+    }
+}
+
 /// How it stands with newer versions of the app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -113,6 +132,10 @@ pub struct AppView {
     pub sound: SoundView,
     /// Whether system notices are held back now.
     pub do_not_disturb: DoNotDisturb,
+    /// When others may call this person into their rooms.
+    pub call_me: CallMe,
+    /// Somebody who does, until it is answered or too old.
+    pub called: Option<CalledView>,
     /// Closing, starting, and keys that work from anywhere.
     pub computer: ComputerView,
     /// Newer versions of the app.

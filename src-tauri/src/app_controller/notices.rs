@@ -10,6 +10,7 @@ use crate::{
     ipc::{self, Problem},
     local_time::{unix_ms, wall_clock},
     notices::{Answer, NoticeAct, NoticeBoard, Subject, Told, system_language},
+    view::Language,
     window,
 };
 
@@ -67,16 +68,28 @@ impl AppController {
     }
 
     fn tell_outside(&self, told: &Told, room: &RoomRecord) {
-        let chosen = self.settings().language.as_deref().and_then(read_language);
-        self.shared.notices.show(told.notice(room, chosen.unwrap_or_else(system_language)));
+        self.shared.notices.show(told.notice(room, self.notice_language()));
         if told.subject() == Subject::Invitation {
             window::ask_for_attention(&self.shared.app);
         }
     }
 
+    /// The chosen language; before there is one, the system's.
+    pub(super) fn notice_language(&self) -> Language {
+        self.settings().language.as_deref().and_then(read_language).unwrap_or_else(system_language)
+    }
+
     async fn take_answer(&self, subject: Subject, answer: Answer) {
         let outcome = match (subject, answer) {
             (Subject::Invitation, Answer::No) => self.decline_invitation().await,
+            (Subject::Call, Answer::No) => {
+                self.pass_called();
+                Ok(())
+            }
+            (Subject::Call, Answer::Yes) => {
+                window::bring_to_front(&self.shared.app).await;
+                self.join_called(false).await
+            }
             (Subject::Invitation, Answer::Yes) => {
                 window::bring_to_front(&self.shared.app).await;
                 self.accept_invitation().await

@@ -32,6 +32,8 @@ pub struct DesktopNotice {
     pub buttons: Option<Buttons>,
     /// To be shown only in place of another one about the same.
     pub only_replaces: bool,
+    /// The system's own sound comes with it. What is worth a sound in a room has its cue.
+    pub has_sound: bool,
 }
 
 /// The words on two buttons.
@@ -264,7 +266,14 @@ mod tests {
     }
 
     fn notice(subject: Subject, title: &str) -> DesktopNotice {
-        DesktopNotice { subject, title: title.into(), text: String::new(), buttons: None, only_replaces: false }
+        DesktopNotice {
+            subject,
+            title: title.into(),
+            text: String::new(),
+            buttons: None,
+            only_replaces: false,
+            has_sound: false,
+        }
     }
 
     async fn stands(desktop: &FakeDesktop, titles: &[&str]) {

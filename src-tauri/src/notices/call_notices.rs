@@ -26,6 +26,7 @@ pub struct CallNotices {
     invitation: Option<InvitationView>,
     is_lost: bool,
     hands_are_up: bool,
+    somebody_is_at_door: bool,
     hand_told_at: Option<Instant>,
 }
 
@@ -36,6 +37,7 @@ impl CallNotices {
             invitation: room.you.invitation.clone(),
             is_lost: call.connection.is_lost(),
             hands_are_up: !room.hands.is_empty(),
+            somebody_is_at_door: !room.door.is_empty(),
             hand_told_at: None,
         }
     }
@@ -51,7 +53,8 @@ impl CallNotices {
 
     /// What follows from how room and call stand now.
     pub fn take_state(&mut self, room: &RoomView, call: &CallView) -> Vec<NoticeAct> {
-        let acts = [self.take_invitation(room), self.take_connection(call), self.take_hands(room)];
+        let acts =
+            [self.take_invitation(room), self.take_connection(call), self.take_hands(room), self.take_door(room)];
         acts.into_iter().flatten().collect()
     }
 
@@ -67,6 +70,8 @@ impl CallNotices {
                 self.hand_told_at = Some(now);
                 Some(Told::HandRaised { name: name.clone(), count: *count })
             }
+            // At most one for each person in five minutes.
+            Notice::AtTheDoor { name, count } => Some(Told::AtTheDoor { name: name.clone(), count: *count }),
             // The invitation stands in the view, which also says when it is over. Everything else can wait.
             _ => None,
         }
@@ -91,6 +96,11 @@ impl CallNotices {
         (was_lost != self.is_lost).then_some(NoticeAct::Tell(told))
     }
 
+    fn take_door(&mut self, room: &RoomView) -> Option<NoticeAct> {
+        let was_there = std::mem::replace(&mut self.somebody_is_at_door, !room.door.is_empty());
+        (was_there && !self.somebody_is_at_door).then_some(NoticeAct::Withdraw(Subject::Door))
+    }
+
     fn take_hands(&mut self, room: &RoomView) -> Option<NoticeAct> {
         let were_up = std::mem::replace(&mut self.hands_are_up, !room.hands.is_empty());
         (were_up && !self.hands_are_up).then_some(NoticeAct::Withdraw(Subject::Hands))
@@ -99,7 +109,7 @@ impl CallNotices {
 
 /// With the call everything ends that was told of it.
 fn take_end(reason: ClosedReason, room: &RoomView) -> Vec<NoticeAct> {
-    let of_call = [Subject::Invitation, Subject::OwnPlace, Subject::Hands, Subject::Connection];
+    let of_call = [Subject::Invitation, Subject::OwnPlace, Subject::Hands, Subject::Door, Subject::Connection];
     of_call.map(NoticeAct::Withdraw).into_iter().chain(closed(reason, room).map(NoticeAct::Tell)).collect()
 }
 
@@ -117,6 +127,7 @@ mod tests {
     use serambi_call::{Connection, MicrophoneView};
     use serambi_protocol::{
         PersonId,
+        door::KnockView,
         view::{Counts, HandView, InvitationKind, Rights, Role, RoleView, RoomTime, YouView},
     };
 
@@ -144,6 +155,7 @@ mod tests {
             audience: Vec::new(),
             hands: Vec::new(),
             invitations: Vec::new(),
+            door: Vec::new(),
         };
         RoomView::new(RoomTime(42 * MINUTE_MS), you, shared)
     }
@@ -236,6 +248,17 @@ mod tests {
         assert_eq!(notices.take_state(&room, &call), []);
         room.hands.clear();
         assert_eq!(notices.take_state(&room, &call), [NoticeAct::Withdraw(Subject::Hands)]);
+    }
+
+    #[test]
+    fn who_asks_to_come_in_is_told_until_nobody_is_at_the_door() {
+        let told = told_of(&CallEvent::Notice(Notice::AtTheDoor { name: "Citra".to_owned(), count: 1 }));
+        assert_eq!(told, Some(Told::AtTheDoor { name: "Citra".to_owned(), count: 1 }));
+        let (mut notices, mut room, call) = begun();
+        room.door = vec![KnockView { id: room.you.id, rank: 1, name: "Citra".to_owned(), since: RoomTime(0) }];
+        assert_eq!(notices.take_state(&room, &call), []);
+        room.door.clear();
+        assert_eq!(notices.take_state(&room, &call), [NoticeAct::Withdraw(Subject::Door)]);
     }
 
     #[test]

@@ -29,6 +29,9 @@ mod freedesktop {
     const YES: &str = "yes";
     const NO: &str = "no";
 
+    /// The sound of a message that wants to be read now (XDG Sound Naming Specification 0.8).
+    const MESSAGE_SOUND: &str = "message-new-instant";
+
     /// What this desktop's notices can do.
     struct Abilities {
         actions: bool,
@@ -53,8 +56,11 @@ mod freedesktop {
             let abilities = abilities().await?;
             let mut notification = plain(notice);
             notification.icon(DESKTOP_ENTRY).hint(Hint::DesktopEntry(DESKTOP_ENTRY.to_owned()));
-            // What is worth a sound has its cue.
-            notification.hint(Hint::SuppressSound(true));
+            if notice.has_sound {
+                notification.sound_name(MESSAGE_SOUND);
+            } else {
+                notification.hint(Hint::SuppressSound(true));
+            }
             if abilities.markup {
                 notification.body(&without_markup(&notice.text));
             }
@@ -113,7 +119,10 @@ impl Desktop for SystemDesktop {
     type Shown = ();
 
     async fn show(&self, notice: &DesktopNotice, _earlier: Option<&()>) -> Result<(), String> {
-        let notification = plain(notice);
+        let mut notification = plain(notice);
+        if notice.has_sound {
+            notification.sound_name("Default");
+        }
         let showing = tokio::task::spawn_blocking(move || notification.show().map(drop)).await;
         showing.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }

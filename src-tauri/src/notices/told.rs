@@ -17,6 +17,10 @@ pub enum Subject {
     OwnPlace,
     /// The hand queue.
     Hands,
+    /// Who asks to come in.
+    Door,
+    /// Somebody who calls this person in.
+    Call,
     /// The own connection.
     Connection,
     /// The end of the room, or of the own stay in it.
@@ -41,6 +45,13 @@ pub enum Told {
         /// How many are up.
         count: u32,
     },
+    /// Moderators: somebody asks to come in.
+    AtTheDoor {
+        /// Who.
+        name: String,
+        /// How many wait there.
+        count: u32,
+    },
     /// The connection is lost.
     ConnectionLost,
     /// The connection is back.
@@ -59,6 +70,7 @@ impl Told {
             Self::Invited(_) => Subject::Invitation,
             Self::MutedBy(_) | Self::MovedToAudience => Subject::OwnPlace,
             Self::HandRaised { .. } => Subject::Hands,
+            Self::AtTheDoor { .. } => Subject::Door,
             Self::ConnectionLost | Self::ConnectionBack => Subject::Connection,
             Self::Removed | Self::Ended { .. } => Subject::Room,
         }
@@ -76,7 +88,7 @@ impl Told {
 
     /// The notice of it, in a room, in a language.
     pub fn notice(&self, room: &RoomRecord, language: Language) -> DesktopNotice {
-        let title_of_room = room_title(room, language);
+        let title_of_room = room_title(&room.title, &room.host, language);
         let in_room = ("title", title_of_room.as_str());
         let plain = |key: &str| say(language, key, &[]);
         let named = |key: &str, name: &str| say(language, key, &[("name", name)]);
@@ -93,6 +105,10 @@ impl Told {
                 let text = say(language, "desktop.hand.text", &[("n", &count.to_string()), in_room]);
                 (named("desktop.hand", name), text)
             }
+            Self::AtTheDoor { name, count } => {
+                let text = say(language, "desktop.door.text", &[("n", &count.to_string()), in_room]);
+                (named("notice.atTheDoor", name), text)
+            }
             Self::ConnectionLost => (plain("desktop.lost"), plain("desktop.lost.text")),
             Self::ConnectionBack => (plain("desktop.back"), title_of_room.clone()),
             Self::Ended { minutes } => {
@@ -101,7 +117,14 @@ impl Told {
             }
         };
         let buttons = self.buttons(language);
-        DesktopNotice { subject: self.subject(), title, text, buttons, only_replaces: self.only_replaces() }
+        DesktopNotice {
+            subject: self.subject(),
+            title,
+            text,
+            buttons,
+            only_replaces: self.only_replaces(),
+            has_sound: false,
+        }
     }
 
     fn buttons(&self, language: Language) -> Option<Buttons> {
@@ -111,8 +134,8 @@ impl Told {
     }
 }
 
-fn room_title(room: &RoomRecord, language: Language) -> String {
-    if room.title.is_empty() { say(language, "room.untitled", &[("name", &room.host)]) } else { room.title.clone() }
+pub(super) fn room_title(title: &str, host: &str, language: Language) -> String {
+    if title.is_empty() { say(language, "room.untitled", &[("name", host)]) } else { title.to_owned() }
 }
 
 #[cfg(test)]
@@ -146,6 +169,7 @@ pub(super) mod tests {
             Told::MovedToAudience,
             Told::Removed,
             Told::HandRaised { name: "Dewi".to_owned(), count: 3 },
+            Told::AtTheDoor { name: "Citra".to_owned(), count: 2 },
             Told::ConnectionLost,
             Told::ConnectionBack,
             Told::Ended { minutes: 42 },
@@ -167,6 +191,7 @@ pub(super) mod tests {
             ["You were moved to the audience", "Your microphone is closed."],
             ["You were removed from this room", "Evening on the porch"],
             ["Dewi raised a hand", "3 in line in Evening on the porch"],
+            ["Citra is at the door.", "2 wait to come into Evening on the porch"],
             ["You lost the connection", "Serambi keeps trying. Your place is kept for a minute."],
             ["You are back.", "Evening on the porch"],
             ["The room has ended", "Evening on the porch, 42 min"],

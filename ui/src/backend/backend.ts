@@ -7,7 +7,10 @@
  */
 import type {
   AppView,
+  AtDoor,
+  CallablePerson,
   CallClosed,
+  CallMe,
   CallUpdated,
   ChosenDevice,
   CloseAsked,
@@ -89,6 +92,14 @@ export interface Backend {
 
   command(command: Command): Answer;
   acceptInvitation(): Answer;
+  /** Who is around in the house and can be called into the room one is in. */
+  callablePeople(): Answer<CallablePerson[]>;
+  /** Asks to come into the room whose lock refused one last; to be repeated every `KNOCK_EVERY_MS` while one waits. */
+  knock(waits: boolean): Answer<AtDoor>;
+  /** Goes where somebody calls one. */
+  joinCalled(leaveOther: boolean): Answer;
+  /** Not now. */
+  passCalled(): Answer;
   setMuted(muted: boolean): Answer;
   leave(): Answer;
   endRoom(): Answer;
@@ -114,6 +125,8 @@ export interface WindowBackend {
   setCues(cues: CueSetting): Answer;
   /** Holds system notices back, but for those about the own microphone. */
   setDoNotDisturb(quiet: QuietFor): Answer;
+  /** When others may call this person into their rooms. */
+  setCallMe(callMe: CallMe): Answer;
   /** Opens the microphone, muted, and tells its level until `closeSoundCheck`. */
   openSoundCheck(hear: (batch: LevelBatch) => void): Answer;
   /** Takes five seconds. */

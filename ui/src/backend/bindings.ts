@@ -20,6 +20,10 @@ export const commands = {
 	forgetHouse: (pin: string) => typedError<null, Refusal>(__TAURI_INVOKE("forget_house", { pin })),
 	command: (command: Command) => typedError<null, Refusal>(__TAURI_INVOKE("command", { command })),
 	acceptInvitation: () => typedError<null, Refusal>(__TAURI_INVOKE("accept_invitation")),
+	knock: (waits: boolean) => typedError<AtDoor, Refusal>(__TAURI_INVOKE("knock", { waits })),
+	callablePeople: () => typedError<CallablePerson[], Refusal>(__TAURI_INVOKE("callable_people")),
+	joinCalled: (leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("join_called", { leaveOther })),
+	passCalled: () => typedError<null, Refusal>(__TAURI_INVOKE("pass_called")),
 	setMuted: (muted: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("set_muted", { muted })),
 	leave: () => typedError<null, Refusal>(__TAURI_INVOKE("leave")),
 	endRoom: () => typedError<null, Refusal>(__TAURI_INVOKE("end_room")),
@@ -32,6 +36,7 @@ export const commands = {
 	setVoice: (person: PersonId, voice: VoiceSetting) => typedError<null, Refusal>(__TAURI_INVOKE("set_voice", { person, voice })),
 	setCues: (cues: CueSetting) => typedError<null, Refusal>(__TAURI_INVOKE("set_cues", { cues })),
 	setDoNotDisturb: (quiet: QuietFor) => typedError<null, Refusal>(__TAURI_INVOKE("set_do_not_disturb", { quiet })),
+	setCallMe: (callMe: CallMe) => typedError<null, Refusal>(__TAURI_INVOKE("set_call_me", { callMe })),
 	openSoundCheck: (levels: Channel<LevelBatch>) => typedError<null, Refusal>(__TAURI_INVOKE("open_sound_check", { levels })),
 	recordSoundCheck: () => typedError<SoundCheckVerdict, Refusal>(__TAURI_INVOKE("record_sound_check")),
 	playSoundCheck: () => typedError<null, Refusal>(__TAURI_INVOKE("play_sound_check")),
@@ -107,6 +112,10 @@ export type Act =
 "remove" | 
 /**  Change who may raise a hand. */
 "setHandScope" | 
+/**  Call somebody into the room who is around in the house. */
+"ping" | 
+/**  See who asks to come in, and answer. */
+"answerDoor" | 
 /**  Make somebody else on stage host. */
 "handOver" | 
 /**  End the room for everyone. */
@@ -143,6 +152,10 @@ export type AppView = {
 	sound: SoundView,
 	/**  Whether system notices are held back now. */
 	doNotDisturb: DoNotDisturb,
+	/**  When others may call this person into their rooms. */
+	callMe: CallMe,
+	/**  Somebody who does, until it is answered or too old. */
+	called: CalledView | null,
 	/**  Closing, starting, and keys that work from anywhere. */
 	computer: ComputerView,
 	/**  Newer versions of the app. */
@@ -157,8 +170,28 @@ export type AppView = {
 	openedLink: string | null,
 };
 
+/**  How it stands with somebody outside. */
+export type AtDoor = 
+/**  Does not ask. */
+"outside" | 
+/**  The moderators were told; nobody has answered. */
+"waiting" | 
+/**  May come in. */
+"letIn" | 
+/**  A moderator said "not now". */
+"notNow";
+
 /**  The call is over, and why. */
 export type CallClosed = ClosedReason;
+
+/**  Being called takes a connection to the house, so it is chosen where there is one. */
+export type CallMe = 
+/**  Never. */
+"never" | 
+/**  While this person is in another room of that house: the connection is there anyway. */
+"inRoom" | 
+/**  Whenever the app runs: the saved houses and the own one are kept connected to. */
+"always";
 
 /**  What is measured in the call was measured anew: about once a second while anybody speaks. */
 export type CallMeasured = Measurements;
@@ -202,6 +235,29 @@ export type CallView = {
 	microphone: MicrophoneView,
 	/**  Why nothing can be heard. */
 	loudspeakerProblem: Code | null,
+};
+
+/**
+ *  Somebody who is around in the house and can be called in (`GET /api/v1/rooms/{room}/callable`). Where they are is
+ *  not said.
+ */
+export type CallablePerson = {
+	/**  Who. */
+	id: PersonId,
+	/**  Their display name. */
+	name: string,
+	/**  Why they cannot be called now; none: they can. */
+	refused: Code | null,
+};
+
+/**  Somebody wants this person in a room. */
+export type CalledView = {
+	/**  Their display name. */
+	by: string,
+	/**  The house's name; the room's host if it did not say. */
+	houseName: string,
+	/**  The room, as it was then. */
+	card: RoomCard,
 };
 
 /**  A face on a room card. */
@@ -273,6 +329,14 @@ export type Code =
 "blocked" | 
 /**  The room is locked: nobody new comes in. */
 "room_locked" | 
+/**  As many people are at the door as may wait there. */
+"door_crowded" | 
+/**  Nobody asks to come in by that name (any more). */
+"not_at_door" | 
+/**  That person cannot be called: not around, does not want to be called, or may not come in. */
+"not_callable" | 
+/**  That person was called a moment ago. */
+"pinged_recently" | 
 /**  Removed from this room a moment ago. */
 "removed_recently" | 
 /**  There is no such room here. */
@@ -438,6 +502,18 @@ person: PersonId } |
 person: PersonId; 
 /**  And do not let them back into this room. */
 block: boolean } | 
+/**  Call somebody in who is around in the house and not in this room. A moderator's call opens the lock, once. */
+{ type: "ping"; 
+/**  Who. */
+person: PersonId } | 
+/**  Moderators: let somebody in who asks to come in. */
+{ type: "letIn"; 
+/**  Who. */
+person: PersonId } | 
+/**  Moderators: not now. */
+{ type: "turnAway"; 
+/**  Who. */
+person: PersonId } | 
 /**  Leave quietly. */
 { type: "leave" } | 
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
@@ -681,6 +757,18 @@ export type KeysAnywhere =
 /**  Nobody. */
 "nowhere";
 
+/**  Somebody who asks to come in, as moderators see them. Keyed list `door`, in the order in which they asked. */
+export type KnockView = {
+	/**  Who. */
+	id: PersonId,
+	/**  Its place in the list, ascending. */
+	rank: number,
+	/**  Their display name. */
+	name: string,
+	/**  Since when. */
+	since: RoomTime,
+};
+
 /**  The languages every sentence exists in. */
 export type Language = 
 /**  English. */
@@ -775,6 +863,12 @@ name: string } |
 { type: "noAnswer"; 
 /**  Display name. */
 name: string } | 
+/**  Moderators: "{name} is at the door." */
+{ type: "atTheDoor"; 
+/**  Display name. */
+name: string; 
+/**  People who wait there. */
+count: number } | 
 /**  The stage filled up before you could join it; you keep your place in line. */
 { type: "stageFull" } | 
 /**  "You're on stage, muted." */
@@ -906,6 +1000,8 @@ export type Refusal = {
 	code: Code,
 	/**  In English, for a log; never shown as the explanation, never holds a secret. */
 	detail: string,
+	/**  The same may succeed in this many milliseconds; none: that is not known. */
+	againInMs?: number | null,
 };
 
 /**  An act that the reader's role allows and that cannot be done now. */
@@ -1011,6 +1107,8 @@ export type RoomView = {
 	hands: HandView[],
 	/**  Invitations; moderators only. */
 	invitations: InvitedView[],
+	/**  Who asks to come in; moderators only. */
+	door?: KnockView[],
 };
 
 /**  How it stands with the router. */
@@ -1205,6 +1303,10 @@ list: ListPatch<HandView> } |
 { topic: "invitations"; 
 /**  The difference. */
 list: ListPatch<InvitedView> } | 
+/**  Who asks to come in (moderators). */
+{ topic: "door"; 
+/**  The difference. */
+list: ListPatch<KnockView> } | 
 /**  Things to be told once. */
 { topic: "notices"; 
 /**  The new ones, in order. */

@@ -20,6 +20,7 @@ const TOPICS = {
   audience: 'list',
   hands: 'list',
   invitations: 'list',
+  door: 'list',
 } as const satisfies Record<Exclude<keyof RoomView, 'now'>, 'record' | 'list'>;
 
 /** Writes the changes into `view`, topic by topic. */

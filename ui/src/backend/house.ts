@@ -6,8 +6,11 @@ import type {
   Act,
   Answer,
   AppView,
+  AtDoor,
   Backend,
   BackendEvents,
+  CallablePerson,
+  CalledView,
   CallUpdate,
   CallView,
   ClosedReason,
@@ -26,7 +29,7 @@ import type {
   YouView,
 } from './backend';
 import { BrowserWindow, newProfile, NO_COMPUTER, NO_REACH, NO_UPDATES } from './browser_window';
-import type { Envelope } from './house/channel';
+import type { CalledIn, Envelope } from './house/channel';
 import { LevelMeter, LOOK_MS } from './house/level_meter';
 import { Loudspeaker } from './house/loudspeaker';
 import { Microphone } from './house/microphone';
@@ -74,6 +77,9 @@ export class HouseBackend implements Backend {
   #info: HouseInfo | null = null;
   #rooms: RoomCard[] | null = null;
   #openedLink: string | null = null;
+  #called: CalledView | null = null;
+  /** The room whose lock refused this person last. */
+  #lockedOut: RoomId | null = null;
   #appRevision = 0;
   #callRevision = 0;
   #visit: Visit | null = null;
@@ -126,7 +132,13 @@ export class HouseBackend implements Backend {
 
   joinRoom(_house: string, room: RoomId, leaveOther: boolean): Answer {
     this.#loudspeaker.unlock();
-    return this.#enter(`/rooms/${room}/join`, { leaveOther });
+    return this.#joinRoom(room, leaveOther);
+  }
+
+  async #joinRoom(room: RoomId, leaveOther: boolean): Answer {
+    const joined = await this.#enter(`/rooms/${room}/join`, { leaveOther });
+    if (joined.status === 'error' && joined.error.code === 'room_locked') this.#lockedOut = room;
+    return joined;
   }
 
   async joinLink(link: string, leaveOther: boolean): Answer {
@@ -164,6 +176,38 @@ export class HouseBackend implements Backend {
   async command(command: Command): Answer {
     if (!this.#visit) return refused('no_call', command.type);
     return this.#session.ask<null>(`/rooms/${this.#visit.room}/commands`, command);
+  }
+
+  async callablePeople(): Answer<CallablePerson[]> {
+    if (!this.#visit) return refused('no_call', 'callablePeople');
+    return this.#session.lookAsOneself(`/rooms/${this.#visit.room}/callable`);
+  }
+
+  async knock(waits: boolean): Answer<AtDoor> {
+    if (this.#lockedOut === null) return refused('not_at_door', 'no lock was in the way');
+    const knocked = await this.#session.ask<{ door: AtDoor }>(`/rooms/${this.#lockedOut}/door`, { waits });
+    return knocked.status === 'ok' ? { status: 'ok', data: knocked.data.door } : knocked;
+  }
+
+  async joinCalled(leaveOther: boolean): Answer {
+    if (!this.#called) return refused('not_at_door', 'nobody calls');
+    const joined = await this.joinRoom('', this.#called.card.id, leaveOther);
+    if (joined.status === 'ok') this.#standCalled(null);
+    return joined;
+  }
+
+  async passCalled(): Answer {
+    this.#standCalled(null);
+    return { status: 'ok', data: null };
+  }
+
+  #standCalled(called: CalledView | null): void {
+    this.#called = called;
+    this.#appChanged();
+  }
+
+  #tellCalled(visit: Visit, { by, card }: CalledIn): void {
+    if (this.#visit === visit && card.id !== visit.room) this.#standCalled({ by, houseName: this.#info?.name ?? '', card });
   }
 
   /** The microphone comes first: whoever has none keeps the invitation. */
@@ -216,6 +260,7 @@ export class HouseBackend implements Backend {
     const visit: Visit = new Visit(view, seq, {
       address: (after) => this.#channelAddress(after),
       told: (envelope) => this.#told(visit, envelope),
+      called: (called) => this.#tellCalled(visit, called),
       connectionChanged: () => this.#update(visit, { type: 'call', call: this.#callView(visit) }),
       rejoin: () => this.#rejoin(visit),
     });
@@ -422,6 +467,8 @@ export class HouseBackend implements Backend {
       theme,
       sound,
       doNotDisturb: { type: 'off' },
+      callMe: 'inRoom',
+      called: this.#called,
       computer: NO_COMPUTER,
       updates: NO_UPDATES,
       reach: NO_REACH,

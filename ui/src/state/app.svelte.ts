@@ -111,7 +111,10 @@ export class App {
     return this.ask(this.backend.command(command));
   }
 
-  /** Goes into a room, asking first if that means leaving a stage. Gives the refusal for the form that asked. */
+  /**
+   * Goes into a room, asking first if that means leaving a stage, or to be let in if it is locked. Gives any other
+   * refusal for the form that asked.
+   */
   async enter(enter: Entering, leaveOther = false): Promise<Refusal | null> {
     this.home.entering = true;
     this.home.closed = null;
@@ -119,6 +122,10 @@ export class App {
     this.home.entering = false;
     if (result.status === 'ok') {
       this.dialogs.close();
+      return null;
+    }
+    if (result.error.code === 'room_locked') {
+      this.dialogs.show({ what: 'door', enter, leaveOther });
       return null;
     }
     if (result.error.code !== 'on_stage_elsewhere' || leaveOther) return result.error;

@@ -13,6 +13,8 @@ export function causeOf(notice: Notice | SoundNotice, call: CallStore): Cause | 
       return () => onStage() && (call.view?.microphone.muted ?? false);
     case 'handRaised':
       return () => call.room?.hands.some(({ name }) => name === notice.name) ?? false;
+    case 'atTheDoor':
+      return () => call.room?.door.some(({ name }) => name === notice.name) ?? false;
     case 'movedToAudience':
     case 'handDismissed':
     case 'turnPassed':

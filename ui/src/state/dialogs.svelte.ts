@@ -18,6 +18,8 @@ export type Dialog =
   | { what: 'largeAudience' }
   | { what: 'remove'; person: PersonView }
   | { what: 'elsewhere'; enter: Entering }
+  /** `leaveOther`: the person has agreed to leave a stage for this room. */
+  | { what: 'door'; enter: Entering; leaveOther: boolean }
   | { what: 'addHouse' }
   | { what: 'house'; pin: string }
   | { what: 'link'; link: string; opened: boolean }

@@ -4,7 +4,7 @@ import { list } from '../words/words.svelte';
 import { letterOf, type Asked } from './shortcuts.svelte';
 
 /** Parts of the window in the order F6 goes through them; `data-part` marks them. */
-const PARTS = ['invitation', 'stage', 'audience', 'hands', 'bar', 'rooms'];
+const PARTS = ['called', 'invitation', 'door', 'stage', 'audience', 'hands', 'bar', 'rooms'];
 const TYPED_INTO = 'textarea, select, input:not([type="checkbox"], [type="radio"], [type="range"], [type="button"])';
 
 export function isTyping(target: EventTarget | null): boolean {

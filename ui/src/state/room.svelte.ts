@@ -5,6 +5,7 @@ import type {
   Counts,
   HandView,
   InvitedView,
+  KnockView,
   PersonId,
   PersonView,
   Rights,
@@ -50,6 +51,7 @@ export class RoomStore implements RoomView {
   audience: PersonView[] = $state.raw([]);
   hands: HandView[] = $state.raw([]);
   invitations: InvitedView[] = $state.raw([]);
+  door: KnockView[] = $state.raw([]);
 
   /** Everybody who is in the room, those included whom `audience` does not list. */
   people = $derived(this.stage.length + this.counts.listeners);
@@ -58,7 +60,7 @@ export class RoomStore implements RoomView {
   heirs = $derived(this.stage.filter(({ id, role }) => id !== this.you.id && this.mayOn('handOver', role)));
   #places = $derived(new Map(this.hands.map(({ id }, index) => [id, index + 1])));
   #invited = $derived(new Map(this.invitations.map((invited) => [invited.id, invited])));
-  #tags = $derived(tagsOf([...this.stage, ...this.audience, ...this.hands, ...this.invitations]));
+  #tags = $derived(tagsOf([...this.stage, ...this.audience, ...this.hands, ...this.invitations, ...this.door]));
 
   constructor(view: RoomView, clock = new RoomClock()) {
     this.clock = clock;

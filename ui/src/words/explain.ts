@@ -59,6 +59,7 @@ export function noticeWords(notice: Notice, muteKey: string): string | null {
       return t('notice.onStage', { key: muteKey });
     case 'saidLater':
     case 'noAnswer':
+    case 'atTheDoor':
     case 'joinedStage':
     case 'newHost':
       return t(`notice.${notice.type}`, { name: notice.name });

@@ -153,6 +153,49 @@ test('going to another room while on stage is asked once; the first goes on unde
   await expect(dewi.getByText('You are now the host.').last()).toBeVisible();
 });
 
+test('a locked room: asked at the door, let in; pinged from another room, inside', async ({ somebody }) => {
+  const [ratna, dewi, jonas] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari'), await somebody('Jonas Weber')];
+  await startRoom(ratna, 'Behind a lock');
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
+
+  await dewi.getByRole('button', { name: /Behind a lock/ }).click();
+  await dewi.getByRole('button', { name: 'Ask to come in' }).click();
+  await expect(dewi.getByText('You are at the door. The moderators have been told.').last()).toBeVisible();
+  const door = ratna.getByRole('region', { name: 'Dewi Lestari is at the door.' });
+  await door.getByRole('button', { name: 'Let in, Dewi Lestari' }).click();
+  await expect(dewi.getByRole('region', { name: 'Your controls' })).toBeVisible();
+  await expect(door).toHaveCount(0);
+
+  await startRoom(jonas, 'Another room');
+  await ratna.getByRole('button', { name: 'Invite', exact: true }).click();
+  await ratna.getByRole('button', { name: 'Ping in, Jonas Weber' }).click();
+  await expect(ratna.getByText('Pinged', { exact: true })).toBeVisible();
+  const call = jonas.getByRole('dialog', { name: 'Ratna Wijaya wants you in “Behind a lock”' });
+  await call.getByRole('button', { name: 'Join' }).click();
+  await jonas.getByRole('button', { name: 'Leave it and go on' }).click();
+  await expect(jonas.getByRole('heading', { level: 1 })).toHaveText('Behind a lock');
+  await expect(call).toHaveCount(0);
+});
+
+test('who goes away from the door, with or without a word, is no longer there', async ({ somebody }) => {
+  const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
+  await startRoom(ratna, 'Behind a lock');
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Lock room' }).click();
+  const door = ratna.getByRole('region', { name: 'Dewi Lestari is at the door.' });
+  await dewi.getByRole('button', { name: /Behind a lock/ }).click();
+  await dewi.getByRole('button', { name: 'Ask to come in' }).click();
+  await expect(door).toBeVisible();
+  await dewi.getByRole('button', { name: 'Stop waiting' }).click();
+  await expect(door).toHaveCount(0);
+  await dewi.getByRole('button', { name: /Behind a lock/ }).click();
+  await dewi.getByRole('button', { name: 'Ask to come in' }).click();
+  await expect(door).toBeVisible();
+  await door.getByRole('button', { name: 'Not now, Dewi Lestari' }).click();
+  await expect(dewi.getByText(/^Not now, said a moderator/).last()).toBeVisible();
+});
+
 test('two people whose names look alike are told apart', async ({ somebody }) => {
   const [ratna, ani, other] = [await somebody('Ratna Wijaya'), await somebody('Ani'), await somebody('\u0410ni')];
   await startRoom(ratna, 'Namesakes');

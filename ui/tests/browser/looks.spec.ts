@@ -19,6 +19,7 @@ const crowded = [
   'listener whose turn it is', 'remembered voices', 'listener of a locked room without hands', 'lost',
   'host with lost people', 'host with namesakes', 'sound impossible', 'host with invitations', 'host of a locked room',
   'link in a browser over plain HTTP', 'link in a browser through a gate', 'listener over plain HTTP', 'sound blocked',
+  'host with two at the door', 'called in a room', 'called at home',
 ]; // prettier-ignore
 
 /** What sticks out: the page sideways, a control out of the window, or text over the edge of its button. */

@@ -51,6 +51,10 @@ const more: Shot[] = [
   ['room-zh', 'host with lost people', sizes.full, 'zh'],
   ['room-id', 'host of a lively evening', sizes.narrow, 'id'],
   ['room-voices', 'remembered voices', sizes.full],
+  ['door', 'host with two at the door', sizes.full],
+  ['door-narrow', 'host with two at the door', sizes.narrow, 'id'],
+  ['called-home', 'called at home', sizes.full],
+  ['called-room', 'called in a room', sizes.narrow, 'zh'],
   ['close-asked', 'close asked', sizes.full],
   ['link', 'opened link', sizes.full],
 ];
@@ -84,6 +88,11 @@ async function handOver(page: Page): Promise<void> {
   await page.getByRole('menuitem', { name: /^Hand over to/ }).click();
 }
 
+async function atDoor(page: Page): Promise<void> {
+  await press(/Evening on the porch/)(page);
+  await press('Ask to come in')(page);
+}
+
 async function scrolled(page: Page): Promise<void> {
   await page.locator('main .scroll').evaluate((scroll) => scroll.scrollTo(0, 1_000));
 }
@@ -107,6 +116,10 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['open-settings', 'home', sizes.full, press(/settings/i)],
   ['open-audience', 'host of a lively evening', sizes.full, openLargeAudience],
   ['open-share', 'host of a lively evening', sizes.full, press('Invite')],
+  ['open-ping', 'people to ping', sizes.full, press('Invite')],
+  ['open-ping-narrow', 'people to ping', sizes.narrow, press('Invite')],
+  ['open-door', 'joining a locked room', sizes.full, atDoor],
+  ['open-door-not-now', 'turned away at the door', sizes.narrow, atDoor],
   ['open-leave', 'host of a lively evening', sizes.full, press('Leave quietly')],
   ['open-small', 'host of a lively evening', sizes.full, press('Small window')],
   ['open-small-leave', 'host of a lively evening', { width: 420, height: 180 }, smallLeave],

@@ -1,7 +1,7 @@
 /** The backend of a plain browser: what it says to a house, and what it makes of what the house says. */
 import { webcrypto } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { CallUpdate, ClosedReason, Code, Notice, TopicChange } from '../../src/backend/backend';
+import type { AppView, CallUpdate, ClosedReason, Code, Notice, TopicChange } from '../../src/backend/backend';
 import { HouseBackend } from '../../src/backend/house';
 import { connectionOf, type SoundState } from '../../src/backend/house/connection';
 import type { Sound, SoundNeeds } from '../../src/backend/house/sound';
@@ -34,6 +34,8 @@ class House {
       '/house': { pin: PIN, name: 'Rumah', version: '0.1.0', rooms: 0 },
       '/challenge': { challenge: 'once', pin: PIN },
       '/session': { session: `key-${this.asked.length}` },
+      [`/rooms/${view.room.id}/door`]: { door: 'waiting' },
+      [`/rooms/${view.room.id}/callable`]: [{ id: 'x', name: 'Dewi', refused: null }],
       '/rooms': init?.method === 'GET' ? [] : { view, seq: 7, media: { url: null, token: 'first' } },
       [`/rooms/${view.room.id}/join`]: { view: this.joined, seq: 3, media: { url: null, token: 'second' } },
     };
@@ -62,7 +64,11 @@ class Socket {
     Socket.house.sockets.push(this);
   }
 
-  send(): void {}
+  readonly said: unknown[] = [];
+
+  send(text: string): void {
+    this.said.push(JSON.parse(text));
+  }
 
   close(): void {
     this.readyState = 3;
@@ -71,6 +77,10 @@ class Socket {
   open(): void {
     this.readyState = 1;
     this.onopen?.();
+  }
+
+  tellInPassing(word: object): void {
+    this.onmessage?.({ data: JSON.stringify(word) });
   }
 
   tell(seq: number, event: object, about = view.room.id): void {
@@ -133,6 +143,7 @@ let backend: HouseBackend;
 let updates: CallUpdate[];
 let notices: Notice[];
 let closed: ClosedReason[];
+let app: AppView | undefined;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
@@ -153,7 +164,7 @@ beforeEach(async () => {
   vi.stubGlobal('navigator', Object.create(navigator, { mediaDevices: { value: { getUserMedia } } }));
   backend = await makeBackend();
   await backend.listen({
-    appChanged: () => {},
+    appChanged: (view) => (app = view),
     callUpdated: ({ update }) => updates.push(update),
     noticed: (notice) => notices.push(notice),
     soundNoticed: () => {},
@@ -457,4 +468,46 @@ it('a link to another house is refused as such', async () => {
     const answer = await backend.joinLink(link, false);
     expect(answer.status === 'error' && answer.error.code).toBe(code);
   }
+});
+
+describe('doors', () => {
+  const card = { id: 'another222', title: 'Tea', host: 'Bagus', stage: [], listeners: 3, locked: true };
+
+  it('who is in a room says that they can be called, is called, and passes or goes there', async () => {
+    await backend.startRoom('Tonight', false);
+    house.socket.open();
+    expect(house.socket.said).toContainEqual({ type: 'callable', callable: true });
+    house.socket.tellInPassing({ type: 'called', by: 'Bagus', card });
+    expect(app?.called).toEqual({ by: 'Bagus', houseName: 'Rumah', card });
+    await backend.passCalled();
+    expect(app?.called).toBeNull();
+    house.socket.tellInPassing({ type: 'called', by: 'Bagus', card });
+    house.refuses['/rooms/another222/join'] = 'on_stage_elsewhere';
+    const refused = await backend.joinCalled(false);
+    expect(refused.status === 'error' && refused.error.code).toBe('on_stage_elsewhere');
+    expect(app?.called, 'it can still be answered').not.toBeNull();
+  });
+
+  it('a call into the room one is in is none', async () => {
+    await backend.startRoom('Tonight', false);
+    house.socket.open();
+    house.socket.tellInPassing({ type: 'called', by: 'Bagus', card: { ...card, id: view.room.id } });
+    expect(app?.called).toBeNull();
+  });
+
+  it('one knocks where a lock refused one, and nowhere else', async () => {
+    const nowhere = await backend.knock(true);
+    expect(nowhere.status === 'error' && nowhere.error.code).toBe('not_at_door');
+    house.refuses[`/rooms/${view.room.id}/join`] = 'room_locked';
+    await backend.joinRoom('', view.room.id, false);
+    expect(await backend.knock(true)).toEqual({ status: 'ok', data: 'waiting' });
+    expect(house.asked.at(-1)).toMatchObject({ path: `/rooms/${view.room.id}/door`, body: { waits: true } });
+  });
+
+  it('who is around is asked for as oneself', async () => {
+    await backend.startRoom('Tonight', false);
+    const around = await backend.callablePeople();
+    expect(around.status === 'ok' && around.data).toEqual([{ id: 'x', name: 'Dewi', refused: null }]);
+    expect(house.asked.at(-1)?.key).toMatch(/^Bearer key-/);
+  });
 });

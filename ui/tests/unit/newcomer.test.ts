@@ -94,7 +94,7 @@ describe('a link', () => {
     await user.click(dialog.getByRole('button', { name: 'Reach me from anywhere' }));
     await settle();
     expect(document.activeElement).toBe(within(screen.getByRole('dialog', { name: 'Settings' })).getByLabelText('Link of a gate'));
-    expect(fixture.sent).toEqual([]);
+    expect(fixture.sent).toEqual(['callablePeople']);
   });
 
   it.each([

@@ -207,6 +207,11 @@ impl Call {
         self.handle.room_id
     }
 
+    /// The house, as this person is signed in there.
+    pub fn house(&self) -> &HouseClient {
+        &self.handle.house
+    }
+
     /// Whether both are handles of one call.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.handle, &other.handle)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serambi_protocol::{Notice, RoomView, event::ClosedReason, event::TopicChange, view::RoomTime};
+use serambi_protocol::{Notice, RoomView, door::Called, event::ClosedReason, event::TopicChange, view::RoomTime};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -36,6 +36,8 @@ pub enum CallEvent {
     Measured(Measurements),
     /// To be told once.
     Notice(Notice),
+    /// Somebody calls this person into another room of this house.
+    Called(Box<Called>),
     /// About the own sound, to be told once.
     Sound(SoundNotice),
     /// Something went wrong by itself; the call goes on.
@@ -101,6 +103,7 @@ impl CallEvent {
             Self::Changed(_) => "changed",
             Self::Measured(_) => "measured",
             Self::Notice(_) => "notice",
+            Self::Called(_) => "called",
             Self::Sound(_) => "sound",
             Self::Problem(_) => "problem",
             Self::Closed(_) => "closed",

@@ -9,6 +9,8 @@ use crate::connection::Connection;
 
 /// However many hands go up, moderators hear one in this time.
 const HAND_EVERY: Duration = Duration::from_secs(3);
+/// However many ask to come in, moderators hear one in this time.
+const DOOR_EVERY: Duration = Duration::from_secs(30);
 
 /// Something that may be worth a cue.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,7 @@ pub(crate) enum Happening<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct CueRules {
     hand_at: Option<Instant>,
+    door_at: Option<Instant>,
 }
 
 impl CueRules {
@@ -39,7 +42,9 @@ impl CueRules {
 
     fn cue_of_notice(&mut self, notice: &Notice, now: Instant) -> Option<Cue> {
         match notice {
-            Notice::HandRaised { .. } => self.cue_of_hand(now),
+            Notice::HandRaised { .. } => is_time(&mut self.hand_at, HAND_EVERY, now).then_some(Cue::HandRaised),
+            // The same sound: somebody waits for a moderator.
+            Notice::AtTheDoor { .. } => is_time(&mut self.door_at, DOOR_EVERY, now).then_some(Cue::HandRaised),
             Notice::Invited { .. } | Notice::YourTurn | Notice::StageOffered => Some(Cue::Invited),
             // Sent only where somebody else did it.
             Notice::MutedBy { .. } => Some(Cue::Muted),
@@ -60,14 +65,15 @@ impl CueRules {
             | Notice::Unknown => None,
         }
     }
+}
 
-    fn cue_of_hand(&mut self, now: Instant) -> Option<Cue> {
-        if self.hand_at.is_some_and(|last| now.saturating_duration_since(last) < HAND_EVERY) {
-            return None;
-        }
-        self.hand_at = Some(now);
-        Some(Cue::HandRaised)
+/// Is it long enough since the last one? If so, this is one.
+fn is_time(last: &mut Option<Instant>, every: Duration, now: Instant) -> bool {
+    let is_time = last.is_none_or(|last| now.saturating_duration_since(last) >= every);
+    if is_time {
+        *last = Some(now);
     }
+    is_time
 }
 
 #[cfg(test)]
@@ -133,6 +139,16 @@ mod tests {
         let cues = (0..300).filter_map(|n| heard(u64::from(n) * 10, n + 1)).count();
         assert_eq!(cues, 1);
         assert_eq!(heard(3_000, 301), Some(Cue::HandRaised), "the next one is a new hand");
+    }
+
+    #[test]
+    fn people_at_the_door_are_one_cue_in_thirty_seconds() {
+        let (mut rules, start) = (CueRules::default(), Instant::now());
+        let mut heard = |seconds: u64| {
+            let notice = Notice::AtTheDoor { name: name(), count: 1 };
+            rules.cue(Happening::Notice(&notice), start + Duration::from_secs(seconds))
+        };
+        assert_eq!((heard(0), heard(29), heard(30)), (Some(Cue::HandRaised), None, Some(Cue::HandRaised)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use serambi_protocol::{
     Code, Envelope, Refusal, RoomId,
     api::{ChannelSay, ChannelTell},
+    door::Called,
     measurement::{HouseTime, VoiceMark, VoiceReception},
 };
 use tokio::{
@@ -88,6 +89,8 @@ pub enum ChannelNews {
     },
     /// The house says that it is reached elsewhere: [`HouseClient::house_now`] is news.
     Addresses,
+    /// Somebody calls this person into a room.
+    Called(Box<Called>),
     /// When the voices in a room were made.
     Marks {
         /// Which room.
@@ -296,7 +299,15 @@ impl Connector {
         let mut takes_measurements = false;
         // What was measured before is of another time.
         while self.saying.try_recv().is_ok() {}
+        let (mut callable, mut told_callable) = (self.house.callable(), false);
         let outage = loop {
+            let is_callable = *callable.borrow_and_update();
+            if takes_measurements && is_callable != told_callable {
+                told_callable = is_callable;
+                if let Err(error) = say(&mut socket, &ChannelSay::Callable { callable: is_callable }).await {
+                    break broken(error);
+                }
+            }
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(Message::Close(frame))) => {
@@ -325,6 +336,7 @@ impl Connector {
                         break broken(error);
                     }
                 }
+                Ok(()) = callable.changed() => {}
                 () = self.doubts.notified() => {
                     ping_at = Instant::now();
                     silent_at = silent_at.min(ping_at + DOUBT_LIMIT.max(self.round_trip * DOUBT_ROUND_TRIPS));
@@ -366,6 +378,7 @@ impl Connector {
                 self.tell(ChannelNews::Addresses).await?;
             }
             Ok(ChannelTell::Marks { room, marks }) => self.tell(ChannelNews::Marks { room, marks }).await?,
+            Ok(ChannelTell::Called(called)) => self.tell(ChannelNews::Called(called)).await?,
             // A newer house may say more than we understand.
             Err(error) => tracing::debug!(%error, "an event that is not understood"),
         }

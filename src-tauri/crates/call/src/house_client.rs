@@ -17,12 +17,13 @@ use serambi_protocol::{
         Challenge, ChallengeAsked, HouseInfo, JoinRoom, Joined, MediaGrant, RoomCard, Session, SignIn, StartRoom,
         TakeKeys,
     },
-    limits::HOUSE_ADDRESSES,
+    door::{AtDoor, CallablePerson, Knock, Knocked},
+    limits::{HOUSE_ADDRESSES, KNOCK_EVERY_MS},
     link::{HouseAddress, Pin},
     name::read_name,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     doors::{Door, Doors},
@@ -61,6 +62,8 @@ struct Inner {
     /// Where somebody else has seen it; none: nobody looks.
     sightings: OnceLock<Sightings>,
     session: Mutex<Session>,
+    /// Wants to be called into rooms of this house.
+    callable: watch::Sender<bool>,
 }
 
 /// Gives the addresses at which the house with this fingerprint is seen.
@@ -121,6 +124,7 @@ impl HouseClient {
                 told: RwLock::default(),
                 sightings: OnceLock::new(),
                 session: Mutex::new(session),
+                callable: watch::Sender::new(false),
             }),
         })
     }
@@ -244,6 +248,46 @@ impl HouseClient {
     /// `room_not_found`, `room_ended`, `blocked`, `on_stage_elsewhere`, and as [`HouseClient::info`].
     pub async fn join(&self, room: &RoomId, leave_other: bool) -> Result<Joined, Refusal> {
         self.ask(Method::POST, &format!("/rooms/{room}/join"), Some(&JoinRoom { leave_other })).await
+    }
+
+    /// Asks to come into a locked room, says that one still waits, or (`waits` false) asks no longer.
+    ///
+    /// # Errors
+    /// `room_ended`, `blocked`, `removed_recently`, `door_crowded`, and as [`HouseClient::info`].
+    pub async fn knock(&self, room: &RoomId, waits: bool) -> Result<AtDoor, Refusal> {
+        let knocked: Knocked = self.ask(Method::POST, &format!("/rooms/{room}/door"), Some(&Knock { waits })).await?;
+        Ok(knocked.door)
+    }
+
+    /// Asks to come in until somebody has answered. Whoever drops this waits no longer, as the house soon notices.
+    ///
+    /// # Errors
+    /// As [`HouseClient::knock`].
+    pub async fn wait_at_door(&self, room: &RoomId) -> Result<AtDoor, Refusal> {
+        loop {
+            let door = self.knock(room, true).await?;
+            if door != AtDoor::Waiting {
+                return Ok(door);
+            }
+            tokio::time::sleep(Duration::from_millis(KNOCK_EVERY_MS)).await;
+        }
+    }
+
+    /// Who can be called into this room.
+    ///
+    /// # Errors
+    /// `not_allowed`, `not_in_room`, and as [`HouseClient::info`].
+    pub async fn callable_people(&self, room: &RoomId) -> Result<Vec<CallablePerson>, Refusal> {
+        self.ask(Method::GET, &format!("/rooms/{room}/callable"), None::<&()>).await
+    }
+
+    /// Whether others may call this person into rooms of this house, as long as there is a channel.
+    pub fn set_callable(&self, callable: bool) {
+        self.inner.callable.send_replace(callable);
+    }
+
+    pub(crate) fn callable(&self) -> watch::Receiver<bool> {
+        self.inner.callable.subscribe()
     }
 
     /// Asks something of a room.

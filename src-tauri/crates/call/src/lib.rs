@@ -7,6 +7,7 @@
 mod call;
 mod call_actor;
 mod call_events;
+mod call_me;
 mod call_view;
 mod computer_settings;
 mod connection;
@@ -14,6 +15,7 @@ mod cue_rules;
 mod deafness;
 mod device_loss;
 mod do_not_disturb;
+mod doorbell;
 mod doors;
 mod error;
 mod house_channel;
@@ -46,10 +48,12 @@ mod websocket;
 
 pub use call::Call;
 pub use call_events::CallEvent;
+pub use call_me::CallMe;
 pub use call_view::{CallStatistics, CallView, Levels, Measurements, MicrophoneView};
 pub use computer_settings::{ComputerSettings, WhenClosed};
 pub use connection::Connection;
 pub use do_not_disturb::{DoNotDisturb, QuietFor, WallClock};
+pub use doorbell::Doorbell;
 pub use doors::{Doors, PassageWay};
 pub use error::CallError;
 pub use house_channel::{ChannelNews, HouseChannel, Outage};

@@ -10,8 +10,8 @@ use serambi_protocol::{Code, Link, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    computer_settings::ComputerSettings, do_not_disturb::DoNotDisturb, identity::Identity, private_file,
-    reach_settings::ReachSettings, settings_file::SettingsFile, sound_settings::SoundSettings,
+    call_me::CallMe, computer_settings::ComputerSettings, do_not_disturb::DoNotDisturb, identity::Identity,
+    private_file, reach_settings::ReachSettings, settings_file::SettingsFile, sound_settings::SoundSettings,
 };
 
 const SETTINGS_FILE: &str = "settings.json";
@@ -60,6 +60,8 @@ pub struct Settings {
     pub sound: SoundSettings,
     /// Whether system notices are held back, and until when.
     pub do_not_disturb: DoNotDisturb,
+    /// When others may call this person into their rooms.
+    pub call_me: CallMe,
     /// Closing, and keys that work from anywhere.
     pub computer: ComputerSettings,
     /// Gate, router and outside address of the own house.

@@ -40,6 +40,7 @@ pub(crate) fn room_view() -> RoomView {
         audience: Vec::new(),
         hands: Vec::new(),
         invitations: Vec::new(),
+        door: Vec::new(),
     };
     RoomView::new(RoomTime(0), you, shared)
 }

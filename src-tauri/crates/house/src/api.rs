@@ -2,6 +2,7 @@
 
 mod channel;
 mod document;
+mod door;
 mod extract;
 mod request_limits;
 mod rooms;
@@ -24,8 +25,8 @@ pub use extract::bearer;
 pub use request_limits::RequestLimits;
 
 use crate::{
-    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit, registry::RoomRegistry,
-    storage::PersonRepository,
+    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit, recent_calls::RecentCalls,
+    registry::RoomRegistry, storage::PersonRepository,
 };
 
 /// What the handlers share.
@@ -50,6 +51,8 @@ pub struct ApiState {
     pub stop: CancellationToken,
     /// How often networks and people ask.
     pub limits: RequestLimits,
+    /// How often people were called into rooms.
+    pub recent_calls: RecentCalls,
 }
 
 type Route = (&'static str, &'static str, MethodRouter<Arc<ApiState>>);
@@ -65,6 +68,8 @@ fn routes() -> Vec<Route> {
         ("post", "/api/v1/rooms", post(rooms::start)),
         ("get", "/api/v1/rooms/{room}", get(rooms::look)),
         ("post", "/api/v1/rooms/{room}/join", post(rooms::join)),
+        ("post", "/api/v1/rooms/{room}/door", post(door::knock)),
+        ("get", "/api/v1/rooms/{room}/callable", get(door::callable)),
         ("post", "/api/v1/rooms/{room}/media", post(rooms::media)),
         ("post", "/api/v1/rooms/{room}/commands", post(rooms::command)),
         ("get", "/api/v1/rooms/{room}/statistics", get(rooms::statistics)),
@@ -105,7 +110,8 @@ impl Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self::after(refusal, Duration::ZERO)
+        let retry_after = Duration::from_millis(refusal.again_in_ms.unwrap_or(0));
+        Self::after(refusal, retry_after)
     }
 }
 
@@ -117,7 +123,8 @@ impl From<Code> for Refused {
 
 impl From<OverLimit> for Refused {
     fn from(over: OverLimit) -> Self {
-        Self::after(Code::RateLimited.into(), over.retry_after)
+        let ms = u64::try_from(over.retry_after.as_millis()).unwrap_or(u64::MAX);
+        Refusal::from(Code::RateLimited).again_in_ms(ms).into()
     }
 }
 

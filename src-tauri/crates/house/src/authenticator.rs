@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -64,6 +64,8 @@ pub struct Session {
     pub channel: watch::Sender<u64>,
     limit: Limit,
     used_at_ms: AtomicU64,
+    /// Wants to be called into rooms.
+    callable: AtomicBool,
 }
 
 impl Session {
@@ -85,6 +87,15 @@ impl Session {
         if self.mailbox.is_read() {
             self.ephemeral.say(word);
         }
+    }
+
+    /// Notes whether this client wants to be called into rooms.
+    pub fn set_callable(&self, callable: bool) {
+        self.callable.store(callable, Ordering::Relaxed);
+    }
+
+    fn is_callable(&self) -> bool {
+        self.callable.load(Ordering::Relaxed) && self.mailbox.is_read()
     }
 
     /// When something last came from the client, on its channel or as a request.
@@ -235,6 +246,20 @@ impl Authenticator {
         Ok(session.clone())
     }
 
+    /// Every client that listens and wants to be called into rooms.
+    pub fn callable_sessions(&self) -> Vec<Arc<Session>> {
+        let registry = self.lock();
+        registry.sessions.iter().map(|(_, session)| session).filter(|session| session.is_callable()).cloned().collect()
+    }
+
+    /// The same of one person.
+    pub fn callable_sessions_of(&self, person: &PersonId) -> Vec<Arc<Session>> {
+        let registry = self.lock();
+        let theirs = registry.by_person.get(person).into_iter().flatten();
+        let sessions = theirs.filter_map(|key| registry.sessions.peek(key));
+        sessions.filter(|session| session.is_callable()).cloned().collect()
+    }
+
     /// A challenge is gone once it was answered, rightly or wrongly.
     fn use_challenge(&self, answer: &SignIn, now_ms: u64) -> Result<(), Refusal> {
         let mut registry = self.lock();
@@ -273,6 +298,7 @@ impl Authenticator {
             channel: watch::Sender::new(0),
             limit: Limit::new(SESSION_RATE, &self.clock),
             used_at_ms: AtomicU64::new(now_ms),
+            callable: AtomicBool::new(false),
         };
         registry.add_session(hash(&key), session);
         Ok(api::Session { session: key })
@@ -311,6 +337,7 @@ pub fn test_session(number: u16) -> Arc<Session> {
         channel: watch::Sender::new(0),
         limit: Limit::new(SESSION_RATE, &Clock::default()),
         used_at_ms: AtomicU64::new(0),
+        callable: AtomicBool::new(false),
     })
 }
 

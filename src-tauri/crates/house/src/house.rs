@@ -39,6 +39,7 @@ use crate::{
     page::{self, Page},
     port_mapping::{self, PortMapping, Ports},
     reached::Reached,
+    recent_calls::RecentCalls,
     registry::{Media, Presence, RoomRegistry, RoomStarters},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
@@ -210,6 +211,7 @@ impl House {
             addresses: told_addresses.clone(),
             stop: stop.clone(),
             limits: RequestLimits::new(&clock),
+            recent_calls: RecentCalls::new(&clock),
         };
         let mut router = api::router(Arc::new(state));
         if let Some(embedded) = &embedded {

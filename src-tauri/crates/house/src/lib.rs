@@ -37,6 +37,7 @@ mod page;
 mod port_mapping;
 mod rate;
 mod reached;
+mod recent_calls;
 mod registry;
 mod room_actor;
 mod storage;

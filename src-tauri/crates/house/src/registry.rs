@@ -3,6 +3,7 @@
 //! Every room is an actor of its own ([`crate::room_actor`]); what they share stands here: who is where, which rooms
 //! have ended, and how many may be open.
 
+mod door;
 mod ended;
 mod places;
 

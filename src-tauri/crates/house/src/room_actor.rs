@@ -4,6 +4,7 @@
 //! on stage. A panic in a room's rules ends that room and no other.
 
 mod connections;
+mod door;
 mod handle;
 mod measuring;
 mod media_side;
@@ -252,6 +253,14 @@ impl RoomActor {
                 let is_host = self.room.role_of(&session.person) == Some(Role::Host);
                 let answer = self.member(&session).map(drop);
                 let _ = reply.send(answer.and_then(|()| if is_host { Ok(()) } else { Err(Code::NotAllowed.into()) }));
+            }
+            Message::Knock { session, waits, reply } => {
+                let stands = self.knock(&session, waits);
+                let _ = reply.send(stands);
+            }
+            Message::Callable { session, people, reply } => {
+                let found = self.callable(&session, people);
+                let _ = reply.send(found);
             }
             Message::Reopen { session, reply } => {
                 let shown = self.member(&session).map(drop).and_then(|()| self.show(&session.person));

@@ -56,6 +56,9 @@ pub enum What {
         /// The link to the room
         #[arg(value_parser = Link::read)]
         link: Link,
+        /// Ask to come in if the room is locked, and wait for the answer
+        #[arg(long)]
+        knock: bool,
         #[command(flatten)]
         person: Person,
     },
@@ -114,8 +117,9 @@ fn after_help() -> String {
 Steps of --do stand between semicolons. Each begins with a time since the start (500ms, 3s, 1.5s, 2m) or with
 \"on EVENT\" (each time that event is printed) and says one of:
   unmute, mute, hand, lower, accept, decline, audience, leave, end, invite-first (the hand that is up longest),
-  save-upload (host: voices in long frames),
-  invite NAME, cancel NAME, mute NAME, audience NAME, moderator NAME, remove NAME, dismiss NAME
+  save-upload (host: voices in long frames), lock, unlock,
+  invite NAME, cancel NAME, mute NAME, audience NAME, moderator NAME, remove NAME, dismiss NAME,
+  ping NAME (somebody around in the house), let-in NAME, not-now NAME (somebody at the door)
 NAME is a display name or the beginning of a person's id.";
     format!("{script}\n\n{}\n\n{}", report::HELP, exit::HELP)
 }

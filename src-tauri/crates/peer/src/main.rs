@@ -17,7 +17,10 @@ use serambi_call::{
 };
 use serambi_house::{House, HouseConfig};
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, Refusal, RoomSwitch, RoomView, limits::NAME_CHARACTERS, link::HouseAddress,
+    Code, Command, Notice, PersonId, Refusal, RoomId, RoomSwitch, RoomView,
+    door::{AtDoor, Called},
+    limits::NAME_CHARACTERS,
+    link::HouseAddress,
 };
 use serde_json::json;
 use tokio::{
@@ -78,10 +81,18 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant, doors: 
     let sound = person.sound();
 
     let (call, events, own_house) = match &arguments.what {
-        What::Join { link, .. } => {
+        What::Join { link, knock, .. } => {
             let room = link.room.ok_or_else(|| Refusal::new(Code::LinkWrong, "the link names no room"))?;
             let house = HouseClient::sign_in(&link.house, profile.identity(), &name, doors).await?;
-            let (call, events) = Call::join(house, room, false, sound).await?;
+            house.set_callable(true);
+            let (call, events) = match Call::join(house.clone(), room, false, sound.clone()).await {
+                Err(error) if *knock && error.code() == Code::RoomLocked => {
+                    report.say("at_door", json!({}));
+                    wait_at_door(&house, &room).await?;
+                    Call::join(house, room, false, sound).await?
+                }
+                joined => joined?,
+            };
             (call, events, None)
         }
         What::Host { title, house, listen, gates, announce, .. } => {
@@ -99,6 +110,7 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant, doors: 
                 }
             };
             let house = HouseClient::sign_in(&address, profile.identity(), &name, doors).await?;
+            house.set_callable(true);
             let (call, events) = Call::start(house, title, false, sound).await?;
             report.say("link", json!({ "link": call.view().link }));
             (call, events, own_house)
@@ -109,6 +121,13 @@ async fn run(arguments: Arguments, report: &Report, started_at: Instant, doors: 
         house.close().await;
     }
     Ok(exit)
+}
+
+async fn wait_at_door(house: &HouseClient, room: &RoomId) -> Result<(), Refusal> {
+    match house.wait_at_door(room).await? {
+        AtDoor::LetIn => Ok(()),
+        door => Err(Refusal::new(Code::RoomLocked, format!("at the door: {}", report::word(door)))),
+    }
 }
 
 fn open_profile(person: &Person) -> Result<Profile, Refusal> {
@@ -192,6 +211,7 @@ impl Visit<'_> {
                     // Printed once a second with the statistics.
                     Some(CallEvent::Measured(_)) => {}
                     Some(CallEvent::Notice(notice)) => self.say_notice(&notice),
+                    Some(CallEvent::Called(called)) => self.say_called(&called),
                     Some(CallEvent::Sound(notice)) => self.say_sound(&notice),
                     Some(CallEvent::Problem(error)) => self.report.say_refusal("problem", &error.into()),
                     None => return Exit::Other,
@@ -243,6 +263,11 @@ impl Visit<'_> {
         if let Notice::YourTurn = notice {
             self.follow(INVITED);
         }
+    }
+
+    fn say_called(&self, called: &Called) {
+        let Called { by, card } = called;
+        self.say("called", json!({ "by": by, "room": card.id, "title": card.title }));
     }
 
     /// Prints an event and does what the script says about it.
@@ -301,6 +326,11 @@ async fn act(call: &Call, action: Action) -> Result<(), CallError> {
         Action::Cancel(name) => Command::CancelInvitation { person: find(call, &name)? },
         Action::Moderator(name) => Command::MakeModerator { person: find(call, &name)? },
         Action::Remove(name) => Command::Remove { person: find(call, &name)?, block: false },
+        Action::Ping(name) => Command::Ping { person: find_callable(call, &name).await? },
+        Action::LetIn(name) => Command::LetIn { person: find_at_door(call, &name)? },
+        Action::NotNow(name) => Command::TurnAway { person: find_at_door(call, &name)? },
+        Action::Lock => Command::SetSwitch { switch: RoomSwitch::Locked, on: true },
+        Action::Unlock => Command::SetSwitch { switch: RoomSwitch::Locked, on: false },
         Action::SaveUpload => Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true },
         Action::Dismiss(name) => Command::DismissHand { person: find(call, &name)? },
     };
@@ -310,10 +340,26 @@ async fn act(call: &Call, action: Action) -> Result<(), CallError> {
 /// By display name, or by the beginning of the id.
 fn find(call: &Call, name: &str) -> Result<PersonId, Refusal> {
     let room = call.room();
-    let people = || room.stage.iter().chain(&room.audience);
-    let by_name = people().find(|person| person.name == name);
-    let by_id = || people().find(|person| person.id.to_string().starts_with(name));
-    by_name.or_else(by_id).map(|person| person.id).ok_or_else(|| Refusal::new(Code::PersonNotHere, name.to_owned()))
+    let people = room.stage.iter().chain(&room.audience).map(|person| (person.id, person.name.as_str()));
+    find_among(people, name).ok_or_else(|| Refusal::new(Code::PersonNotHere, name.to_owned()))
+}
+
+fn find_at_door(call: &Call, name: &str) -> Result<PersonId, Refusal> {
+    let room = call.room();
+    let people = room.door.iter().map(|knock| (knock.id, knock.name.as_str()));
+    find_among(people, name).ok_or_else(|| Refusal::new(Code::NotAtDoor, name.to_owned()))
+}
+
+async fn find_callable(call: &Call, name: &str) -> Result<PersonId, Refusal> {
+    let around = call.house().callable_people(&call.room_id()).await?;
+    let people = around.iter().map(|person| (person.id, person.name.as_str()));
+    find_among(people, name).ok_or_else(|| Refusal::new(Code::NotCallable, name.to_owned()))
+}
+
+fn find_among<'a>(people: impl Iterator<Item = (PersonId, &'a str)> + Clone, name: &str) -> Option<PersonId> {
+    let by_name = people.clone().find(|(_, known)| *known == name);
+    let by_id = || people.clone().find(|(id, _)| id.to_string().starts_with(name));
+    by_name.or_else(by_id).map(|(id, _)| id)
 }
 
 async fn at(moment: Option<Instant>) {

@@ -24,6 +24,9 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   connection        state [code udpPort tcpPort] connected, reconnecting, lost, sound_reconnecting, house_reconnecting,
                                                house_restarting, cannot_hear, nobody_hears or sound_impossible
   first_sound       ms                         first voice packet of somebody else; ms since asking to join
+  at_door                                      the room is locked: asks to come in and waits (--knock)
+  door              names                      who asks to come in, for moderators
+  called            by room title              somebody calls this person into another room of the house
   done / refused    action [code detail]       a step of --do, carried out or not
   problem           code detail                something went wrong by itself; it goes on
   statistics        once a second: first_sound_ms packets_sent bytes_sent packets_received resumes rejoins
@@ -39,7 +42,8 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   failed            code detail                why it did not work; the last line
 And the notices of the room by their own name: hand_raised(name count) invited(by) your_turn invitation_cancelled
 said_later(name) no_answer(name) stage_full on_stage joined_stage(name) hand_dismissed stage_offered turn_passed
-muted_by(by) moved_to_audience you_are_moderator you_are_not_moderator you_are_host new_host(name).
+muted_by(by) moved_to_audience you_are_moderator you_are_not_moderator you_are_host new_host(name)
+at_the_door(name count).
 \"on invited\" in --do also means your_turn.";
 
 /// At 48 kHz.
@@ -188,6 +192,10 @@ pub fn room_changes(was: &RoomView, is: &RoomView) -> Vec<(&'static str, Value)>
         let queue: Vec<&str> = is.hands.iter().map(|hand| hand.name.as_str()).collect();
         lines.push(("hands", json!({ "count": queue.len(), "names": queue, "place": is.you.place })));
     }
+    if was.door != is.door {
+        let names: Vec<&str> = is.door.iter().map(|knock| knock.name.as_str()).collect();
+        lines.push(("door", json!({ "names": names })));
+    }
     lines
 }
 
@@ -247,6 +255,7 @@ mod tests {
             Notice::YouAreNotModerator,
             Notice::YouAreHost,
             Notice::NewHost { name: name() },
+            Notice::AtTheDoor { name: name(), count: 1 },
         ] {
             assert!(HELP.contains(&notice_line(&notice).0), "{notice:?}");
         }

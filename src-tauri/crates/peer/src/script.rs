@@ -27,6 +27,11 @@ pub enum Action {
     Moderator(String),
     Remove(String),
     Dismiss(String),
+    Ping(String),
+    LetIn(String),
+    NotNow(String),
+    Lock,
+    Unlock,
     SaveUpload,
 }
 
@@ -49,6 +54,11 @@ impl Action {
             Self::Moderator(_) => "moderator",
             Self::Remove(_) => "remove",
             Self::Dismiss(_) => "dismiss",
+            Self::Ping(_) => "ping",
+            Self::LetIn(_) => "let-in",
+            Self::NotNow(_) => "not-now",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
             Self::SaveUpload => "save-upload",
         }
     }
@@ -178,11 +188,16 @@ fn read_action(word: &str, name: &str) -> Result<Action, ScriptError> {
         "end" => Action::End,
         "invite-first" => Action::InviteFirst,
         "save-upload" => Action::SaveUpload,
+        "lock" => Action::Lock,
+        "unlock" => Action::Unlock,
         "audience" => return Ok(Action::Audience(optional)),
         "invite" => return needs_name("invite", optional).map(Action::Invite),
         "cancel" => return needs_name("cancel", optional).map(Action::Cancel),
         "moderator" => return needs_name("moderator", optional).map(Action::Moderator),
         "remove" => return needs_name("remove", optional).map(Action::Remove),
+        "ping" => return needs_name("ping", optional).map(Action::Ping),
+        "let-in" => return needs_name("let-in", optional).map(Action::LetIn),
+        "not-now" => return needs_name("not-now", optional).map(Action::NotNow),
         "dismiss" => return needs_name("dismiss", optional).map(Action::Dismiss),
         _ => return Err(ScriptError::Action(word.to_owned())),
     };
@@ -263,10 +278,14 @@ mod tests {
             "invite-first",
             "audience",
             "save-upload",
+            "lock",
+            "unlock",
         ] {
             assert_eq!(read(&format!("1s {word}")).unwrap().steps[0].action.word(), word);
         }
-        for word in ["invite", "cancel", "moderator", "remove", "dismiss", "mute", "audience"] {
+        for word in
+            ["invite", "cancel", "moderator", "remove", "dismiss", "mute", "audience", "ping", "let-in", "not-now"]
+        {
             assert_eq!(read(&format!("1s {word} Wei")).unwrap().steps[0].action.word(), word);
         }
     }

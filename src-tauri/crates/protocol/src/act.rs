@@ -40,6 +40,10 @@ pub enum Act {
     Remove,
     /// Change who may raise a hand.
     SetHandScope,
+    /// Call somebody into the room who is around in the house.
+    Ping,
+    /// See who asks to come in, and answer.
+    AnswerDoor,
     /// Make somebody else on stage host.
     HandOver,
     /// End the room for everyone.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    door::Called,
     event::Envelope,
     id::{PersonId, RoomId},
     measurement::{CaptureMark, HouseTime, ListenerReport, VoiceMark, VoiceReception},
@@ -190,6 +191,11 @@ pub enum ChannelSay {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sent_micros: Option<i64>,
     },
+    /// Whether this person wants to be called into other rooms from now on. Not, before it is said.
+    Callable {
+        /// Yes.
+        callable: bool,
+    },
     /// What was heard of everybody.
     Heard(ListenerReport),
     /// When the own voice was made.
@@ -231,6 +237,8 @@ pub enum ChannelTell {
         /// The newest of each speaker, those that were passed on before left out.
         marks: Vec<VoiceMark>,
     },
+    /// Somebody wants this person in a room.
+    Called(Box<Called>),
     /// Where the house is reached from now on: told first of all, and whenever it is news. A client that loses the
     /// house looks for it there, and links that are given away name these.
     Addresses {

@@ -58,6 +58,14 @@ codes! {
     Blocked = "blocked", 403;
     /// The room is locked: nobody new comes in.
     RoomLocked = "room_locked", 403;
+    /// As many people are at the door as may wait there.
+    DoorCrowded = "door_crowded", 429;
+    /// Nobody asks to come in by that name (any more).
+    NotAtDoor = "not_at_door", 404;
+    /// That person cannot be called: not around, does not want to be called, or may not come in.
+    NotCallable = "not_callable", 404;
+    /// That person was called a moment ago.
+    PingedRecently = "pinged_recently", 429;
     /// Removed from this room a moment ago.
     RemovedRecently = "removed_recently", 403;
     /// There is no such room here.
@@ -175,18 +183,27 @@ pub struct Refusal {
     pub code: Code,
     /// In English, for a log; never shown as the explanation, never holds a secret.
     pub detail: String,
+    /// The same may succeed in this many milliseconds; none: that is not known.
+    #[serde(default)]
+    #[cfg_attr(feature = "types", specta(type = Option<u32>))]
+    pub again_in_ms: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with a detail for the log.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), again_in_ms: None }
+    }
+
+    /// The same refusal, with when to try again.
+    pub fn again_in_ms(self, ms: u64) -> Self {
+        Self { again_in_ms: Some(ms), ..self }
     }
 }
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code, detail: String::new() }
+        Self { code, detail: String::new(), again_in_ms: None }
     }
 }
 

@@ -103,6 +103,21 @@ pub enum Command {
         /// And do not let them back into this room.
         block: bool,
     },
+    /// Call somebody in who is around in the house and not in this room. A moderator's call opens the lock, once.
+    Ping {
+        /// Who.
+        person: PersonId,
+    },
+    /// Moderators: let somebody in who asks to come in.
+    LetIn {
+        /// Who.
+        person: PersonId,
+    },
+    /// Moderators: not now.
+    TurnAway {
+        /// Who.
+        person: PersonId,
+    },
     /// Leave quietly.
     Leave,
     /// The host (or a moderator while there is no host present): end the room for everyone.

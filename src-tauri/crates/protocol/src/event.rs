@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    door::KnockView,
     fold::ListPatch,
     id::RoomId,
     view::{Counts, HandView, InvitedView, PersonView, Rights, RoomRecord, RoomTime, RoomView, YouView},
@@ -112,6 +113,11 @@ pub enum TopicChange {
         /// The difference.
         list: ListPatch<InvitedView>,
     },
+    /// Who asks to come in (moderators).
+    Door {
+        /// The difference.
+        list: ListPatch<KnockView>,
+    },
     /// Things to be told once.
     Notices {
         /// The new ones, in order.
@@ -154,6 +160,13 @@ pub enum Notice {
     NoAnswer {
         /// Display name.
         name: String,
+    },
+    /// Moderators: "{name} is at the door."
+    AtTheDoor {
+        /// Display name.
+        name: String,
+        /// People who wait there.
+        count: u32,
     },
     /// The stage filled up before you could join it; you keep your place in line.
     StageFull,

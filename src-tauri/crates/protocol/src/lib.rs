@@ -8,6 +8,7 @@ pub mod act;
 pub mod api;
 pub mod code;
 pub mod command;
+pub mod door;
 pub mod event;
 pub mod fold;
 pub mod gate;

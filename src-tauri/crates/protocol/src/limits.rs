@@ -34,6 +34,26 @@ pub const HOST_RETURN_MS: u64 = 10 * 60_000;
 pub const REMOVED_MS: u64 = 5 * 60_000;
 /// Whoever was inside so shortly ago comes into a locked room all the same.
 pub const LOCK_RETURN_MS: u64 = 2 * 60_000;
+/// One person can be called into one room once in this long.
+pub const PING_AGAIN_MS: u64 = 10 * 60_000;
+/// Nobody is called into rooms more often than this in [`PING_AGAIN_MS`], whoever calls.
+pub const PINGS_PER_PERSON: u32 = 3;
+/// A moderator's call opens the lock for this long, once.
+pub const PING_ADMITS_MS: u64 = 10 * 60_000;
+/// Whoever was let in at the door can come in for this long.
+pub const LET_IN_MS: u64 = 60_000;
+/// Moderators are told of the same person at the door once in this long; so long "not now" holds.
+pub const KNOCK_AGAIN_MS: u64 = 5 * 60_000;
+/// Whoever waits at a door says so this often.
+pub const KNOCK_EVERY_MS: u64 = 2_000;
+/// Whoever has not said so for this long no longer waits.
+pub const KNOCK_KEPT_MS: u64 = 15_000;
+/// People who wait at one door at once.
+pub const KNOCKS: usize = 20;
+/// People who asked at one door within [`KNOCK_AGAIN_MS`]; more are told to come back later.
+pub const KNOCKS_REMEMBERED: usize = 200;
+/// People who are around, listed to somebody who may call them.
+pub const CALLABLE_LISTED: usize = 200;
 /// With nobody on stage a room waits this long for somebody to come back.
 pub const EMPTY_STAGE_MS: u64 = 5 * 60_000;
 /// With nobody in it at all a room ends after this long.

@@ -8,6 +8,7 @@ use crate::{
     act::{Act, ActOnRoles, RefusedAct},
     code::Code,
     command::HandScope,
+    door::KnockView,
     event::{RoomEvent, TopicChange},
     fold::{Entry, ListPatch},
     id::{PersonId, RoomId},
@@ -291,6 +292,8 @@ pub struct RoleView {
     pub hands: Vec<HandView>,
     /// Keyed list `invitations`.
     pub invitations: Vec<InvitedView>,
+    /// Keyed list `door`.
+    pub door: Vec<KnockView>,
 }
 
 impl RoleView {
@@ -306,6 +309,7 @@ impl RoleView {
             ListPatch::between(&self.audience, &next.audience).map(|list| TopicChange::Audience { list }),
             ListPatch::between(&self.hands, &next.hands).map(|list| TopicChange::Hands { list }),
             ListPatch::between(&self.invitations, &next.invitations).map(|list| TopicChange::Invitations { list }),
+            ListPatch::between(&self.door, &next.door).map(|list| TopicChange::Door { list }),
         ];
         records.into_iter().chain(lists).flatten().map(Arc::new).collect()
     }
@@ -335,13 +339,16 @@ pub struct RoomView {
     pub hands: Vec<HandView>,
     /// Invitations; moderators only.
     pub invitations: Vec<InvitedView>,
+    /// Who asks to come in; moderators only.
+    #[serde(default)]
+    pub door: Vec<KnockView>,
 }
 
 impl RoomView {
     /// What is alike for everybody of a role, and what is one person's own.
     pub fn new(now: RoomTime, you: YouView, shared: RoleView) -> Self {
-        let RoleView { room, counts, rights, stage, audience, hands, invitations } = shared;
-        Self { now, room, counts, you, rights, stage, audience, hands, invitations }
+        let RoleView { room, counts, rights, stage, audience, hands, invitations, door } = shared;
+        Self { now, room, counts, you, rights, stage, audience, hands, invitations, door }
     }
 
     /// Folds one change into this view. Streams and topics of a newer house leave it as it is.
@@ -355,6 +362,7 @@ impl RoomView {
             TopicChange::Audience { list } => list.apply(&mut self.audience),
             TopicChange::Hands { list } => list.apply(&mut self.hands),
             TopicChange::Invitations { list } => list.apply(&mut self.invitations),
+            TopicChange::Door { list } => list.apply(&mut self.door),
             TopicChange::Notices { .. } | TopicChange::Unknown => {}
         }
     }

@@ -7,6 +7,7 @@
 //! Whoever drives a room calls [`Room::pass_time`] when [`Room::next_deadline`] comes. Every other call lets due time
 //! pass first by itself, so being late changes when something is said, never what is decided.
 
+mod door;
 mod hand_queue;
 mod invitation;
 mod outcome;
@@ -20,5 +21,5 @@ mod view;
 
 pub use outcome::{MediaChange, Outcome};
 pub use permission::may;
-pub use room::{Member, PersonRow, Room};
+pub use room::{Knocking, Member, PersonRow, Room};
 pub use settings::Settings;

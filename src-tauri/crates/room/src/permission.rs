@@ -14,9 +14,13 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
     match act {
         Act::RaiseHand | Act::LowerHand | Act::AcceptInvitation => matches!(actor, Role::Listener),
         Act::SendVoice | Act::StepDown | Act::SeeQueue => actor.is_on_stage(),
-        Act::Invite | Act::LowerAllHands | Act::MuteEveryone | Act::MakeModerator | Act::SetHandScope => {
-            actor.may_moderate()
-        }
+        Act::Invite
+        | Act::LowerAllHands
+        | Act::MuteEveryone
+        | Act::MakeModerator
+        | Act::SetHandScope
+        | Act::AnswerDoor => actor.may_moderate(),
+        Act::Ping => true,
         Act::Mute | Act::MoveToAudience | Act::Remove => may_act_against(actor, target),
         Act::TakeModerator | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
     }
@@ -44,6 +48,11 @@ pub const fn may_end(actor: Role, host_is_here: bool) -> bool {
     may(actor, actor, Act::EndRoom) || (!host_is_here && actor.may_moderate())
 }
 
+/// May this role call people in? A listener not into a locked room.
+pub const fn may_ping(actor: Role, is_locked: bool) -> bool {
+    may(actor, actor, Act::Ping) && (!is_locked || actor.is_on_stage())
+}
+
 /// The roles to which an act on other people can apply at all.
 const fn applies_to(act: Act, target: Role) -> bool {
     match act {
@@ -58,7 +67,7 @@ const fn applies_to(act: Act, target: Role) -> bool {
 }
 
 /// Acts on the room as a whole.
-const ON_ROOM: [Act; 4] = [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope];
+const ON_ROOM: [Act; 5] = [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::AnswerDoor];
 /// Acts on oneself.
 const ON_SELF: [Act; 5] = [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown];
 /// Acts on other people.
@@ -66,10 +75,13 @@ const ON_PEOPLE: [Act; 7] =
     [Act::Invite, Act::Mute, Act::MoveToAudience, Act::MakeModerator, Act::TakeModerator, Act::HandOver, Act::Remove];
 
 /// What a view tells its reader: the table's row of one role.
-pub(crate) fn rights_of(actor: Role, host_is_here: bool) -> Rights {
+pub(crate) fn rights_of(actor: Role, host_is_here: bool, is_locked: bool) -> Rights {
     let mut may_do: Vec<Act> = ON_ROOM.into_iter().filter(|act| may(actor, actor, *act)).collect();
     if may_end(actor, host_is_here) {
         may_do.push(Act::EndRoom);
+    }
+    if may_ping(actor, is_locked) {
+        may_do.push(Act::Ping);
     }
     let roles_for = |act: Act| -> Vec<Role> {
         Role::ALL.into_iter().filter(|target| applies_to(act, *target) && may(actor, *target, act)).collect()
@@ -142,6 +154,8 @@ mod tests {
         (Act::TakeModerator, "- - - y"),
         (Act::Remove, "- - 2 y"),
         (Act::SetHandScope, "- - y y"),
+        (Act::AnswerDoor, "- - y y"),
+        (Act::Ping, "y y y y"),
         (Act::HandOver, "- - - y"),
         (Act::EndRoom, "- - - y"),
     ];
@@ -176,14 +190,15 @@ mod tests {
 
     #[test]
     fn a_view_tells_each_role_the_acts_and_the_people_it_may_do_them_to() {
-        let moderator = rights_of(Role::Moderator, true);
+        let moderator = rights_of(Role::Moderator, true, false);
         assert!(moderator.may_on(Act::Mute, Role::Speaker) && !moderator.may_on(Act::Mute, Role::Moderator));
         assert!(moderator.may_on(Act::Remove, Role::Listener) && !moderator.may_on(Act::Remove, Role::Host));
         assert!(!moderator.may.contains(&Act::EndRoom), "while the host is here");
-        assert!(rights_of(Role::Moderator, false).may.contains(&Act::EndRoom));
-        let host = rights_of(Role::Host, true);
+        assert!(rights_of(Role::Moderator, false, false).may.contains(&Act::EndRoom));
+        let host = rights_of(Role::Host, true, false);
         assert!(host.may_on(Act::HandOver, Role::Speaker) && !host.may_on(Act::HandOver, Role::Listener));
-        assert_eq!(rights_of(Role::Listener, true), Rights::default());
-        assert_eq!(rights_of(Role::Speaker, true).may, [Act::SeeQueue]);
+        assert_eq!(rights_of(Role::Listener, true, true), Rights::default());
+        assert_eq!(rights_of(Role::Listener, true, false).may, [Act::Ping]);
+        assert_eq!(rights_of(Role::Speaker, true, true).may, [Act::SeeQueue, Act::Ping]);
     }
 }

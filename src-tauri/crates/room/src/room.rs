@@ -1,6 +1,7 @@
 //! One room: what it consists of, and the door to its rules.
 
 mod arriving;
+mod at_the_door;
 mod connection;
 mod hands;
 mod inviting;
@@ -18,11 +19,12 @@ use serambi_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use at_the_door::Knocking;
 pub use rows::PersonRow;
 
 use crate::{
-    hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may, seat::Seat, settings::Settings,
-    stage::Stage, succession::HostClaims,
+    door::Door, hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may, seat::Seat,
+    settings::Settings, stage::Stage, succession::HostClaims,
 };
 
 /// One room. Somebody who has a seat is on stage or in the audience, never both and never neither.
@@ -42,6 +44,9 @@ pub struct Room {
     pub(crate) invitations: Invitations,
     pub(crate) claims: HostClaims,
     pub(crate) switches: Switches,
+    /// A room that was saved before it had one has nobody there.
+    #[serde(default)]
+    pub(crate) door: Door,
     /// Whoever left the stage by themselves or by a lost connection.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
@@ -96,6 +101,7 @@ impl Room {
             invitations: Invitations::default(),
             claims: HostClaims::default(),
             switches: Switches::default(),
+            door: Door::default(),
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),
@@ -136,6 +142,9 @@ impl Room {
             Command::CancelInvitation { person } => self.cancel_invitation(actor, person, out),
             Command::AcceptInvitation => self.accept_invitation(actor, out),
             Command::DeclineInvitation => self.decline_invitation(now, actor, out),
+            Command::Ping { person } => self.ping(now, role, person),
+            Command::LetIn { person } => self.let_in(now, role, person),
+            Command::TurnAway { person } => self.turn_away(now, role, person),
             Command::SetMuted { muted } => self.set_muted(actor, *muted),
             Command::Mute { person } => self.mute(actor, person, out),
             Command::MuteEveryone => self.mute_everyone(actor, role, out),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How long things last in a room and how many people fit on its stage. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// People on stage at once, host included; at least one fits whatever stands here.
     pub stage_limit: usize,
@@ -31,6 +32,16 @@ pub struct Settings {
     pub removed_ms: u64,
     /// Whoever was inside so shortly ago comes into a locked room all the same.
     pub lock_return_ms: u64,
+    /// One person can be called in once in this long.
+    pub ping_again_ms: u64,
+    /// A moderator's call opens the lock for this long, once.
+    pub ping_admits_ms: u64,
+    /// Whoever was let in at the door can come in for this long.
+    pub let_in_ms: u64,
+    /// Moderators are told of the same person at the door once in this long; so long "not now" holds.
+    pub knock_again_ms: u64,
+    /// Whoever waits at the door and has not said so for this long waits no longer.
+    pub knock_kept_ms: u64,
     /// With nobody on stage, the listener who has been there longest is asked to run the room after this long.
     pub stage_offer_ms: u64,
     /// With nobody on stage the room waits this long for somebody to come back.
@@ -54,6 +65,11 @@ impl Default for Settings {
             host_return_ms: limits::HOST_RETURN_MS,
             removed_ms: limits::REMOVED_MS,
             lock_return_ms: limits::LOCK_RETURN_MS,
+            ping_again_ms: limits::PING_AGAIN_MS,
+            ping_admits_ms: limits::PING_ADMITS_MS,
+            let_in_ms: limits::LET_IN_MS,
+            knock_again_ms: limits::KNOCK_AGAIN_MS,
+            knock_kept_ms: limits::KNOCK_KEPT_MS,
             stage_offer_ms: limits::STAGE_OFFER_MS,
             empty_stage_ms: limits::EMPTY_STAGE_MS,
             empty_room_ms: limits::EMPTY_ROOM_MS,

@@ -3,6 +3,7 @@
 use serambi_protocol::{
     Act, Code, PersonId, RoomSwitch, RoomView,
     api::{CardPerson, RoomCard},
+    door::KnockView,
     limits::AUDIENCE_LISTED,
     view::{
         Counts, HandView, InvitationKind, InvitationView, InvitedView, PersonView, Rights, Role, RoleView, RoomRecord,
@@ -11,6 +12,7 @@ use serambi_protocol::{
 };
 
 use crate::{
+    door::Knock,
     hand_queue::Hand,
     invitation::Invitation,
     permission::{may, rights_of},
@@ -39,6 +41,7 @@ impl Room {
             audience: listed.map(|listener| self.face(&listener.person, listener.rank)).collect(),
             hands: if may(role, role, Act::SeeQueue) { self.queue() } else { Vec::new() },
             invitations: if may(role, role, Act::Invite) { self.invitations() } else { Vec::new() },
+            door: if may(role, role, Act::AnswerDoor) { self.at_the_door() } else { Vec::new() },
         }
     }
 
@@ -74,7 +77,7 @@ impl Room {
     }
 
     fn rights(&self, role: Role) -> Rights {
-        let rights = rights_of(role, self.host_is_here());
+        let rights = rights_of(role, self.host_is_here(), self.switches.is_on(RoomSwitch::Locked));
         let is_refused = self.stage_is_full() && may(role, role, Act::Invite);
         Rights { invite_refused: is_refused.then_some(Code::StageFull), ..rights }
     }
@@ -137,6 +140,16 @@ impl Room {
             raised_at: hand.raised_at,
         };
         self.hands.hands().iter().map(view).collect()
+    }
+
+    fn at_the_door(&self) -> Vec<KnockView> {
+        let view = |knock: &Knock| KnockView {
+            id: knock.person,
+            rank: knock.rank,
+            name: knock.name.clone(),
+            since: knock.since,
+        };
+        self.door.waiting().iter().map(view).collect()
     }
 
     fn invitations(&self) -> Vec<InvitedView> {

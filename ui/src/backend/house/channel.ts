@@ -1,5 +1,5 @@
 /** Being told: the house's numbered events over one WebSocket that keeps itself connected. */
-import type { ClosedReason, RoomId, RoomTime, RoomView, TopicChange } from '../backend';
+import type { ClosedReason, RoomCard, RoomId, RoomTime, RoomView, TopicChange } from '../backend';
 
 export type RoomEvent =
   | { type: 'opened'; view: RoomView }
@@ -9,9 +9,13 @@ export type RoomEvent =
 
 export type Envelope = { seq: number; room: RoomId; event: RoomEvent };
 
+/** Somebody calls one into another room of this house. */
+export type CalledIn = { by: string; card: RoomCard };
+
 /** What comes out of the channel. */
 export type ChannelEvents = {
   told(envelope: Envelope): void;
+  called(called: CalledIn): void;
   /** Connected, at first or again. */
   up(): void;
   /** Not connected; it is tried again by itself. `restarts`: the house said that it goes. */
@@ -74,6 +78,8 @@ export class HouseChannel {
   #opened(socket: WebSocket): void {
     this.#retryMs = MIN_RETRY_MS;
     this.#heardAt = performance.now();
+    // Whoever is in a room of this house can be called into another.
+    socket.send(JSON.stringify({ type: 'callable', callable: true }));
     this.#ping = setInterval(() => {
       if (performance.now() - this.#heardAt > SILENCE_LIMIT_MS) socket.close();
       else if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: 'ping' }));
@@ -83,7 +89,8 @@ export class HouseChannel {
 
   #heard(text: string): void {
     this.#heardAt = performance.now();
-    const told = JSON.parse(text) as { type: string } & Envelope;
+    const told = JSON.parse(text) as { type: string } & Envelope & CalledIn;
+    if (told.type === 'called') return this.#events.called({ by: told.by, card: told.card });
     // Measurements, and what a newer house says, are for others.
     if (told.type !== 'event' || told.seq <= this.#seq) return;
     this.#seq = told.seq;

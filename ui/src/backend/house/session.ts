@@ -55,16 +55,25 @@ export class HouseSession {
   }
 
   /** Asks as oneself; a session that the house has forgotten is made anew once. */
-  async ask<T>(path: string, body: unknown): Answer<T> {
+  ask<T>(path: string, body: unknown): Answer<T> {
+    return this.#askAs<T>('POST', path, body);
+  }
+
+  /** Looks at what is not for everybody. */
+  lookAsOneself<T>(path: string): Answer<T> {
+    return this.#askAs<T>('GET', path, undefined);
+  }
+
+  async #askAs<T>(method: string, path: string, body: unknown): Answer<T> {
     const secret = this.#secret;
     if (secret !== null) {
-      const result = await this.#fetch<T>('POST', path, body, secret);
+      const result = await this.#fetch<T>(method, path, body, secret);
       if (result.status === 'ok' || result.error.code !== 'session_expired') return result;
     }
     // Several requests that find the session gone sign in together.
     this.#signingIn ??= this.signIn(this.#name).finally(() => (this.#signingIn = null));
     const signedIn = this.#secret === secret ? await this.#signingIn : null;
-    return signedIn?.status === 'error' ? signedIn : this.#fetch('POST', path, body, this.#secret);
+    return signedIn?.status === 'error' ? signedIn : this.#fetch(method, path, body, this.#secret);
   }
 
   /** Says a last thing while the page goes: nobody waits for the answer. */

@@ -1,12 +1,13 @@
 /** Being in one room: its channel, its sound, and how both stand. */
 import type { Connection, RoomId, RoomView, YouView } from '../backend';
-import { HouseChannel, type Envelope } from './channel';
+import { HouseChannel, type CalledIn, type Envelope } from './channel';
 import { connectionOf, Outage, type HouseState } from './connection';
 import type { Sound, MediaGrant } from './sound';
 
 export type VisitEvents = {
   address(after: number): string;
   told(envelope: Envelope): void;
+  called(called: CalledIn): void;
   connectionChanged(): void;
   /** Comes back to the room under a session that the house knows. */
   rejoin(): Promise<void>;
@@ -32,6 +33,7 @@ export class Visit {
     this.#soundOutage.begin();
     this.#channel = new HouseChannel((after) => events.address(after), seq, {
       told: (envelope) => events.told(envelope),
+      called: (called) => events.called(called),
       up: () => this.#up(),
       down: (restarts) => this.#down(restarts),
       notTaken: () => events.rejoin(),

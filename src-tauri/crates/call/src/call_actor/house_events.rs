@@ -39,6 +39,7 @@ impl CallActor {
                 self.want_seat(now);
             }
             ChannelNews::Addresses => self.link = link_to_share(&self.house.house_now(), &self.room_id),
+            ChannelNews::Called(called) => self.events.tell(CallEvent::Called(called)),
             ChannelNews::Event(envelope) => return self.take_event(*envelope),
             ChannelNews::Clock { sent, house, received } => self.measuring.take_clock(sent, house, received),
             ChannelNews::Received { room, reception } if room == self.room_id => {

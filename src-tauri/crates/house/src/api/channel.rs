@@ -64,6 +64,7 @@ pub struct Asked {
 
 /// What happens, as it happens: a WebSocket of [`ChannelTell`]s, of which the first says where the house is reached.
 /// `after=N` begins with event N+1; if that is no longer kept, with an `opened` event that holds the whole view.
+/// A client that says so is told when somebody calls its person into a room.
 /// Besides, both sides tell what they measured: a ping is answered with the house's clock, listeners report what they
 /// miss of each voice, speakers are told what all of them together miss; speakers say when their voice was made, and
 /// everybody in the room is told. Such messages have no number and are not repeated. Both sides ignore types of
@@ -210,6 +211,10 @@ impl Channel {
                 let house_time = Some(self.state.clock.now());
                 self.send(&ChannelTell::Pong { sent_micros, house_time }).await
             }
+            ChannelSay::Callable { callable } => {
+                self.session.set_callable(callable);
+                Ok(())
+            }
             ChannelSay::Heard(report) => {
                 self.state.rooms.take_report(&self.session, report);
                 Ok(())
@@ -265,7 +270,7 @@ impl Channel {
 struct Unreadable;
 
 /// The types of [`ChannelSay`].
-const KNOWN_TYPES: [&str; 3] = ["ping", "heard", "captured"];
+const KNOWN_TYPES: [&str; 4] = ["ping", "callable", "heard", "captured"];
 
 /// Nothing: a message of a type that only a newer program knows.
 fn read_message(text: &str) -> Result<Option<ChannelSay>, Unreadable> {

@@ -18,7 +18,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{channel, extract::Anonymous, rooms, sign_in};
+use super::{channel, door, extract::Anonymous, rooms, sign_in};
 
 /// Base64url without padding of 32 bytes.
 const KEY_PATTERN: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
@@ -39,6 +39,8 @@ const ROOM_PATTERN: &str = "^[2-9A-HJ-NP-Za-km-z]{10}$";
         rooms::start,
         rooms::look,
         rooms::join,
+        door::knock,
+        door::callable,
         rooms::media,
         rooms::command,
         rooms::statistics,

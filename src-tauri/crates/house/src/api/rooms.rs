@@ -9,7 +9,7 @@ use serambi_protocol::{
 };
 
 use super::{
-    ApiState, Refused,
+    ApiState, Refused, door,
     extract::{Anonymous, Authenticated, Confidential, InRoom, JsonBody, Sender},
 };
 
@@ -113,7 +113,10 @@ pub async fn command(
     if !session.is_confidential && !is_for_guests(&command) {
         return Err(Code::NotSecure.into());
     }
-    state.rooms.command(session, &room, command).await?;
+    match command {
+        Command::Ping { person } => door::ping(&state, session, &room, person).await?,
+        command => state.rooms.command(session, &room, command).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

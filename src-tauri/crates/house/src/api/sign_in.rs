@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What this house can do that not every house can; a client asks for nothing that is not in it.
-const FEATURES: [&str; 2] = ["measurements", "topics"];
+const FEATURES: [&str; 3] = ["door", "measurements", "topics"];
 
 /// What this house is. Anybody may ask.
 #[utoipa::path(get, path = "/api/v1/house", responses((status = 200, body = HouseInfo)))]

@@ -1,10 +1,11 @@
 //! How the rest of a house speaks to a room: messages through a bounded queue, and what it publishes by itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serambi_protocol::{
     Code, Command, PersonId, Refusal,
     api::{Joined, MediaGrant, RoomCard},
+    door::{AtDoor, CallablePerson},
     measurement::{CaptureMark, VoiceHeard},
 };
 use serambi_room::Room;
@@ -29,6 +30,10 @@ pub enum Message {
     Join { session: Arc<Session>, reply: Answer<(Joined, Option<Place>)> },
     /// Carry out a command.
     Command { session: Arc<Session>, command: Command, reply: Answer<()> },
+    /// Somebody outside asks to come in, or no longer.
+    Knock { session: Arc<Session>, waits: bool, reply: Answer<AtDoor> },
+    /// Who of these people can be called in?
+    Callable { session: Arc<Session>, people: BTreeMap<PersonId, String>, reply: Answer<Vec<CallablePerson>> },
     /// Somebody has gone to another room, and was here through that session.
     Depart { person: PersonId, session: u64 },
     /// A fresh grant for the media room.

@@ -54,6 +54,7 @@ impl Channel {
                 ChannelTell::Pong { .. }
                 | ChannelTell::Received { .. }
                 | ChannelTell::Marks { .. }
+                | ChannelTell::Called(_)
                 | ChannelTell::Addresses { .. } => {}
             }
         }

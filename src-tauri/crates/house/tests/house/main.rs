@@ -9,6 +9,7 @@ mod visitor;
 #[cfg(feature = "reach")]
 mod browsers;
 mod channel;
+mod door;
 mod folding;
 mod full_disk;
 #[cfg(feature = "reach")]

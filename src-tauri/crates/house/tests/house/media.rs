@@ -97,7 +97,10 @@ async fn hears_nothing_of_the_stage(who: &mut Follower) {
                 assert!(!who.view.stage.iter().any(|person| person.id == id), "told before it is true");
                 assert!(!who.view.you.role.is_on_stage());
             }
-            ChannelTell::Received { .. } | ChannelTell::Marks { .. } | ChannelTell::Addresses { .. } => {}
+            ChannelTell::Received { .. }
+            | ChannelTell::Marks { .. }
+            | ChannelTell::Called(_)
+            | ChannelTell::Addresses { .. } => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod door;
 mod fixtures;
 mod measurements;
 mod own_sound;

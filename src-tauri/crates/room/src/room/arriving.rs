@@ -40,24 +40,29 @@ impl Room {
         Ok(())
     }
 
-    fn refuse_at_the_door(&self, now: RoomTime, person: &PersonId) -> Result<(), Refusal> {
-        let is_before = |until: Option<&RoomTime>| until.is_some_and(|until| *until > now);
+    pub(super) fn refuse_at_the_door(&self, now: RoomTime, person: &PersonId) -> Result<(), Refusal> {
         if self.blocked.contains(person) {
             return Err(Code::Blocked.into());
         }
-        if is_before(self.removed.get(person)) {
+        if is_before(self.removed.get(person), now) {
             return Err(Code::RemovedRecently.into());
         }
         let was_here =
-            self.seats.contains_key(person) || self.claims.has(person) || is_before(self.departed.get(person));
-        if self.switches.is_on(RoomSwitch::Locked) && !was_here {
+            self.seats.contains_key(person) || self.claims.has(person) || is_before(self.departed.get(person), now);
+        if self.switches.is_on(RoomSwitch::Locked) && !was_here && !self.door.is_admitted(person, now) {
             return Err(Code::RoomLocked.into());
         }
         Ok(())
     }
 
+    /// Whatever the lock says, this person is not let in.
+    pub(super) fn is_shut_out(&self, now: RoomTime, person: &PersonId) -> bool {
+        self.blocked.contains(person) || is_before(self.removed.get(person), now)
+    }
+
     fn take_new_seat(&mut self, person: &PersonId, name: &str, out: &mut Outcome) {
         self.seats.insert(*person, Seat::taken_by(name));
+        self.door.use_up(person);
         self.deserted_since = None;
         let was_host = self.claims.has(person);
         self.claims.use_up(person);
@@ -122,4 +127,8 @@ impl Room {
         out.tell(host, Notice::YouAreHost);
         out.tell_each(self.everybody_but(host), &Notice::NewHost { name: self.host_name.clone() });
     }
+}
+
+fn is_before(until: Option<&RoomTime>, now: RoomTime) -> bool {
+    until.is_some_and(|until| *until > now)
 }

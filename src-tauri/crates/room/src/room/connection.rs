@@ -51,6 +51,7 @@ impl Room {
             seat.show(now, &self.settings);
         }
         self.stage.mute_all();
+        self.door.restart(now);
         if let Some(since) = &mut self.deserted_since {
             *since = now;
         }

@@ -110,6 +110,7 @@ impl Room {
         self.former_speakers.remove(person);
         self.take_seat_away(now, person, ClosedReason::Removed, out);
         self.departed.remove(person);
+        self.door.use_up(person);
         Ok(())
     }
 

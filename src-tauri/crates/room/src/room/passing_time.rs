@@ -26,6 +26,7 @@ impl Room {
             self.hands.deadline(),
             self.invitations.deadline(),
             self.claims.deadline(),
+            self.door.deadline(settings),
             self.soundless_host_until(),
             self.stage_offer_at(),
             self.room_ends_at(),
@@ -52,6 +53,7 @@ impl Room {
     fn expire(&mut self, now: RoomTime, out: &mut Outcome) {
         self.hands.expire(now);
         self.claims.expire(now);
+        self.door.expire(now, &self.settings);
         self.expire_invitations(now, out);
         for seat in self.seats.values_mut() {
             seat.show(now, &self.settings);

@@ -41,6 +41,7 @@ impl Room {
             invitations: self.invitations.clone(),
             claims: self.claims.clone(),
             switches: self.switches.clone(),
+            door: self.door.clone(),
             former_speakers: BTreeSet::new(),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),

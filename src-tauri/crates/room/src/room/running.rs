@@ -86,6 +86,9 @@ impl Room {
             return Err(Code::NotAllowed.into());
         }
         self.switches.set(switch, on);
+        if switch == RoomSwitch::Locked && !on {
+            self.door.open();
+        }
         Ok(())
     }
 

@@ -214,7 +214,10 @@ fn command_after(command: &Command, name: &str) -> Option<Command> {
         Command::SetSwitch { .. } => hand_over(name),
         Command::HandOver { .. } => remove(name),
         Command::Remove { block: false, .. } => remove_and_block(name),
-        Command::Remove { block: true, .. } => Command::Leave,
+        Command::Remove { block: true, .. } => ping(name),
+        Command::Ping { .. } => let_in(name),
+        Command::LetIn { .. } => turn_away(name),
+        Command::TurnAway { .. } => Command::Leave,
         Command::Leave => Command::EndRoom,
         Command::EndRoom => return None,
     })

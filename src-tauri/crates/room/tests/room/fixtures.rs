@@ -62,6 +62,9 @@ fn views() -> BTreeMap<&'static str, RoomView> {
     full.joins("B C D E").brings_up("B C").raise_hands("D");
     let mut locked = evening();
     locked.does("A", lock(true)).does("A", scope(HandScope::Off)).does("A", save_upload(true));
+    let mut door = evening();
+    door.does("A", lock(true)).at(60_000).knocks("H");
+    door.at(61_000).knocks("I");
     let mut lost = evening();
     lost.has_sound_again("B").loses("C D").at(6_000).loses("B").loses_sound("E").at(16_500);
     let mut waiting = waiting_stage();
@@ -89,6 +92,7 @@ fn views() -> BTreeMap<&'static str, RoomView> {
         ("host of a full stage", full.view("A")),
         ("host of a locked room", locked.view("A")),
         ("listener of a locked room without hands", locked.view("D")),
+        ("host with two at the door", door.view("A")),
         ("host with lost people", lost.view("A")),
         ("former speaker before an empty stage", waiting.at(11_000).view("B")),
         ("listener before an empty stage", waiting.view("C")),
@@ -112,8 +116,8 @@ fn fixtures_for_the_window_are_what_the_rules_show() {
 
 fn changes(before: &RoomView, after: &RoomView) -> Vec<TopicChange> {
     let shared = |view: &RoomView| {
-        let RoomView { room, counts, rights, stage, audience, hands, invitations, .. } = view.clone();
-        RoleView { room, counts, rights, stage, audience, hands, invitations }
+        let RoomView { room, counts, rights, stage, audience, hands, invitations, door, .. } = view.clone();
+        RoleView { room, counts, rights, stage, audience, hands, invitations, door }
     };
     let you = (before.you != after.you).then(|| TopicChange::You { record: Box::new(after.you.clone()) });
     let shared = shared(before).changes_to(&shared(after));
@@ -125,7 +129,7 @@ fn vectors(name: &str) -> serde_json::Value {
     let mut room = evening();
     let mut before = room.view(name);
     let start = before.clone();
-    let steps: [fn(&mut Timetable); 12] = [
+    let steps: [fn(&mut Timetable); 14] = [
         |room| _ = room.at(1_000).raise_hands("F D"),
         |room| _ = room.does("A", invite("D")),
         |room| _ = room.does("D", Command::AcceptInvitation).does("D", UNMUTE),
@@ -136,6 +140,8 @@ fn vectors(name: &str) -> serde_json::Value {
         |room| _ = room.is_back("B"),
         |room| _ = room.does("C", to_audience("D")).does("C", make_moderator("B")),
         |room| _ = room.does("C", take_moderator("A")).does("C", mute("B")),
+        |room| _ = room.knocks("J"),
+        |room| _ = room.does("C", let_in("J")),
         |room| _ = room.does("C", hand_over("A")).does("A", lock(false)),
         |room| _ = room.leaves("C").joins("C"),
     ];

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serambi_protocol::{
     Act, Command, PersonId, RoomSwitch, RoomView, TopicChange,
     command::HandScope,
+    limits::KNOCKS,
     view::{Role, RoleView, RoomTime},
 };
 use serambi_room::{Outcome, PersonRow, Room, Settings, may};
@@ -27,6 +28,8 @@ enum Step {
     Back(PersonId),
     LoseSound(PersonId),
     SoundBack(PersonId),
+    /// Asks to come in, or no longer.
+    Knock(PersonId, bool),
     /// The house is killed and started again.
     Restart,
     Do(PersonId, Command),
@@ -68,6 +71,9 @@ fn a_command() -> impl Strategy<Value = Command> {
         2 => (prop::sample::select(&RoomSwitch::ALL[..]), any::<bool>())
             .prop_map(|(switch, on)| Command::SetSwitch { switch, on }),
         2 => somebody().prop_map(|person| Command::HandOver { person }),
+        2 => somebody().prop_map(|person| Command::Ping { person }),
+        3 => somebody().prop_map(|person| Command::LetIn { person }),
+        1 => somebody().prop_map(|person| Command::TurnAway { person }),
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
         1 => Just(Command::Leave),
     ]
@@ -82,6 +88,7 @@ fn a_step() -> impl Strategy<Value = Step> {
         2 => somebody().prop_map(Step::Back),
         2 => somebody().prop_map(Step::LoseSound),
         2 => somebody().prop_map(Step::SoundBack),
+        4 => (somebody(), prop::bool::weighted(0.8)).prop_map(|(person, waits)| Step::Knock(person, waits)),
         1 => Just(Step::Restart),
         40 => (somebody(), a_command()).prop_map(|(person, command)| Step::Do(person, command)),
         10 => a_command().prop_map(Step::HostDoes),
@@ -108,6 +115,10 @@ struct Watched {
     queue: Vec<PersonId>,
     /// The rows of people as a disk has them.
     rows: BTreeMap<PersonId, PersonRow>,
+    /// Who was called or let in by a moderator and has not come in since.
+    admitted: BTreeSet<PersonId>,
+    /// Who was inside at some time.
+    been_inside: BTreeSet<PersonId>,
 }
 
 impl Watched {
@@ -116,7 +127,16 @@ impl Watched {
         let (room, outcome) = Room::start(room_id(), "".into(), person(0), "0".into(), settings);
         let mut media = MediaServer::default();
         media.carry_out(&outcome);
-        let mut watched = Self { room, now: RoomTime(0), stage_limit, media, queue: Vec::new(), rows: BTreeMap::new() };
+        let mut watched = Self {
+            room,
+            now: RoomTime(0),
+            stage_limit,
+            media,
+            queue: Vec::new(),
+            rows: BTreeMap::new(),
+            admitted: BTreeSet::new(),
+            been_inside: BTreeSet::from([person(0)]),
+        };
         watched.save(&watched.room.own_row());
         watched
     }
@@ -137,6 +157,7 @@ impl Watched {
         }
         self.save(&before);
         self.look_at_step(&before, step);
+        self.look_at_door(&before, step, is_refused);
         self.look_at_room();
     }
 
@@ -184,6 +205,9 @@ impl Watched {
             Step::Back(who) => Some(self.room.house_back(self.now, who)),
             Step::LoseSound(who) => Some(self.room.sound_lost(self.now, who, self.now)),
             Step::SoundBack(who) => Some(self.room.sound_back(self.now, who)),
+            Step::Knock(who, waits) => {
+                self.room.knock(self.now, who, &who.short(), *waits).ok().map(|knocking| knocking.outcome)
+            }
             Step::Restart => {
                 // A house lets due time pass before it saves a room.
                 let outcome = self.room.pass_time(self.now);
@@ -226,6 +250,24 @@ impl Watched {
         self.who_comes_onto_the_stage_or_back_to_it_is_muted(before, step);
         self.queue_keeps_the_order_of_raising(step);
         self.views_follow_from_their_changes(before);
+    }
+
+    /// Into a locked room comes only who was there before, or whom a moderator called or let in, once for each time.
+    fn look_at_door(&mut self, before: &Room, step: &Step, is_refused: bool) {
+        let is_locked = before.card().locked;
+        match step {
+            Step::Do(actor, Command::Ping { person } | Command::LetIn { person })
+                if !is_refused && self.room.role_of(actor).is_some_and(|role| role.may_moderate()) =>
+            {
+                self.admitted.insert(*person);
+            }
+            Step::Join(who) if !is_refused && before.role_of(who).is_none() => {
+                let may_enter = self.admitted.remove(who) || self.been_inside.contains(who);
+                assert!(!is_locked || may_enter, "through the lock");
+                self.been_inside.insert(*who);
+            }
+            _ => {}
+        }
     }
 
     fn nothing_was_opened_by_others(&self, before: &Room, who: &PersonId) {
@@ -320,7 +362,13 @@ impl Watched {
         }
         if !view.you.role.may_moderate() {
             assert!(view.invitations.is_empty(), "invitations leak");
+            assert!(view.door.is_empty(), "who is at the door leaks");
         }
+        assert!(view.door.len() <= KNOCKS, "the door is crowded");
+        assert!(view.door.is_empty() || self.room.card().locked, "somebody waits at an open door");
+        assert!(view.door.is_sorted_by_key(|knock| knock.rank));
+        let is_inside = |who: &PersonId| self.room.role_of(who).is_some();
+        assert!(!view.door.iter().any(|knock| is_inside(&knock.id)), "at the door and inside");
     }
 
     fn host(&self) -> Option<PersonId> {
@@ -335,8 +383,8 @@ impl Watched {
 /// What a house tells somebody whose view becomes another one.
 fn changes(before: &RoomView, after: &RoomView) -> Vec<Arc<TopicChange>> {
     let shared = |view: &RoomView| {
-        let RoomView { room, counts, rights, stage, audience, hands, invitations, .. } = view.clone();
-        RoleView { room, counts, rights, stage, audience, hands, invitations }
+        let RoomView { room, counts, rights, stage, audience, hands, invitations, door, .. } = view.clone();
+        RoleView { room, counts, rights, stage, audience, hands, invitations, door }
     };
     let you = (before.you != after.you).then(|| TopicChange::You { record: Box::new(after.you.clone()) });
     you.map(Arc::new).into_iter().chain(shared(before).changes_to(&shared(after))).collect()

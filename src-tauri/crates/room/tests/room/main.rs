@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod checks;
+mod door;
 mod fixtures;
 mod invariants;
 mod rules;

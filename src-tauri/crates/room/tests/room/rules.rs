@@ -509,17 +509,6 @@ fn a_large_audience_is_listed_in_part_and_counted_in_full() {
 }
 
 #[test]
-fn check_21_a_locked_room_lets_in_only_who_was_there_two_minutes_ago() {
-    let mut room = Timetable::a_starts();
-    room.joins("B C").at(100_000).leaves("B C").does("A", lock(true));
-    assert!(room.view("A").room.switches.is_on(RoomSwitch::Locked) && room.room.card().locked);
-    assert_eq!(room.cannot_join("D"), Code::RoomLocked);
-    room.at(130_000).joins("B").at(220_000);
-    assert_eq!(room.cannot_join("C"), Code::RoomLocked, "two minutes are over");
-    room.does("A", lock(false)).joins("C D");
-}
-
-#[test]
 fn a_locked_room_keeps_everybody_inside_and_lets_back_in_who_only_lost_the_connection_or_was_host() {
     let mut room = Timetable::a_starts();
     room.joins("B").brings_up("B").does("A", make_moderator("B")).does("B", lock(true)).loses("A").joins("A");

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serambi_protocol::{
     Code, Command, Notice, PersonId, RoomId, RoomSwitch, RoomView,
     command::HandScope,
+    door::AtDoor,
     event::ClosedReason,
-    limits::AWAY_MS,
+    limits::{AWAY_MS, KNOCK_EVERY_MS},
     view::{PersonConnection, Role, RoomTime},
 };
 use serambi_room::{MediaChange, Outcome, Room, Settings};
@@ -100,6 +101,45 @@ impl Timetable {
             let outcome = self.room.join(self.now, &person(name), name).unwrap();
             self.note(outcome);
         }
+        self
+    }
+
+    /// Asks to come in, or says that they still wait.
+    pub fn knocks(&mut self, name: &str) -> AtDoor {
+        self.stands_at_door(name, true).unwrap()
+    }
+
+    pub fn stops_knocking(&mut self, name: &str) -> AtDoor {
+        self.stands_at_door(name, false).unwrap()
+    }
+
+    pub fn cannot_knock(&mut self, name: &str) -> Code {
+        self.stands_at_door(name, true).unwrap_err()
+    }
+
+    fn stands_at_door(&mut self, name: &str, waits: bool) -> Result<AtDoor, Code> {
+        let knocking = self.room.knock(self.now, &person(name), name, waits).map_err(|refusal| refusal.code)?;
+        self.note(knocking.outcome);
+        Ok(knocking.door)
+    }
+
+    /// These people say until then, every two seconds, that they wait.
+    pub fn keep_knocking(&mut self, names: &str, until_ms: u64) -> &mut Self {
+        while self.now.0 < until_ms {
+            self.at((self.now.0 + KNOCK_EVERY_MS).min(until_ms));
+            names.split_whitespace().for_each(|name| _ = self.knocks(name));
+        }
+        self
+    }
+
+    /// The letters of those at the door, as this person sees them.
+    pub fn door(&self, name: &str) -> String {
+        self.view(name).door.iter().map(|knock| knock.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Each of them is called in by A and comes.
+    pub fn joins_called(&mut self, names: &str) -> &mut Self {
+        names.split_whitespace().for_each(|name| _ = self.does("A", ping(name)).joins(name));
         self
     }
 
@@ -279,6 +319,18 @@ pub fn remove(name: &str) -> Command {
 
 pub fn remove_and_block(name: &str) -> Command {
     Command::Remove { person: person(name), block: true }
+}
+
+pub fn ping(name: &str) -> Command {
+    Command::Ping { person: person(name) }
+}
+
+pub fn let_in(name: &str) -> Command {
+    Command::LetIn { person: person(name) }
+}
+
+pub fn turn_away(name: &str) -> Command {
+    Command::TurnAway { person: person(name) }
 }
 
 pub fn scope(scope: HandScope) -> Command {
