@@ -14,6 +14,7 @@ pub mod fold;
 pub mod gate;
 pub mod gate_state;
 pub mod id;
+mod known_entries;
 pub mod limits;
 pub mod link;
 pub mod measurement;

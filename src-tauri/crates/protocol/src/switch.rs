@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::known_entries;
 
 /// One yes-or-no setting of a room; off in a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,18 +58,7 @@ impl FromIterator<RoomSwitch> for Switches {
 /// Switches of a newer house are passed over.
 impl<'de> Deserialize<'de> for Switches {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Entry {
-            Known(RoomSwitch),
-            Unknown(IgnoredAny),
-        }
-        let entries = Vec::<Entry>::deserialize(deserializer)?;
-        let known = entries.into_iter().filter_map(|entry| match entry {
-            Entry::Known(switch) => Some(switch),
-            Entry::Unknown(IgnoredAny) => None,
-        });
-        Ok(Self(known.collect()))
+        known_entries::deserialize(deserializer).map(Self)
     }
 }
 

@@ -209,8 +209,10 @@ pub struct YouView {
     /// An open invitation to the stage.
     pub invitation: Option<InvitationView>,
     /// What you may do with yourself now.
+    #[serde(deserialize_with = "crate::known_entries::deserialize")]
     pub may: Vec<Act>,
     /// What your role allows and you cannot do now.
+    #[serde(deserialize_with = "crate::known_entries::deserialize")]
     pub refused: Vec<RefusedAct>,
     /// Leaving leaves the room to somebody: ask to whom, or whether it is to end.
     pub leaving_asks: bool,
@@ -258,8 +260,10 @@ pub struct Counts {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rights {
     /// Acts on the room as a whole.
+    #[serde(deserialize_with = "crate::known_entries::deserialize")]
     pub may: Vec<Act>,
     /// Acts on other people, by their role.
+    #[serde(deserialize_with = "crate::known_entries::deserialize")]
     pub on: Vec<ActOnRoles>,
     /// The switches that this role may turn.
     #[serde(default)]
