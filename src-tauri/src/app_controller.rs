@@ -24,7 +24,7 @@ use serambi_call::{
 use serambi_house::{House, HouseConfig, Page, Presence, RoomStarters};
 use serambi_protocol::{
     Code, Link, Refusal, RoomId,
-    link::{HouseAddress, KeeperLink, Pin},
+    link::{HouseAddress, HouseProof, KeeperLink},
     name::read_name,
 };
 use tauri::AppHandle;
@@ -263,7 +263,7 @@ impl AppController {
     /// # Errors
     /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
     pub async fn look_at_link(&self, link: &str) -> Result<Vec<FoundRoom>, Refusal> {
-        let own = self.own_pin().await;
+        let own = self.own_proof().await;
         Ok(self.shared.home.look_at_link(&Link::read(link)?, own.as_ref()).await?.1)
     }
 
@@ -294,9 +294,11 @@ impl AppController {
     ///
     /// # Errors
     /// `profile_broken`.
-    pub fn forget_house(&self, pin: &str) -> Result<(), Refusal> {
+    pub fn forget_house(&self, house: &str) -> Result<(), Refusal> {
         self.change_settings(|settings| {
-            settings.saved_houses.retain(|old| Link::read(&old.link).is_ok_and(|old| old.house.pin.as_str() != pin));
+            settings
+                .saved_houses
+                .retain(|old| Link::read(&old.link).is_ok_and(|old| old.house.proof.as_str() != house));
         })?;
         let controller = self.clone();
         tauri::async_runtime::spawn(async move { controller.tell_home(controller.own_address().await) });
@@ -479,8 +481,8 @@ impl AppController {
         self.shared.house.lock().await.as_ref().map(House::address)
     }
 
-    async fn own_pin(&self) -> Option<Pin> {
-        self.own_address().await.map(|address| address.pin)
+    async fn own_proof(&self) -> Option<HouseProof> {
+        self.own_address().await.map(|address| address.proof)
     }
 
     fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {

@@ -149,7 +149,7 @@ mod tests {
         std::fs::write(logs.join(format!("{LOG_NAME}.2026-11-30.log")), log).unwrap();
         let pin = Pin::from_digest(&[7; 32]);
         let addresses = vec!["203.0.113.9:7410".to_owned(), "porch.example:7410".to_owned()];
-        let link = Link { house: HouseAddress { addresses, pin, passage: None }, room: None };
+        let link = Link { house: HouseAddress::by_pin(addresses, pin), room: None };
         let mut settings = Settings { name: "Ratna".into(), ..Settings::default() };
         settings.save_house("Wei's house", &link);
         let device = |name: &str| SoundDevice { id: name.into(), name: name.into(), is_default: true };

@@ -16,7 +16,7 @@ use serambi_discovery::{Browser, FoundHouse, Sighting};
 use serambi_protocol::{
     Code, Refusal,
     api::{HouseInfo, RoomCard},
-    link::{HouseAddress, Link, Pin},
+    link::{HouseAddress, HouseProof, Link, Pin},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -90,12 +90,16 @@ impl Home {
     ///
     /// # Errors
     /// `link_wrong`, `house_unreachable`, `house_not_the_one`, `room_ended`.
-    pub async fn look_at_link(&self, link: &Link, own: Option<&Pin>) -> Result<(HouseInfo, Vec<FoundRoom>), Refusal> {
+    pub async fn look_at_link(
+        &self,
+        link: &Link,
+        own: Option<&HouseProof>,
+    ) -> Result<(HouseInfo, Vec<FoundRoom>), Refusal> {
         let onlooker = LobbyClient::new(link.house.clone(), &self.shared.doors)?;
         let (info, cards) = tokio::time::timeout(ANSWER_WITHIN, onlooker.look())
             .await
             .map_err(|_| Refusal::new(Code::HouseUnreachable, "no answer in time"))??;
-        let mut rooms = rooms_of(&info, cards, own);
+        let mut rooms = rooms_of(&link.house.proof, &info, cards, own);
         if let Some(room) = &link.room {
             rooms.retain(|found| found.card.id == *room);
             if rooms.is_empty() {
@@ -105,12 +109,12 @@ impl Home {
         Ok((info, rooms))
     }
 
-    /// Where a house that stands in the list is.
-    pub fn address(&self, pin: &str) -> Option<HouseAddress> {
+    /// Where a house that stands in the list is, by its pin or its name.
+    pub fn address(&self, house: &str) -> Option<HouseAddress> {
         let known = lock(&self.shared.known);
-        let own = known.own.iter().find(|own| own.pin.as_str() == pin).cloned();
-        let kept = || known.kept.iter().map(|kept| &kept.link.house).find(|house| house.pin.as_str() == pin).cloned();
-        let found = || lock(&self.shared.found).get(pin).map(|house| house.address.clone());
+        let own = known.own.iter().find(|own| own.proof.as_str() == house).cloned();
+        let kept = || known.kept.iter().map(|kept| &kept.link.house).find(|kept| kept.proof.as_str() == house).cloned();
+        let found = || lock(&self.shared.found).get(house).map(|house| house.address.clone());
         own.or_else(found).or_else(kept)
     }
 
@@ -160,10 +164,10 @@ impl Home {
         let Some(browser) = browser else { return std::future::pending().await };
         match browser.next().await {
             Some(Sighting::Here(house)) => {
-                lock(&self.shared.found).insert(house.address.pin.to_string(), house);
+                lock(&self.shared.found).insert(house.address.proof.to_string(), house);
             }
-            Some(Sighting::Gone(pin)) => {
-                lock(&self.shared.found).remove(pin.as_str());
+            Some(Sighting::Gone(house)) => {
+                lock(&self.shared.found).remove(house.as_str());
             }
             None => std::future::pending().await,
         }
@@ -175,20 +179,20 @@ impl Home {
         round.forget_others(&listed);
         let now = Instant::now();
         let mut houses = self.houses(round.attention);
-        houses.retain(|house| round.timetable.is_due(house.pin.as_str(), now));
+        houses.retain(|house| round.timetable.is_due(house.proof.as_str(), now));
         let answers = join_all(houses.iter().map(|house| self.ask(house))).await;
         let now = Instant::now();
         for (house, answer) in houses.iter().zip(answers) {
-            round.timetable.note(house.pin.as_str(), answer.is_some(), now);
-            round.answers.insert(house.pin.to_string(), answer);
+            round.timetable.note(house.proof.as_str(), answer.is_some(), now);
+            round.answers.insert(house.proof.to_string(), answer);
         }
     }
 
     /// The houses to ask while the person looks there, each once.
     fn houses(&self, attention: Attention) -> Vec<HouseAddress> {
         let known = lock(&self.shared.known).clone();
-        let own_pin = known.own.as_ref().map(|own| own.pin.clone());
-        let nearby = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref()));
+        let own_proof = known.own.as_ref().map(|own| own.proof.clone());
+        let nearby = known.own.iter().cloned().chain(self.other_houses(own_proof.as_ref()));
         let kept = known.kept.iter().map(|kept| kept.link.house.clone());
         let mut houses: Vec<HouseAddress> = match attention {
             Attention::Elsewhere => Vec::new(),
@@ -196,20 +200,20 @@ impl Home {
             Attention::Home => nearby.chain(kept).collect(),
         };
         let mut seen = BTreeSet::new();
-        houses.retain(|house| seen.insert(house.pin.to_string()));
+        houses.retain(|house| seen.insert(house.proof.to_string()));
         houses
     }
 
     fn compose(&self, round: &Round) -> HomeView {
         let known = lock(&self.shared.known).clone();
-        let own_pin = known.own.as_ref().map(|own| own.pin.clone());
-        let answer = |pin: &Pin| round.answers.get(pin.as_str()).cloned().flatten();
-        let nearby = known.own.iter().cloned().chain(self.other_houses(own_pin.as_ref()));
+        let own_proof = known.own.as_ref().map(|own| own.proof.clone());
+        let answer = |house: &HouseProof| round.answers.get(house.as_str()).cloned().flatten();
+        let nearby = known.own.iter().cloned().chain(self.other_houses(own_proof.as_ref()));
         let found: Vec<FoundRoom> = nearby
-            .filter_map(|house| answer(&house.pin))
-            .flat_map(|(info, cards)| rooms_of(&info, cards, own_pin.as_ref()))
+            .filter_map(|house| Some((answer(&house.proof)?, house.proof)))
+            .flat_map(|((info, cards), house)| rooms_of(&house, &info, cards, own_proof.as_ref()))
             .collect();
-        let saved = known.kept.iter().map(|kept| saved_house(kept, answer(&kept.link.house.pin))).collect();
+        let saved = known.kept.iter().map(|kept| saved_house(kept, answer(&kept.link.house.proof))).collect();
         let discovery_problem = lock(&self.shared.view).discovery_problem;
         let searching = round.is_early(Instant::now()) && found.is_empty() && discovery_problem.is_none();
         HomeView { found, saved, searching, discovery_problem }
@@ -231,12 +235,12 @@ impl Home {
     /// The onlooker of this house, kept from round to round for its open connection.
     fn onlooker(&self, house: &HouseAddress) -> Option<LobbyClient> {
         let mut onlookers = lock(&self.shared.onlookers);
-        if let Some(onlooker) = onlookers.get(house.pin.as_str()).filter(|kept| kept.house() == house) {
+        if let Some(onlooker) = onlookers.get(house.proof.as_str()).filter(|kept| kept.house() == house) {
             return Some(onlooker.clone());
         }
         match LobbyClient::new(house.clone(), &self.shared.doors) {
             Ok(onlooker) => {
-                onlookers.insert(house.pin.to_string(), onlooker.clone());
+                onlookers.insert(house.proof.to_string(), onlooker.clone());
                 Some(onlooker)
             }
             Err(refusal) => {
@@ -246,9 +250,9 @@ impl Home {
         }
     }
 
-    fn other_houses(&self, own: Option<&Pin>) -> Vec<HouseAddress> {
+    fn other_houses(&self, own: Option<&HouseProof>) -> Vec<HouseAddress> {
         let found = lock(&self.shared.found);
-        found.values().map(|house| house.address.clone()).filter(|address| Some(&address.pin) != own).collect()
+        found.values().map(|house| house.address.clone()).filter(|address| Some(&address.proof) != own).collect()
     }
 }
 
@@ -291,15 +295,15 @@ impl Round {
     }
 
     fn forget_others(&mut self, listed: &[HouseAddress]) {
-        let is_listed = |pin: &str| listed.iter().any(|house| house.pin.as_str() == pin);
+        let is_listed = |pin: &str| listed.iter().any(|house| house.proof.as_str() == pin);
         self.timetable.keep(is_listed);
         self.answers.retain(|pin, _| is_listed(pin));
     }
 }
 
-fn rooms_of(info: &HouseInfo, cards: Vec<RoomCard>, own: Option<&Pin>) -> Vec<FoundRoom> {
-    let mine = own.is_some_and(|own| own.as_str() == info.pin);
-    let found = |card| FoundRoom { house: info.pin.clone(), house_name: info.name.clone(), mine, card };
+fn rooms_of(house: &HouseProof, info: &HouseInfo, cards: Vec<RoomCard>, own: Option<&HouseProof>) -> Vec<FoundRoom> {
+    let mine = own == Some(house);
+    let found = |card| FoundRoom { house: house.to_string(), house_name: info.name.clone(), mine, card };
     cards.into_iter().map(found).collect()
 }
 
@@ -308,7 +312,7 @@ fn saved_house(kept: &KeptHouse, answer: Answer) -> SavedHouse {
         Some((info, cards)) => (info.name, Some(cards)),
         None => (kept.name.clone(), None),
     };
-    SavedHouse { pin: kept.link.house.pin.to_string(), name, link: kept.link.to_string(), rooms }
+    SavedHouse { pin: kept.link.house.proof.to_string(), name, link: kept.link.to_string(), rooms }
 }
 
 fn replace_if_new(old: &mut HomeView, new: HomeView) -> bool {
@@ -340,7 +344,7 @@ mod tests {
         *lock(&home.shared.known) = Known { own: Some(link(3).house), kept };
         // A saved house that is on this network as well.
         let near = FoundHouse { name: "Near".into(), address: link(2).house };
-        lock(&home.shared.found).insert(near.address.pin.to_string(), near);
+        lock(&home.shared.found).insert(near.address.proof.to_string(), near);
         home
     }
 

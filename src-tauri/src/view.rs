@@ -40,7 +40,7 @@ impl Language {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundRoom {
-    /// The house, by its pin.
+    /// The house, by its pin or its name.
     pub house: String,
     /// The house's name.
     pub house_name: String,
@@ -54,7 +54,7 @@ pub struct FoundRoom {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedHouse {
-    /// Its certificate's fingerprint.
+    /// Its pin or its name.
     pub pin: String,
     /// Its name when last seen.
     pub name: String,

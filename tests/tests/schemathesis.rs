@@ -63,7 +63,7 @@ impl House {
     fn host(&self) -> (String, String) {
         let identity = Identity::make();
         let challenge: Challenge = self.post("challenge", "", &ChallengeAsked { person: identity.id() });
-        let signature = identity.sign_in(self.link.house.pin.as_str(), &challenge.challenge);
+        let signature = identity.sign_in(self.link.house.proof.as_str(), &challenge.challenge);
         let answer =
             SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: "Schema".to_owned() };
         let session = self.post::<Session>("session", "", &answer).session;

@@ -204,10 +204,9 @@ mod tests {
 
     #[test]
     fn the_link_for_others_names_this_computer_alone_only_if_there_is_nothing_else() {
-        let house = |addresses: &[&str]| HouseAddress {
-            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
-            pin: Pin::from_digest(&[1; 32]),
-            passage: None,
+        let house = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+            HouseAddress::by_pin(addresses, Pin::from_digest(&[1; 32]))
         };
         let link = link_for_others(house(&["10.0.0.2:1", "[::1]:1", "127.0.0.1:1"]));
         assert!(link.starts_with("serambi://10.0.0.2:1?pin=") && !link.contains("via"), "{link}");

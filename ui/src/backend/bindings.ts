@@ -381,6 +381,8 @@ export type Code =
 "house_unreachable" | 
 /**  The house at that address has another certificate than the link says. */
 "house_not_the_one" | 
+/**  The certificate there is not valid now: a clock is wrong, or it was not renewed. */
+"certificate_not_valid_now" | 
 /**  The gate does not answer. */
 "gate_unreachable" | 
 /**  The gate at that address has another certificate than its link says. */
@@ -417,6 +419,18 @@ export type Code =
 "sound_blocked" | 
 /**  Every port tried is taken. */
 "port_taken" | 
+/**  The system does not let this program listen on a port that low. */
+"port_not_allowed" | 
+/**  That is not a name for which a certificate can be had. */
+"domain_wrong" | 
+/**  The authority that signs certificates (ACME) does not answer. */
+"acme_unreachable" | 
+/**  That authority could not confirm that the domain leads to this house. */
+"acme_challenge_refused" | 
+/**  That authority was asked too often. */
+"acme_rate_limited" | 
+/**  That authority signs no certificate for another reason. */
+"acme_refused" | 
 /**  This profile is already open in another window. */
 "profile_in_use" | 
 /**  The profile folder cannot be read or written. */
@@ -642,7 +656,7 @@ export type EchoCancelling =
 
 /**  A room somewhere: in one's own house, on this network, in a saved house, or behind a link. */
 export type FoundRoom = {
-	/**  The house, by its pin. */
+	/**  The house, by its pin or its name. */
 	house: string,
 	/**  The house's name. */
 	houseName: string,
@@ -1136,7 +1150,7 @@ export type RouterSteps = {
 
 /**  A house the person keeps. */
 export type SavedHouse = {
-	/**  Its certificate's fingerprint. */
+	/**  Its pin or its name. */
 	pin: string,
 	/**  Its name when last seen. */
 	name: string,

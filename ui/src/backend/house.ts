@@ -40,7 +40,7 @@ import { Visit } from './house/visit';
 
 /** What a gate says of itself: its certificate's fingerprint, unless that is one of the public web. */
 type GateDescription = { pin?: string };
-type HouseInfo = { pin: string; name: string; version: string };
+type HouseInfo = { pin: string; name: string; version: string; domain?: string };
 type Joined = { view: RoomView; seq: number; media: MediaGrant };
 
 /** How often the list of rooms is asked for while it is shown. */
@@ -150,10 +150,11 @@ export class HouseBackend implements Backend {
   }
 
   async lookAtLink(link: string): Answer<FoundRoom[]> {
-    const read = /^serambi:\/\/[^/]+\/?(?:r\/(\w+))?\?(?:.*&)?pin=([\w-]{43})/.exec(link.trim());
-    if (!read) return refused('link_wrong', 'not a link');
-    const [, room, pin] = read;
-    if (pin !== this.#info?.pin) return refused('house_not_the_one', 'a page shows the rooms of its own house only');
+    const read = /^(?:serambi|https):\/\/([^/?]+)\/?(?:r\/(\w+))?(?:\?(?:.*&)?pin=([\w-]{43}))?/.exec(link.trim());
+    const [, host = '', room, pin] = read ?? [];
+    const name = /^([\w-]+(?:\.[\w-]+)+)(?::\d+)?$/.exec(host)?.[1];
+    if (!(pin ?? name)) return refused('link_wrong', 'not a link');
+    if (pin ? pin !== this.#info?.pin : name?.toLowerCase() !== this.#info?.domain) return refused('house_not_the_one', 'a page shows the rooms of its own house only');
     const cards = room ? await this.#session.look<RoomCard>(`/rooms/${room}`) : await this.#session.look<RoomCard[]>('/rooms');
     if (cards.status === 'error') return cards;
     return { status: 'ok', data: [cards.data].flat().map((card) => this.#found(card)) };
@@ -433,9 +434,17 @@ export class HouseBackend implements Backend {
   /** Behind a gate the app goes through it as well, and there the gate cannot read along. */
   #linkTo(room: RoomId): string {
     const { host, key } = this.#place;
-    const link = `serambi://${host}/r/${room}?pin=${this.#info?.pin ?? ''}`;
-    if (key === null) return link;
-    return `${link}&key=${key}&gate=${host}${this.#gate?.pin ? `&gatepin=${this.#gate.pin}` : ''}`;
+    const link = `serambi://${host}/r/${room}`;
+    if (this.#isByName()) return link;
+    const pinned = `${link}?pin=${this.#info?.pin ?? ''}`;
+    if (key === null) return pinned;
+    return `${pinned}&key=${key}&gate=${host}${this.#gate?.pin ? `&gatepin=${this.#gate.pin}` : ''}`;
+  }
+
+  /** The page came by the name for which the house has a certificate of the public web: no pin is needed there. */
+  #isByName(): boolean {
+    const { http, host, key } = this.#place;
+    return http.startsWith('https:') && key === null && this.#info?.domain === host.replace(/:\d+$/, '');
   }
 
   #found(card: RoomCard): FoundRoom {

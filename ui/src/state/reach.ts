@@ -35,7 +35,7 @@ export function pageOf(link: string): string | null {
   const [key, gate] = [words.get('key'), words.get('gate')];
   if (key && gate && (authority === gate || reachOfHost(host) !== 'further')) return `https://${gate}/h/${key}${room}`;
   const scheme = PLAIN_HTTP.test(host) || LOOPBACK.test(host) ? 'http' : 'https';
-  return `${scheme}://${authority}${room}`;
+  return `${scheme}://${scheme === 'https' ? authority.replace(/:443$/, '') : authority}${room}`;
 }
 
 /** The gate that a page of `pageOf` comes from; null: it is the house's own. */
@@ -43,15 +43,18 @@ export function gateOf(page: string): string | null {
   return /^https:\/\/([^/]+)\/h\//.exec(page)?.[1] ?? null;
 }
 
-/** The same house, whatever its addresses are. */
+/** The same house, whatever its addresses are: by its pin, or without one by its name. */
 export function isSameHouse(one: string, other: string): boolean {
-  const pinOf = (link: string) => /[?&]pin=([\w-]+)/.exec(link)?.[1];
-  return pinOf(one) !== undefined && pinOf(one) === pinOf(other);
+  return proofOf(one) !== undefined && proofOf(one) === proofOf(other);
+}
+
+function proofOf(link: string): string | undefined {
+  return /[?&]pin=([\w-]+)/.exec(link)?.[1] ?? /^serambi:\/\/([\w-]+(?:\.[\w-]+)+):\d+/.exec(link)?.[1]?.toLowerCase();
 }
 
 /** The link to a room of the house behind `house`. */
 export function linkToRoom(house: string, room: RoomId): string {
-  return house.replace(/\/?\?/, `/r/${room}?`);
+  return house.replace(/\/?(?=\?|$)/, `/r/${room}`);
 }
 
 function hostOf(address: string): string {

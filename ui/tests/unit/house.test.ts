@@ -18,6 +18,7 @@ class House {
   asked: { path: string; body: Record<string, string>; key: string | null }[] = [];
   pathnames: string[] = [];
   refuses: Record<string, Code> = {};
+  domain?: string;
   sockets: Socket[] = [];
   joined = view;
 
@@ -31,7 +32,7 @@ class House {
     const code = this.refuses[path];
     if (code) return Response.json({ code, detail: path }, { status: 400 });
     const answers: Record<string, unknown> = {
-      '/house': { pin: PIN, name: 'Rumah', version: '0.1.0', rooms: 0 },
+      '/house': { pin: PIN, name: 'Rumah', version: '0.1.0', rooms: 0, domain: this.domain },
       '/challenge': { challenge: 'once', pin: PIN },
       '/session': { session: `key-${this.asked.length}` },
       [`/rooms/${view.room.id}/door`]: { door: 'waiting' },
@@ -183,8 +184,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function makeBackend(pathname = '/'): Promise<HouseBackend> {
-  const at = { host: '127.0.0.1:7410', port: '7410', protocol: 'http:', pathname, search: '' } as Location;
+function makeBackend(address = 'http://127.0.0.1:7410'): Promise<HouseBackend> {
+  const at = new URL(address) as unknown as Location;
   return HouseBackend.make(at, async (needs, grant) => (sound = new Listening(needs, grant.token)));
 }
 
@@ -195,7 +196,7 @@ const connections = () => updates.flatMap((update) => (update.type === 'call' ? 
 describe('behind a gate', () => {
   beforeEach(async () => {
     house.pathnames = [];
-    backend = await makeBackend(`/h/${KEY}/r/${view.room.id}`);
+    backend = await makeBackend(`http://127.0.0.1:7410/h/${KEY}/r/${view.room.id}`);
   });
 
   it('asks for everything under the path of the house', async () => {
@@ -509,5 +510,29 @@ describe('doors', () => {
     const around = await backend.callablePeople();
     expect(around.status === 'ok' && around.data).toEqual([{ id: 'x', name: 'Dewi', refused: null }]);
     expect(house.asked.at(-1)?.key).toMatch(/^Bearer key-/);
+  });
+});
+
+describe('a page that came by the name of the house', () => {
+  it.each([
+    ['https://rooms.example', 'rooms.example', 'serambi://rooms.example:443/r/3333333333'],
+    ['https://rooms.example:7410', 'rooms.example', 'serambi://rooms.example:7410/r/3333333333'],
+    ['https://192.0.2.1:7410', 'rooms.example', `serambi://192.0.2.1:7410/r/3333333333?pin=${PIN}`],
+    ['https://rooms.example', undefined, `serambi://rooms.example:443/r/3333333333?pin=${PIN}`],
+  ])('%s, whose house is certified for %s, gives %s', async (address, domain, link) => {
+    house.domain = domain;
+    const opened = await (await makeBackend(`${address}/r/3333333333`)).openApp();
+    expect(opened.status === 'ok' && opened.data.openedLink).toBe(link);
+  });
+
+  it('shows the rooms of links by this name and of no other', async () => {
+    house.domain = 'rooms.example';
+    const named = await makeBackend('https://rooms.example');
+    await named.openApp();
+    for (const link of ['serambi://Rooms.example:443', 'https://rooms.example/']) {
+      expect((await named.lookAtLink(link)).status).toBe('ok');
+    }
+    const other = await named.lookAtLink('https://other.example/r/3333333333');
+    expect(other.status === 'error' && other.error.code).toBe('house_not_the_one');
   });
 });

@@ -66,6 +66,7 @@ describe('a link', () => {
     ['serambi://127.0.0.1:7410/r/abc?pin=x', 'http://127.0.0.1:7410/r/abc'],
     ['serambi://house.example:7410/r/abc?pin=x', 'https://house.example:7410/r/abc'],
     ['serambi://10.evil.example:7410/r/abc?pin=x', 'https://10.evil.example:7410/r/abc'],
+    ['serambi://rooms.example:443/r/abc', 'https://rooms.example/r/abc'],
     ['serambi://100.70.1.1:7410/r/abc?pin=x', 'https://100.70.1.1:7410/r/abc'],
     ['serambi://192.168.1.20:7410?pin=x', null],
     ['serambi://10.1.2.2:7410/r/abc?pin=x&via=127.0.0.1:7410&key=K&gate=gate.example:7410&gatepin=y', 'https://gate.example:7410/h/K/r/abc'],
@@ -81,6 +82,13 @@ describe('a link', () => {
     for (const house of ['serambi://a:1?pin=x&via=b:2', 'serambi://a:1/?pin=x&via=b:2']) {
       expect(linkToRoom(house, 'room222222')).toBe('serambi://a:1/r/room222222?pin=x&via=b:2');
     }
+  });
+
+  it('by name belongs to the house of that name', () => {
+    expect(isSameHouse('serambi://rooms.example:443', 'serambi://Rooms.example:443/r/room222222')).toBe(true);
+    expect(isSameHouse('serambi://rooms.example:443', 'serambi://other.example:443')).toBe(false);
+    expect(isSameHouse('serambi://rooms.example:443', 'serambi://rooms.example:443?pin=x')).toBe(false);
+    expect(linkToRoom('serambi://rooms.example:443', 'room222222')).toBe('serambi://rooms.example:443/r/room222222');
   });
 
   it('says in the same breath that it works on this network only', async () => {

@@ -111,10 +111,9 @@ mod tests {
 
     #[test]
     fn the_link_to_share_leads_to_other_computers_if_it_can() {
-        let house = |addresses: &[&str]| HouseAddress {
-            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
-            pin: Pin::from_digest(&[1; 32]),
-            passage: None,
+        let house = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+            HouseAddress::by_pin(addresses, Pin::from_digest(&[1; 32]))
         };
         let room = RoomId::from_random([1; 10]);
         assert!(link_to_share(&house(&["127.0.0.1:1", "10.0.0.2:1"]), &room).starts_with("serambi://10.0.0.2:1/r/"));

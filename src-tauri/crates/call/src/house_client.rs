@@ -1,4 +1,4 @@
-//! Asking a house: signing in, commands and queries over HTTP, on a connection pinned to the house's certificate.
+//! Asking a house: signing in, commands and queries over HTTP, on a connection that trusts this one house.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -19,7 +19,7 @@ use serambi_protocol::{
     },
     door::{AtDoor, CallablePerson, Knock, Knocked},
     limits::{HOUSE_ADDRESSES, KNOCK_EVERY_MS},
-    link::{HouseAddress, Pin},
+    link::{HouseAddress, HouseProof, Pin},
     name::read_name,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,8 +28,8 @@ use tokio::sync::{Mutex, watch};
 use crate::{
     doors::{Door, Doors},
     house_channel::HouseChannel,
+    house_tls::{self, CONNECT_TIMEOUT, code_of},
     identity::Identity,
-    pinned_tls::{self, CONNECT_TIMEOUT, is_wrong_certificate},
 };
 
 /// How long a house's addresses are asked before its gates are.
@@ -108,10 +108,10 @@ impl HouseClient {
         doors: &Doors,
     ) -> Result<Self, Refusal> {
         let name = read_name(name)?;
-        let tls = pinned_tls::client_config(&house.pin)?;
+        let tls = house_tls::client_config(&house.proof, doors.authorities())?;
         let http = http_client(&tls)?;
         let (way, challenge) = first_to_answer(&http, house, identity, doors).await?;
-        let session = answer_challenge(&http, &way.address, &house.pin, identity, &name, challenge).await?;
+        let session = answer_challenge(&http, &way.address, &house.proof, identity, &name, challenge).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 house: house.clone(),
@@ -166,8 +166,11 @@ impl HouseClient {
     }
 
     /// The house says where it is reached. An address of the own computer never changes, and of another's house it
-    /// leads to somebody else: those are left as they were given.
+    /// leads to somebody else: those are left as they were given. A house known by name is nowhere but at that name.
     pub(crate) fn take_addresses(&self, addresses: Vec<String>) {
+        if self.inner.house.proof.pin().is_none() {
+            return;
+        }
         let is_own = |address: &str| address.starts_with("127.") || address.starts_with("[::1]");
         let wanted = addresses.into_iter().filter(|address| !is_own(address));
         *self.inner.told.write() = wanted.take(HOUSE_ADDRESSES).collect();
@@ -192,7 +195,7 @@ impl HouseClient {
     /// Every address that is known, those that the house told first.
     fn known(&self) -> HouseAddress {
         let Inner { house, sightings, .. } = &*self.inner;
-        let seen = sightings.get().map_or_else(Vec::new, |seen| seen(&house.pin));
+        let seen = sightings.get().zip(house.proof.pin()).map_or_else(Vec::new, |(seen, pin)| seen(pin));
         let mut known = self.house_now();
         known.addresses = each_once([known.addresses, seen, house.addresses.clone()]);
         known
@@ -331,7 +334,7 @@ impl HouseClient {
         let Inner { house, identity, name, doors, .. } = &*self.inner;
         let http = self.http();
         let (way, challenge) = first_to_answer(&http, &self.known(), identity, doors).await?;
-        *session = answer_challenge(&http, &way.address, &house.pin, identity, name, challenge).await?;
+        *session = answer_challenge(&http, &way.address, &house.proof, identity, name, challenge).await?;
         *self.inner.way.write() = way;
         Ok(())
     }
@@ -429,12 +432,12 @@ async fn first_good<T>(asking: impl Iterator<Item = impl Future<Output = Result<
 async fn answer_challenge(
     http: &reqwest::Client,
     address: &str,
-    pin: &Pin,
+    house: &HouseProof,
     identity: &Identity,
     name: &str,
     challenge: Challenge,
 ) -> Result<Session, Refusal> {
-    let signature = identity.sign_in(pin.as_str(), &challenge.challenge);
+    let signature = identity.sign_in(house.as_str(), &challenge.challenge);
     let answer = SignIn { person: identity.id(), challenge: challenge.challenge, signature, name: name.to_owned() };
     ask_to_sign_in(http, address, "/session", &answer).await
 }
@@ -532,7 +535,6 @@ fn read_refusal(status: StatusCode, body: &[u8]) -> Refusal {
 }
 
 fn explain(address: &str, error: &reqwest::Error) -> Refusal {
-    let code = if is_wrong_certificate(error) { Code::HouseNotTheOne } else { Code::HouseUnreachable };
     let mut detail = format!("{address}: ");
     let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = layer {
@@ -541,7 +543,7 @@ fn explain(address: &str, error: &reqwest::Error) -> Refusal {
         detail.push_str(&error.to_string());
         layer = error.source();
     }
-    Refusal::new(code, detail)
+    Refusal::new(code_of(error), detail)
 }
 
 #[cfg(test)]
@@ -572,8 +574,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_shown_is_refused_before_anybody_is_asked() {
-        let house =
-            HouseAddress { addresses: vec!["127.0.0.1:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None };
+        let house = HouseAddress::by_pin(vec!["127.0.0.1:1".into()], Pin::from_digest(&[1; 32]));
         let refusal = HouseClient::sign_in(&house, &Identity::make(), " ", &Doors::default()).await.unwrap_err();
         assert_eq!(refusal.code, Code::NameEmpty);
     }
@@ -590,7 +591,7 @@ mod tests {
     #[tokio::test]
     async fn a_house_that_is_gone_is_unreachable() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let house = HouseAddress { addresses: vec![free.to_string()], pin: Pin::from_digest(&[1; 32]), passage: None };
+        let house = HouseAddress::by_pin(vec![free.to_string()], Pin::from_digest(&[1; 32]));
         let refusal = HouseClient::sign_in(&house, &Identity::make(), "Ratna", &Doors::default()).await.unwrap_err();
         assert_eq!(refusal.code, Code::HouseUnreachable);
     }

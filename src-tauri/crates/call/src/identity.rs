@@ -53,9 +53,10 @@ impl Identity {
         PersonId::from_key(self.key.verifying_key().as_bytes())
     }
 
-    /// Answers a house's challenge; `pin` is the fingerprint that was checked, not the one the house claims.
-    pub fn sign_in(&self, pin: &str, challenge: &str) -> String {
-        sign_in::sign(&self.key, pin, challenge)
+    /// Answers a house's challenge; `house` is the fingerprint or the name that was checked, not what the house
+    /// claims.
+    pub fn sign_in(&self, house: &str, challenge: &str) -> String {
+        sign_in::sign(&self.key, house, challenge)
     }
 
     fn read(text: &str, path: &Path) -> Result<Self, Refusal> {

@@ -7,7 +7,7 @@ use serambi_protocol::{
     link::HouseAddress,
 };
 
-use crate::{doors::Doors, house_client, pinned_tls};
+use crate::{doors::Doors, house_client, house_tls};
 
 /// Looks at a house without signing in. Keeps the connection, so that looking again is cheap.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl LobbyClient {
     /// # Errors
     /// `internal`: no TLS on this system.
     pub fn new(house: HouseAddress, doors: &Doors) -> Result<Self, Refusal> {
-        let http = house_client::http_client(&pinned_tls::client_config(&house.pin)?)?;
+        let http = house_client::http_client(&house_tls::client_config(&house.proof, doors.authorities())?)?;
         Ok(Self { house, http, doors: doors.clone() })
     }
 

@@ -84,9 +84,9 @@ impl Settings {
     }
 }
 
-/// A house is its certificate; its addresses may have changed.
+/// A house is its certificate or its name; its addresses may have changed.
 fn is_same_house(saved: &str, link: &Link) -> bool {
-    Link::read(saved).is_ok_and(|saved| saved.house.pin == link.house.pin)
+    Link::read(saved).is_ok_and(|saved| saved.house.proof == link.house.proof)
 }
 
 /// An open profile. Only one program at a time has it.

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
     tungstenite::{self, client::IntoClientRequest},
 };
 
-use crate::pinned_tls::{self, CONNECT_TIMEOUT, ConnectError};
+use crate::house_tls::{self, CONNECT_TIMEOUT, ConnectError};
 
 /// What a WebSocket runs over: TLS, or TCP alone where a media server on this machine asks for no more.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -60,8 +60,8 @@ pub(crate) async fn open(
 ) -> Result<WebSocket, OpenError> {
     let request = request(url, headers)?;
     let stream: Box<dyn ByteStream> = match tls {
-        Some(tls) => Box::new(pinned_tls::connect(address, tls).await?),
-        None => Box::new(pinned_tls::connect_in_the_clear(address).await?),
+        Some(tls) => Box::new(house_tls::connect(address, tls).await?),
+        None => Box::new(house_tls::connect_in_the_clear(address).await?),
     };
     match timeout(CONNECT_TIMEOUT, client_async(request, stream)).await {
         Ok(Ok((socket, _response))) => Ok(socket),

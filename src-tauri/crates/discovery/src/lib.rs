@@ -12,7 +12,7 @@ use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo}
 use serambi_protocol::{
     Code,
     limits::MDNS_SERVICE,
-    link::{HouseAddress, Pin},
+    link::{HouseAddress, HouseProof, Pin},
     name::read_name,
 };
 use sha2::{Digest, Sha256};
@@ -57,8 +57,8 @@ pub struct FoundHouse {
 pub enum Sighting {
     /// A house is there, or has changed.
     Here(FoundHouse),
-    /// The house with this fingerprint is no longer announced.
-    Gone(Pin),
+    /// This house is no longer announced.
+    Gone(HouseProof),
 }
 
 /// A search of the local network, ended by dropping it.
@@ -178,7 +178,7 @@ fn shorten(name: &str) -> &str {
 
 /// Houses that were sighted, by the name of their mDNS instance: a goodbye names nothing else.
 #[derive(Default)]
-struct KnownHouses(HashMap<String, Pin>);
+struct KnownHouses(HashMap<String, HouseProof>);
 
 impl KnownHouses {
     fn sighting_of(&mut self, event: ServiceEvent) -> Option<Sighting> {
@@ -195,7 +195,7 @@ impl KnownHouses {
             tracing::warn!(houses = self.0.len(), "too many houses on this network; another is not shown");
             return None;
         }
-        self.0.insert(instance.to_owned(), house.address.pin.clone());
+        self.0.insert(instance.to_owned(), house.address.proof.clone());
         Some(Sighting::Here(house))
     }
 }
@@ -215,7 +215,7 @@ fn read_house(service: &ResolvedService) -> Option<FoundHouse> {
     ips.truncate(MAX_ADDRESSES);
     let port = service.get_port();
     let addresses: Vec<String> = ips.iter().map(|ip| SocketAddr::new(*ip, port).to_string()).collect();
-    (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress { addresses, pin, passage: None } })
+    (!addresses.is_empty()).then_some(FoundHouse { name, address: HouseAddress::by_pin(addresses, pin) })
 }
 
 fn is_usable(ip: &IpAddr) -> bool {
@@ -252,12 +252,13 @@ mod tests {
         let pin = Pin::from_digest(&rand::random());
         let house = Announcement::new(here, 7_999, "Serambi 廊", &pin).unwrap();
         let mut browser = browse(here).unwrap();
-        let address = HouseAddress { addresses: vec!["127.0.0.1:7999".into()], pin: pin.clone(), passage: None };
+        let address = HouseAddress::by_pin(vec!["127.0.0.1:7999".into()], pin.clone());
         let expected = Sighting::Here(FoundHouse { name: "Serambi 廊".into(), address });
-        let ours = |sighting: &Sighting| matches!(sighting, Sighting::Here(house) if house.address.pin == pin);
+        let proof = HouseProof::Pin(pin);
+        let ours = |sighting: &Sighting| matches!(sighting, Sighting::Here(house) if house.address.proof == proof);
         assert_eq!(wait_for(&mut browser, ours).await, Some(expected));
         house.close().await;
-        assert!(wait_for(&mut browser, |sighting| *sighting == Sighting::Gone(pin.clone())).await.is_some());
+        assert!(wait_for(&mut browser, |sighting| *sighting == Sighting::Gone(proof.clone())).await.is_some());
     }
 
     /// Anybody on the network could fill the memory of whoever looks at Home.
@@ -265,7 +266,7 @@ mod tests {
     fn a_network_that_announces_houses_without_end_is_not_believed_without_end() {
         let mut known = KnownHouses::default();
         let house = |pin: &Pin| {
-            let address = HouseAddress { addresses: vec!["192.0.2.1:7410".into()], pin: pin.clone(), passage: None };
+            let address = HouseAddress::by_pin(vec!["192.0.2.1:7410".into()], pin.clone());
             FoundHouse { name: "Teras".into(), address }
         };
         let pin = Pin::from_digest(&[1; 32]);
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(known.add("one too many", house(&pin)), None);
         assert!(known.add("7", house(&pin)).is_some(), "a house that is known may change");
         let gone = ServiceEvent::ServiceRemoved(MDNS_SERVICE.into(), "7".into());
-        assert_eq!(known.sighting_of(gone), Some(Sighting::Gone(pin.clone())));
+        assert_eq!(known.sighting_of(gone), Some(Sighting::Gone(HouseProof::Pin(pin.clone()))));
         assert!(known.add("one too many", house(&pin)).is_some());
     }
 

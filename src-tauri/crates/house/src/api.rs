@@ -25,8 +25,8 @@ pub use extract::bearer;
 pub use request_limits::RequestLimits;
 
 use crate::{
-    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit, recent_calls::RecentCalls,
-    registry::RoomRegistry, storage::PersonRepository,
+    authenticator::Authenticator, clock::Clock, media::embedded::Embedded, rate::OverLimit, reached::Reached,
+    recent_calls::RecentCalls, registry::RoomRegistry, storage::PersonRepository,
 };
 
 /// What the handlers share.
@@ -47,6 +47,8 @@ pub struct ApiState {
     pub embedded: Option<Embedded>,
     /// Where the house is reached, as in its link.
     pub addresses: watch::Receiver<Vec<String>>,
+    /// The same, with how it is known there.
+    pub reached: Reached,
     /// The house is closing.
     pub stop: CancellationToken,
     /// How often networks and people ask.

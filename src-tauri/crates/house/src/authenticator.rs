@@ -14,7 +14,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lru::LruCache;
 use serambi_protocol::{
-    Code, PersonId, Refusal,
+    Code, DomainName, PersonId, Refusal,
     api::{self, Challenge, ChannelTell, SignIn},
     limits::CHALLENGE_MS,
     link::Pin,
@@ -198,14 +198,16 @@ impl Registry {
 /// Challenges that wait for an answer, and open sessions.
 pub struct Authenticator {
     pin: Pin,
+    /// By which visitors know the house who have no pin.
+    name: Option<DomainName>,
     clock: Clock,
     registry: Mutex<Registry>,
 }
 
 impl Authenticator {
-    /// For the house with this fingerprint.
-    pub fn new(pin: Pin, clock: Clock) -> Self {
-        Self { pin, clock, registry: Mutex::default() }
+    /// For the house with this fingerprint, and this domain if it has one.
+    pub fn new(pin: Pin, name: Option<DomainName>, clock: Clock) -> Self {
+        Self { pin, name, clock, registry: Mutex::default() }
     }
 
     /// Something for `person` to sign.
@@ -225,8 +227,14 @@ impl Authenticator {
         let name = read_name(&answer.name)?;
         let now = self.clock.now_ms();
         self.use_challenge(answer, now)?;
-        sign_in::verify(&answer.person, self.pin.as_str(), &answer.challenge, &answer.signature)?;
+        self.verify(answer)?;
         self.open_session(answer.person, name, is_confidential, now)
+    }
+
+    /// What was signed must be what the visitor has checked: the pin, or the name of the certificate.
+    fn verify(&self, answer: &SignIn) -> Result<(), Refusal> {
+        let by = |house: &str| sign_in::verify(&answer.person, house, &answer.challenge, &answer.signature);
+        by(self.pin.as_str()).or_else(|refusal| self.name.as_ref().map_or(Err(refusal), |name| by(name.as_str())))
     }
 
     /// Who holds this key.
@@ -366,7 +374,7 @@ mod tests {
 
     fn authenticator_and_visitor() -> (Authenticator, Clock, Visitor) {
         let clock = Clock::default();
-        let authenticator = Authenticator::new(Pin::from_digest(&[1; 32]), clock.clone());
+        let authenticator = Authenticator::new(Pin::from_digest(&[1; 32]), None, clock.clone());
         (authenticator, clock, Visitor(SigningKey::from_bytes(&[5; 32])))
     }
 

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use rustls::{
-    ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    sign::CertifiedKey,
 };
 use serambi_protocol::link::Pin;
 use sha2::{Digest, Sha256};
@@ -61,23 +61,15 @@ impl Certificate {
         Pin::from_digest(&Sha256::digest(&self.certificate).into())
     }
 
-    /// TLS as this house speaks it: HTTP/1.1 only, because WebSockets start from there.
+    /// What TLS signs with.
     ///
     /// # Errors
     /// `profile_broken` if what was kept is not a certificate and its key.
-    pub fn tls(&self) -> Result<Arc<ServerConfig>, HouseError> {
-        let wrong = |error: rustls::Error| HouseError::Certificate(error.to_string());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+    pub fn key(&self) -> Result<Arc<CertifiedKey>, HouseError> {
         let chain = vec![CertificateDer::from(self.certificate.clone())];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.private_key.clone()));
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(wrong)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(wrong)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        let certified = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider());
+        certified.map(Arc::new).map_err(|error| HouseError::Certificate(error.to_string()))
     }
 }
 
@@ -94,7 +86,7 @@ mod tests {
         let first = Certificate::load_or_make(&storage).await.unwrap();
         let again = Certificate::load_or_make(&storage).await.unwrap();
         assert_eq!(first.pin(), again.pin());
-        assert!(again.tls().is_ok());
+        assert!(again.key().is_ok());
     }
 
     #[tokio::test]
@@ -105,7 +97,7 @@ mod tests {
         assert_eq!(Certificate::load_or_make(&storage).await.err().unwrap().code(), Code::ProfileBroken);
         storage.settings().write(vec![(PRIVATE_KEY, b"rubbish".to_vec())]).await.unwrap();
         let rubbish = Certificate::load_or_make(&storage).await.unwrap();
-        assert_eq!(rubbish.tls().err().unwrap().code(), Code::ProfileBroken);
+        assert_eq!(rubbish.key().err().unwrap().code(), Code::ProfileBroken);
     }
 
     #[tokio::test]

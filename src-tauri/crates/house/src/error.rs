@@ -16,6 +16,14 @@ pub enum HouseError {
         /// What the system said about the last.
         source: std::io::Error,
     },
+    /// The system keeps that TCP port for programs with more rights.
+    #[error("{}", port_not_allowed(.port, .source))]
+    PortNotAllowed {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A UDP port that a gate needs and its clients know by number cannot be opened.
     #[error("the gate's UDP port {port}: {reason}")]
     GatePort {
@@ -59,6 +67,7 @@ impl HouseError {
         match self {
             Self::Name(refusal) => refusal.code,
             Self::PortTaken { .. } | Self::GatePort { .. } => Code::PortTaken,
+            Self::PortNotAllowed { .. } => Code::PortNotAllowed,
             Self::Storage(_) | Self::Certificate(_) => Code::ProfileBroken,
             Self::InUse => Code::ProfileInUse,
             Self::Media(_) => Code::MediaFailed,
@@ -67,6 +76,15 @@ impl HouseError {
             Self::Listen { .. } | Self::System(_) => Code::Internal,
         }
     }
+}
+
+/// With what to do about it.
+fn port_not_allowed(port: &u16, source: &std::io::Error) -> String {
+    format!(
+        "TCP port {port} is for programs that may take low ports: {source}. Under systemd give the service \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE, or have the router pass {port} on to another port and name that one \
+         with --port"
+    )
 }
 
 impl From<HouseError> for Refusal {

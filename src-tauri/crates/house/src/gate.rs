@@ -110,7 +110,7 @@ pub struct Gate {
 impl Gate {
     /// What admits a house, for a gate that is this house. A secret.
     pub fn link(&self, house: &HouseAddress) -> Option<GateLink> {
-        let pin = (self.certificate == GateCertificate::Own).then(|| house.pin.clone());
+        let pin = house.proof.pin().filter(|_| self.certificate == GateCertificate::Own).cloned();
         let address = house.addresses.first()?.clone();
         Some(GateLink { gate: GateAddress { address, pin }, token: self.token.clone() })
     }

@@ -1,18 +1,12 @@
 //! A house from opening to closing: everything below it put together.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU16,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{num::NonZeroU16, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use serambi_discovery::Announcement;
 use serambi_protocol::{
     GateState, PersonId,
-    limits::{HOUSE_PORT, MEDIA_PORT},
     link::{GateAddress, GateLink, HouseAddress, KeeperLink, Link, Pin},
     name::read_name,
 };
@@ -28,100 +22,33 @@ use crate::{
     authenticator::Authenticator,
     certificate::Certificate,
     clock::Clock,
+    domain::{self, Domain, DomainConfig, DomainState, Renewal},
     entrance::Entrance,
     error::HouseError,
     framed_media::{self, FramedMedia},
-    listener::{self, ConnectionLimiter, Listener, Origin, OriginPolicy},
+    house_config::HouseConfig,
+    listener::{self, ConnectionLimiter, Listener, OriginPolicy},
     media::{MediaServer, embedded::Embedded, keys::Keys, media_reach::MediaReach, room_service::RoomService},
     open_files,
-    outside_address::OutsideAddress,
     outside_test::OutsideTests,
-    page::{self, Page},
+    page,
     port_mapping::{self, PortMapping, Ports},
     reached::Reached,
     recent_calls::RecentCalls,
-    registry::{Media, Presence, RoomRegistry, RoomStarters},
+    registry::{Media, Presence, RoomRegistry},
     room_actor::Ending,
     storage::{PersonRepository, Standing, Storage},
+    tls::Certificates,
 };
 #[cfg(feature = "reach")]
 use crate::{
-    gate::{self, Gate, GateConfig},
+    gate::{self, Gate},
     outside_test::{Asker, keep_tested},
 };
 
 const NAME: &str = "name";
 /// Randomness of a keeper's code.
 const KEEPER_CODE_BYTES: usize = 24;
-
-/// How a house is opened.
-#[derive(Clone, Debug)]
-pub struct HouseConfig {
-    /// Where `house.sqlite` is, or will be.
-    pub folder: PathBuf,
-    /// The house's name: one readable line.
-    pub name: String,
-    /// Where it listens: `0.0.0.0` or `::` for every network of this computer, IPv4 and IPv6; `127.0.0.1` for this
-    /// computer only.
-    pub listen: IpAddr,
-    /// How it is seen from outside, where a router or a cloud passes its ports on.
-    pub outside: Option<OutsideAddress>,
-    /// Gates through which it is reached besides, in order. Without the feature `reach` there are none.
-    pub gates: Vec<GateLink>,
-    /// Ask the router to pass the ports on. Nobody is asked otherwise.
-    pub port_mapping: bool,
-    /// The TCP port; the next free one of twenty is used if it is taken. 0: any.
-    pub port: u16,
-    /// The UDP port of the embedded media server; the next free one of twenty. 0: any.
-    pub media_port: u16,
-    /// Announce the house on the local network.
-    pub discoverable: bool,
-    /// Origins besides the house's own whose web pages may use it.
-    pub origins: Vec<Origin>,
-    /// Which media server carries the sound.
-    pub media: MediaServer,
-    /// Who runs the house from its first start on.
-    pub owner: Option<PersonId>,
-    /// Who may start rooms.
-    pub starters: RoomStarters,
-    /// The page for people without the app.
-    pub page: Page,
-    /// Be a gate, for houses that nobody can reach directly.
-    #[cfg(feature = "reach")]
-    pub gate: Option<GateConfig>,
-}
-
-impl HouseConfig {
-    /// A house with the usual ports, open to the local network and announced there.
-    pub fn new(folder: impl Into<PathBuf>, name: impl Into<String>) -> Self {
-        Self {
-            folder: folder.into(),
-            name: name.into(),
-            listen: Ipv4Addr::UNSPECIFIED.into(),
-            outside: None,
-            gates: Vec::new(),
-            port_mapping: false,
-            port: HOUSE_PORT,
-            media_port: MEDIA_PORT,
-            discoverable: true,
-            origins: Vec::new(),
-            media: MediaServer::Embedded,
-            owner: None,
-            starters: RoomStarters::default(),
-            page: Page::None,
-            #[cfg(feature = "reach")]
-            gate: None,
-        }
-    }
-
-    /// The same, but nothing leaves this computer, and any free port will do.
-    pub fn on_loopback(mut self) -> Self {
-        self.listen = Ipv4Addr::LOCALHOST.into();
-        self.port = 0;
-        self.media_port = 0;
-        self
-    }
-}
 
 /// An open house. Clones are the same house; when the last one is dropped it closes without a goodbye.
 #[derive(Clone)]
@@ -177,13 +104,21 @@ impl House {
         }
         let pin = certificate.pin();
 
-        let listener = listener::open(config.listen, config.port).await?;
+        let listener = match config.domain {
+            // A name leads to one port.
+            Some(_) => listener::open_at(config.listen, config.port).await?,
+            None => listener::open(config.listen, config.port).await?,
+        };
         let listening = listener.local_addr().map_err(|error| HouseError::System(error.to_string()))?;
+        let named = config.domain.as_ref();
+        let certificates = Arc::new(Certificates::new(certificate.key()?, named.and_then(DomainConfig::shown_here)));
+        let (domain, renewal) = open_domain(named, &storage, &certificates, &clock).await?;
+        let outside = config.outside.clone().or_else(|| named.map(DomainConfig::outside));
+        let outside_of_media = config.outside.clone().or_else(|| named.map(DomainConfig::outside_of_media));
         let (mapping_state, mapping) = maps_ports(&config).then(|| watch::channel(PortMapping::Asking)).unzip();
         let (told_tests, tests) = watch::channel(OutsideTests::default());
-        let reached =
-            Reached { listen: config.listen, outside: config.outside.clone(), mapping, port: listening.port(), tests };
-        let reach = MediaReach::new(reached.clone());
+        let reached = Reached { listen: config.listen, outside, mapping, port: listening.port(), tests, domain };
+        let reach = MediaReach::new(Reached { outside: outside_of_media, ..reached.clone() });
         let media_addresses = reach.addresses().await;
         #[cfg(feature = "reach")]
         let (tunnel, tunnel_end) = crate::entrance::tunnel();
@@ -204,11 +139,12 @@ impl House {
             name: name.clone(),
             pin: pin.to_string(),
             clock: clock.clone(),
-            authenticator: Authenticator::new(pin.clone(), clock.clone()),
+            authenticator: Authenticator::new(pin.clone(), named.map(|domain| domain.name.clone()), clock.clone()),
             rooms: rooms.clone(),
             people: people.clone(),
             embedded: embedded.clone(),
             addresses: told_addresses.clone(),
+            reached: reached.clone(),
             stop: stop.clone(),
             limits: RequestLimits::new(&clock),
             recent_calls: RecentCalls::new(&clock),
@@ -217,7 +153,7 @@ impl House {
         if let Some(embedded) = &embedded {
             router = router.merge(embedded.router());
         }
-        let tls = certificate.tls()?;
+        let tls = certificates.tls()?;
         #[cfg(feature = "reach")]
         let (gate, gate_service) = match &config.gate {
             Some(gate) => {
@@ -255,7 +191,8 @@ impl House {
         }
         let max_files = open_files::raise_limit();
         let connections = ConnectionLimiter::new(max_files);
-        let origins = OriginPolicy::new(config.origins.clone());
+        let origins =
+            OriginPolicy::new(config.origins.iter().cloned().chain(named.map(DomainConfig::origin)).collect());
         let (framed, carrying) = FramedMedia::new(framed_end, stop.clone());
         tasks.spawn(carrying);
         let framed = embedded.is_some().then_some(framed);
@@ -270,7 +207,14 @@ impl House {
             let asker = Asker { pin: pin.clone(), embedded: embedded.clone() };
             tasks.spawn(keep_tested(asker, reached.clone(), entrance.clone(), told_tests, stop.clone()));
         }
+        if let Some(plain) = listener::open_for_redirects(listening, named).await {
+            tasks.spawn(listeners.clone().serve(plain));
+        }
         tasks.spawn(listeners.serve(listener));
+        if let Some(renewal) = renewal {
+            // Only now is anybody there whom the authority could ask.
+            tasks.spawn(renewal.keep(stop.clone()));
+        }
         let announcement = if config.discoverable { announce(&config, listening.port(), &name, &pin) } else { None };
         tracing::info!(port = listening.port(), "the house is open");
         let inside = Inside {
@@ -295,8 +239,7 @@ impl House {
 
     /// Where the house is reached and how it is known. The interfaces are looked at anew each time.
     pub fn address(&self) -> HouseAddress {
-        let addresses = self.inside.reached.addresses();
-        HouseAddress { addresses, pin: self.inside.pin.clone(), passage: self.inside.entrance.address() }
+        self.inside.reached.address(&self.inside.pin, self.inside.entrance.address())
     }
 
     /// The `host:port`s of [`House::address`], followed: at most half a second old.
@@ -315,6 +258,11 @@ impl House {
     /// `internal`, `link_wrong`: an address of a gate.
     pub async fn set_gates(&self, gates: Vec<GateLink>) -> Result<(), HouseError> {
         self.inside.entrance.open(gates).await
+    }
+
+    /// How the domain stands, if the house has the certificate for one.
+    pub fn domain(&self) -> Option<watch::Receiver<DomainState>> {
+        self.inside.reached.domain.as_ref().and_then(|domain| domain.state.clone())
     }
 
     /// Whether the router passes the ports on, if it is asked.
@@ -422,6 +370,18 @@ impl House {
         storage.close().await;
         tracing::info!("the house is closed");
     }
+}
+
+/// The domain as guests see it, and what has its certificate renewed, if that is the house.
+async fn open_domain(
+    config: Option<&DomainConfig>,
+    storage: &Storage,
+    certificates: &Arc<Certificates>,
+    clock: &Clock,
+) -> Result<(Option<Domain>, Option<Renewal>), HouseError> {
+    let Some(config) = config else { return Ok((None, None)) };
+    let (domain, renewal) = domain::open(config, storage, certificates.clone(), clock.clone()).await?;
+    Ok((Some(domain), renewal))
 }
 
 /// Ports are of use outside if media has one of them, and if anybody else can reach them at all.

@@ -14,6 +14,7 @@ mod authenticator;
 mod capture_marks;
 mod certificate;
 mod clock;
+mod domain;
 #[cfg(feature = "reach")]
 mod entrance;
 #[cfg(not(feature = "reach"))]
@@ -25,6 +26,7 @@ mod framed_media;
 #[cfg(feature = "reach")]
 mod gate;
 mod house;
+mod house_config;
 mod listener;
 mod loss_reports;
 mod mailbox;
@@ -41,12 +43,15 @@ mod recent_calls;
 mod registry;
 mod room_actor;
 mod storage;
+mod tls;
 
 pub use clock::Clock;
+pub use domain::{AcmeConfig, DomainCertificate, DomainConfig, DomainState, LETS_ENCRYPT};
 pub use error::HouseError;
 #[cfg(feature = "reach")]
 pub use gate::{AdmittedHouses, DEFAULT_BYTES_PER_SECOND, DEFAULT_MAX_CLIENTS, GateCertificate, GateConfig};
-pub use house::{House, HouseConfig};
+pub use house::House;
+pub use house_config::HouseConfig;
 pub use listener::{NoOrigin, Origin};
 pub use media::MediaServer;
 pub use outside_address::{NoOutsideAddress, OutsideAddress};

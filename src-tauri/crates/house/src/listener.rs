@@ -5,59 +5,48 @@
 //! Each connection is its own task, so a slow or silent peer keeps nobody else waiting.
 
 mod connection_limiter;
+mod conversation;
 mod origin_policy;
+mod port;
 mod request_body;
 
-use std::{
-    convert::Infallible,
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::IntoResponse};
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderValue},
-    server::conn::http1,
     service::Service,
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use rustls::ServerConfig;
 use serambi_protocol::{Code, Refusal};
 use serambi_sfu::Detour;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 pub use connection_limiter::ConnectionLimiter;
 pub use origin_policy::{NoOrigin, Origin, OriginPolicy};
+pub use port::{open, open_at, open_for_redirects};
 
 use self::{
     connection_limiter::{Admission, ConnectionPermit},
+    conversation::{Http, converse},
     request_body::RequestBody,
 };
 use crate::{
     api::Refused,
-    error::HouseError,
     framed_media::{self, FramedMedia},
     network::{self, Peer, Transport},
+    tls::{ACME_TLS, HTTP_2},
 };
 
 /// A TLS handshake record begins with this byte (RFC 8446 section 5.1); no HTTP method does.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// How long a new connection may stay silent, and a TLS handshake may take.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
-/// How long the head of a request may take, and how long a connection may stay open without one.
-const HEADER_LIMIT: Duration = Duration::from_secs(30);
-/// The largest head of a request, in bytes. Media clients put a few kilobytes into the address.
-const HEAD_BYTES: usize = 64 * 1024;
 /// How long open requests may take after the house was told to close.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// How long a connection that is one too many may take to hear so, TLS handshake included.
@@ -66,12 +55,8 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// After `accept` failed for want of file handles: how long until the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// Connections that may wait to be accepted, as with the runtime's own bind.
-const CONNECTIONS_WAITING: i32 = 1024;
 /// The system's send buffer of a framed stream, in bytes: 0.6 s of three voices. (Linux doubles it for its own needs.)
 const FRAMED_BUFFER_BYTES: usize = 16 * 1024;
-/// Ports tried, the first included.
-pub const PORTS_TRIED: u16 = 20;
 
 /// What a first byte means from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,53 +77,6 @@ fn read_greeting(first: u8, from: IpAddr) -> Greeting {
         _ if network::is_private(from) => Greeting::PlainNear,
         _ => Greeting::PlainFar,
     }
-}
-
-/// Listens on `first` or the next free port of [`PORTS_TRIED`]. Port 0: any free one. An unspecified address of either
-/// family stands for all networks of both.
-///
-/// # Errors
-/// `port_taken`, or `internal` if the address is not this computer's.
-pub async fn open(listen: IpAddr, first: u16) -> Result<TcpListener, HouseError> {
-    use io::ErrorKind::{AddrInUse, PermissionDenied};
-    let mut last = None;
-    for port in first..=first.saturating_add(PORTS_TRIED - 1) {
-        match bind(listen, port).await {
-            Ok(listener) => return Ok(listener),
-            // Windows keeps whole ranges of ports for itself and says that they are not permitted.
-            Err(error) if matches!(error.kind(), AddrInUse | PermissionDenied) => last = Some(error),
-            Err(source) => return Err(HouseError::Listen { listen, source }),
-        }
-    }
-    let source = last.unwrap_or_else(|| AddrInUse.into());
-    Err(HouseError::PortTaken { first, source })
-}
-
-async fn bind(listen: IpAddr, port: u16) -> io::Result<TcpListener> {
-    if !listen.is_unspecified() {
-        return TcpListener::bind((listen, port)).await;
-    }
-    match bind_both_families(port) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
-            tracing::debug!(%error, "IPv4 only");
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-        }
-        bound => bound,
-    }
-}
-
-/// One socket for both families; systems differ in what they do unasked (Windows: IPv6 only).
-fn bind_both_families(port: u16) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_only_v6(false)?;
-    // As the runtime's own bind does: a port is free again at once after a restart. On Windows the option means another
-    // thing, that somebody else may take the port away.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
-    socket.listen(CONNECTIONS_WAITING)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// How whoever asks comes, for a whole connection.
@@ -249,11 +187,7 @@ impl Listener {
             return tracing::debug!(ip = %peer.ip, "too many connections");
         };
         let tls = self.tls.clone();
-        let secured = async move {
-            let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
-            Ok(Some((secured, Some(Transport::Tls))))
-        };
-        self.hold(secured, permit, peer).await;
+        self.hold(secure(stream, tls), permit, peer).await;
     }
 
     /// Serves one connection of a browser inside a gate's passage: the gate has ended its TLS, and the passage is
@@ -267,7 +201,7 @@ impl Listener {
             return tracing::debug!(ip = %peer.ip, "too many connections");
         };
         let arrival = Arrival { peer, transport: Transport::Gate, detour: Some(detour) };
-        let conversation = self.converse(TokioIo::new(permit.hold(stream)), arrival);
+        let conversation = self.converse(TokioIo::new(permit.hold(stream)), Http::One, arrival);
         let ended = tokio::select! { ended = conversation => ended, () = self.cut.cancelled() => Ok(()) };
         if let Err(error) = ended {
             tracing::debug!(ip = %peer.ip, %error, "a browser's connection ended badly");
@@ -277,7 +211,7 @@ impl Listener {
     /// Serves what `greeted` turns out to be.
     async fn hold<S>(
         self,
-        greeted: impl Future<Output = Result<Option<(S, Option<Transport>)>, Failure>>,
+        greeted: impl Future<Output = Result<Option<Greeted<S>>, Failure>>,
         permit: ConnectionPermit,
         peer: Peer,
     ) where
@@ -287,11 +221,11 @@ impl Listener {
         let held = async {
             match until(&stop, greeted).await? {
                 None => Ok(()),
-                Some((stream, Some(transport))) => {
+                Some(Greeted { stream, http, transport: Some(transport) }) => {
                     let arrival = Arrival::direct(peer, transport);
-                    self.converse(TokioIo::new(permit.hold(stream)), arrival).await
+                    self.converse(TokioIo::new(permit.hold(stream)), http, arrival).await
                 }
-                Some((stream, None)) => send_on(TokioIo::new(permit.hold(stream))).await,
+                Some(Greeted { stream, transport: None, .. }) => send_on(TokioIo::new(permit.hold(stream))).await,
             }
         };
         let ended = tokio::select! { ended = held => ended, () = cut.cancelled() => Ok(()) };
@@ -304,12 +238,17 @@ impl Listener {
     async fn refuse(self, stream: TcpStream, peer: Peer) {
         let refused = async {
             let Some(greeting) = read_first(&stream, peer).await? else { return Ok(()) };
-            let Some((stream, _)) = greet(stream, greeting, self.tls.clone()).await? else { return Ok(()) };
-            let service = hyper::service::service_fn(|request: Request<Incoming>| async {
-                RequestBody::new(request.into_body()).drain().await;
-                Ok::<_, Infallible>(too_many_connections())
+            let Some(greeted) = greet(stream, greeting, self.tls.clone()).await? else { return Ok(()) };
+            let told = CancellationToken::new();
+            let service = hyper::service::service_fn(|request: Request<Incoming>| {
+                let (told, http) = (told.clone(), greeted.http);
+                async move {
+                    RequestBody::new(request.into_body()).drain().await;
+                    told.cancel();
+                    Ok::<_, Infallible>(last(too_many_connections(), http))
+                }
             });
-            http(TokioIo::new(stream), service, false).await.map_err(Failure::from)
+            converse(TokioIo::new(greeted.stream), service, greeted.http, &told).await.map_err(Failure::from)
         };
         tracing::debug!(ip = %peer.ip, "too many connections");
         tokio::select! {
@@ -323,7 +262,7 @@ impl Listener {
         }
     }
 
-    async fn converse<S>(&self, io: TokioIo<S>, arrival: Arrival) -> Result<(), Failure>
+    async fn converse<S>(&self, io: TokioIo<S>, http: Http, arrival: Arrival) -> Result<(), Failure>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
@@ -332,13 +271,7 @@ impl Listener {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             answer(handler.clone(), origins.clone(), request, arrival.clone())
         });
-        let connection = http(io, service, true);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = &mut connection => return ended.map_err(Into::into),
-            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        connection.await.map_err(Into::into)
+        converse(io, service, http, &self.stop).await.map_err(Into::into)
     }
 }
 
@@ -369,25 +302,45 @@ fn for_voice(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// No transport: plain HTTP from where it is not spoken.
-async fn greet(
-    stream: TcpStream,
-    greeting: Greeting,
-    tls: TlsAcceptor,
-) -> Result<Option<(Stream, Option<Transport>)>, Failure> {
-    match greeting {
+/// A connection of which it is known what is spoken over it.
+struct Greeted<S> {
+    stream: S,
+    http: Http,
+    /// None: plain HTTP from where it is not spoken.
+    transport: Option<Transport>,
+}
+
+/// Nothing: what they came for was the greeting.
+async fn greet(stream: TcpStream, greeting: Greeting, tls: TlsAcceptor) -> Result<Option<Greeted<Stream>>, Failure> {
+    let transport = match greeting {
         Greeting::Tls => {
-            let secured = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
-            Ok(Some((Either::Left(secured), Some(Transport::Tls))))
+            let secured = secure(stream, tls).await?;
+            return Ok(secured.map(|Greeted { stream, http, transport }| Greeted {
+                stream: Either::Left(stream),
+                http,
+                transport,
+            }));
         }
-        Greeting::Framed => Err("media over TCP, which is not carried here".into()),
-        Greeting::PlainWithin => Ok(Some((Either::Right(stream), Some(Transport::ThisComputer)))),
-        Greeting::PlainNear => {
-            let at = stream.local_addr()?.ip().to_canonical();
-            Ok(Some((Either::Right(stream), Some(Transport::PrivateNetwork { at }))))
-        }
-        Greeting::PlainFar => Ok(Some((Either::Right(stream), None))),
-    }
+        Greeting::Framed => return Err("media over TCP, which is not carried here".into()),
+        Greeting::PlainWithin => Some(Transport::ThisComputer),
+        Greeting::PlainNear => Some(Transport::PrivateNetwork { at: stream.local_addr()?.ip().to_canonical() }),
+        Greeting::PlainFar => None,
+    };
+    Ok(Some(Greeted { stream: Either::Right(stream), http: Http::One, transport }))
+}
+
+/// Nothing: an authority that only asks whether a name leads here has had its answer.
+async fn secure<S>(stream: S, tls: TlsAcceptor) -> Result<Option<Greeted<TlsStream<S>>>, Failure>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let stream = tokio::time::timeout(GREETING_LIMIT, tls.accept(stream)).await??;
+    let http = match stream.get_ref().1.alpn_protocol() {
+        Some(spoken) if spoken == ACME_TLS => return Ok(None),
+        Some(spoken) if spoken == HTTP_2 => Http::Two,
+        _ => Http::One,
+    };
+    Ok(Some(Greeted { stream, http, transport: Some(Transport::Tls) }))
 }
 
 /// Answers one request of plain HTTP from where it is not spoken with the same address over TLS.
@@ -395,12 +348,17 @@ async fn send_on<S>(io: TokioIo<S>) -> Result<(), Failure>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let service = hyper::service::service_fn(|request: Request<Incoming>| async {
-        let (head, body) = request.into_parts();
-        RequestBody::new(body).drain().await;
-        Ok::<_, Infallible>(over_tls(&head))
+    let told = CancellationToken::new();
+    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let told = told.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            RequestBody::new(body).drain().await;
+            told.cancel();
+            Ok::<_, Infallible>(last(over_tls(&head), Http::One))
+        }
     });
-    tokio::time::timeout(REFUSAL_LIMIT, http(io, service, false)).await?.map_err(Failure::from)
+    tokio::time::timeout(REFUSAL_LIMIT, converse(io, service, Http::One, &told)).await?.map_err(Failure::from)
 }
 
 /// 308 (RFC 9110 section 15.4.9), so that a method is kept too; 400 for a request that does not say where it wants to
@@ -420,21 +378,6 @@ fn over_tls(head: &hyper::http::request::Parts) -> Response<Body> {
     response
 }
 
-/// One connection of HTTP/1.1, from which WebSockets start.
-fn http<S, H>(io: TokioIo<S>, service: H, keep_alive: bool) -> http1::UpgradeableConnection<TokioIo<S>, H>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-{
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
-        .max_buf_size(HEAD_BYTES)
-        .keep_alive(keep_alive)
-        .serve_connection(io, service)
-        .with_upgrades()
-}
-
 /// The router's answer, unless the request comes from a page that may not ask. All of the request is read before it.
 async fn answer(
     handler: TowerToHyperService<Router>,
@@ -445,6 +388,7 @@ async fn answer(
     let Arrival { peer, transport, detour } = arrival;
     let (mut head, body) = request.into_parts();
     let body = RequestBody::new(body);
+    name_host(&mut head);
     let allowed = origins.check(&head.uri, &head.headers, transport);
     head.extensions.insert(peer);
     head.extensions.insert(transport);
@@ -463,6 +407,22 @@ async fn answer(
     Ok(response)
 }
 
+/// HTTP/2 names the host in the request line only (RFC 9113 section 8.3.1).
+fn name_host(head: &mut hyper::http::request::Parts) {
+    let named = head.uri.authority().and_then(|named| HeaderValue::from_str(named.as_str()).ok());
+    if let (hyper::Version::HTTP_2, Some(named)) = (head.version, named) {
+        head.headers.entry(header::HOST).or_insert(named);
+    }
+}
+
+/// An answer after which the connection is closed. In HTTP/2 a header cannot say so.
+fn last(mut response: Response<Body>, http: Http) -> Response<Body> {
+    if http == Http::One {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 fn too_many_connections() -> Response<Body> {
     let refusal = Refusal::new(Code::RateLimited, "too many connections");
     Refused::after(refusal, RETRY_AFTER).into_response()
@@ -472,7 +432,6 @@ fn too_many_connections() -> Response<Body> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::net::Ipv4Addr;
 
     #[test]
     fn plain_http_is_for_this_computer_and_private_networks_and_tls_for_everybody() {
@@ -516,20 +475,5 @@ mod tests {
         for nowhere in [None, Some("")] {
             assert_eq!(ask(nowhere).status(), StatusCode::BAD_REQUEST);
         }
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_gives_the_next_free_one() {
-        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let taken = open(here, 0).await.unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let next = open(here, port).await.unwrap().local_addr().unwrap().port();
-        assert!(next > port && next < port + PORTS_TRIED, "{port} then {next}");
-    }
-
-    #[tokio::test]
-    async fn an_address_of_another_computer_cannot_be_listened_on() {
-        let error = open("192.0.2.1".parse().unwrap(), 0).await.unwrap_err();
-        assert!(matches!(error, HouseError::Listen { .. }), "{error}");
     }
 }

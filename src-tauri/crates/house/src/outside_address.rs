@@ -3,6 +3,7 @@
 
 use std::{net::IpAddr, str::FromStr};
 
+use serambi_protocol::DomainName;
 use serambi_sfu::OutsideMedia;
 
 /// `HOST[:TCP[:UDP]]`. A port that is not named is the same outside as inside.
@@ -63,6 +64,11 @@ fn read(text: &str) -> Option<OutsideAddress> {
 }
 
 impl OutsideAddress {
+    /// A name whose ports are the same outside, but for this TCP port.
+    pub fn of_name(name: &DomainName, tcp: Option<u16>) -> Self {
+        Self { host: name.to_string(), tcp, udp: None }
+    }
+
     /// `host:port` for a link to a house that listens on `inside`.
     pub fn in_link(&self, inside: u16) -> String {
         let port = self.tcp_port(inside);

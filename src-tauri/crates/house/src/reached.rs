@@ -1,19 +1,25 @@
-//! Where a house is reached: the addresses that its link names, and which of them somebody outside can try.
+//! Where a house is reached and how it is known there: what its links say, and which of its addresses somebody outside
+//! can try.
 
 use std::net::{IpAddr, SocketAddr};
 
+use serambi_protocol::{
+    DomainName,
+    link::{HouseAddress, HouseProof, PassageAddress, Pin},
+};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     addresses,
+    domain::Domain,
     media::media_reach::LOOK_AGAIN,
     outside_address::OutsideAddress,
     outside_test::{Claim, OutsideTests},
     port_mapping::{self, PortMapping},
 };
 
-/// What the addresses in a link follow from.
+/// What a link follows from.
 #[derive(Clone)]
 pub struct Reached {
     pub listen: IpAddr,
@@ -23,6 +29,7 @@ pub struct Reached {
     /// The house's TCP port.
     pub port: u16,
     pub tests: watch::Receiver<OutsideTests>,
+    pub domain: Option<Domain>,
 }
 
 impl Reached {
@@ -34,6 +41,22 @@ impl Reached {
         let here = addresses::with_port(&addresses::in_link(self.listen), self.port);
         let tests = self.tests.borrow();
         outside.chain(mapped).filter(|address| !tests.refute(address)).chain(here).collect()
+    }
+
+    /// The domain, while guests are shown a certificate for it.
+    pub fn certified_name(&self) -> Option<&DomainName> {
+        self.domain.as_ref().filter(|domain| domain.is_certified()).map(|domain| &domain.name)
+    }
+
+    /// By the domain alone while there is a certificate for it, which is no good for any other address; else by the pin.
+    pub fn address(&self, pin: &Pin, passage: Option<PassageAddress>) -> HouseAddress {
+        match self.certified_name() {
+            Some(name) => {
+                let port = self.outside.as_ref().map_or(self.port, |outside| outside.tcp_port(self.port));
+                HouseAddress::by_name(name.clone(), port)
+            }
+            None => HouseAddress { addresses: self.addresses(), proof: HouseProof::Pin(pin.clone()), passage },
+        }
     }
 
     /// What somebody outside can try: the address that was named, the router's, and public ones of this computer.
@@ -77,10 +100,10 @@ fn is_public(ip: &IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serambi_protocol::Code;
+    use serambi_protocol::{Code, link::Link};
 
     use super::*;
-    use crate::outside_test::OutsideTest;
+    use crate::{clock::Clock, domain::DomainState, outside_test::OutsideTest};
 
     const INSIDE: &str = "192.168.1.20";
 
@@ -92,11 +115,15 @@ mod tests {
         let (told, tests) = watch::channel(OutsideTests::default());
         let mapping = mapping.map(|mapping| watch::channel(mapping).1);
         let outside = outside.map(|outside| outside.parse().unwrap());
-        (Reached { listen: listen.parse().unwrap(), outside, mapping, port: 7410, tests }, told)
+        (Reached { listen: listen.parse().unwrap(), outside, mapping, port: 7410, tests, domain: None }, told)
     }
 
     fn mapped() -> PortMapping {
         PortMapping::Mapped { tcp: "8.8.4.1:42117".parse().unwrap(), udp: "8.8.4.1:61115".parse().unwrap() }
+    }
+
+    fn link(reached: &Reached) -> String {
+        Link { house: reached.address(&Pin::from_digest(&[1; 32]), None), room: None }.to_string()
     }
 
     #[test]
@@ -126,5 +153,26 @@ mod tests {
         for private in [INSIDE, "127.0.0.1", "100.64.0.2", "fd00::1", "2001:db8::1"] {
             assert_eq!(reached(None, None, private).0.claims(Some(7411)), [], "{private}");
         }
+    }
+
+    #[test]
+    fn a_link_is_by_name_while_the_certificate_is_valid_and_by_pin_before_and_after() {
+        let (state, told) = watch::channel(DomainState::default());
+        let clock = Clock::default();
+        let domain = Domain { name: "rooms.example".parse().unwrap(), state: Some(told), clock: clock.clone() };
+        let (reached, _told) = reached(Some("rooms.example"), None, "127.0.0.1");
+        let reached = Reached { port: 443, domain: Some(domain), ..reached };
+        assert!(link(&reached).starts_with("serambi://rooms.example:443?pin="));
+        state.send_replace(DomainState { valid_until_ms: Some(clock.unix_ms() + 60_000), trouble: None });
+        assert_eq!(link(&reached), "serambi://rooms.example:443");
+        clock.skip_ms(60_000);
+        assert!(link(&reached).starts_with("serambi://rooms.example:443?pin="), "it was not renewed");
+    }
+
+    #[test]
+    fn behind_a_reverse_proxy_a_link_is_by_name_and_the_proxys_port() {
+        let domain = Domain { name: "rooms.example".parse().unwrap(), state: None, clock: Clock::default() };
+        let (reached, _told) = reached(Some("rooms.example:443"), None, "127.0.0.1");
+        assert_eq!(link(&Reached { domain: Some(domain), ..reached }), "serambi://rooms.example:443");
     }
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use serambi_audio::DeviceChoice;
-use serambi_call::{EngineSettings, MicrophoneMode, SoundChoice, profile::DEFAULT_PROFILE};
+use serambi_call::{Authorities, EngineSettings, MicrophoneMode, SoundChoice, profile::DEFAULT_PROFILE};
 use serambi_protocol::{Link, link::GateLink};
 
 use crate::{exit, report, script::Script};
@@ -78,6 +78,9 @@ pub struct Person {
     /// Keep a log file per day in this folder [default: standard error only]
     #[arg(long, value_name = "PATH")]
     pub log_folder: Option<PathBuf>,
+    /// Root certificates (PEM) that may also sign for a house known by name, besides those of the public web
+    #[arg(long, value_name = "FILE", value_parser = authorities)]
+    pub house_root: Option<Authorities>,
     /// default, none, FILE.wav (played in real time), or a device's name
     #[arg(long, value_name = "DEVICE", default_value = "default")]
     pub microphone: DeviceChoice,
@@ -105,6 +108,11 @@ impl Person {
 
 fn mode(text: &str) -> Result<MicrophoneMode, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn authorities(file: &str) -> Result<Authorities, String> {
+    let pem = std::fs::read(file).map_err(|error| error.to_string())?;
+    Authorities::and(&pem).map_err(|refusal| refusal.to_string())
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {

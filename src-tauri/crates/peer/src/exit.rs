@@ -25,7 +25,7 @@ Exit codes:
    1  something else; the last line and the log say what
    2  wrong arguments, a link that cannot be read, or a name that cannot be shown
    3  the house does not answer, or its port is closed
-   4  somebody else's house is at that address: the fingerprint does not fit
+   4  somebody else's house is at that address: the fingerprint or the certificate does not fit
    5  the room does not exist or has ended
    6  the connection was lost for more than a minute
    7  the sound file or device cannot be used
@@ -45,7 +45,7 @@ impl Exit {
             | Code::TitleTooLong
             | Code::TitleUnreadable => Self::Usage,
             Code::HouseUnreachable => Self::HouseUnreachable,
-            Code::HouseNotTheOne => Self::WrongHouse,
+            Code::HouseNotTheOne | Code::CertificateNotValidNow => Self::WrongHouse,
             Code::RoomNotFound | Code::RoomEnded => Self::RoomGone,
             Code::ConnectionLost => Self::ConnectionLost,
             Code::NoMicrophone

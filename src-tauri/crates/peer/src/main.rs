@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&report, &Refusal::new(Code::Internal, error.to_string())).into(),
     };
     let exit = runtime.block_on(async {
-        let doors = Doors::default();
+        let doors = Doors::trusting(arguments.person().house_root.clone().unwrap_or_default());
         let exit = run(arguments, &report, started_at, &doors).await;
         doors.close().await;
         exit
@@ -386,10 +386,7 @@ mod tests {
 
     #[test]
     fn a_link_to_a_house_is_enough_to_host_in_it() {
-        let link = Link {
-            house: HouseAddress { addresses: vec!["a:1".into()], pin: Pin::from_digest(&[1; 32]), passage: None },
-            room: None,
-        };
+        let link = Link { house: HouseAddress::by_pin(vec!["a:1".into()], Pin::from_digest(&[1; 32])), room: None };
         let arguments = Arguments::try_parse_from(["serambi-peer", "host", "--house", &link.to_string()]).unwrap();
         assert!(matches!(arguments.what, What::Host { house: Some(given), .. } if given == link));
     }

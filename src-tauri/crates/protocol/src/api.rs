@@ -27,6 +27,9 @@ pub struct HouseInfo {
     pub features: Vec<String>,
     /// How many rooms are open.
     pub rooms: u32,
+    /// The name for which guests are shown a certificate of the public web; none: they are shown the house's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
 }
 
 /// What can be seen of a room before joining it (`GET /api/v1/rooms`, `GET /api/v1/rooms/{room}`).

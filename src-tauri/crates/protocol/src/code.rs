@@ -110,6 +110,8 @@ codes! {
     HouseUnreachable = "house_unreachable", 503;
     /// The house at that address has another certificate than the link says.
     HouseNotTheOne = "house_not_the_one", 495;
+    /// The certificate there is not valid now: a clock is wrong, or it was not renewed.
+    CertificateNotValidNow = "certificate_not_valid_now", 495;
     /// The gate does not answer.
     GateUnreachable = "gate_unreachable", 503;
     /// The gate at that address has another certificate than its link says.
@@ -146,6 +148,18 @@ codes! {
     SoundBlocked = "sound_blocked", 424;
     /// Every port tried is taken.
     PortTaken = "port_taken", 500;
+    /// The system does not let this program listen on a port that low.
+    PortNotAllowed = "port_not_allowed", 500;
+    /// That is not a name for which a certificate can be had.
+    DomainWrong = "domain_wrong", 400;
+    /// The authority that signs certificates (ACME) does not answer.
+    AcmeUnreachable = "acme_unreachable", 503;
+    /// That authority could not confirm that the domain leads to this house.
+    AcmeChallengeRefused = "acme_challenge_refused", 424;
+    /// That authority was asked too often.
+    AcmeRateLimited = "acme_rate_limited", 429;
+    /// That authority signs no certificate for another reason.
+    AcmeRefused = "acme_refused", 424;
     /// This profile is already open in another window.
     ProfileInUse = "profile_in_use", 409;
     /// The profile folder cannot be read or written.

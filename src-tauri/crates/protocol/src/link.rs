@@ -3,6 +3,9 @@
 //! `serambi://192.168.1.20:7410/r/aB3dE5gH7k?pin=…&via=10.0.0.4:7410`. The pin is the SHA-256 of the house's
 //! certificate, base64url: it makes a self-signed house safe to join. `via` names further addresses of the same house.
 //!
+//! `serambi://rooms.example.org:443/r/aB3dE5gH7k`, or the same with `https://`, has none: that house must show a
+//! certificate of the public web for its name. Such a link has one address.
+//!
 //! A house that is reached through gates adds `&key=…&gate=gate.example.org:7410&gatepin=…`: its public key, and where
 //! passages to it begin. A `gatepin` belongs to the gate before it; a gate with a certificate of the public web has
 //! none. Programs that do not know these words go on with the addresses.
@@ -13,6 +16,7 @@ use url::Url;
 
 use crate::{
     code::{Code, Refusal},
+    domain_name::DomainName,
     id::RoomId,
 };
 
@@ -26,6 +30,8 @@ const VIA_ADDRESSES: usize = 16;
 pub const GATES: usize = 4;
 /// Characters of [`HouseKey::media_tag`].
 pub const MEDIA_TAG_CHARACTERS: usize = 20;
+/// Where HTTPS is, if no port is named.
+pub const HTTPS_PORT: u16 = 443;
 /// The path of a gate's own link.
 const GATE_PATH: &str = "/gate";
 
@@ -118,6 +124,39 @@ impl std::fmt::Display for HouseKey {
     }
 }
 
+/// How a house is known to be the right one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HouseProof {
+    /// By the fingerprint of its certificate, wherever it answers.
+    Pin(Pin),
+    /// By a certificate of the public web for this name.
+    Name(DomainName),
+}
+
+impl HouseProof {
+    /// The pin or the name: what houses are told apart by, and what a visitor signs.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pin(pin) => pin.as_str(),
+            Self::Name(name) => name.as_str(),
+        }
+    }
+
+    /// The pin, if it is one.
+    pub const fn pin(&self) -> Option<&Pin> {
+        match self {
+            Self::Pin(pin) => Some(pin),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for HouseProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A machine that everybody can reach and that leads to houses which nobody can.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GateAddress {
@@ -141,8 +180,8 @@ pub struct PassageAddress {
 pub struct HouseAddress {
     /// `host:port`, best first, never empty. IPv6 hosts stand in brackets.
     pub addresses: Vec<String>,
-    /// Its certificate's fingerprint.
-    pub pin: Pin,
+    /// How it is known.
+    pub proof: HouseProof,
     /// The way through gates, if it has one.
     pub passage: Option<PassageAddress>,
 }
@@ -168,11 +207,13 @@ impl Link {
             return Err(wrong("too long"));
         }
         let url = Url::parse(text).map_err(|_| wrong("not a link"))?;
-        if url.scheme() != "serambi" {
-            return Err(wrong("does not begin with serambi://"));
-        }
+        let usual_port = match url.scheme() {
+            "serambi" => None,
+            "https" => Some(HTTPS_PORT),
+            _ => return Err(wrong("does not begin with serambi://")),
+        };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("no address"))?;
-        let port = url.port().ok_or_else(|| wrong("no port"))?;
+        let port = url.port().or(usual_port).ok_or_else(|| wrong("no port"))?;
         let mut addresses = vec![format!("{host}:{port}")];
         let mut pin = None;
         for (name, value) in url.query_pairs() {
@@ -182,9 +223,27 @@ impl Link {
                 _ => {}
             }
         }
-        let pin = pin.ok_or_else(|| wrong("no fingerprint"))?;
         let room = read_room(url.path())?;
-        Ok(Self { house: HouseAddress { addresses, pin, passage: read_passage(&url)? }, room })
+        let house = match pin {
+            Some(pin) => HouseAddress { addresses, proof: HouseProof::Pin(pin), passage: read_passage(&url)? },
+            None => {
+                let name = DomainName::try_from(host.to_owned()).map_err(|_| wrong("no fingerprint"))?;
+                HouseAddress::by_name(name, port)
+            }
+        };
+        Ok(Self { house, room })
+    }
+}
+
+impl HouseAddress {
+    /// A house that signs its own certificate, reached directly.
+    pub fn by_pin(addresses: Vec<String>, pin: Pin) -> Self {
+        Self { addresses, proof: HouseProof::Pin(pin), passage: None }
+    }
+
+    /// A house with a certificate of the public web. It has one address: another one would be another name.
+    pub fn by_name(name: DomainName, port: u16) -> Self {
+        Self { addresses: vec![format!("{name}:{port}")], proof: HouseProof::Name(name), passage: None }
     }
 }
 
@@ -226,7 +285,8 @@ impl std::fmt::Debug for KeeperLink {
 impl std::fmt::Display for KeeperLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let house = Link { house: self.house.clone(), room: None };
-        write!(f, "{house}&{KEEPER}={}", self.code)
+        let first = if self.house.proof.pin().is_some() { '&' } else { '?' };
+        write!(f, "{house}{first}{KEEPER}={}", self.code)
     }
 }
 
@@ -332,7 +392,8 @@ impl std::fmt::Display for Link {
         if let Some(room) = &self.room {
             write!(f, "/r/{room}")?;
         }
-        write!(f, "?pin={}", self.house.pin)?;
+        let Some(pin) = self.house.proof.pin() else { return Ok(()) };
+        write!(f, "?pin={pin}")?;
         addresses.try_for_each(|address| write!(f, "&via={address}"))?;
         self.house.passage.iter().try_for_each(|passage| passage.fmt(f))
     }
@@ -355,14 +416,14 @@ mod tests {
             format!(" serambi://192.168.1.20:7410/r/{room}?pin={}&via=10.0.0.4:7410&via=[fe80::1]:7410\n", pin());
         let link = Link::read(&text).unwrap();
         assert_eq!(link.house.addresses, ["192.168.1.20:7410", "10.0.0.4:7410", "[fe80::1]:7410"]);
-        assert_eq!(link.house.pin, pin());
+        assert_eq!(link.house.proof, HouseProof::Pin(pin()));
         assert_eq!(link.room, Some(room));
         assert_eq!(link.to_string(), text.trim());
     }
 
     #[test]
     fn a_keepers_link_leads_to_the_house_and_its_code_is_never_shown_by_accident() {
-        let house = HouseAddress { addresses: vec!["a:7410".into(), "b:7410".into()], pin: pin(), passage: None };
+        let house = HouseAddress::by_pin(vec!["a:7410".into(), "b:7410".into()], pin());
         let link = KeeperLink { house: house.clone(), code: "aB3-_x".into() };
         assert_eq!(KeeperLink::read(&format!(" {link} ")).unwrap(), link);
         assert_eq!(Link::read(&link.to_string()).unwrap(), Link { house: house.clone(), room: None });
@@ -370,6 +431,35 @@ mod tests {
         let without = Link { house, room: None }.to_string();
         for wrong in [without.clone(), format!("{without}&keeper="), format!("{without}&keeper=a%20b")] {
             assert_eq!(KeeperLink::read(&wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_by_name_has_no_fingerprint_and_means_the_certificate_of_the_public_web() {
+        let room = RoomId::from_random([5; 10]);
+        let link = Link::read(&format!("https://Rooms.Example.org/r/{room}")).unwrap();
+        assert_eq!(link.house, HouseAddress::by_name("rooms.example.org".parse().unwrap(), HTTPS_PORT));
+        assert_eq!(link.to_string(), format!("serambi://rooms.example.org:443/r/{room}"));
+        assert_eq!(Link::read(&link.to_string()).unwrap(), link);
+        let elsewhere = Link::read(&format!("serambi://rooms.example.org:7410/r/{room}?via=10.0.0.4:7410")).unwrap();
+        assert_eq!(elsewhere.house.addresses, ["rooms.example.org:7410"], "a name is good for no other address");
+        let keeper = KeeperLink { house: link.house, code: "aB3-_x".into() };
+        assert_eq!(keeper.to_string(), "serambi://rooms.example.org:443?keeper=aB3-_x");
+        assert_eq!(KeeperLink::read(&keeper.to_string()).unwrap(), keeper);
+    }
+
+    /// A pasted link that lost its end must not become one that trusts whoever answers.
+    #[test]
+    fn an_address_without_fingerprint_is_no_name() {
+        for wrong in [
+            "serambi://192.168.1.20:7410",
+            "serambi://[fe80::1]:7410",
+            "serambi://porch:7410",
+            "https://192.168.1.20:7410",
+            "https://localhost/",
+            "serambi://rooms.example.org",
+        ] {
+            assert_eq!(Link::read(wrong).map_err(|e| e.code), Err(Code::LinkWrong), "{wrong}");
         }
     }
 

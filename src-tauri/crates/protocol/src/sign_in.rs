@@ -8,15 +8,16 @@ use crate::{
     id::PersonId,
 };
 
-/// What is signed. The fingerprint of the house stands in it, so that a house cannot pass a challenge of another
-/// house on to a visitor and sign in there as that visitor.
-pub fn bytes_to_sign(pin: &str, challenge: &str) -> Vec<u8> {
-    format!("serambi sign-in 1\n{pin}\n{challenge}\n").into_bytes()
+/// What is signed. How the visitor knows the house stands in it (the fingerprint, or the name of a certificate of the
+/// public web), so that a house cannot pass a challenge of another house on to a visitor and sign in there as that
+/// visitor. No fingerprint reads like a name, which has a dot.
+pub fn bytes_to_sign(house: &str, challenge: &str) -> Vec<u8> {
+    format!("serambi sign-in 1\n{house}\n{challenge}\n").into_bytes()
 }
 
 /// The signature for [`crate::api::SignIn::signature`].
-pub fn sign(key: &SigningKey, pin: &str, challenge: &str) -> String {
-    URL_SAFE_NO_PAD.encode(key.sign(&bytes_to_sign(pin, challenge)).to_bytes())
+pub fn sign(key: &SigningKey, house: &str, challenge: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key.sign(&bytes_to_sign(house, challenge)).to_bytes())
 }
 
 /// Checks a signature, strictly (RFC 8032 without cofactor, and no key or point of small order: such keys accept
@@ -24,12 +25,12 @@ pub fn sign(key: &SigningKey, pin: &str, challenge: &str) -> String {
 ///
 /// # Errors
 /// `signature_wrong`.
-pub fn verify(person: &PersonId, pin: &str, challenge: &str, signature: &str) -> Result<(), Refusal> {
+pub fn verify(person: &PersonId, house: &str, challenge: &str, signature: &str) -> Result<(), Refusal> {
     let wrong = |detail: &str| Refusal::new(Code::SignatureWrong, detail);
     let key = VerifyingKey::from_bytes(person.key()).map_err(|_| wrong("not a key"))?;
     let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong("not base64url"))?;
     let signature = Signature::from_slice(&bytes).map_err(|_| wrong("not a signature"))?;
-    key.verify_strict(&bytes_to_sign(pin, challenge), &signature).map_err(|_| wrong("does not fit"))
+    key.verify_strict(&bytes_to_sign(house, challenge), &signature).map_err(|_| wrong("does not fit"))
 }
 
 #[cfg(test)]

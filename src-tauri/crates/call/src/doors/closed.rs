@@ -11,10 +11,13 @@ use bytes::Bytes;
 use serambi_protocol::{Code, Refusal, limits::PASSAGE_MEDIA, link::PassageAddress};
 
 use super::PassageWay;
+use crate::house_tls::Authorities;
 
 /// No doors.
 #[derive(Clone, Debug, Default)]
-pub struct Doors {}
+pub struct Doors {
+    authorities: Authorities,
+}
 
 /// A door that cannot be.
 #[derive(Debug)]
@@ -25,6 +28,16 @@ pub(crate) struct Door(Infallible);
 pub(crate) struct DoorPackets(Infallible);
 
 impl Doors {
+    /// None; houses known by name are to have certificates of these authorities.
+    pub fn trusting(authorities: Authorities) -> Self {
+        Self { authorities }
+    }
+
+    /// Whose certificates are believed of houses known by name.
+    pub(crate) fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
     /// # Errors
     /// `house_unreachable`, always.
     pub(crate) async fn open(&self, _to: &PassageAddress) -> Result<Arc<Door>, Refusal> {

@@ -23,6 +23,7 @@ use super::{
     PassageWay,
     packets::{Packets, carry_arrivals},
 };
+use crate::house_tls::Authorities;
 
 /// After `accept` failed for want of file handles: how long until the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -35,6 +36,7 @@ pub struct Doors {
 
 #[derive(Debug, Default)]
 struct Inner {
+    authorities: Authorities,
     endpoint: OnceCell<GuestEndpoint>,
     /// One place for each house, so that two who need a door at the same time get the same one.
     places: SyncMutex<HashMap<HouseKey, Place>>,
@@ -43,6 +45,16 @@ struct Inner {
 type Place = Arc<Mutex<Option<Arc<Door>>>>;
 
 impl Doors {
+    /// None yet; houses known by name are to have certificates of these authorities.
+    pub fn trusting(authorities: Authorities) -> Self {
+        Self { inner: Arc::new(Inner { authorities, ..Inner::default() }) }
+    }
+
+    /// Whose certificates are believed of houses known by name.
+    pub(crate) fn authorities(&self) -> &Authorities {
+        &self.inner.authorities
+    }
+
     /// The door to that house: the one that is open, or a new one.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Direction;
 use crate::{
-    pinned_tls,
+    house_tls,
     websocket::{self, OpenError, WebSocket},
 };
 
@@ -96,7 +96,7 @@ pub(super) fn description(kind: &str, sdp: String, id: u32) -> SessionDescriptio
     SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }
 
-/// How many sessions trust a certificate, by the `host:port` of its house.
+/// How many sessions trust a house, by the `host:port` of its house.
 type Pins = Mutex<HashMap<String, (Arc<rustls::ClientConfig>, usize)>>;
 
 fn pins() -> &'static Pins {
@@ -104,13 +104,13 @@ fn pins() -> &'static Pins {
     PINS.get_or_init(Pins::default)
 }
 
-/// As long as this lives, signalling to its `host:port` trusts one certificate only.
+/// As long as this lives, signalling to its `host:port` trusts one house only.
 #[derive(Debug)]
 pub(super) struct PinGuard {
     address: String,
 }
 
-/// Trusts this certificate and no other at this `host:port`. A house with a new certificate replaces the old one.
+/// Trusts this house and no other at this `host:port`. A house with a new certificate replaces the old one.
 pub(super) fn pin(address: &str, tls: Arc<rustls::ClientConfig>) -> PinGuard {
     let mut pins = pins().lock();
     let entry = pins.entry(address.to_owned()).or_insert_with(|| (tls.clone(), 0));
@@ -148,7 +148,7 @@ impl SignallingClient {
             return Ok(None);
         }
         let pinned = pins().lock().get(address).map(|(tls, _)| tls.clone());
-        pinned.map_or_else(pinned_tls::public_web_config, Ok).map(Some)
+        pinned.map_or_else(house_tls::public_web_config, Ok).map(Some)
     }
 }
 
@@ -234,12 +234,15 @@ impl HttpClient for NoHttp {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serambi_protocol::link::Pin;
+    use serambi_protocol::link::{HouseProof, Pin};
+
+    use crate::house_tls::Authorities;
 
     // Before, a certificate was trusted for as long as the program ran.
     #[test]
     fn a_certificate_is_trusted_as_long_as_a_session_with_its_house_lasts() {
-        let tls = || pinned_tls::client_config(&Pin::from_digest(&[1; 32])).unwrap();
+        let house = HouseProof::Pin(Pin::from_digest(&[1; 32]));
+        let tls = || house_tls::client_config(&house, &Authorities::default()).unwrap();
         let is_pinned = || pins().lock().contains_key("198.51.100.7:1");
         let first = pin("198.51.100.7:1", tls());
         let second = pin("198.51.100.7:1", tls());

@@ -26,6 +26,7 @@ pub async fn house(State(state): State<Arc<ApiState>>, _: Anonymous) -> Result<J
         version: env!("CARGO_PKG_VERSION").into(),
         features: FEATURES.map(Into::into).into(),
         rooms: u32::try_from(rooms).unwrap_or(u32::MAX),
+        domain: state.reached.certified_name().map(ToString::to_string),
     }))
 }
 

@@ -3,28 +3,34 @@
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serambi_house::{
+    AcmeConfig, DomainCertificate, DomainConfig, DomainState, House, HouseConfig, HouseError, LETS_ENCRYPT,
+    MediaServer, Origin, OutsideAddress, Page, PortMapping, RoomStarters,
+};
 #[cfg(feature = "reach")]
 use serambi_house::{AdmittedHouses, GateCertificate, GateConfig};
-use serambi_house::{
-    House, HouseConfig, HouseError, MediaServer, Origin, OutsideAddress, Page, PortMapping, RoomStarters,
-};
 use serambi_protocol::{
-    Code,
+    Code, DomainName,
     limits::{HOUSE_PORT, MEDIA_PORT},
-    link::GateLink,
+    link::{GateLink, HTTPS_PORT},
 };
 #[cfg(feature = "reach")]
 use serambi_protocol::{
     limits::{GATE_DISCOVERY_PORT, GATE_MEDIA_PORT},
     link::HouseKey,
 };
+use tokio::sync::watch;
+
+/// How long the first link waits for the certificate.
+const CERTIFICATE_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 const EXITS: &str = "\
 Exit codes:
   0  closed after SIGINT or SIGTERM; on Windows after Ctrl+C or Ctrl+Break, with its console, at log-off or shutdown
   1  something that should not happen; the log says more
   2  the arguments cannot be read
-  3  every port tried is taken
+  3  every port tried is taken, or the system keeps the port for programs with more rights
   4  the folder or the file in it cannot be read or written
   5  another program has this house open
   6  the media server does not start
@@ -33,7 +39,8 @@ The log goes to stderr and to a file per day; SERAMBI_LOG, or else RUST_LOG, cho
 
 /// A Serambi house: rooms for people who drop in.
 ///
-/// Prints one line when it is open: the link to the house.
+/// Prints one line when it is open: the link to the house. With --domain it waits for the certificate first, at most
+/// 30 s; when it comes later, the link is printed once more.
 #[derive(Parser)]
 #[command(name = "serambi-house", version, after_help = EXITS)]
 struct Arguments {
@@ -67,9 +74,12 @@ struct Arguments {
     /// Ask the router (PCP, NAT-PMP, UPnP) to pass the ports on for as long as the house is open.
     #[arg(long, env = "SERAMBI_MAP_PORTS")]
     map_ports: bool,
-    /// The TCP port; the next free one of twenty is used. 0: any.
-    #[arg(long, env = "SERAMBI_PORT", default_value_t = HOUSE_PORT)]
-    port: u16,
+    /// The TCP port; the next free one of twenty is used. 0: any. With --domain this one or none.
+    /// [default: 7410; 443 with --domain, if the certificate is the house's]
+    #[arg(long, env = "SERAMBI_PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    domain: DomainArguments,
     /// The UDP port of the embedded media server; the next free one of twenty is used. 0: any.
     #[arg(long, env = "SERAMBI_MEDIA_PORT", default_value_t = MEDIA_PORT)]
     media_port: u16,
@@ -104,6 +114,80 @@ struct Arguments {
     #[cfg(feature = "reach")]
     #[command(flatten)]
     gate: GateArguments,
+}
+
+/// What gives a house a name.
+#[derive(clap::Args)]
+struct DomainArguments {
+    /// The house's domain, such as rooms.example.org, which leads to this computer. A certificate for it is had from an
+    /// authority (ACME) and renewed; the authority asks the house itself, on port 443 as seen from outside.
+    #[arg(long, env = "SERAMBI_DOMAIN", value_name = "NAME")]
+    domain: Option<DomainName>,
+    /// A reverse proxy on this computer has the certificate for the domain: no authority is asked.
+    #[arg(long, env = "SERAMBI_BEHIND_PROXY", requires = "domain")]
+    behind_proxy: bool,
+    /// The authority, by the address of its directory. Using it says that you agree to its terms.
+    #[arg(
+        long,
+        env = "SERAMBI_ACME_DIRECTORY",
+        value_name = "URL",
+        default_value = LETS_ENCRYPT,
+        requires = "domain",
+        conflicts_with = "behind_proxy"
+    )]
+    acme_directory: String,
+    /// Root certificates (PEM) to know the authority by, besides those of the public web.
+    #[arg(
+        long,
+        env = "SERAMBI_ACME_ROOT",
+        value_name = "FILE",
+        value_parser = Roots::read,
+        requires = "domain",
+        conflicts_with = "behind_proxy"
+    )]
+    acme_root: Option<Roots>,
+    /// Where the authority may write to when something is wrong with the certificate.
+    #[arg(
+        long,
+        env = "SERAMBI_ACME_CONTACT",
+        value_name = "MAIL-ADDRESS",
+        requires = "domain",
+        conflicts_with = "behind_proxy"
+    )]
+    acme_contact: Option<String>,
+}
+
+/// Root certificates out of a file.
+#[derive(Clone)]
+struct Roots(Vec<CertificateDer<'static>>);
+
+impl Roots {
+    fn read(file: &str) -> Result<Self, String> {
+        let read = CertificateDer::pem_file_iter(file).and_then(|read| read.collect::<Result<Vec<_>, _>>());
+        match read {
+            Ok(roots) if roots.is_empty() => Err("no certificate in it".to_owned()),
+            Ok(roots) => Ok(Self(roots)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl DomainArguments {
+    /// The port on which a house with these listens, if none is named.
+    const fn usual_port(&self) -> u16 {
+        if self.domain.is_some() && !self.behind_proxy { HTTPS_PORT } else { HOUSE_PORT }
+    }
+
+    fn config(self) -> Option<DomainConfig> {
+        let acme = AcmeConfig {
+            directory: self.acme_directory,
+            roots: self.acme_root.map_or_else(Vec::new, |roots| roots.0),
+            contact: self.acme_contact.map(|address| format!("mailto:{}", address.trim_start_matches("mailto:"))),
+        };
+        let certificate =
+            if self.behind_proxy { DomainCertificate::ReverseProxy } else { DomainCertificate::Acme(acme) };
+        self.domain.map(|name| DomainConfig { name, certificate })
+    }
 }
 
 /// What makes a house a gate.
@@ -228,9 +312,10 @@ impl Arguments {
             outside: self.outside,
             gates: self.gates,
             port_mapping: self.map_ports,
-            port: self.port,
+            port: self.port.unwrap_or(self.domain.usual_port()),
             media_port: self.media_port,
             discoverable: !self.no_discovery,
+            domain: self.domain.config(),
             origins: self.origins,
             media,
             owner: None,
@@ -253,7 +338,7 @@ fn http_address(url: &str) -> String {
 fn exit_code(error: &HouseError) -> u8 {
     match error.code() {
         Code::NameEmpty | Code::NameTooLong | Code::NameUnreadable => 2,
-        Code::PortTaken => 3,
+        Code::PortTaken | Code::PortNotAllowed => 3,
         Code::ProfileBroken => 4,
         Code::ProfileInUse => 5,
         Code::MediaFailed => 6,
@@ -298,6 +383,10 @@ async fn run(config: HouseConfig, new_keeper: bool) -> Result<(), HouseError> {
             tracing::debug!("the house closes before the router has answered");
         }
     }
+    let mut domain = house.domain();
+    if let Some(state) = &mut domain {
+        wait_for_certificate(state).await;
+    }
     println!("{}", house.link());
     #[cfg(feature = "reach")]
     if let Some(link) = house.gate_link() {
@@ -308,9 +397,41 @@ async fn run(config: HouseConfig, new_keeper: bool) -> Result<(), HouseError> {
         // Not in the log: whoever opens this first runs the house.
         eprintln!("Whoever opens this link first keeps the house: {}", house.offer_keys().await?);
     }
-    end.wait().await;
+    tokio::select! {
+        () = end.wait() => {}
+        () = follow_domain(&house, domain) => {}
+    }
     house.suspend().await;
     Ok(())
+}
+
+/// Returns when the authority has answered in one way or the other, or takes long.
+async fn wait_for_certificate(state: &mut watch::Receiver<DomainState>) {
+    let is_answered = |state: &DomainState| state.valid_until_ms.is_some() || state.trouble.is_some();
+    let answered = tokio::time::timeout(CERTIFICATE_LIMIT, state.wait_for(is_answered)).await;
+    if answered.is_err() {
+        tracing::info!("the authority takes its time; the link is by fingerprint until then");
+    }
+}
+
+/// Says what stands in the way of a certificate, and the link by name once there is one. Does not end.
+async fn follow_domain(house: &House, state: Option<watch::Receiver<DomainState>>) {
+    let Some(mut state) = state else { return std::future::pending().await };
+    let mut told = house.link();
+    loop {
+        let trouble = state.borrow_and_update().trouble.clone();
+        if let Some(trouble) = trouble {
+            eprintln!("serambi-house: no certificate for the domain: {trouble}");
+        }
+        let link = house.link();
+        if link.house.proof != told.house.proof {
+            println!("{link}");
+            told = link;
+        }
+        if state.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// What ends the program.

@@ -7,7 +7,7 @@
 use std::{net::IpAddr, str::FromStr};
 
 use axum::http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
-use serambi_protocol::{Code, Refusal};
+use serambi_protocol::{Code, DomainName, Refusal, link::HTTPS_PORT};
 
 use crate::network::Transport;
 
@@ -93,11 +93,18 @@ impl FromStr for Origin {
     }
 }
 
+impl From<&DomainName> for Origin {
+    /// That of its HTTPS.
+    fn from(name: &DomainName) -> Self {
+        Self { scheme: "https".to_owned(), host: name.to_string(), port: HTTPS_PORT }
+    }
+}
+
 impl Origin {
     fn of_authority(scheme: &str, authority: &str) -> Option<Self> {
         let default_port = match scheme {
             "http" => 80,
-            "https" => 443,
+            "https" => HTTPS_PORT,
             _ => return None,
         };
         let authority: Authority = authority.parse().ok()?;

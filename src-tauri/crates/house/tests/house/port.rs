@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use serambi_discovery::{FoundHouse, Sighting};
 use serambi_house::{House, HouseConfig};
-use serambi_protocol::{Code, Link, api::HouseInfo};
+use serambi_protocol::{Code, Link, api::HouseInfo, link::HouseProof};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -33,7 +33,7 @@ async fn a_taken_port_gives_the_next_free_one_and_the_link_says_so() {
     assert_ne!(house.house.port(), port);
     let link = Link::read(&house.house.link().to_string()).unwrap();
     assert_eq!(link.house.addresses, [format!("127.0.0.1:{}", house.house.port())]);
-    assert_eq!(link.house.pin, house.house.pin());
+    assert_eq!(link.house.proof.pin(), Some(&house.house.pin()));
 }
 
 #[tokio::test]
@@ -76,5 +76,5 @@ async fn a_discoverable_house_is_seen_with_its_address_and_not_after_it_closed()
     let mut sees = async |wanted: Sighting| while browser.next().await.unwrap() != wanted {};
     tokio::time::timeout(LIMIT, sees(here)).await.unwrap();
     house.house.close().await;
-    tokio::time::timeout(LIMIT, sees(Sighting::Gone(pin))).await.unwrap();
+    tokio::time::timeout(LIMIT, sees(Sighting::Gone(HouseProof::Pin(pin)))).await.unwrap();
 }

@@ -66,8 +66,9 @@ async fn it_prints_its_link_answers_there_and_ends_cleanly_when_the_system_asks_
         let mut child = in_a_group_of_its_own(&mut command).args(["--name", "Balai"]).spawn().unwrap();
         let link = Link::read(&first_line(&mut child).await).unwrap();
         let url = format!("https://{}/api/v1/house", link.house.addresses[0]);
-        let info: HouseInfo = pinned_http(&link.house.pin).get(url).send().await.unwrap().json().await.unwrap();
-        assert_eq!((info.name.as_str(), info.pin.as_str()), ("Balai", link.house.pin.as_str()));
+        let info: HouseInfo =
+            pinned_http(&link.house.proof.pin().unwrap()).get(url).send().await.unwrap().json().await.unwrap();
+        assert_eq!((info.name.as_str(), info.pin.as_str()), ("Balai", link.house.proof.as_str()));
         ask_to_end(&child, request);
         assert_eq!(exit_code(child).await, Some(0));
     }
@@ -80,6 +81,9 @@ async fn its_exit_code_says_why_it_does_not_open() {
     assert_eq!(exit_code(program(folder.path()).spawn().unwrap()).await, Some(4));
     assert_eq!(exit_code(program(folder.path()).args(["--name", " "]).spawn().unwrap()).await, Some(2));
     assert_eq!(exit_code(program(folder.path()).arg("--nonsense").spawn().unwrap()).await, Some(2));
+    for wrong in [&["--domain", "192.0.2.1"][..], &["--acme-contact", "a@b.c"], &["--behind-proxy"]] {
+        assert_eq!(exit_code(program(folder.path()).args(wrong).spawn().unwrap()).await, Some(2), "{wrong:?}");
+    }
     let help = program(folder.path()).arg("--help").output().unwrap();
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
 }
@@ -174,7 +178,7 @@ async fn out_of_files_it_refuses_newcomers_in_words_and_serves_those_inside() {
     let link = Link::read(&first_line(&mut child).await).unwrap();
     let address = link.house.addresses[0].clone();
     let url = format!("https://{address}/api/v1/house");
-    let inside = pinned_http(&link.house.pin);
+    let inside = pinned_http(&link.house.proof.pin().unwrap());
     inside.get(&url).send().await.unwrap().error_for_status().unwrap();
 
     let request = b"GET /api/v1/house HTTP/1.1\r\nhost: localhost\r\n\r\n";

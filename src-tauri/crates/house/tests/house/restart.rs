@@ -54,11 +54,11 @@ impl Running {
         let mut visitor = Visitor {
             key: SigningKey::from_bytes(&rand::random()),
             name: name.into(),
-            pin: self.link.house.pin.clone(),
-            server: self.link.house.pin.clone(),
+            pin: self.link.house.proof.pin().unwrap().clone(),
+            server: self.link.house.proof.pin().unwrap().clone(),
             under: String::new(),
             port: self.port(),
-            http: pinned_http(&self.link.house.pin),
+            http: pinned_http(&self.link.house.proof.pin().unwrap()),
             session: String::new(),
         };
         visitor.sign_in().await;

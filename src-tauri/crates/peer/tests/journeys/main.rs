@@ -330,8 +330,7 @@ async fn a_house_that_closes_ends_every_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_house_with_another_certificate_is_refused_before_anything_is_said_to_it() {
     let place = TestHouse::open().await;
-    let wrong =
-        HouseAddress { addresses: place.house.address().addresses, pin: Pin::from_digest(&[9; 32]), passage: None };
+    let wrong = HouseAddress::by_pin(place.house.address().addresses, Pin::from_digest(&[9; 32]));
     let refusal = HouseClient::sign_in(&wrong, &Identity::make(), "B", &Doors::default()).await.unwrap_err();
     assert_eq!(refusal.code, Code::HouseNotTheOne);
 }

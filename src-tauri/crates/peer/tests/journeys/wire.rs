@@ -21,7 +21,7 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = HouseAddress {
             addresses: vec![listener.local_addr().unwrap().to_string()],
-            pin: house.pin.clone(),
+            proof: house.proof.clone(),
             passage: None,
         };
         let whole = Arc::new(Mutex::new(CancellationToken::new()));

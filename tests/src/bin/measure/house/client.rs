@@ -59,7 +59,7 @@ impl House {
         let http = http.pool_idle_timeout(KEPT_ALIVE).build().map_err(trouble)?;
         let scheme = if transport == Transport::Tls { "https" } else { "http" };
         let first = link.house.addresses.first().map(String::as_str).unwrap_or_default();
-        Ok(Self { address: format!("{scheme}://{first}").into(), pin: link.house.pin.as_str().into(), http })
+        Ok(Self { address: format!("{scheme}://{first}").into(), pin: link.house.proof.as_str().into(), http })
     }
 
     /// The channel of a session, from an event on.
