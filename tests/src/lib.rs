@@ -47,4 +47,4 @@ pub mod window;
 #[cfg(target_os = "linux")]
 pub mod wine;
 
-pub use serambi_testkit::{Trouble, error, program, recording, sound_server, wait};
+pub use serambi_testkit::{Trouble, error, name_server, pebble, program, recording, sound_server, wait};

@@ -24,6 +24,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub struct Namespace {
     /// Nothing else keeps a namespace alive.
     holder: Program,
+    /// What `/etc/hosts` is in it; none: as everywhere.
+    hosts: Option<PathBuf>,
 }
 
 impl Namespace {
@@ -42,7 +44,7 @@ impl Namespace {
             Ok(names.is_ok_and(|(own, its)| own != its).then_some(()))
         };
         wait::until("a network namespace", START_LIMIT, moved, String::new)?;
-        let namespace = Self { holder };
+        let namespace = Self { holder, hosts: None };
         namespace.ip("link set lo up")?;
         Ok(namespace)
     }
@@ -52,10 +54,20 @@ impl Namespace {
         self.holder.id()
     }
 
+    /// Programs that are run here from now on read this file as `/etc/hosts`.
+    pub fn name_by(&mut self, hosts: PathBuf) {
+        self.hosts = Some(hosts);
+    }
+
     /// A command that runs a program here.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", path_of(&self.holder).display())).arg("--").arg(program);
+        command.arg(format!("--net={}", path_of(&self.holder).display())).arg("--");
+        if let Some(hosts) = &self.hosts {
+            let bound = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+            command.args(["unshare", "--mount", "--", "sh", "-c", bound]).arg(hosts);
+        }
+        command.arg(program);
         command
     }
 

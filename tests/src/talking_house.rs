@@ -44,6 +44,14 @@ impl TalkingHouse {
     /// # Errors
     /// When a program does not start or the room does not come up.
     pub fn open(place: &Namespace, arguments: &[&str], output: &Path) -> Result<Self, Trouble> {
+        Self::open_with(place, arguments, &[], output)
+    }
+
+    /// The same with more words for the host's `serambi-peer`.
+    ///
+    /// # Errors
+    /// As [`TalkingHouse::open`].
+    pub fn open_with(place: &Namespace, arguments: &[&str], words: &[&str], output: &Path) -> Result<Self, Trouble> {
         let folders = [temporary()?, temporary()?];
         let mut command = place.command(places::program("serambi-house")?);
         command.arg("--folder").arg(folders[0].path()).arg("--no-discovery").args(arguments);
@@ -52,7 +60,7 @@ impl TalkingHouse {
         let link = first_line(&mut house)?;
         let talk = talk(output)?;
         let host = ["host", "--house", &link, "--microphone", &talk.to_string_lossy(), "--loudspeaker", "none"];
-        let host = [&host[..], &["--do", "on joined unmute; on hand_raised invite-first"]].concat();
+        let host = [&host[..], &["--do", "on joined unmute; on hand_raised invite-first"], words].concat();
         let peer = place.command(places::program("serambi-peer")?);
         let mut speaker = Peer::start_in(peer, "Ani", folders[1].path(), &host, output)?;
         let joined = speaker.event("joined", LIMIT)?;

