@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -18,6 +19,11 @@ use crate::{Trouble, error::io, program::Program, wait};
 /// `xtask::pebble` installs this one.
 const VERSION: &str = "2.10.3";
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// Below the ports that Linux gives to whoever asks for any (32768 and more).
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 5_000;
+/// How many this process has looked at.
+static TAKEN: AtomicU16 = AtomicU16::new(0);
 
 /// Pebble's program; none: it is not installed, which is said in the name of this test.
 pub fn program_for(test: &str, target: &Path) -> Option<PathBuf> {
@@ -41,18 +47,20 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Three that are free on loopback.
+    /// Three that are free on loopback, and that the system gives nobody who asks for any: other tests run beside, and
+    /// the house's is to be free again after a restart.
     ///
     /// # Errors
     /// When there are none.
     pub fn free() -> Result<Self, Trouble> {
-        let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        // Held together, so that no two are the same.
-        let held =
-            [0, 1, 2].map(bind).into_iter().collect::<Result<Vec<_>, _>>().map_err(io("looking for free ports"))?;
-        let ports = held.iter().map(|listener| listener.local_addr().map(|address| address.port()));
-        let ports = ports.collect::<Result<Vec<_>, _>>().map_err(io("looking for free ports"))?;
-        Ok(Self { directory: ports[0], management: ports[1], house: ports[2] })
+        let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        let own = FIRST_PORT + u16::try_from(std::process::id() % u32::from(PORTS)).unwrap_or_default();
+        let candidates = std::iter::repeat_with(|| own + TAKEN.fetch_add(1, Ordering::Relaxed));
+        let mut free = candidates.take(usize::from(PORTS)).filter(is_free);
+        match (free.next(), free.next(), free.next()) {
+            (Some(directory), Some(management), Some(house)) => Ok(Self { directory, management, house }),
+            _ => Err(Trouble::Unexpected("no free ports".to_owned())),
+        }
     }
 }
 
