@@ -159,7 +159,7 @@ pub(crate) fn client_config(house: &HouseProof, authorities: &Authorities) -> Re
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    // A house with a domain shows whoever asks by name the certificate of the public web, which has another fingerprint.
+    // A house with a domain shows whoever asks by name the certificate of the public web, whose fingerprint is another.
     config.enable_sni = asks_by_name;
     Ok(Arc::new(config))
 }
