@@ -964,10 +964,7 @@ export type QuietFor =
 /**  Whenever they are in a room. */
 "whileInRoom";
 
-/**
- *  How far away people may be to come in. Nobody outside was asked: it is what this computer, the router and the gate
- *  know.
- */
+/**  How far away people may be to come in, as far as this computer, the router and the gate know. */
 export type Reach = 
 /**  Not known before the house opens, with its first room. */
 "notOpen" | 

@@ -122,7 +122,7 @@ for (const language of ['en', 'id', 'zh']) {
   test(`nothing sticks out of the settings in ${language}, also with 130 % text`, async ({ page }) => {
     for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
-      for (const scenario of ['key taken', 'wayland', 'no tray', 'reach: this network', 'reach: gate refused']) {
+      for (const scenario of ['key taken', 'wayland', 'no tray', 'reach: this network', 'reach: gate refused', 'reach: shut']) {
         await open(page, { window: scenario, language });
         await page.locator('button.me').click();
         await expect(page.locator('dialog h3').first()).toBeVisible();

@@ -132,6 +132,8 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['settings-reach-refused', 'reach: gate refused', tall, reach],
   ['settings-reach-gate', 'reach: gate', tall, reach],
   ['settings-reach-everywhere', 'reach: everywhere', sizes.narrow, reach],
+  ['settings-reach-tested', 'reach: tested', sizes.narrow, reach],
+  ['settings-reach-shut', 'reach: shut', tall, reach],
   ['open-handover', 'host of a lively evening', sizes.full, handOver],
   ['open-scrolled', 'host of a lively evening', { width: 500, height: 560 }, scrolled],
   ['open-keys', 'host of a lively evening', sizes.full, key('?')],

@@ -118,22 +118,21 @@ impl Asker {
     }
 }
 
-/// Asks over the family of addresses that is to be tested: a gate goes only where the question came from.
+/// Asks over the family of addresses that is to be tested: a gate goes only where the question came from. Of a name that
+/// has both it is enough that one of them leads here.
 async fn ask_from_each(question: &TestOutside, gate: &GateLink) -> Result<OutsideAnswered, Refusal> {
     let mut answer = Err(Refusal::from(Code::GateUnreachable));
     for from in sources(&question.host) {
-        answer = tokio::time::timeout(QUESTION_LIMIT, ask(question, gate, from))
-            .await
-            .unwrap_or_else(|_| Err(Refusal::new(Code::GateUnreachable, "no answer")));
-        let is_elsewhere = |refusal: &Refusal| matches!(refusal.code, Code::GateUnreachable | Code::OutsideElsewhere);
-        if !answer.as_ref().is_err_and(is_elsewhere) {
-            break;
-        }
+        answer = match tokio::time::timeout(QUESTION_LIMIT, ask(question, gate, from)).await {
+            Ok(Ok(answered)) => return Ok(answered),
+            Ok(Err(refusal)) => Err(refusal),
+            Err(_) => Err(Refusal::new(Code::GateUnreachable, "no answer")),
+        };
     }
     answer
 }
 
-/// A name may mean addresses of both families.
+/// A name may mean addresses of both families, as a rule of IPv4 at least: what is said of those counts.
 fn sources(host: &str) -> Vec<IpAddr> {
     let (v4, v6) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
     match host.parse::<IpAddr>() {
