@@ -42,13 +42,16 @@ type Waiting = Reverse<(Instant, u64, Vec<u8>)>;
 
 /// One direction of the cable.
 pub struct Lane {
-    to: Ipv4Addr,
+    /// The only address it leads to; none: it leads to the world.
+    to: Option<Ipv4Addr>,
     state: Mutex<LaneState>,
 }
 
 #[derive(Default)]
 struct LaneState {
     path: Option<(Path, Instant)>,
+    /// All packets meet their fate, TCP included.
+    is_for_all: bool,
     tcp_is_cut: bool,
     /// In the order in which they came.
     offered: Vec<Offered>,
@@ -57,7 +60,17 @@ struct LaneState {
 impl Lane {
     /// A lane to this address that loses nothing and delays nothing.
     pub fn new(to: Ipv4Addr) -> Self {
-        Self { to, state: Mutex::default() }
+        Self { to: Some(to), state: Mutex::default() }
+    }
+
+    /// One through which every IPv4 packet goes.
+    pub fn to_the_world() -> Self {
+        Self { to: None, state: Mutex::default() }
+    }
+
+    /// Whatever impairs it is for all that it carries.
+    pub fn impair_tcp_as_well(&self) {
+        self.lock().is_for_all = true;
     }
 
     /// From now on UDP, and media over TCP, meets this fate.
@@ -114,7 +127,8 @@ impl Lane {
 
     /// What is not for the other end (multicast, IPv6, the world) ends here; what is neither UDP nor TCP passes.
     fn fate(&self, packet: &[u8], now: Instant) -> Fate {
-        if datagram::destination(packet) != Some(self.to) {
+        let destination = datagram::destination(packet);
+        if destination.is_none() || self.to.is_some_and(|to| destination != Some(to)) {
             return Fate::Lost;
         }
         let datagram = Carried::of(packet);
@@ -122,7 +136,7 @@ impl Lane {
         let mut guard = self.lock();
         let state = &mut *guard;
         let fate = match &mut state.path {
-            Some((path, began)) if is_media => path.fate(now.saturating_duration_since(*began)),
+            Some((path, began)) if is_media || state.is_for_all => path.fate(now.saturating_duration_since(*began)),
             _ if state.tcp_is_cut && datagram::is_tcp(packet) => Fate::Lost,
             _ => Fate::Delayed(Duration::ZERO),
         };
@@ -205,5 +219,16 @@ mod tests {
         assert!(!passes(&tcp) && passes(&udp));
         lane.cut_tcp(false);
         assert!(passes(&tcp) && passes(&udp));
+    }
+    #[test]
+    fn a_lane_to_the_world_carries_to_every_address_and_what_impairs_it_may_be_for_tcp_too() {
+        let lane = Lane::to_the_world();
+        let fate = |packet: &[u8]| lane.fate(packet, Instant::now());
+        let (tcp, to_another) = (packet(6, 2), packet(17, 3));
+        assert_eq!([fate(&tcp), fate(&to_another)], [Fate::Delayed(Duration::ZERO); 2]);
+        lane.impair(Condition::CUT, 1);
+        assert_eq!([fate(&tcp), fate(&to_another)], [Fate::Delayed(Duration::ZERO), Fate::Lost]);
+        lane.impair_tcp_as_well();
+        assert_eq!([fate(&tcp), fate(&to_another)], [Fate::Lost; 2]);
     }
 }

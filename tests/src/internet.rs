@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::{
     Trouble,
     namespace::{Namespace, wire},
+    path_condition::Condition,
     program::run,
+    slow_wire::SlowWire,
 };
 
 /// What a router does with what goes through it.
@@ -20,6 +22,18 @@ pub enum Router {
     CarrierNat,
     /// A cone that lets no UDP out but names.
     NoUdp,
+    /// A cone behind a carrier's router with another outside port for each destination.
+    SymmetricCarrier,
+}
+
+/// The addresses of a router and a machine in a public network.
+fn public(network: u8) -> [String; 2] {
+    [1, 2].map(|host| format!("203.0.{network}.{host}"))
+}
+
+/// The same in a network behind a router; `part` tells several of one router apart.
+fn inside(network: u8, part: u8) -> [String; 2] {
+    [1, 2].map(|host| format!("10.{part}.{network}.{host}"))
 }
 
 /// The hub that everybody is wired to.
@@ -27,6 +41,9 @@ pub struct Internet {
     hub: Namespace,
     output: PathBuf,
     networks: u8,
+    /// What the wires of those who come now do to all that they carry.
+    slowness: Option<Condition>,
+    slow_wires: Vec<SlowWire>,
 }
 
 /// A machine at home, and what stands between it and the hub.
@@ -39,6 +56,8 @@ pub struct Home {
     carrier: Option<Namespace>,
     /// The address it has outside.
     pub outside: String,
+    /// The number of its network at the hub.
+    network: u8,
 }
 
 impl Internet {
@@ -49,7 +68,12 @@ impl Internet {
     pub fn open(output: &Path) -> Result<Self, Trouble> {
         let hub = Namespace::open("hub", output)?;
         forward(&hub)?;
-        Ok(Self { hub, output: output.to_owned(), networks: 0 })
+        Ok(Self { hub, output: output.to_owned(), networks: 0, slowness: None, slow_wires: Vec::new() })
+    }
+
+    /// Whoever comes from now on has a wire to the hub that does this to all that it carries.
+    pub fn slow_from_now(&mut self, wires: Condition) {
+        self.slowness = Some(wires);
     }
 
     /// A machine with a public address, which is given with it.
@@ -58,7 +82,7 @@ impl Internet {
     /// With what ip(8) said.
     pub fn public(&mut self, name: &str) -> Result<(Namespace, String), Trouble> {
         let place = Namespace::open(name, &self.output)?;
-        let address = self.attach(&place)?;
+        let (address, _) = self.attach(&place)?;
         Ok((place, address))
     }
 
@@ -71,21 +95,27 @@ impl Internet {
         let router = Namespace::open(&format!("{name}-router"), &self.output)?;
         forward(&router)?;
         let carrier = match kind {
-            Router::CarrierNat => Some(self.carrier(name, &router)?),
+            Router::CarrierNat | Router::SymmetricCarrier => Some(self.carrier(name, &router)?),
             Router::Cone | Router::Symmetric | Router::NoUdp => None,
         };
-        let outside = match &carrier {
-            Some(carrier) => self.attach(carrier)?,
-            None => self.attach(&router)?,
-        };
-        let number = self.networks;
-        wire((&router, "inside", &format!("10.1.{number}.1/24")), (&place, "eth0", &format!("10.1.{number}.2/24")))?;
-        place.ip(&format!("route add default via 10.1.{number}.1"))?;
+        let (outside, network) = self.attach(carrier.as_ref().unwrap_or(&router))?;
+        wire_inside(&router, "inside", &place, inside(network, 1))?;
         router.nft(&rules(kind))?;
         if let Some(carrier) = &carrier {
-            carrier.nft(&rules(Router::Cone))?;
+            let kind = if kind == Router::SymmetricCarrier { Router::Symmetric } else { Router::Cone };
+            carrier.nft(&rules(kind))?;
         }
-        Ok(Home { place, router, carrier, outside })
+        Ok(Home { place, router, carrier, outside, network })
+    }
+
+    /// Lets no packet larger than this through between a home and everybody else.
+    ///
+    /// # Errors
+    /// With what ip(8) said.
+    pub fn narrow(&self, home: &Home, largest_bytes: u16) -> Result<(), Trouble> {
+        let at_home = home.carrier.as_ref().unwrap_or(&home.router);
+        at_home.ip(&format!("link set outside mtu {largest_bytes}"))?;
+        self.hub.ip(&format!("link set {} mtu {largest_bytes}", at_hub(home.network)))
     }
 
     /// A carrier's router with this one behind it (RFC 6598 addresses between them).
@@ -97,25 +127,57 @@ impl Internet {
         Ok(carrier)
     }
 
-    /// Wires a machine's `outside` to the hub, in a public network of its own.
-    fn attach(&mut self, place: &Namespace) -> Result<String, Trouble> {
+    /// Wires a machine's `outside` to the hub, in a public network of its own, whose number is given with the address.
+    fn attach(&mut self, place: &Namespace) -> Result<(String, u8), Trouble> {
         self.networks += 1;
-        let number = self.networks;
-        let (gateway, address) = (format!("203.0.{number}.1"), format!("203.0.{number}.2"));
-        let at_hub = format!("to-{number}");
-        wire((&self.hub, &at_hub, &format!("{gateway}/24")), (place, "outside", &format!("{address}/24")))?;
+        let [gateway, address] = public(self.networks);
+        let (hub, at_gateway, at_place) = (at_hub(self.networks), format!("{gateway}/24"), format!("{address}/24"));
+        let ends = ((&self.hub, &*hub, &*at_gateway), (place, "outside", &*at_place));
+        match self.slowness {
+            None => wire(ends.0, ends.1)?,
+            Some(slowness) => {
+                let wire = SlowWire::lay(ends.0, ends.1)?;
+                wire.impair(slowness, self.networks.into());
+                self.slow_wires.push(wire);
+            }
+        }
         place.ip(&format!("route add default via {gateway}"))?;
-        Ok(address)
+        Ok((address, self.networks))
     }
 }
 
+/// The hub's end of the wire to this network.
+fn at_hub(network: u8) -> String {
+    format!("to-{network}")
+}
+
 impl Home {
+    /// Another machine behind the same router, in a network of its own, and its address there.
+    ///
+    /// # Errors
+    /// With what ip(8) said.
+    pub fn neighbour(&self, name: &str, output: &Path) -> Result<Namespace, Trouble> {
+        let place = Namespace::open(name, output)?;
+        wire_inside(&self.router, "lan", &place, inside(self.network, 2))?;
+        Ok(place)
+    }
+
+    /// Takes the machine from its network to another one of the same router, as from a cable to the Wi-Fi.
+    ///
+    /// # Errors
+    /// With what ip(8) said.
+    pub fn walk(&self) -> Result<(), Trouble> {
+        self.place.ip("link delete eth0")?;
+        wire_inside(&self.router, "air", &self.place, inside(self.network, 3))
+    }
+
     /// Nothing of UDP goes out any more, but names.
     ///
     /// # Errors
     /// With what nft(8) said.
     pub fn block_udp(&self) -> Result<(), Trouble> {
-        self.router.nft(&format!("delete table ip filter\ndelete table ip nat\n{}", rules(Router::NoUdp)))?;
+        let rules = rules(Router::NoUdp);
+        self.router.nft(&format!("delete table ip filter\ndelete table ip nat\n{rules}"))?;
         self.forget_ports()
     }
 
@@ -167,16 +229,29 @@ fn forward(place: &Namespace) -> Result<(), Trouble> {
     run(place.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"])).map(drop)
 }
 
+/// A machine's `eth0` and its way out, at this end of its router.
+fn wire_inside(
+    router: &Namespace,
+    at_router: &str,
+    place: &Namespace,
+    [gateway, own]: [String; 2],
+) -> Result<(), Trouble> {
+    wire((router, at_router, &format!("{gateway}/24")), (place, "eth0", &format!("{own}/24")))?;
+    place.ip(&format!("route add default via {gateway}"))
+}
+
 /// What was not asked for from inside does not come in, nor to the router itself: a packet that it took would hold the
 /// outside port which the machine inside needs for the same stranger.
 fn rules(kind: Router) -> String {
     let outgoing = match kind {
         Router::Symmetric => "oifname \"outside\" masquerade fully-random",
-        Router::Cone | Router::CarrierNat | Router::NoUdp => "oifname \"outside\" masquerade",
+        Router::Cone | Router::CarrierNat | Router::SymmetricCarrier | Router::NoUdp => {
+            "oifname \"outside\" masquerade"
+        }
     };
     let udp = match kind {
         Router::NoUdp => "iifname \"inside\" meta l4proto udp udp dport != 53 drop",
-        Router::Cone | Router::Symmetric | Router::CarrierNat => "",
+        Router::Cone | Router::Symmetric | Router::CarrierNat | Router::SymmetricCarrier => "",
     };
     format!(
         "table ip filter {{
@@ -188,7 +263,7 @@ fn rules(kind: Router) -> String {
             chain forwarding {{
                 type filter hook forward priority 0; policy drop;
                 {udp}
-                iifname \"inside\" accept
+                iifname != \"outside\" accept
                 ct state established,related accept
             }}
         }}

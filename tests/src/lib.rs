@@ -16,8 +16,6 @@ pub mod datagram;
 pub mod delay;
 pub mod display;
 #[cfg(target_os = "linux")]
-pub mod gate;
-#[cfg(target_os = "linux")]
 pub mod internet;
 pub mod key_portal;
 pub mod likeness;
@@ -33,8 +31,12 @@ pub mod places;
 #[cfg(target_os = "linux")]
 pub mod precedence;
 pub mod process_load;
+#[cfg(target_os = "linux")]
+pub mod public_gate;
 pub mod release_server;
 pub mod screen_reader;
+#[cfg(target_os = "linux")]
+pub mod slow_wire;
 pub mod speech;
 pub mod strangers;
 #[cfg(target_os = "linux")]

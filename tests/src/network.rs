@@ -80,6 +80,14 @@ impl Place {
         self.namespace.command(program)
     }
 
+    /// Gives nft(8) these rules.
+    ///
+    /// # Errors
+    /// With what it said.
+    pub fn nft(&self, rules: &str) -> Result<(), Trouble> {
+        self.namespace.nft(rules)
+    }
+
     /// Does something in this place: a socket opened there stays there.
     ///
     /// # Errors
@@ -125,6 +133,11 @@ impl Network {
         for (lane, seed) in self.lanes.iter().zip([seed, !seed]) {
             lane.impair(condition, seed);
         }
+    }
+
+    /// What [`Network::impair`] says is for all of TCP, too.
+    pub fn impair_tcp_as_well(&self) {
+        self.lanes.iter().for_each(|lane| lane.impair_tcp_as_well());
     }
 
     /// Cuts the cable for TCP, or mends it: a house channel and signalling are gone while the sound lives.

@@ -25,6 +25,8 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(60);
 /// Longer than any of these stories.
 const TALK_SECONDS: usize = 240;
+/// What the host does (`--do`).
+const SCRIPT: &str = "on joined unmute; on hand_raised invite-first";
 /// Packets that are not there by chance: a second of voice.
 const MANY: u64 = 50;
 
@@ -44,23 +46,47 @@ impl TalkingHouse {
     /// # Errors
     /// When a program does not start or the room does not come up.
     pub fn open(place: &Namespace, arguments: &[&str], output: &Path) -> Result<Self, Trouble> {
-        Self::open_with(place, arguments, &[], output)
+        let talk = talk("en-us+f3", PORCH, output)?;
+        Self::start(place, arguments, &["--microphone", &talk.to_string_lossy(), "--do", SCRIPT], output)
     }
 
     /// The same with more words for the host's `serambi-peer`.
     ///
     /// # Errors
     /// As [`TalkingHouse::open`].
-    pub fn open_with(place: &Namespace, arguments: &[&str], words: &[&str], output: &Path) -> Result<Self, Trouble> {
+    pub fn open_with_host(
+        place: &Namespace,
+        arguments: &[&str],
+        words: &[&str],
+        output: &Path,
+    ) -> Result<Self, Trouble> {
+        let talk = talk("en-us+f3", PORCH, output)?;
+        let usual = ["--microphone", &talk.to_string_lossy(), "--do", SCRIPT];
+        Self::start(place, arguments, &[&usual, words].concat(), output)
+    }
+
+    /// The same with what the host says again and again, and does (`--do`).
+    ///
+    /// # Errors
+    /// As [`TalkingHouse::open`].
+    pub fn open_with(
+        place: &Namespace,
+        arguments: &[&str],
+        talk: &Path,
+        script: &str,
+        output: &Path,
+    ) -> Result<Self, Trouble> {
+        Self::start(place, arguments, &["--microphone", &talk.to_string_lossy(), "--do", script], output)
+    }
+
+    fn start(place: &Namespace, arguments: &[&str], words: &[&str], output: &Path) -> Result<Self, Trouble> {
         let folders = [temporary()?, temporary()?];
         let mut command = place.command(places::program("serambi-house")?);
         command.arg("--folder").arg(folders[0].path()).arg("--no-discovery").args(arguments);
         command.env("SERAMBI_LOG", "info");
         let mut house = Program::start(&command, Stdio::piped(), &output.join("house.log"))?;
         let link = first_line(&mut house)?;
-        let talk = talk(output)?;
-        let host = ["host", "--house", &link, "--microphone", &talk.to_string_lossy(), "--loudspeaker", "none"];
-        let host = [&host[..], &["--do", "on joined unmute; on hand_raised invite-first"], words].concat();
+        let host = [&["host", "--house", &link, "--loudspeaker", "none"], words].concat();
         let peer = place.command(places::program("serambi-peer")?);
         let mut speaker = Peer::start_in(peer, "Ani", folders[1].path(), &host, output)?;
         let joined = speaker.event("joined", LIMIT)?;
@@ -74,6 +100,11 @@ impl TalkingHouse {
         let (_, rest) = self.link.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap_or_default();
         let pin = rest.split_once("pin=").and_then(|(_, pin)| pin.split('&').next()).unwrap_or_default();
         format!("serambi://{address}/{}?pin={pin}", rest.split('?').next().unwrap_or_default())
+    }
+
+    /// The process of the house.
+    pub fn house_id(&self) -> u32 {
+        self.house.id()
     }
 
     /// Asks the house to close, and waits until it has.
@@ -110,10 +141,13 @@ fn temporary() -> Result<TempDir, Trouble> {
     tempfile::tempdir().map_err(io("making a folder"))
 }
 
-/// A file of somebody who says the same sentence again and again.
-fn talk(output: &Path) -> Result<PathBuf, Trouble> {
-    let sentence = speech::say("en-us+f3", PORCH)?.samples;
-    let path = output.join("talk.wav");
+/// A file of somebody who says the same again and again.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn talk(voice: &str, text: &str, output: &Path) -> Result<PathBuf, Trouble> {
+    let sentence = speech::say(voice, text)?.samples;
+    let path = output.join(format!("talk-{voice}.wav"));
     let samples: Vec<f32> = sentence.iter().copied().cycle().take(TALK_SECONDS * 48_000).collect();
     write_wav(&path, &samples)?;
     Ok(path)
@@ -143,7 +177,7 @@ impl Listener {
         Self::join_with(name, &[], place, link, output)
     }
 
-    /// The same with more words for `serambi-peer`.
+    /// The same with more words for `serambi-peer`; without devices among them there are none.
     ///
     /// # Errors
     /// When the program does not start.
@@ -155,7 +189,9 @@ impl Listener {
         output: &Path,
     ) -> Result<Self, Trouble> {
         let folder = temporary()?;
-        let arguments = [&["join", link, "--microphone", "none", "--loudspeaker", "none"], words].concat();
+        let devices = ["--microphone", "--loudspeaker"].into_iter().filter(|device| !words.contains(device));
+        let devices: Vec<&str> = devices.flat_map(|device| [device, "none"]).collect();
+        let arguments = [&["join", link], &devices[..], words].concat();
         let command = place.command(places::program("serambi-peer")?);
         let peer = Peer::start_in(command, name, folder.path(), &arguments, output)?;
         Ok(Self { peer, _folder: folder })

@@ -9,10 +9,10 @@ use serambi_protocol::Link;
 use serambi_tests::{
     Trouble,
     browser::Browser,
-    gate::Gate,
     internet::{Internet, Router},
     namespace::Namespace,
     network, places,
+    public_gate::PublicGate,
     sound_server::{Card, SoundServer},
     talking_house::TalkingHouse,
 };
@@ -56,7 +56,7 @@ fn directly(name: &str, open: Open) {
 fn through_a_gate(name: &str, open: Open) {
     let output = places::fresh_output(name).unwrap();
     let mut internet = Internet::open(&output).unwrap();
-    let gate = Gate::open(&mut internet, &output).unwrap();
+    let gate = PublicGate::open(&mut internet, &output).unwrap();
     let home = internet.home("house", Router::Cone).unwrap();
     let mut house = TalkingHouse::open(&home.place, &["--through", &gate.link], &output).unwrap();
     let guest_home = internet.home("guest", Router::Cone).unwrap();

@@ -88,7 +88,7 @@ fn a_house_with_a_certificate_of_an_authority_is_reached_by_its_name_alone() {
     let house = ["--domain", NAME, "--acme-directory", &directory, "--acme-root", &root];
     let issuing_file = issuing.to_string_lossy();
     let words: [&str; 2] = ["--house-root", &issuing_file];
-    let mut house = TalkingHouse::open_with(&place, &house, &words, &output).unwrap();
+    let mut house = TalkingHouse::open_with_host(&place, &house, &words, &output).unwrap();
     is_whole(&place, &issuing);
     is_heard_by_name(&place, &issuing, &mut house, &output);
     let sent_on = ["--output", "/dev/null", "--write-out", "%{http_code} %{redirect_url}"];
@@ -171,7 +171,7 @@ fn behind_nginx_as_the_readme_has_it_everything_of_a_house_gets_through() {
     let house = ["--domain", NAME, "--behind-proxy"];
     let root_file = root.to_string_lossy();
     let words: [&str; 2] = ["--house-root", &root_file];
-    let mut house = TalkingHouse::open_with(&place, &house, &words, &output).unwrap();
+    let mut house = TalkingHouse::open_with_host(&place, &house, &words, &output).unwrap();
     is_whole(&place, &root);
     is_heard_by_name(&place, &root, &mut house, &output);
     house.close().unwrap();

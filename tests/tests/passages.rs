@@ -4,35 +4,40 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use serambi_tests::{
-    gate::Gate,
     internet::{Home, Internet, Router},
     network, places,
+    public_gate::PublicGate,
     talking_house::{Listener, TalkingHouse},
 };
 use serde_json::{Value, json};
 
 /// A house behind one router, its gate, and a guest behind another.
 struct Story {
-    gate: Gate,
+    gate: PublicGate,
     house: TalkingHouse,
     house_home: Home,
     guest_home: Home,
     guest: Listener,
-    output: std::path::PathBuf,
     _internet: Internet,
 }
 
 impl Story {
     fn begin(name: &str, house: Router, guest: Router) -> Self {
+        Self::begin_on(name, house, guest, |_, _| {})
+    }
+
+    /// The same on an Internet of which something is changed before anybody is there.
+    fn begin_on(name: &str, house: Router, guest: Router, change: impl FnOnce(&Internet, [&Home; 2])) -> Self {
         let output = places::fresh_output(name).unwrap();
         let mut internet = Internet::open(&output).unwrap();
-        let gate = Gate::open(&mut internet, &output).unwrap();
+        let gate = PublicGate::open(&mut internet, &output).unwrap();
         let house_home = internet.home("house", house).unwrap();
         let guest_home = internet.home("guest", guest).unwrap();
+        change(&internet, [&house_home, &guest_home]);
         let house = TalkingHouse::open(&house_home.place, &["--through", &gate.link], &output).unwrap();
         guest_home.watch_all_but(&[&gate.address, &house_home.outside]).unwrap();
         let guest = Listener::join(&guest_home.place, &house.link, &output).unwrap();
-        Self { gate, house, house_home, guest_home, guest, output, _internet: internet }
+        Self { gate, house, house_home, guest_home, guest, _internet: internet }
     }
 
     fn is_heard(&mut self, way: &Value) {
@@ -112,9 +117,27 @@ fn a_gate_that_restarts_costs_a_direct_call_nothing() {
     }
     let mut story = Story::begin("passage-gate-restarts", Router::Cone, Router::Cone);
     story.is_heard(&json!("direct"));
-    let (guest, output) = (&story.guest, story.output.clone());
-    story.gate.restart(&output, || guest.hears_more()).unwrap();
+    let guest = &story.guest;
+    story.gate.restart(|| guest.hears_more()).unwrap();
     story.is_heard(&json!("direct"));
     assert_eq!(story.guest.statistic("resumes"), json!(0));
     assert_eq!(story.guest.statistic("rejoins"), json!(0));
+}
+
+/// The smallest that IPv6 allows (RFC 8200 section 5), as in tunnels.
+const NARROW_BYTES: u16 = 1_280;
+
+#[test]
+fn a_house_and_a_guest_on_paths_for_small_packets_hear_each_other_directly_and_through_the_gate() {
+    let name = "a_house_and_a_guest_on_paths_for_small_packets_hear_each_other_directly_and_through_the_gate";
+    if !network::may_be_made_for(name).unwrap() {
+        return;
+    }
+    let narrow = |internet: &Internet, homes: [&Home; 2]| {
+        homes.iter().for_each(|home| internet.narrow(home, NARROW_BYTES).unwrap());
+    };
+    let mut story = Story::begin_on("passage-narrow", Router::Cone, Router::Cone, narrow);
+    story.is_heard(&json!("direct"));
+    story.guest_home.block_udp().unwrap();
+    story.is_heard(&json!("gate"));
 }

@@ -5,7 +5,7 @@ pub const FEATURE: &str = "serambi-tests/system";
 
 /// These wait for networks and for what takes a minute by the rules, and need no sound card: the tests of each run side
 /// by side.
-pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach", "domain"];
+pub const NETWORKS: &[&str] = &["bad_luck", "passages", "heal", "reach", "domain", "tested_from_outside"];
 
 /// What a desktop, a screen reader or a stranger sees and says. Sound is counted here and not judged.
 pub const DESKTOP: &[&str] = &[
@@ -21,7 +21,8 @@ pub const DESKTOP: &[&str] = &[
 ];
 
 /// These judge sound, which takes the machine to themselves: the cheapest first.
-pub const SOUND: &[&str] = &["instruments", "devices", "two_peers", "python_listener", "own_sound", "two_windows"];
+pub const SOUND: &[&str] =
+    &["instruments", "passage_delay", "evening", "devices", "two_peers", "python_listener", "own_sound", "two_windows"];
 
 /// Installs the packages that were just made, which takes root's rights.
 pub const INSTALLED_PACKAGE: &str = "installed_package";

@@ -19,6 +19,8 @@ mod load;
 mod machine;
 #[cfg(unix)]
 mod mouth_to_ear;
+#[cfg(target_os = "linux")]
+mod reach;
 #[cfg(unix)]
 mod recordings;
 #[cfg(unix)]
@@ -33,7 +35,7 @@ fn main() -> std::process::ExitCode {
     use serambi_tests::{Trouble, places};
 
     type Part = fn(&std::path::Path, &mut table::Table) -> Result<(), Trouble>;
-    let parts: [(&str, Part); 7] = [
+    let parts: &[(&str, Part)] = &[
         ("mouth-to-ear", mouth_to_ear::measure),
         ("windows", windows::measure),
         ("start", start::measure),
@@ -41,6 +43,8 @@ fn main() -> std::process::ExitCode {
         ("load", load::measure),
         ("desktop", desktop::measure),
         ("house", house::measure),
+        #[cfg(target_os = "linux")]
+        ("reach", reach::measure),
     ];
     // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the
     // joins on its networks, `measure recordings FOLDER…` the delays in what earlier cells left.

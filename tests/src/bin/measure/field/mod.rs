@@ -1,13 +1,13 @@
 //! Ours beside what people use now: the same ten utterances, the same virtual sound cards, the same seeded losses and
 //! delays, for two `serambi-peer`, for Mumble and for a pair of Chromium.
 
-mod cell;
+pub mod cell;
 mod chromium;
-mod conditions;
+pub mod conditions;
 mod joins;
 mod mumble;
-mod score;
-mod serambi;
+pub mod score;
+pub mod serambi;
 
 use std::{fmt::Write, path::Path, process::Command};
 
@@ -27,7 +27,7 @@ use self::{
 use crate::machine;
 
 /// A connected pair: somebody who talks here, somebody who listens there. Ends with the value.
-trait Call {
+pub trait Call {
     /// `Err` when one of its programs has ended.
     fn still_runs(&mut self) -> Result<(), Trouble>;
     /// Where in what it sends the Opus packets are.
@@ -35,11 +35,11 @@ trait Call {
 }
 
 /// Where the pair sits.
-struct Stage<'a> {
-    network: &'a Network,
-    speaker: &'a Card,
-    listener: &'a Card,
-    output: &'a Path,
+pub struct Stage<'a> {
+    pub network: &'a Network,
+    pub speaker: &'a Card,
+    pub listener: &'a Card,
+    pub output: &'a Path,
 }
 
 /// Who is measured.

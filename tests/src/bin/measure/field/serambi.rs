@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A cell is done long before.
 const SECONDS: &str = "600";
 /// Of every AEAD profile (RFC 7714 section 12); house and person both offer these before others.
-const TAG_BYTES: usize = 16;
+pub const WRAPPING: Wrapping = Wrapping::Srtp { tag_bytes: 16 };
 
 struct Pair {
     host: Peer,
@@ -25,9 +25,15 @@ pub fn start(stage: &Stage<'_>) -> Result<Box<dyn Call>, Trouble> {
 
 /// Who talks, and the link to the room.
 pub fn host(stage: &Stage<'_>) -> Result<(Peer, String), Trouble> {
+    host_with(stage, &[])
+}
+
+/// The same with more words for `serambi-peer host`.
+pub fn host_with(stage: &Stage<'_>, more: &[&str]) -> Result<(Peer, String), Trouble> {
     let address = stage.network.here.address.to_string();
     let arguments = ["host", "--listen", &address, "--title", "Measuring", "--do", "1s unmute", "--for", SECONDS];
     let command = peer_at(&stage.network.here)?;
+    let arguments = [&arguments[..], more].concat();
     let mut host = Peer::start_as(command, "Sari", stage.speaker, &arguments, stage.output)?;
     let link = host.event("link", LIMIT)?["link"].as_str().unwrap_or_default().to_owned();
     Ok((host, link))
@@ -49,6 +55,6 @@ impl Call for Pair {
     }
 
     fn wrapping(&self) -> Wrapping {
-        Wrapping::Srtp { tag_bytes: TAG_BYTES }
+        WRAPPING
     }
 }
