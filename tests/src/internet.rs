@@ -1,5 +1,5 @@
 //! A small Internet: public machines, and homes behind routers of several kinds, each a network namespace, with the
-//! kernel's own address translation.
+//! kernel's own address translation; or the same with IPv6 alone, where routers translate nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -24,16 +24,48 @@ pub enum Router {
     NoUdp,
     /// A cone behind a carrier's router with another outside port for each destination.
     SymmetricCarrier,
+    /// No translation: it lets in what was asked for, and nothing else. For IPv6.
+    Firewall,
 }
 
-/// The addresses of a router and a machine in a public network.
-fn public(network: u8) -> [String; 2] {
-    [1, 2].map(|host| format!("203.0.{network}.{host}"))
+/// The addresses that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
 }
 
-/// The same in a network behind a router; `part` tells several of one router apart.
-fn inside(network: u8, part: u8) -> [String; 2] {
-    [1, 2].map(|host| format!("10.{part}.{network}.{host}"))
+impl Family {
+    /// nft's name for it.
+    const fn table(self) -> &'static str {
+        match self {
+            Self::V4 => "ip",
+            Self::V6 => "ip6",
+        }
+    }
+
+    const fn forwarding(self) -> &'static str {
+        match self {
+            Self::V4 => "net.ipv4.ip_forward=1",
+            Self::V6 => "net.ipv6.conf.all.forwarding=1",
+        }
+    }
+
+    /// What a router and a machine have in this public network, and the prefix's length.
+    fn public(self, network: u8) -> ([String; 2], u8) {
+        match self {
+            Self::V4 => ([1, 2].map(|host| format!("203.0.{network}.{host}")), 24),
+            Self::V6 => ([1, 2].map(|host| format!("2600:{network}::{host}")), 64),
+        }
+    }
+
+    /// The same in a network behind a router: `part` tells several of one router apart.
+    fn inside(self, network: u8, part: u8) -> ([String; 2], u8) {
+        match self {
+            Self::V4 => ([1, 2].map(|host| format!("10.{part}.{network}.{host}")), 24),
+            Self::V6 => ([1, 2].map(|host| format!("2600:{network}:{part}::{host}")), 64),
+        }
+    }
 }
 
 /// The hub that everybody is wired to.
@@ -41,6 +73,7 @@ pub struct Internet {
     hub: Namespace,
     output: PathBuf,
     networks: u8,
+    family: Family,
     /// What the wires of those who come now do to all that they carry.
     slowness: Option<Condition>,
     slow_wires: Vec<SlowWire>,
@@ -58,6 +91,7 @@ pub struct Home {
     pub outside: String,
     /// The number of its network at the hub.
     network: u8,
+    family: Family,
 }
 
 impl Internet {
@@ -66,9 +100,21 @@ impl Internet {
     /// # Errors
     /// When this user may not make networks.
     pub fn open(output: &Path) -> Result<Self, Trouble> {
+        Self::open_with(Family::V4, output)
+    }
+
+    /// The same where nobody has an IPv4 address.
+    ///
+    /// # Errors
+    /// When this user may not make networks.
+    pub fn open_without_ipv4(output: &Path) -> Result<Self, Trouble> {
+        Self::open_with(Family::V6, output)
+    }
+
+    fn open_with(family: Family, output: &Path) -> Result<Self, Trouble> {
         let hub = Namespace::open("hub", output)?;
-        forward(&hub)?;
-        Ok(Self { hub, output: output.to_owned(), networks: 0, slowness: None, slow_wires: Vec::new() })
+        forward(&hub, family)?;
+        Ok(Self { hub, output: output.to_owned(), networks: 0, family, slowness: None, slow_wires: Vec::new() })
     }
 
     /// Whoever comes from now on has a wire to the hub that does this to all that it carries.
@@ -91,21 +137,33 @@ impl Internet {
     /// # Errors
     /// With what ip(8) or nft(8) said.
     pub fn home(&mut self, name: &str, kind: Router) -> Result<Home, Trouble> {
+        let family = self.family;
         let place = Namespace::open(name, &self.output)?;
         let router = Namespace::open(&format!("{name}-router"), &self.output)?;
-        forward(&router)?;
+        forward(&router, family)?;
         let carrier = match kind {
             Router::CarrierNat | Router::SymmetricCarrier => Some(self.carrier(name, &router)?),
-            Router::Cone | Router::Symmetric | Router::NoUdp => None,
+            Router::Cone | Router::Symmetric | Router::NoUdp | Router::Firewall => None,
         };
         let (outside, network) = self.attach(carrier.as_ref().unwrap_or(&router))?;
-        wire_inside(&router, "inside", &place, inside(network, 1))?;
-        router.nft(&rules(kind))?;
+        wire_inside(&router, "inside", &place, family.inside(network, 1))?;
+        router.nft(&rules(kind, family))?;
         if let Some(carrier) = &carrier {
             let kind = if kind == Router::SymmetricCarrier { Router::Symmetric } else { Router::Cone };
-            carrier.nft(&rules(kind))?;
+            carrier.nft(&rules(kind, family))?;
         }
-        Ok(Home { place, router, carrier, outside, network })
+        let outside = match kind {
+            Router::Firewall => self.lead_inside(network, &outside)?,
+            _ => outside,
+        };
+        Ok(Home { place, router, carrier, outside, network, family })
+    }
+
+    /// Everybody finds a network behind a router that translates nothing; gives the address of the machine there.
+    fn lead_inside(&self, network: u8, router: &str) -> Result<String, Trouble> {
+        let ([_, own], _) = self.family.inside(network, 1);
+        self.hub.ip(&format!("route add {own} via {router}"))?;
+        Ok(own)
     }
 
     /// Lets no packet larger than this through between a home and everybody else.
@@ -121,7 +179,7 @@ impl Internet {
     /// A carrier's router with this one behind it (RFC 6598 addresses between them).
     fn carrier(&mut self, name: &str, router: &Namespace) -> Result<Namespace, Trouble> {
         let carrier = Namespace::open(&format!("{name}-carrier"), &self.output)?;
-        forward(&carrier)?;
+        forward(&carrier, self.family)?;
         wire((&carrier, "inside", "100.64.0.1/24"), (router, "outside", "100.64.0.2/24"))?;
         router.ip("route add default via 100.64.0.1")?;
         Ok(carrier)
@@ -130,9 +188,9 @@ impl Internet {
     /// Wires a machine's `outside` to the hub, in a public network of its own, whose number is given with the address.
     fn attach(&mut self, place: &Namespace) -> Result<(String, u8), Trouble> {
         self.networks += 1;
-        let [gateway, address] = public(self.networks);
-        let (hub, at_gateway, at_place) = (at_hub(self.networks), format!("{gateway}/24"), format!("{address}/24"));
-        let ends = ((&self.hub, &*hub, &*at_gateway), (place, "outside", &*at_place));
+        let ([gateway, address], bits) = self.family.public(self.networks);
+        let (hub, outside) = (at_hub(self.networks), format!("{address}/{bits}"));
+        let ends = ((&self.hub, &*hub, &*format!("{gateway}/{bits}")), (place, "outside", &*outside));
         match self.slowness {
             None => wire(ends.0, ends.1)?,
             Some(slowness) => {
@@ -158,7 +216,7 @@ impl Home {
     /// With what ip(8) said.
     pub fn neighbour(&self, name: &str, output: &Path) -> Result<Namespace, Trouble> {
         let place = Namespace::open(name, output)?;
-        wire_inside(&self.router, "lan", &place, inside(self.network, 2))?;
+        wire_inside(&self.router, "lan", &place, self.family.inside(self.network, 2))?;
         Ok(place)
     }
 
@@ -168,7 +226,7 @@ impl Home {
     /// With what ip(8) said.
     pub fn walk(&self) -> Result<(), Trouble> {
         self.place.ip("link delete eth0")?;
-        wire_inside(&self.router, "air", &self.place, inside(self.network, 3))
+        wire_inside(&self.router, "air", &self.place, self.family.inside(self.network, 3))
     }
 
     /// Nothing of UDP goes out any more, but names.
@@ -176,7 +234,7 @@ impl Home {
     /// # Errors
     /// With what nft(8) said.
     pub fn block_udp(&self) -> Result<(), Trouble> {
-        let rules = rules(Router::NoUdp);
+        let rules = rules(Router::NoUdp, self.family);
         self.router.nft(&format!("delete table ip filter\ndelete table ip nat\n{rules}"))?;
         self.forget_ports()
     }
@@ -186,14 +244,19 @@ impl Home {
     /// # Errors
     /// With what nft(8) said.
     pub fn watch_all_but(&self, known: &[&str]) -> Result<(), Trouble> {
+        let table = self.family.table();
         let known = known.join(", ");
+        let private = match self.family {
+            Family::V4 => "10.0.0.0/8",
+            Family::V6 => "fc00::/7",
+        };
         self.router.nft(&format!(
-            "table ip watch {{
+            "table {table} watch {{
                 counter strangers {{
                 }}
                 chain leaving {{
                     type filter hook forward priority -10;
-                    iifname \"inside\" ip daddr {{ 10.0.0.0/8, {known} }} accept
+                    iifname \"inside\" {table} daddr {{ {private}, {known} }} accept
                     iifname \"inside\" counter name \"strangers\"
                 }}
             }}
@@ -206,7 +269,8 @@ impl Home {
     /// # Errors
     /// With what nft(8) said.
     pub fn packets_to_strangers(&self) -> Result<u64, Trouble> {
-        let said = run(self.router.command("nft").args(["list", "counter", "ip", "watch", "strangers"]))?;
+        let mut nft = self.router.command("nft");
+        let said = run(nft.args(["list", "counter", self.family.table(), "watch", "strangers"]))?;
         let said = String::from_utf8_lossy(&said);
         let packets = said.split_once("packets ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
         packets.ok_or_else(|| Trouble::Unexpected(format!("nft: {said}")))
@@ -225,8 +289,8 @@ impl Home {
     }
 }
 
-fn forward(place: &Namespace) -> Result<(), Trouble> {
-    run(place.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"])).map(drop)
+fn forward(place: &Namespace, family: Family) -> Result<(), Trouble> {
+    run(place.command("sysctl").args(["-qw", family.forwarding()])).map(drop)
 }
 
 /// A machine's `eth0` and its way out, at this end of its router.
@@ -234,30 +298,31 @@ fn wire_inside(
     router: &Namespace,
     at_router: &str,
     place: &Namespace,
-    [gateway, own]: [String; 2],
+    ([gateway, own], bits): ([String; 2], u8),
 ) -> Result<(), Trouble> {
-    wire((router, at_router, &format!("{gateway}/24")), (place, "eth0", &format!("{own}/24")))?;
+    wire((router, at_router, &format!("{gateway}/{bits}")), (place, "eth0", &format!("{own}/{bits}")))?;
     place.ip(&format!("route add default via {gateway}"))
 }
 
 /// What was not asked for from inside does not come in, nor to the router itself: a packet that it took would hold the
 /// outside port which the machine inside needs for the same stranger.
-fn rules(kind: Router) -> String {
-    let outgoing = match kind {
-        Router::Symmetric => "oifname \"outside\" masquerade fully-random",
-        Router::Cone | Router::CarrierNat | Router::SymmetricCarrier | Router::NoUdp => {
-            "oifname \"outside\" masquerade"
-        }
-    };
+fn rules(kind: Router, family: Family) -> String {
     let udp = match kind {
         Router::NoUdp => "iifname \"inside\" meta l4proto udp udp dport != 53 drop",
-        Router::Cone | Router::Symmetric | Router::CarrierNat | Router::SymmetricCarrier => "",
+        _ => "",
     };
+    // Who has which address on the wire is asked in ICMPv6.
+    let neighbours = match family {
+        Family::V4 => "",
+        Family::V6 => "meta l4proto ipv6-icmp accept",
+    };
+    let table = family.table();
     format!(
-        "table ip filter {{
+        "table {table} filter {{
             chain arriving {{
                 type filter hook input priority 0; policy drop;
                 iifname != \"outside\" accept
+                {neighbours}
                 ct state established,related accept
             }}
             chain forwarding {{
@@ -267,7 +332,19 @@ fn rules(kind: Router) -> String {
                 ct state established,related accept
             }}
         }}
-        table ip nat {{
+        {}",
+        translation(kind)
+    )
+}
+
+fn translation(kind: Router) -> String {
+    let outgoing = match kind {
+        Router::Firewall => return String::new(),
+        Router::Symmetric => "oifname \"outside\" masquerade fully-random",
+        _ => "oifname \"outside\" masquerade",
+    };
+    format!(
+        "table ip nat {{
             chain outgoing {{
                 type nat hook postrouting priority 100;
                 {outgoing}

@@ -3,7 +3,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::path::Path;
+
 use serambi_tests::{
+    Trouble,
     internet::{Home, Internet, Router},
     network, places,
     public_gate::PublicGate,
@@ -23,13 +26,19 @@ struct Story {
 
 impl Story {
     fn begin(name: &str, house: Router, guest: Router) -> Self {
-        Self::begin_on(name, house, guest, |_, _| {})
+        Self::begin_on(name, Internet::open, house, guest, |_, _| {})
     }
 
-    /// The same on an Internet of which something is changed before anybody is there.
-    fn begin_on(name: &str, house: Router, guest: Router, change: impl FnOnce(&Internet, [&Home; 2])) -> Self {
+    /// The same on another Internet, of which something is changed before anybody is there.
+    fn begin_on(
+        name: &str,
+        internet: fn(&Path) -> Result<Internet, Trouble>,
+        house: Router,
+        guest: Router,
+        change: impl FnOnce(&Internet, [&Home; 2]),
+    ) -> Self {
         let output = places::fresh_output(name).unwrap();
-        let mut internet = Internet::open(&output).unwrap();
+        let mut internet = internet(&output).unwrap();
         let gate = PublicGate::open(&mut internet, &output).unwrap();
         let house_home = internet.home("house", house).unwrap();
         let guest_home = internet.home("guest", guest).unwrap();
@@ -124,6 +133,16 @@ fn a_gate_that_restarts_costs_a_direct_call_nothing() {
     assert_eq!(story.guest.statistic("rejoins"), json!(0));
 }
 
+#[test]
+fn a_house_and_a_guest_without_ipv4_hear_each_other_through_their_firewalls() {
+    if !network::may_be_made_for("a_house_and_a_guest_without_ipv4_hear_each_other_through_their_firewalls").unwrap() {
+        return;
+    }
+    let (house, guest) = (Router::Firewall, Router::Firewall);
+    let mut story = Story::begin_on("passage-ipv6", Internet::open_without_ipv4, house, guest, |_, _| {});
+    story.is_heard(&json!("direct"));
+}
+
 /// The smallest that IPv6 allows (RFC 8200 section 5), as in tunnels.
 const NARROW_BYTES: u16 = 1_280;
 
@@ -136,7 +155,7 @@ fn a_house_and_a_guest_on_paths_for_small_packets_hear_each_other_directly_and_t
     let narrow = |internet: &Internet, homes: [&Home; 2]| {
         homes.iter().for_each(|home| internet.narrow(home, NARROW_BYTES).unwrap());
     };
-    let mut story = Story::begin_on("passage-narrow", Router::Cone, Router::Cone, narrow);
+    let mut story = Story::begin_on("passage-narrow", Internet::open, Router::Cone, Router::Cone, narrow);
     story.is_heard(&json!("direct"));
     story.guest_home.block_udp().unwrap();
     story.is_heard(&json!("gate"));

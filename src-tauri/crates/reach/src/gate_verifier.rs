@@ -17,6 +17,8 @@ use rustls::{
 use serambi_protocol::link::{GateAddress, Pin};
 use sha2::{Digest, Sha256};
 
+use crate::gate_name;
+
 /// The fingerprints of gates, by host as TLS knows it: gates on several ports of one host share their pins.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GatePins {
@@ -54,6 +56,8 @@ impl GatePins {
     /// None: the host has no pin.
     fn fit(&self, host: &str, certificate: &CertificateDer<'_>) -> Option<bool> {
         let digest: [u8; 32] = Sha256::digest(certificate).into();
+        let meant = gate_name::meaning(host).map(|ip| ip.to_string());
+        let host = meant.as_deref().unwrap_or(host);
         self.by_host.read().get(host).map(|pins| pins.iter().any(|pin| pin.fits(&digest)))
     }
 }

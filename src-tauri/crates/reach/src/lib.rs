@@ -9,6 +9,7 @@
 
 mod datagram;
 mod gate_fault;
+mod gate_name;
 mod gate_tls;
 mod gate_verifier;
 mod guest;

@@ -3,18 +3,24 @@
 
 use std::{
     any::Any,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use iroh::{
     Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey,
+    dns::DnsResolver,
     endpoint::{Controller, ControllerFactory, PortmapperConfig, QuicTransportConfig, VarInt, presets},
 };
 use iroh_relay::RelayQuicConfig;
 use serambi_protocol::limits::GATE_DISCOVERY_PORT;
 
-use crate::{ALPN, BROWSERS_ALPN, Gate, ReachError, gate_verifier::GatePins};
+use crate::{
+    ALPN, BROWSERS_ALPN, Gate, ReachError,
+    gate_name::{self, GateNames},
+    gate_verifier::GatePins,
+};
 
 /// Bytes in flight on one path. Twelve voices of 70 kbit/s over a round trip of a second are 105 kB; a stream of
 /// control data beside them is a few kB. Cubic's window fell to 2.9 kB at 10 % loss and made datagrams wait: the 95th
@@ -89,6 +95,7 @@ pub(crate) async fn bind(
         .alpns(vec![ALPN.to_vec(), BROWSERS_ALPN.to_vec()])
         .relay_mode(RelayMode::Custom(relays))
         .ca_tls_config(pins.tls())
+        .dns_resolver(DnsResolver::custom(GateNames::default()))
         .portmapper_config(PortmapperConfig::Disabled)
         .transport_config(quic(datagrams_waiting_bytes))
         .bind()
@@ -112,13 +119,13 @@ pub(crate) fn relay(gate: &Gate) -> Result<RelayConfig, ReachError> {
 /// # Errors
 /// [`ReachError::GateAddress`].
 pub(crate) fn relay_url(address: &str) -> Result<RelayUrl, ReachError> {
-    format!("https://{address}").parse().map_err(|_| ReachError::GateAddress(address.to_owned()))
+    format!("https://{}", gate_name::for_iroh(address)).parse().map_err(|_| ReachError::GateAddress(address.to_owned()))
 }
 
 /// `host:port` of a gate that iroh names by its URL.
 pub(crate) fn gate_of(url: &RelayUrl) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+    gate_name::meaning(host).map_or_else(|| format!("{host}:{port}"), |ip| SocketAddr::from((ip, port)).to_string())
 }
 
 #[cfg(test)]

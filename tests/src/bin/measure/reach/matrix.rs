@@ -82,6 +82,7 @@ fn name(place: Where) -> &'static str {
         Where::Behind(Router::CarrierNat) => "carrier's cone behind a cone",
         Where::Behind(Router::SymmetricCarrier) => "carrier's symmetric behind a cone",
         Where::Behind(Router::NoUdp) => "cone without UDP",
+        Where::Behind(Router::Firewall) => "firewall",
     }
 }
 
