@@ -1,6 +1,6 @@
-//! Somebody else's browser on a network of its own, in front of one of our pages: Firefox over Marionette, Chromium over
-//! its WebDriver. Its microphone is one that plays a tone, and what its page plays is measured where it leaves the page.
-//! Without a loudspeaker Firefox's `AudioContext` never runs, so each has a card that is not there.
+//! Somebody else's browser on a network of its own, in front of one of our pages: Firefox over Marionette, Chromium
+//! over its WebDriver. Its microphone is one that plays a tone, and what its page plays is measured where it leaves the
+//! page. Without a loudspeaker Firefox's `AudioContext` never runs, so each has a card that is not there.
 
 use std::{
     fs,

@@ -1,5 +1,6 @@
 //! Firefox's own remote protocol, as much of it as the tests use: WebDriver's commands as JSON over one TCP connection
-//! (<https://firefox-source-docs.mozilla.org/testing/marionette/Protocol.html>). Debian packages no WebDriver for Firefox.
+//! (<https://firefox-source-docs.mozilla.org/testing/marionette/Protocol.html>). Debian packages no WebDriver for
+//! Firefox.
 
 use std::{
     cell::RefCell,

@@ -1,5 +1,5 @@
-//! A link that opens for everybody: Firefox and Chromium, into which nothing was installed, hear a room, raise a hand, are
-//! invited and speak; directly, and through a gate to a house that no address leads to.
+//! A link that opens for everybody: Firefox and Chromium, into which nothing was installed, hear a room, raise a hand,
+//! are invited and speak; directly, and through a gate to a house that no address leads to.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

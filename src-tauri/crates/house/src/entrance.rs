@@ -4,8 +4,8 @@
 //! Nobody knows where a guest of a passage is: each has an address of its own that is nobody's, and none is ever this
 //! computer, whatever way its packets took.
 //!
-//! A gate comes in by a passage of its own and brings browsers, each stream one of their connections. It is believed to be
-//! a gate of this house if its key is the one that the gate itself named.
+//! A gate comes in by a passage of its own and brings browsers, each stream one of their connections. It is believed to
+//! be a gate of this house if its key is the one that the gate itself named.
 
 mod forwarders;
 mod guests;

@@ -11,8 +11,8 @@
 //! datagram that the gate cannot read. A gate knows the keys of those who are connected, their addresses, and how much
 //! they send. Besides it goes to a house's address outside when the house asks it to (`dial_back`).
 //!
-//! For browsers it is more: their TLS ends at the gate, which is a guest of the house for them and takes their media at a
-//! UDP port of its own ([`browsers`], [`media_port`]). They have to trust it, and its page says so.
+//! For browsers it is more: their TLS ends at the gate, which is a guest of the house for them and takes their media at
+//! a UDP port of its own ([`browsers`], [`media_port`]). They have to trust it, and its page says so.
 
 mod admission;
 mod browser_counters;

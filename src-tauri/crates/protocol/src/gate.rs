@@ -1,7 +1,7 @@
 //! What a gate says of itself to whoever asks: how it leads browsers to its houses.
 //!
-//! A house asks its gates over the TLS that their links pin, so it knows that a passage under this key is the gate's own
-//! and which port its guests in browsers are to be told of.
+//! A house asks its gates over the TLS that their links pin, so it knows that a passage under this key is the gate's
+//! own and which port its guests in browsers are to be told of.
 
 use serde::{Deserialize, Serialize};
 

@@ -32,8 +32,8 @@ pub use self::{
 
 /// The application protocol of a guest's passage (RFC 7301).
 const ALPN: &[u8] = b"serambi/passage/1";
-/// That of a gate's own, in which it brings many browsers: a stream is 16 bytes that stand for the browser's network, then
-/// HTTP; a datagram's number stands for a browser's socket.
+/// That of a gate's own, in which it brings many browsers: a stream is 16 bytes that stand for the browser's network,
+/// then HTTP; a datagram's number stands for a browser's socket.
 const BROWSERS_ALPN: &[u8] = b"serambi/browsers/1";
 
 /// Why a passage or an endpoint is not there.

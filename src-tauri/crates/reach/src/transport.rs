@@ -28,7 +28,8 @@ use crate::{
 const WINDOW_BYTES: u64 = 512 * 1024;
 /// Voice that waits longer than this takes is of no use: 16 kB are some 30 packets. The oldest is dropped first.
 pub(crate) const DATAGRAMS_WAITING_BYTES: usize = 16 * 1024;
-/// The same where one connection carries a room full of browsers: a packet of each of three voices for each of a hundred.
+/// The same where one connection carries a room full of browsers: a packet of each of three voices for each of a
+/// hundred.
 pub(crate) const DATAGRAMS_OF_MANY_BYTES: usize = 64 * 1024;
 /// As long as ICE waits before it takes a connection for cut (`call::media::settings`). The default of 15 s was 15 s of
 /// silence when a router changed its address.

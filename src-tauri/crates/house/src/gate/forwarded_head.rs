@@ -1,7 +1,7 @@
 //! What of a request goes on to a house, and what of its answer comes back: what a page needs, each header by name.
 //!
-//! An answer is JSON or plain text under rules that let it be nothing but read, whatever the house says of it: all houses
-//! of a gate share the gate's origin.
+//! An answer is JSON or plain text under rules that let it be nothing but read, whatever the house says of it: all
+//! houses of a gate share the gate's origin.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header, request, response,

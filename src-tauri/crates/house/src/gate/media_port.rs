@@ -1,5 +1,5 @@
-//! The gate's one UDP port for the media of browsers: each packet goes to the house it is meant for, as a datagram of the
-//! gate's passage there, and back.
+//! The gate's one UDP port for the media of browsers: each packet goes to the house it is meant for, as a datagram of
+//! the gate's passage there, and back.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Whose packets the gate's media port has before it: which house a browser's socket belongs to, and which number stands
-//! for it there. Pure: time is an argument.
+//! Whose packets the gate's media port has before it: which house a browser's socket belongs to, and which number
+//! stands for it there. Pure: time is an argument.
 //!
 //! A browser begins with an ICE check whose user name begins with the tag of its house
 //! ([`HouseKey::media_tag`](serambi_protocol::link::HouseKey::media_tag)). Until the house has answered one, and it

@@ -1,5 +1,5 @@
-//! The way of a client that reaches this server through somebody else's public port: what its descriptions name in place
-//! of this server's own addresses.
+//! The way of a client that reaches this server through somebody else's public port: what its descriptions name in
+//! place of this server's own addresses.
 
 use std::net::SocketAddr;
 
