@@ -1,8 +1,8 @@
 //! Browsers at a gate: what a page under `/h/KEY/` asks goes to that house, through the gate's own passage, as one
 //! connection each.
 //!
-//! The page itself is the gate's own and never a house's: all houses of a gate share its origin, and a page of one could
-//! act in the name of the others' guests. For the same reason an answer of a house is data and nothing else
+//! The page itself is the gate's own and never a house's: all houses of a gate share its origin, and a page of one
+//! could act in the name of the others' guests. For the same reason an answer of a house is data and nothing else
 //! ([`super::forwarded_head`]).
 
 use std::{
@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{body::Incoming, client::conn::http1, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use serambi_protocol::{
     Code, Refusal,
@@ -36,7 +36,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     browser_counters::{BrowserCounters, BrowserReport},
     forwarded_head,
-    house_passages::HousePassages,
+    house_passages::{HousePassages, InUse},
     media_port::MediaPort,
     traffic::Houses,
 };
@@ -122,18 +122,19 @@ impl Browsers {
         let from_browser = hyper::upgrade::on(&mut request);
         let (head, body) = request.into_parts();
         let forwarded = Request::from_parts(forwarded_head::request(&head, beginning)?, body);
-        let mut stream = self.passages.connect(*house.as_bytes()).await?;
+        let (mut stream, in_use) = self.passages.connect(*house.as_bytes()).await?;
         stream.write_all(&self.stand_in(from)).await?;
         let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let stop = self.stop.clone();
+        let (stop, held) = (self.stop.clone(), in_use.clone());
         self.conversations.spawn(async move {
+            let _held = held;
             if let Some(Err(error)) = stop.run_until_cancelled(connection.with_upgrades()).await {
                 tracing::debug!(%error, "a connection to a house ended badly");
             }
         });
         let response = requests.send_request(forwarded).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(self.join(from_browser, response));
+            return Ok(self.join(from_browser, response, in_use));
         }
         let (head, body) = response.into_parts();
         let body = to_bytes(Body::new(body), ANSWER_BYTES).await?;
@@ -141,10 +142,11 @@ impl Browsers {
     }
 
     /// A WebSocket from end to end, as bytes.
-    fn join(&self, from_browser: hyper::upgrade::OnUpgrade, mut response: hyper::Response<Incoming>) -> Response {
+    fn join(&self, from_browser: OnUpgrade, mut response: hyper::Response<Incoming>, in_use: InUse) -> Response {
         let from_house = hyper::upgrade::on(&mut response);
         let stop = self.stop.clone();
         self.conversations.spawn(async move {
+            let _in_use = in_use;
             let carried = stop.run_until_cancelled(async {
                 let (browser, house) = tokio::try_join!(from_browser, from_house)?;
                 let (mut browser, mut house) = (TokioIo::new(browser), TokioIo::new(house));

@@ -18,9 +18,11 @@ use super::{frame::ClientKey, media_port::MediaPort};
 
 /// How long a stream to a house may take that is there already.
 const STREAM_LIMIT: Duration = Duration::from_secs(5);
-/// A passage over which nothing was asked and nothing came for so long is closed. The sound of a room with somebody in it
-/// is never silent for as long.
+/// A passage over which nothing was asked and nothing came for so long is closed. The sound of a room with somebody in
+/// it is never silent for as long.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
+/// Who holds a passage besides whoever uses it: its slot, and the task that takes its datagrams.
+const OWN_HOLDERS: usize = 2;
 /// How long saying good-bye to houses may take.
 const GOOD_BYE_LIMIT: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -66,8 +68,14 @@ struct Used {
 
 impl Used {
     fn is_idle(&self) -> bool {
-        self.last.lock().elapsed() >= IDLE_LIMIT
+        Arc::strong_count(&self.last) <= OWN_HOLDERS && self.last.lock().elapsed() >= IDLE_LIMIT
     }
+}
+
+/// Keeps a passage open for as long as it lives, however quiet it is.
+#[derive(Clone)]
+pub struct InUse {
+    _last: Arc<Mutex<Instant>>,
 }
 
 impl HousePassages {
@@ -92,15 +100,16 @@ impl HousePassages {
         self.inside.endpoint.key()
     }
 
-    /// A connection to that house.
+    /// A connection to that house, and what holds its passage.
     ///
     /// # Errors
     /// [`NoWay`].
-    pub async fn connect(&self, house: ClientKey) -> Result<PassageStream, NoWay> {
+    pub async fn connect(&self, house: ClientKey) -> Result<(PassageStream, InUse), NoWay> {
         let used = self.passage_to(house).await?;
         *used.last.lock() = Instant::now();
         let opening = timeout(STREAM_LIMIT, used.passage.open_stream()).await;
-        opening.map_err(|_| NoWay::Stream)?.map_err(|_| NoWay::Stream)
+        let stream = opening.map_err(|_| NoWay::Stream)?.map_err(|_| NoWay::Stream)?;
+        Ok((stream, InUse { _last: used.last }))
     }
 
     async fn passage_to(&self, house: ClientKey) -> Result<Used, NoWay> {
