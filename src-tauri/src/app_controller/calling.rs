@@ -143,7 +143,7 @@ impl AppController {
         let saved =
             settings.saved_houses.iter().filter_map(|house| Link::read(&house.link).ok()).map(|link| link.house);
         let wanted: BTreeMap<String, HouseAddress> = match settings.call_me {
-            CallMe::Always => saved.chain(own).map(|house| (house.pin.to_string(), house)).collect(),
+            CallMe::Always => saved.chain(own).map(|house| (house.proof.to_string(), house)).collect(),
             CallMe::Never | CallMe::InRoom => BTreeMap::new(),
         };
         let mut bells = lock(&self.shared.calling.bells);
