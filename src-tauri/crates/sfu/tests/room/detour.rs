@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use livekit_protocol::signal_response::Message as Response;
 use serambi_sfu::binding_request_fragment;
 use serambi_sfu::core::Detour;
 
@@ -15,11 +14,7 @@ fn detour() -> Detour {
 }
 
 fn newest_offer(sim: &Simulation, guest: Guest) -> String {
-    let offers = sim.client(guest).messages.iter().filter_map(|message| match message {
-        Response::Offer(offer) => Some(offer.sdp.clone()),
-        _ => None,
-    });
-    offers.last().unwrap()
+    sim.client(guest).offers.last().unwrap().clone()
 }
 
 fn values(sdp: &str, attribute: &str) -> Vec<String> {
