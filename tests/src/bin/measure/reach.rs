@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Between the guest and everybody else.
 const ONE_WAY_MS: f64 = 30.0;
 
+type Part = fn(&Path, &mut Table) -> Result<(), Trouble>;
+
 /// All of it; as root of a namespace of its own where this user may not make networks.
 pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
     if !network::may_be_made() {
@@ -27,8 +29,7 @@ pub fn measure(output: &Path, table: &mut Table) -> Result<(), Trouble> {
         print!("{}", String::from_utf8_lossy(&printed));
         return Ok(());
     }
-    let parts: [fn(&Path, &mut Table) -> Result<(), Trouble>; 4] =
-        [matrix::measure, costs::measure, healing::measure, quality::measure];
+    let parts: [Part; 4] = [matrix::measure, costs::measure, healing::measure, quality::measure];
     // What one of them lacks is no reason to leave out the others.
     parts.map(|part| part(output, table)).into_iter().collect()
 }

@@ -195,7 +195,7 @@ mod tests {
     use serambi_protocol::link::Pin;
 
     use super::*;
-    use crate::{certificate::Certificate, storage::Storage};
+    use crate::{certificate::Certificate, storage::Storage, tls::Certificates};
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -207,7 +207,9 @@ mod tests {
     async fn answering() -> (u16, Pin) {
         let folder = tempfile::tempdir().unwrap();
         let certificate = Certificate::load_or_make(&Storage::open(folder.path().into()).await.unwrap()).await.unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(certificate.tls().unwrap());
+        let acceptor = tokio_rustls::TlsAcceptor::from(
+            Arc::new(Certificates::new(certificate.key().unwrap(), None)).tls().unwrap(),
+        );
         let listener = tokio::net::TcpListener::bind((HERE, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {

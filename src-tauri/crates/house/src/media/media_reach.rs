@@ -120,7 +120,8 @@ mod tests {
         let (told, tests) = watch::channel(OutsideTests::default());
         let outside = Some("203.0.113.7:443:9000".parse().unwrap());
         let listen = "127.0.0.1".parse().unwrap();
-        let reach = MediaReach::new(Reached { listen, outside, mapping: Some(mapping), port: 7410, tests });
+        let reach =
+            MediaReach::new(Reached { listen, outside, mapping: Some(mapping), port: 7410, tests, domain: None });
         let outside = OutsideMedia { ip: "203.0.113.7".parse().unwrap(), port: Some(9000) };
         assert_eq!(reach.addresses().await.outside, [outside]);
         state.send_replace(mapped);

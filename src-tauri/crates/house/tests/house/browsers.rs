@@ -1,9 +1,9 @@
 //! Browsers at a gate: what they reach of a house behind it, and what they do not.
 
 use reqwest::{Client, StatusCode, header};
-use serambi_house::{GateState, HouseConfig, Page};
+use serambi_house::{HouseConfig, Page};
 use serambi_protocol::{
-    Code, Refusal,
+    Code, GateState, Refusal,
     api::HouseInfo,
     gate::GateDescription,
     limits::PASSAGE_MEDIA,

@@ -67,7 +67,7 @@ async fn it_prints_its_link_answers_there_and_ends_cleanly_when_the_system_asks_
         let link = Link::read(&first_line(&mut child).await).unwrap();
         let url = format!("https://{}/api/v1/house", link.house.addresses[0]);
         let info: HouseInfo =
-            pinned_http(&link.house.proof.pin().unwrap()).get(url).send().await.unwrap().json().await.unwrap();
+            pinned_http(link.house.proof.pin().unwrap()).get(url).send().await.unwrap().json().await.unwrap();
         assert_eq!((info.name.as_str(), info.pin.as_str()), ("Balai", link.house.proof.as_str()));
         ask_to_end(&child, request);
         assert_eq!(exit_code(child).await, Some(0));
@@ -178,7 +178,7 @@ async fn out_of_files_it_refuses_newcomers_in_words_and_serves_those_inside() {
     let link = Link::read(&first_line(&mut child).await).unwrap();
     let address = link.house.addresses[0].clone();
     let url = format!("https://{address}/api/v1/house");
-    let inside = pinned_http(&link.house.proof.pin().unwrap());
+    let inside = pinned_http(link.house.proof.pin().unwrap());
     inside.get(&url).send().await.unwrap().error_for_status().unwrap();
 
     let request = b"GET /api/v1/house HTTP/1.1\r\nhost: localhost\r\n\r\n";

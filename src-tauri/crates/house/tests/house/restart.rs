@@ -58,7 +58,7 @@ impl Running {
             server: self.link.house.proof.pin().unwrap().clone(),
             under: String::new(),
             port: self.port(),
-            http: pinned_http(&self.link.house.proof.pin().unwrap()),
+            http: pinned_http(self.link.house.proof.pin().unwrap()),
             session: String::new(),
         };
         visitor.sign_in().await;
