@@ -143,9 +143,12 @@ describe('the router and the address outside', () => {
 
   it('an address is kept at a press, and one that is none is said', async () => {
     const { user, fixture } = await openSettings('home');
-    expect(section().queryByRole('button', { name: 'Use this address outside' })).toBeNull();
+    const use = section().getByRole('button', { name: 'Use this address outside' });
+    expect(use.getAttribute('aria-disabled')).toBe('true');
+    await user.click(use);
+    expect(fixture.sent).toEqual([]);
     await user.type(section().getByLabelText('Address outside'), 'rooms.example.org');
-    await user.click(section().getByRole('button', { name: 'Use this address outside' }));
+    await user.click(use);
     await settle();
     expect(fixture.fixture.app.reach.outside).toBe('rooms.example.org');
     fixture.fixture.refused.setOutsideAddress = 'link_wrong';

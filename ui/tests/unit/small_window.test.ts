@@ -31,7 +31,7 @@ describe('the small window', () => {
   it('has the hand for a listener, and says their place', async () => {
     resizeTo(420, 72);
     const { user, fixture } = await openWindow('listener second in line');
-    expect(screen.getByText('2nd in line · 7 here')).toBeTruthy();
+    expect(screen.getByTitle('2nd in line · 7 here')).toBeTruthy();
     await user.click(screen.getByRole('button', { name: 'Lower hand' }));
     expect(fixture.sent).toEqual(['lowerHand']);
   });
