@@ -22,6 +22,7 @@ mod no_window;
 mod notices;
 mod ongoing;
 mod page;
+mod package_size;
 mod polling;
 #[cfg(target_os = "linux")]
 mod portal_keys;

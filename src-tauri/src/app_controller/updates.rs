@@ -47,7 +47,8 @@ impl AppController {
     }
 
     fn update_source(&self) -> Option<String> {
-        self.settings().computer.update_source.or_else(|| BUILT_IN.map(str::to_owned))
+        let built_in = || BUILT_IN.filter(|line| !line.is_empty()).map(str::to_owned);
+        self.settings().computer.update_source.or_else(built_in)
     }
 
     /// Installs what was found.

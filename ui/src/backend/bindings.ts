@@ -1332,8 +1332,17 @@ export type UpdateFailure =
 /**  There is a newer version, but none for this system. */
 "notForThisSystem" | 
 /**  The package could not be put in the place of the old one. */
+/**  The package did not come within 20 minutes, or nothing more of it for 30 s. */
+"tooSlow" | 
+/**  The package is larger than any of ours: it was not fetched to its end. */
+"tooLarge" | 
 "notInstalled";
 
+/**
+ *  The package is signed for another version than the address names, or for none: it may be an old one with known
+ *  faults, and was not installed.
+ */
+"otherVersion" | 
 /**  How it stands with updates. */
 export type UpdateState = 
 /**  Nobody was asked. */

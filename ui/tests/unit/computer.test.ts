@@ -306,7 +306,7 @@ describe('updates', () => {
   it('are off and say so until an address is set', async () => {
     const { user, fixture } = await open(withUpdates({}));
     expect(updates().getByText('No address is set: Serambi asks nobody for updates.')).toBeTruthy();
-    expect(updates().queryByRole('button')).toBeNull();
+    expect(updates().queryByRole('button', { name: 'Check now' })).toBeNull();
     await user.type(updates().getByLabelText('Update address'), SOURCE);
     await user.click(updates().getByRole('button', { name: 'Use this address' }));
     await settle();
@@ -335,7 +335,9 @@ describe('updates', () => {
     expect(updates().queryByRole('textbox')).toBeNull();
   });
 
-  it.each(['unreachable', 'notSigned', 'notForThisSystem', 'notInstalled'] as const)('say why they failed: %s', async (failure) => {
+  const failures = ['unreachable', 'tooSlow', 'tooLarge', 'notSigned', 'otherVersion', 'notForThisSystem', 'notInstalled'] as const;
+
+  it.each(failures)('say why they failed: %s', async (failure) => {
     await open(withUpdates({ source: SOURCE, state: { type: 'failed', failure } }));
     expect(updates().getByRole('status').textContent).toBe(t(`updates.${failure}`));
   });

@@ -22,6 +22,8 @@ use crate::{
 /// The one with the window comes first: the bundler takes it by itself, the other is a file to it. `serambi-peer`, for
 /// tests and bots, carries the same code a third time (13 MB compressed) and is built from source.
 pub const PROGRAMS: [&str; 2] = ["serambi", "serambi-house"];
+/// The key that signs what the app updates itself with; without it there is nothing of that kind.
+const SIGNING_KEY: &str = "TAURI_SIGNING_PRIVATE_KEY";
 
 /// A kind of package for Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +124,7 @@ fn stage(profile: Profile, programs: &Path) -> io::Result<()> {
 /// What is added to tauri.conf.json. The product's name names the packages and the desktop entry, which the desktop's
 /// notices call `serambi`; AppImages are laid out as .debs are.
 fn additions(programs: &Path) -> io::Result<String> {
+    let signs = std::env::var(SIGNING_KEY).is_ok_and(|key| !key.is_empty());
     let paths: Vec<PathBuf> = PROGRAMS.iter().map(|program| programs.join(program)).collect();
     let files: Vec<String> = PROGRAMS[1..]
         .iter()
@@ -129,7 +132,7 @@ fn additions(programs: &Path) -> io::Result<String> {
         .collect();
     let files = files.join(", ");
     Ok(format!(
-        r#"{{"productName": "serambi", "bundle": {{"linux": {{
+        r#"{{"productName": "serambi", "bundle": {{"createUpdaterArtifacts": {signs}, "linux": {{
   "deb": {{"depends": {:?}, "files": {{{files}}}}},
   "rpm": {{"depends": {:?}, "files": {{{files}}}}}
 }}}}}}
