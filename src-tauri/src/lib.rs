@@ -10,6 +10,7 @@ mod closing;
 pub mod computer_view;
 mod console;
 mod diagnostics;
+mod early_links;
 mod ending;
 mod home;
 mod instance;
@@ -53,6 +54,7 @@ use app_controller::ControllerSlot;
 use arguments::Arguments;
 use page::Page;
 use window::{Ending, Frame, StartTimes};
+use early_links::EarlyLinks;
 
 /// Exit code of a window that could not be opened at all.
 const NO_WINDOW: u8 = 1;
@@ -132,6 +134,7 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .manage(Page::default())
         .manage(Frame::new(&profile))
         .on_window_event(window::on_event);
+        .manage(EarlyLinks::default())
     #[cfg(target_os = "macos")]
     let builder = builder.on_web_content_process_terminate(|webview| page::on_death(webview.app_handle()));
     builder
@@ -140,6 +143,10 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
             let handle = app.handle().clone();
             // The profile is opened here, after a second start has been sent away.
             let (wants_hidden, keep_page) = (arguments.hidden, Duration::from_secs(arguments.keep_hidden_page));
+            let arguments = match app.state::<EarlyLinks>().begin() {
+                Some(link) => Arguments { link: Some(link), hidden: false, ..arguments },
+                None => arguments,
+            };
             app.manage(ControllerSlot::new(arguments, handle.clone()));
             let opened = app.state::<ControllerSlot>().open();
             if let Err(refusal) = &opened {
@@ -199,6 +206,9 @@ fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
 fn show(app: &AppHandle, link: Option<String>) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
+    if !app.state::<EarlyLinks>().may_show(link.as_ref()) {
+        return;
+    }
         window::bring_to_front(&app).await;
         if !window::is_in_front(&app) {
             window::ask_for_attention(&app);
