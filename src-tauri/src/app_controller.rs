@@ -2,6 +2,7 @@
 
 mod calling;
 mod computer;
+mod interruption;
 mod notices;
 mod page;
 mod reach;
@@ -18,7 +19,7 @@ use std::{
 
 use serambi_audio::EngineSettings;
 use serambi_call::{
-    Call, CallEvent, CallMe, Doors, HouseClient, Identity, Theme,
+    Call, CallEvent, CallMe, Doors, HostedRoom, HouseClient, Identity, Theme,
     profile::{DEFAULT_PROFILE, Profile, Settings},
 };
 use serambi_house::{House, HouseConfig, Page, Presence, RoomStarters};
@@ -115,6 +116,8 @@ struct Shared {
     computer: Computer,
     updates: Updates,
     opened_link: Mutex<Option<String>>,
+    /// Ended with the program the last time.
+    interrupted: Mutex<Option<HostedRoom>>,
     problem: Mutex<Option<Refusal>>,
     /// Of the last snapshot of the app that was taken.
     revision: AtomicU64,
@@ -148,11 +151,13 @@ impl AppController {
             given: Mutex::new(sound::given_devices(arguments)),
             sound_check: tokio::sync::Mutex::default(),
             opened_link: Mutex::new(arguments.link.clone()),
+            interrupted: Mutex::default(),
             problem: Mutex::new(problem),
             revision: AtomicU64::new(0),
         };
         let controller = Self { shared: Arc::new(shared) };
         controller.tell_home(None);
+        controller.tell_of_interruption();
         let watched = controller.clone();
         let watcher = controller.clone();
         let home = controller.shared.home.clone();
@@ -315,6 +320,12 @@ impl AppController {
 
     /// Leaves quietly; without a room there is nothing to leave.
     pub async fn leave(&self) {
+        self.leave_call().await;
+        self.note_hosting(None);
+    }
+
+    /// A room that is run here stays noted.
+    async fn leave_call(&self) {
         self.close_sound_check().await;
         let ongoing = lock(&self.shared.ongoing).take();
         self.shared.notices.withdraw_all();
@@ -355,8 +366,11 @@ impl AppController {
     /// Leaves and closes the house, within [`LEAVE_WITHIN`] each: one house that does not answer must hold up neither
     /// the other nor the end of the program. `keeps_rooms`: those of one's own house are there at its next start.
     pub async fn close(&self, keeps_rooms: bool) {
-        if tokio::time::timeout(LEAVE_WITHIN, self.leave()).await.is_err() {
+        if tokio::time::timeout(LEAVE_WITHIN, self.leave_call()).await.is_err() {
             tracing::warn!("leaving took too long");
+        }
+        if !keeps_rooms {
+            self.note_hosting(None);
         }
         self.shared.notices.close().await;
         self.shared.doors.close().await;

@@ -6,6 +6,7 @@ const COMMAND_NAMES: &[&str] = &[
     "set_language",
     "set_theme",
     "start_room",
+    "start_again",
     "join_room",
     "join_link",
     "look_at_link",

@@ -68,6 +68,10 @@ pub struct CloseAsked {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type, Event)]
 pub struct StayedOpen;
 
+/// The room of this title, which this person ran in their own house, ended with the program the last time.
+#[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
+pub struct RoomInterrupted(pub String);
+
 /// A question that the page asks on behalf of the tray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +118,12 @@ async fn set_theme(app: AppHandle, slot: Slot<'_>, theme: Theme) -> Answer<()> {
 #[specta::specta]
 async fn start_room(slot: Slot<'_>, title: String, leave_other: bool) -> Answer<()> {
     slot.open()?.start_room(&title, leave_other).await
+}
+
+#[tauri::command]
+#[specta::specta]
+async fn start_again(slot: Slot<'_>, leave_other: bool) -> Answer<()> {
+    slot.open()?.start_again(leave_other).await
 }
 
 #[tauri::command]
@@ -443,6 +453,7 @@ pub fn border() -> Builder<tauri::Wry> {
             set_language,
             set_theme,
             start_room,
+            start_again,
             join_room,
             join_link,
             look_at_link,
@@ -504,6 +515,7 @@ pub fn border() -> Builder<tauri::Wry> {
             Problem,
             CloseAsked,
             StayedOpen,
+            RoomInterrupted,
             DialogAsked
         ])
 }

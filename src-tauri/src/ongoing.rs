@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serambi_call::{Call, CallEvent};
-use serambi_protocol::Notice;
+use serambi_call::{Call, CallEvent, HostedRoom};
+use serambi_protocol::{Notice, RoomView, view::Role};
 use tauri::{AppHandle, async_runtime::JoinHandle, ipc::Channel};
 use tokio::sync::{Notify, mpsc::Receiver};
 
@@ -133,9 +133,16 @@ impl Passing {
     async fn run(self, mut events: Receiver<CallEvent>) {
         let mut shown = ShownCall::of(&self.call);
         let mut notices = CallNotices::new(shown.room(), shown.call());
+        let is_at_home = self.controller.is_at_home(&self.call);
+        let mut hosting = None;
         self.controller.show_in_tray(Some(shown.in_room()));
         self.updates.tell(shown.opened()).await;
         loop {
+            let present = hosted(shown.room()).filter(|_| is_at_home);
+            if hosting != present {
+                self.controller.note_hosting(present.clone());
+                hosting = present;
+            }
             let event = tokio::select! {
                 event = events.recv() => event,
                 () = self.show_again.notified() => {
@@ -147,8 +154,9 @@ impl Passing {
             let mut acts = notices.take_event(&event, shown.room(), Instant::now());
             match shown.take(event) {
                 Ok(update) => {
-                    self.controller.show_in_tray(Some(shown.in_room()));
+                    // The tray takes some 20 ms of the main thread, which the window would wait for.
                     self.updates.tell(update).await;
+                    self.controller.show_in_tray(Some(shown.in_room()));
                 }
                 Err(event) => self.tell(event),
             }
@@ -156,6 +164,7 @@ impl Passing {
             acts.into_iter().for_each(|act| self.controller.carry_out(act, &shown.room().room));
         }
         if self.controller.forget_call(&self.call) {
+            self.controller.note_hosting(None);
             self.updates.tell(CallUpdate::None).await;
         }
     }
@@ -185,6 +194,12 @@ impl Passing {
             CallEvent::Opened { .. } | CallEvent::Room { .. } | CallEvent::Changed(_) => {}
         }
     }
+}
+
+/// The room, if this person runs it.
+fn hosted(room: &RoomView) -> Option<HostedRoom> {
+    let runs_it = room.you.role == Role::Host;
+    runs_it.then(|| HostedRoom { id: room.room.id, title: room.room.title.clone() })
 }
 
 async fn stream_levels(call: Call, app: AppHandle, channel: Channel<LevelBatch>) {

@@ -4,7 +4,7 @@
 use serambi_house::{House, HouseConfig, OutsideAddress, PortMapping};
 use serambi_protocol::{
     Code, GateState, Link, Refusal,
-    link::{GateLink, HouseAddress},
+    link::{GateLink, HouseAddress, Pin},
 };
 use tokio::sync::watch;
 
@@ -30,6 +30,10 @@ impl OpenHouse {
             asks_router: config.port_mapping,
             stays_here: config.listen.is_loopback(),
         }
+    }
+
+    pub(super) fn pin(&self) -> Pin {
+        self.house.pin()
     }
 
     fn view(&self, chosen: ReachView) -> ReachView {

@@ -55,6 +55,8 @@ export interface BackendEvents {
   closeAsked(asked: CloseAsked): void;
   /** The window is seen again after it was closed and the app stayed; told once in a lifetime. */
   stayedOpen(): void;
+  /** The room of this title (which may be empty), run here, ended with the program the last time; told once. */
+  roomInterrupted(title: string): void;
   /** The tray brought the window to the front to ask this. */
   dialogAsked(dialog: DialogName): void;
 }
@@ -136,6 +138,9 @@ export interface WindowBackend {
 
   /** Lets a browser play what it held back until something was pressed. */
   playSound(): Answer;
+
+  /** Goes on with the room that ended with the program, or with a new one of the same title. */
+  startAgain(leaveOther: boolean): Answer;
 
   setWhenClosed(whenClosed: WhenClosed): Answer;
   setAutostart(on: boolean): Answer;

@@ -12,6 +12,7 @@ export const commands = {
 	setLanguage: (language: Language) => typedError<null, Refusal>(__TAURI_INVOKE("set_language", { language })),
 	setTheme: (theme: Theme) => typedError<null, Refusal>(__TAURI_INVOKE("set_theme", { theme })),
 	startRoom: (title: string, leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("start_room", { title, leaveOther })),
+	startAgain: (leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("start_again", { leaveOther })),
 	joinRoom: (house: string, room: RoomId, leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("join_room", { house, room, leaveOther })),
 	joinLink: (link: string, leaveOther: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("join_link", { link, leaveOther })),
 	lookAtLink: (link: string) => typedError<FoundRoom[], Refusal>(__TAURI_INVOKE("look_at_link", { link })),
@@ -75,6 +76,7 @@ export const events = {
 	dialogAsked: makeEvent<DialogAsked, DialogAsked>("dialog-asked"),
 	noticed: makeEvent<Noticed, Noticed>("noticed"),
 	problem: makeEvent<Problem, Problem>("problem"),
+	roomInterrupted: makeEvent<RoomInterrupted, RoomInterrupted>("room-interrupted"),
 	soundNoticed: makeEvent<SoundNoticed, SoundNoticed>("sound-noticed"),
 	stayedOpen: makeEvent<StayedOpen, StayedOpen>("stayed-open"),
 };
@@ -1065,6 +1067,9 @@ export type RoomCard = {
 /**  A room: ten characters of [`ROOM_ALPHABET`]. */
 export type RoomId = string;
 
+/**  The room of this title, which this person ran in their own house, ended with the program the last time. */
+export type RoomInterrupted = string;
+
 /**  What the room is called and how it is set. Record `room`, alike for everybody. */
 export type RoomRecord = {
 	/**  Which room. */
@@ -1327,22 +1332,22 @@ stream: Notice[] };
 export type UpdateFailure = 
 /**  The address does not answer, or with something else. */
 "unreachable" | 
-/**  The package is not signed with the key of the address: it was not installed. */
-"notSigned" | 
-/**  There is a newer version, but none for this system. */
-"notForThisSystem" | 
-/**  The package could not be put in the place of the old one. */
 /**  The package did not come within 20 minutes, or nothing more of it for 30 s. */
 "tooSlow" | 
 /**  The package is larger than any of ours: it was not fetched to its end. */
 "tooLarge" | 
-"notInstalled";
-
+/**  The package is not signed with the key of the address: it was not installed. */
+"notSigned" | 
 /**
  *  The package is signed for another version than the address names, or for none: it may be an old one with known
  *  faults, and was not installed.
  */
 "otherVersion" | 
+/**  There is a newer version, but none for this system. */
+"notForThisSystem" | 
+/**  The package could not be put in the place of the old one. */
+"notInstalled";
+
 /**  How it stands with updates. */
 export type UpdateState = 
 /**  Nobody was asked. */

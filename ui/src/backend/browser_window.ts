@@ -182,6 +182,10 @@ export class BrowserWindow implements WindowBackend {
     return DONE;
   }
 
+  async startAgain(): Answer {
+    return { status: 'error', error: NOT_HERE };
+  }
+
   async setWhenClosed(): Answer {
     return { status: 'error', error: NOT_HERE };
   }

@@ -18,6 +18,7 @@ export const tauri: Backend & WindowBackend = {
       events.problem.listen((event) => hearing.problem(event.payload)),
       events.closeAsked.listen((event) => hearing.closeAsked(event.payload)),
       events.stayedOpen.listen(() => hearing.stayedOpen()),
+      events.roomInterrupted.listen((event) => hearing.roomInterrupted(event.payload)),
       events.dialogAsked.listen((event) => hearing.dialogAsked(event.payload)),
     ]);
   },

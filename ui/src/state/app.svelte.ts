@@ -19,7 +19,7 @@ import type {
   VoiceSetting,
   WindowBackend,
 } from '../backend/backend';
-import { connectionWords, explain, noticeWords, soundWords } from '../words/explain';
+import { connectionWords, explain, interruptedWords, noticeWords, soundWords } from '../words/explain';
 import { language, speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { causeOf, type Cause } from './causes';
@@ -85,6 +85,7 @@ export class App {
       problem: (refusal) => this.#problem(refusal),
       closeAsked: (asked) => this.dialogs.show({ what: 'close', asked }),
       stayedOpen: () => this.tell(t('close.stayed')),
+      roomInterrupted: (title) => this.#roomInterrupted(title),
       dialogAsked: (dialog) => this.#dialogAsked(dialog),
     });
     const answer = await this.backend.openApp();
@@ -149,6 +150,11 @@ export class App {
       }
       return result;
     });
+  }
+
+  /** The room that ended with the program. */
+  startAgain(): Promise<void> {
+    return this.enterOrTell((leaveOther) => this.window.startAgain(leaveOther));
   }
 
   async toggleMicrophone(): Promise<void> {
@@ -313,6 +319,7 @@ export class App {
 
   #callBegan(): void {
     this.home.closed = null;
+    this.home.interrupted = null;
     this.home.left = null;
     this.screen.handsSheet = false;
     this.screen.atHome = false;
@@ -344,6 +351,11 @@ export class App {
 
   #soundNoticed(notice: SoundNotice): void {
     this.tell(soundWords(notice, this.shortcuts.said('mute')), false, causeOf(notice, this.call));
+  }
+
+  #roomInterrupted(title: string): void {
+    this.home.interrupted = title;
+    this.announcer.say(interruptedWords(title));
   }
 
   #dialogAsked(dialog: DialogName): void {

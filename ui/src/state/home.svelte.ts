@@ -8,6 +8,8 @@ export class HomeStore {
   /** The app itself could not open. */
   failure = $state.raw<Refusal | null>(null);
   closed = $state.raw<Closed | null>(null);
+  /** The title of the room that ended with the program the last time, until it is put away. */
+  interrupted = $state.raw<string | null>(null);
   /** How the room ended from which one came here. */
   left = $state.raw<ClosedReason | null>(null);
   /** On the way into a room. */

@@ -22,6 +22,11 @@ export function closedWords(reason: ClosedReason): string {
   return t(`closed.${reason}`);
 }
 
+/** Of the room that ended with the program. */
+export function interruptedWords(title: string): string {
+  return title ? t('home.interrupted.named', { title }) : t('home.interrupted');
+}
+
 /** What is to be said about the own connection; null: nothing. Whoever listens is heard by nobody anyway. */
 export function connectionWords(connection: Connection, onStage: boolean): string | null {
   switch (connection.type) {

@@ -174,6 +174,7 @@ beforeEach(async () => {
     problem: () => {},
     closeAsked: () => {},
     stayedOpen: () => {},
+    roomInterrupted: () => {},
     dialogAsked: () => {},
   });
   await backend.openApp();

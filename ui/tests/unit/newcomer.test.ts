@@ -5,7 +5,7 @@ import type { CallView, Connection } from '../../src/backend/backend';
 import { firstName, initials, shortNames } from '../../src/state/names';
 import { isSameHouse, linkToRoom, pageOf, reachOf } from '../../src/state/reach';
 import { atHome, idOf, inRoom, room, windowNamed } from '../fixtures/windows';
-import { focused, openWindow, settle, urgent } from './window';
+import { focused, openWindow, polite, settle, urgent } from './window';
 
 const bar = () => within(screen.getByRole('region', { name: 'Your controls' }));
 const toasts = () => [...document.querySelectorAll('.toast p')].map(({ textContent }) => textContent);
@@ -38,6 +38,38 @@ describe('a page that came through a gate', () => {
     await settle();
     expect(screen.queryByText(/gate/)).toBeNull();
     expect(screen.getByText(/sends this page and the sound/)).toBeTruthy();
+  });
+});
+
+describe('a room that ended with the program', () => {
+  const told = () => document.querySelector('.strip strong')?.textContent ?? null;
+
+  it('is told at home and begins again at a press', async () => {
+    const { user, fixture } = await openWindow('home after the program was killed');
+    expect(told()).toBe('Your room “Evening on the porch” ended when Serambi stopped.');
+    expect(polite()).toBe(told());
+    await user.click(screen.getByRole('button', { name: 'Start it again' }));
+    expect(fixture.sent).toEqual(['startAgain']);
+  });
+
+  it('can be put away, and is gone once one is in a room', async () => {
+    const { user } = await openWindow('home after the program was killed');
+    const strip = within(document.querySelector('.strip') as HTMLElement);
+    await user.click(strip.getByRole('button', { name: 'Close' }));
+    expect(told()).toBeNull();
+    document.body.replaceChildren();
+    const again = await openWindow('home after the program was killed');
+    const { room: view, call } = windowNamed('alone host');
+    if (view && call) again.fixture.update({ type: 'opened', call, room: view });
+    await settle();
+    again.fixture.update({ type: 'none' });
+    await settle();
+    expect(told()).toBeNull();
+  });
+
+  it('has no title where it never had one', async () => {
+    await openWindow({ ...windowNamed('home'), interrupted: '' });
+    expect(told()).toBe('Your room ended when Serambi stopped.');
   });
 });
 

@@ -62,7 +62,7 @@ pub use house_tls::Authorities;
 pub use identity::Identity;
 pub use lobby_client::LobbyClient;
 pub use own_reception::VoiceReceived;
-pub use profile::{Profile, SavedHouse, Settings, Theme};
+pub use profile::{HostedRoom, Profile, SavedHouse, Settings, Theme};
 pub use reach_settings::ReachSettings;
 pub use room_command::RoomCommand;
 pub use serambi_audio::{DeviceChoice, EngineSettings, RemoteVoiceStatistics as SpeakerStatistics};

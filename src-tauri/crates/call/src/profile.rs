@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serambi_protocol::{Code, Link, Refusal};
+use serambi_protocol::{Code, Link, Refusal, RoomId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,6 +46,16 @@ pub struct SavedHouse {
     pub link: String,
 }
 
+/// A room that this person runs in the house of their own program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostedRoom {
+    /// Which.
+    pub id: RoomId,
+    /// Its title; may be empty.
+    pub title: String,
+}
+
 /// What a person has chosen. Everything has a default, so that an older or newer file can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -66,6 +76,8 @@ pub struct Settings {
     pub computer: ComputerSettings,
     /// Gate, router and outside address of the own house.
     pub reach: ReachSettings,
+    /// The room they run, while it lasts. What is still here at the next start ended with the program.
+    pub hosting: Option<HostedRoom>,
     /// Houses to find again, newest first.
     pub saved_houses: Vec<SavedHouse>,
 }
@@ -284,6 +296,16 @@ mod tests {
         let again = Profile::open(folder.path()).unwrap();
         assert_eq!(again.settings().computer.mute_shortcut, None);
         assert_eq!(again.settings().computer.push_to_talk_key, "F8");
+    }
+
+    #[test]
+    fn a_room_that_was_still_run_when_the_program_ended_is_known_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = HostedRoom { id: RoomId::from_random([7; 10]), title: "Porch".to_owned() };
+        let mut profile = Profile::open(folder.path()).unwrap();
+        profile.change_settings(|settings| settings.hosting = Some(room.clone())).unwrap();
+        drop(profile);
+        assert_eq!(Profile::open(folder.path()).unwrap().settings().hosting, Some(room));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub const DESKTOP: &[&str] = &[
     "schemathesis",
     "browsers",
     "called",
+    "started_again",
     "dead_page",
     "accessibility",
     "screen_reader",
