@@ -22,8 +22,8 @@ mod local_time;
 mod no_window;
 mod notices;
 mod ongoing;
-mod page;
 mod package_size;
+mod page;
 mod polling;
 #[cfg(target_os = "linux")]
 mod portal_keys;
@@ -31,6 +31,8 @@ mod profile_folder;
 mod push_to_talk;
 pub mod reach_view;
 mod rendering;
+#[cfg(target_os = "linux")]
+mod screen_lock;
 pub mod shortcuts;
 pub mod sound_view;
 mod system_keys;
@@ -52,9 +54,9 @@ use tauri_plugin_window_state::StateFlags;
 
 use app_controller::ControllerSlot;
 use arguments::Arguments;
+use early_links::EarlyLinks;
 use page::Page;
 use window::{Ending, Frame, StartTimes};
-use early_links::EarlyLinks;
 
 /// Exit code of a window that could not be opened at all.
 const NO_WINDOW: u8 = 1;
@@ -132,21 +134,21 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .invoke_handler(border.invoke_handler())
         .manage(times)
         .manage(Page::default())
+        .manage(EarlyLinks::default())
         .manage(Frame::new(&profile))
         .on_window_event(window::on_event);
-        .manage(EarlyLinks::default())
     #[cfg(target_os = "macos")]
     let builder = builder.on_web_content_process_terminate(|webview| page::on_death(webview.app_handle()));
     builder
         .setup(move |app| {
             border.mount_events(app);
             let handle = app.handle().clone();
-            // The profile is opened here, after a second start has been sent away.
-            let (wants_hidden, keep_page) = (arguments.hidden, Duration::from_secs(arguments.keep_hidden_page));
             let arguments = match app.state::<EarlyLinks>().begin() {
                 Some(link) => Arguments { link: Some(link), hidden: false, ..arguments },
                 None => arguments,
             };
+            // The profile is opened here, after a second start has been sent away.
+            let (wants_hidden, keep_page) = (arguments.hidden, Duration::from_secs(arguments.keep_hidden_page));
             app.manage(ControllerSlot::new(arguments, handle.clone()));
             let opened = app.state::<ControllerSlot>().open();
             if let Err(refusal) = &opened {
@@ -204,11 +206,11 @@ fn on_second_start(app: &AppHandle, arguments: Vec<String>, _folder: String) {
 /// Shows the window, and the link if there is one. A desktop that lets no program take the front is asked to point at
 /// the window.
 fn show(app: &AppHandle, link: Option<String>) {
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
     if !app.state::<EarlyLinks>().may_show(link.as_ref()) {
         return;
     }
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
         window::bring_to_front(&app).await;
         if !window::is_in_front(&app) {
             window::ask_for_attention(&app);

@@ -19,6 +19,7 @@ pub mod display;
 pub mod internet;
 pub mod key_portal;
 pub mod likeness;
+pub mod login_service;
 pub mod marionette;
 #[cfg(target_os = "linux")]
 pub mod namespace;

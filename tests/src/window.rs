@@ -17,6 +17,7 @@ use crate::{
     display::Display,
     error::io,
     key_portal::KeyPortal,
+    login_service::LoginService,
     places,
     process_load::Family,
     program::Program,
@@ -105,6 +106,18 @@ impl Window {
         Self::open_in(&app.to_string_lossy(), opening, |command, home| {
             command.env("XDG_SESSION_TYPE", "wayland").env("WAYLAND_DISPLAY", "wayland-nowhere");
             portal.map_or(Ok(()), |portal| portal.install(&home.join("data")))
+        })
+    }
+
+    /// Opens the app `serambi` in a session of this login service.
+    ///
+    /// # Errors
+    /// As [`Window::open`].
+    pub fn open_in_login_session(opening: &Opening<'_>, login: &LoginService) -> Result<Self, Trouble> {
+        let app = places::program("serambi")?;
+        Self::open_in(&app.to_string_lossy(), opening, |command, _| {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", login.bus());
+            Ok(())
         })
     }
 

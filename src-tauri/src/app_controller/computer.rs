@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Others come into and leave one's own rooms without a word to this person: they are counted this often.
-const COUNTING: Duration = Duration::from_secs(15);
+const COUNTING: Duration = Duration::from_secs(5);
 /// What the system shows to whoever asks what keeps it awake.
 const AWAKE_FOR: &str = "A voice room is open";
 

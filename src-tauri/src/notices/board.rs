@@ -24,16 +24,25 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3_600);
 pub struct DesktopNotice {
     /// What it is about.
     pub subject: Subject,
-    /// One line.
-    pub title: String,
-    /// Plain text.
-    pub text: String,
+    /// What it says.
+    pub words: Words,
+    /// What it says on a locked screen, which anybody may look at: no names.
+    pub on_locked: Words,
     /// Two answers, where the desktop has buttons.
     pub buttons: Option<Buttons>,
     /// To be shown only in place of another one about the same.
     pub only_replaces: bool,
     /// The system's own sound comes with it. What is worth a sound in a room has its cue.
     pub has_sound: bool,
+}
+
+/// What a notice says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// One line.
+    pub title: String,
+    /// Plain text.
+    pub text: String,
 }
 
 /// The words on two buttons.
@@ -46,8 +55,8 @@ pub struct Buttons {
 }
 
 /// What a person pressed.
-// Windows and macOS do not say what was pressed.
-#[cfg_attr(not(all(unix, not(target_os = "macos"))), allow(dead_code))]
+// macOS does not say what was pressed.
+#[cfg_attr(target_os = "macos", allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The notice itself.
@@ -63,10 +72,14 @@ pub(super) trait Desktop: Send + Sync + 'static {
     /// A notice that stands there.
     type Shown: Send + Sync;
 
-    /// Shows a notice, in place of `earlier` if there is one.
+    /// Whether the system says that the screen is locked.
+    fn is_locked(&self) -> impl Future<Output = bool> + Send;
+
+    /// Shows a notice in these words of it, in place of `earlier` if there is one.
     fn show(
         &self,
         notice: &DesktopNotice,
+        words: &Words,
         earlier: Option<&Self::Shown>,
     ) -> impl Future<Output = Result<Self::Shown, String>> + Send;
 
@@ -178,7 +191,11 @@ impl<D: Desktop> Standing<D> {
         if notice.only_replaces && earlier.is_none() {
             return;
         }
-        let showing = timeout(DESKTOP_LIMIT, self.desktop.show(&notice, earlier.as_deref())).await;
+        let showing = async {
+            let words = if self.desktop.is_locked().await { &notice.on_locked } else { &notice.words };
+            self.desktop.show(&notice, words, earlier.as_deref()).await
+        };
+        let showing = timeout(DESKTOP_LIMIT, showing).await;
         match showing.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
             Ok(shown) => self.take_shown(subject, Arc::new(shown)),
             Err(error) => tracing::info!(error, "the desktop shows no notice"),
@@ -226,6 +243,7 @@ mod tests {
         /// By the title of the notice that can be pressed.
         buttons: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
         refuses: bool,
+        is_locked: bool,
     }
 
     struct FakeShown {
@@ -236,7 +254,16 @@ mod tests {
     impl Desktop for FakeDesktop {
         type Shown = FakeShown;
 
-        async fn show(&self, notice: &DesktopNotice, earlier: Option<&FakeShown>) -> Result<FakeShown, String> {
+        async fn is_locked(&self) -> bool {
+            self.is_locked
+        }
+
+        async fn show(
+            &self,
+            _notice: &DesktopNotice,
+            words: &Words,
+            earlier: Option<&FakeShown>,
+        ) -> Result<FakeShown, String> {
             if self.refuses {
                 return Err("no notification service".to_owned());
             }
@@ -247,10 +274,10 @@ mod tests {
             };
             let id = earlier.map_or_else(new_id, |earlier| earlier.id);
             let pressed = Arc::new(Notify::new());
-            self.buttons.lock().unwrap().insert(notice.title.clone(), pressed.clone());
+            self.buttons.lock().unwrap().insert(words.title.clone(), pressed.clone());
             self.standing.send_modify(|standing| {
                 standing.retain(|(other, _)| *other != id);
-                standing.push((id, notice.title.clone()));
+                standing.push((id, words.title.clone()));
             });
             Ok(FakeShown { id, pressed })
         }
@@ -266,14 +293,9 @@ mod tests {
     }
 
     fn notice(subject: Subject, title: &str) -> DesktopNotice {
-        DesktopNotice {
-            subject,
-            title: title.into(),
-            text: String::new(),
-            buttons: None,
-            only_replaces: false,
-            has_sound: false,
-        }
+        let words = |title: &str| Words { title: title.to_owned(), text: String::new() };
+        let (words, on_locked) = (words(title), words("locked"));
+        DesktopNotice { subject, words, on_locked, buttons: None, only_replaces: false, has_sound: false }
     }
 
     async fn stands(desktop: &FakeDesktop, titles: &[&str]) {
@@ -294,6 +316,15 @@ mod tests {
         stands(&desktop, &["two hands"]).await;
         board.close().await;
         assert!(desktop.standing.borrow().is_empty(), "nothing stays behind");
+    }
+
+    #[tokio::test]
+    async fn what_is_shown_on_a_locked_screen_names_nobody() {
+        let desktop = FakeDesktop { is_locked: true, ..FakeDesktop::default() };
+        let board = NoticeBoard::on(desktop.clone(), |_, _| {});
+        board.show(notice(Subject::Hands, "Dewi raised a hand"));
+        stands(&desktop, &["locked"]).await;
+        board.close().await;
     }
 
     #[tokio::test]

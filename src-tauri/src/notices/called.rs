@@ -1,7 +1,7 @@
 //! The notice of being called into a room.
 
 use super::{
-    board::{Buttons, DesktopNotice},
+    board::{Buttons, DesktopNotice, Words},
     sentence::say,
     told::{Subject, room_title},
 };
@@ -14,8 +14,11 @@ pub fn called_notice(called: &CalledView, language: Language) -> DesktopNotice {
     let on_stage = card.stage.len().to_string();
     DesktopNotice {
         subject: Subject::Call,
-        title: say(language, "called", &[("name", by), ("title", &title)]),
-        text: say(language, "called.text", &[("house", house_name), ("n", &on_stage)]),
+        words: Words {
+            title: say(language, "called", &[("name", by), ("title", &title)]),
+            text: say(language, "called.text", &[("house", house_name), ("n", &on_stage)]),
+        },
+        on_locked: Words { title: say(language, "desktop.called", &[]), text: String::new() },
         buttons: Some(Buttons { yes: say(language, "home.join", &[]), no: say(language, "not.now", &[]) }),
         only_replaces: false,
         has_sound: true,
@@ -47,8 +50,9 @@ mod tests {
     #[test]
     fn a_call_says_who_wants_one_where_and_has_two_answers() {
         let notice = called_notice(&called("Evening on the porch"), Language::En);
-        assert_eq!(notice.title, "Bagus wants you in “Evening on the porch”");
-        assert_eq!(notice.text, "Rumah Bagus · 2 on stage");
+        assert_eq!(notice.words.title, "Bagus wants you in “Evening on the porch”");
+        assert_eq!(notice.words.text, "Rumah Bagus · 2 on stage");
+        assert_eq!(notice.on_locked.title, "Somebody wants you in a room");
         let buttons = notice.buttons.map(|buttons| [buttons.yes, buttons.no]);
         assert_eq!(buttons, Some(["Join".to_owned(), "Not now".to_owned()]));
     }
@@ -57,8 +61,8 @@ mod tests {
     fn a_call_is_whole_in_every_language() {
         for language in [Language::En, Language::Id, Language::Zh] {
             let notice = called_notice(&called(""), language);
-            for words in [&notice.title, &notice.text] {
-                assert!(!words.contains(['{', '}']) && !words.starts_with("called"), "{language:?}: {words}");
+            for words in [&notice.words.title, &notice.words.text, &notice.on_locked.title] {
+                assert!(!words.contains(['{', '}']) && !words.contains("called"), "{language:?}: {words}");
             }
         }
     }

@@ -2,15 +2,32 @@
 
 use notify_rust::Notification;
 
-use super::board::{Answer, Desktop, DesktopNotice};
+use super::board::{Answer, Desktop, DesktopNotice, Words};
 
 const APP_NAME: &str = "Serambi";
 
 /// The desktop of whoever sits here.
 pub(super) struct SystemDesktop;
 
-fn plain(notice: &DesktopNotice) -> Notification {
-    Notification::new().appname(APP_NAME).summary(&notice.title).body(&notice.text).finalize()
+/// How the buttons are called between the system and us.
+#[cfg(not(target_os = "macos"))]
+const YES: &str = "yes";
+#[cfg(not(target_os = "macos"))]
+const NO: &str = "no";
+
+fn plain(words: &Words) -> Notification {
+    Notification::new().appname(APP_NAME).summary(&words.title).body(&words.text).finalize()
+}
+
+#[cfg(not(target_os = "macos"))]
+fn read(response: &notify_rust::NotificationResponse) -> Option<Answer> {
+    use notify_rust::NotificationResponse::{Action, Default};
+    match response {
+        Default => Some(Answer::Open),
+        Action(action) if action == YES => Some(Answer::Yes),
+        Action(action) if action == NO => Some(Answer::No),
+        _ => None,
+    }
 }
 
 #[cfg(all(unix, not(target_os = "macos")))]
@@ -19,15 +36,13 @@ mod freedesktop {
 
     use notify_rust::{Hint, NotificationHandle, NotificationResponse};
 
-    use super::{Answer, Desktop, DesktopNotice, SystemDesktop, plain};
-    use crate::notices::board::Buttons;
+    use super::{Answer, Desktop, DesktopNotice, NO, SystemDesktop, Words, YES, plain, read};
+    use crate::{notices::board::Buttons, screen_lock};
 
     /// The application's icon and desktop file, by name.
     const DESKTOP_ENTRY: &str = "serambi";
     /// What a press on the notice itself is called (specification, section 9).
     const OPEN: &str = "default";
-    const YES: &str = "yes";
-    const NO: &str = "no";
 
     /// The sound of a message that wants to be read now (XDG Sound Naming Specification 0.8).
     const MESSAGE_SOUND: &str = "message-new-instant";
@@ -48,13 +63,18 @@ mod freedesktop {
     impl Desktop for SystemDesktop {
         type Shown = NotificationHandle;
 
+        async fn is_locked(&self) -> bool {
+            screen_lock::is_locked().await
+        }
+
         async fn show(
             &self,
             notice: &DesktopNotice,
+            words: &Words,
             earlier: Option<&NotificationHandle>,
         ) -> Result<NotificationHandle, String> {
             let abilities = abilities().await?;
-            let mut notification = plain(notice);
+            let mut notification = plain(words);
             notification.icon(DESKTOP_ENTRY).hint(Hint::DesktopEntry(DESKTOP_ENTRY.to_owned()));
             if notice.has_sound {
                 notification.sound_name(MESSAGE_SOUND);
@@ -62,10 +82,10 @@ mod freedesktop {
                 notification.hint(Hint::SuppressSound(true));
             }
             if abilities.markup {
-                notification.body(&without_markup(&notice.text));
+                notification.body(&without_markup(&words.text));
             }
             if abilities.actions {
-                notification.action(OPEN, &notice.title);
+                notification.action(OPEN, &words.title);
                 if let Some(Buttons { yes, no }) = &notice.buttons {
                     notification.action(YES, yes).action(NO, no);
                 }
@@ -88,15 +108,6 @@ mod freedesktop {
         }
     }
 
-    fn read(response: &NotificationResponse) -> Option<Answer> {
-        match response {
-            NotificationResponse::Default => Some(Answer::Open),
-            NotificationResponse::Action(action) if action == YES => Some(Answer::Yes),
-            NotificationResponse::Action(action) if action == NO => Some(Answer::No),
-            _ => None,
-        }
-    }
-
     /// Names may hold anything: where the text is read as markup, theirs is none.
     fn without_markup(text: &str) -> String {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -113,13 +124,76 @@ mod freedesktop {
     }
 }
 
-/// Windows and macOS: shown. They bring the app to the front by themselves when a notice is pressed.
-#[cfg(not(all(unix, not(target_os = "macos"))))]
+#[cfg(windows)]
+mod toasts {
+    //! Windows' toasts. One that has gone to the notification centre is not taken away again.
+
+    use std::sync::{Mutex, PoisonError};
+
+    use notify_rust::NotificationHandle;
+
+    use super::{Answer, Desktop, DesktopNotice, NO, SystemDesktop, Words, YES, plain, read};
+    use crate::notices::board::Buttons;
+
+    /// Of the installed program, as its installer tells it to Windows (`tauri.conf.json`). Toasts of a program without
+    /// one come under PowerShell's name.
+    const APP_ID: &str = "org.serambi.Serambi";
+
+    impl Desktop for SystemDesktop {
+        /// Taken by whoever waits for its answer.
+        type Shown = Mutex<Option<NotificationHandle>>;
+
+        /// The system's own settings say what of a notice is to be read on a locked screen.
+        async fn is_locked(&self) -> bool {
+            false
+        }
+
+        async fn show(
+            &self,
+            notice: &DesktopNotice,
+            words: &Words,
+            _earlier: Option<&Self::Shown>,
+        ) -> Result<Self::Shown, String> {
+            let mut notification = plain(words);
+            if tauri::utils::platform::bundle_type().is_some() {
+                notification.app_id(APP_ID);
+            }
+            if let Some(Buttons { yes, no }) = &notice.buttons {
+                notification.action(YES, yes).action(NO, no);
+            }
+            let showing = tokio::task::spawn_blocking(move || notification.show());
+            let shown = showing.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            Ok(Mutex::new(Some(shown)))
+        }
+
+        /// The thread that waits is done when the toast is pressed or goes.
+        async fn answer(shown: &Self::Shown) -> Option<Answer> {
+            let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            let waiting = tokio::task::spawn_blocking(move || {
+                let mut answer = None;
+                let take = |response: &notify_rust::NotificationResponse| answer = read(response);
+                shown.wait_for_response(take).map(|()| answer)
+            });
+            waiting.await.ok()?.ok()?
+        }
+
+        async fn withdraw(&self, _shown: &Self::Shown) {}
+    }
+}
+
+/// macOS: shown. It brings the app to the front by itself when a notice is pressed, and the question stands there; to
+/// wait for an answer takes a thread for each notice, for as long as it is kept. The system's own settings say what of a
+/// notice is to be read on a locked screen.
+#[cfg(target_os = "macos")]
 impl Desktop for SystemDesktop {
     type Shown = ();
 
-    async fn show(&self, notice: &DesktopNotice, _earlier: Option<&()>) -> Result<(), String> {
-        let mut notification = plain(notice);
+    async fn is_locked(&self) -> bool {
+        false
+    }
+
+    async fn show(&self, notice: &DesktopNotice, words: &Words, _earlier: Option<&()>) -> Result<(), String> {
+        let mut notification = plain(words);
         if notice.has_sound {
             notification.sound_name("Default");
         }

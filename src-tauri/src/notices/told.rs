@@ -3,7 +3,7 @@
 use serambi_protocol::view::{InvitationKind, InvitationView, RoomRecord};
 
 use super::{
-    board::{Buttons, DesktopNotice},
+    board::{Buttons, DesktopNotice, Words},
     sentence::say,
 };
 use crate::view::Language;
@@ -86,8 +86,37 @@ impl Told {
         matches!(self, Self::ConnectionBack)
     }
 
+    /// The same without anybody's name.
+    fn without_names(&self, language: Language) -> Self {
+        let somebody = say(language, "desktop.somebody", &[]);
+        match self {
+            Self::Invited(invitation) => Self::Invited(InvitationView { by: somebody, ..invitation.clone() }),
+            Self::MutedBy(_) => Self::MutedBy(somebody),
+            Self::HandRaised { count, .. } => Self::HandRaised { name: somebody, count: *count },
+            Self::AtTheDoor { count, .. } => Self::AtTheDoor { name: somebody, count: *count },
+            Self::MovedToAudience
+            | Self::Removed
+            | Self::ConnectionLost
+            | Self::ConnectionBack
+            | Self::Ended { .. } => self.clone(),
+        }
+    }
+
     /// The notice of it, in a room, in a language.
     pub fn notice(&self, room: &RoomRecord, language: Language) -> DesktopNotice {
+        let mut on_locked = self.without_names(language).words(&unnamed(room, language), language);
+        on_locked.text = capitalised(&on_locked.text);
+        DesktopNotice {
+            subject: self.subject(),
+            words: self.words(room, language),
+            on_locked,
+            buttons: self.buttons(language),
+            only_replaces: self.only_replaces(),
+            has_sound: false,
+        }
+    }
+
+    fn words(&self, room: &RoomRecord, language: Language) -> Words {
         let title_of_room = room_title(&room.title, &room.host, language);
         let in_room = ("title", title_of_room.as_str());
         let plain = |key: &str| say(language, key, &[]);
@@ -116,15 +145,7 @@ impl Told {
                 (plain("desktop.ended"), text)
             }
         };
-        let buttons = self.buttons(language);
-        DesktopNotice {
-            subject: self.subject(),
-            title,
-            text,
-            buttons,
-            only_replaces: self.only_replaces(),
-            has_sound: false,
-        }
+        Words { title, text }
     }
 
     fn buttons(&self, language: Language) -> Option<Buttons> {
@@ -132,6 +153,17 @@ impl Told {
         let no = if *kind == InvitationKind::Invited { "later" } else { "not.now" };
         Some(Buttons { yes: say(language, "join.stage", &[]), no: say(language, no, &[]) })
     }
+}
+
+/// A room that is called nothing but a room, and whose host is nobody.
+fn unnamed(room: &RoomRecord, language: Language) -> RoomRecord {
+    RoomRecord { title: say(language, "desktop.this.room", &[]), host: String::new(), ..room.clone() }
+}
+
+/// A sentence that may begin with words from the middle of another one.
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 pub(super) fn room_title(title: &str, host: &str, language: Language) -> String {
@@ -177,8 +209,8 @@ pub(super) mod tests {
     }
 
     fn read(told: &Told) -> [String; 2] {
-        let notice = told.notice(&room("Evening on the porch"), Language::En);
-        [notice.title, notice.text]
+        let Words { title, text } = told.notice(&room("Evening on the porch"), Language::En).words;
+        [title, text]
     }
 
     #[test]
@@ -202,12 +234,33 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_notice_on_a_locked_screen_names_neither_people_nor_the_room() {
+        let secret = RoomRecord { host: "Ratna".to_owned(), ..room("Evening on the porch") };
+        for language in [Language::En, Language::Id, Language::Zh] {
+            for told in everything() {
+                let Words { title, text } = told.notice(&secret, language).on_locked;
+                let words = format!("{title} {text}");
+                for name in ["Bagus", "Citra", "Dewi", "Ratna", "Evening"] {
+                    assert!(!words.contains(name), "{language:?} {told:?}: {words}");
+                }
+            }
+        }
+        let read = |told: Told| told.notice(&secret, Language::En).on_locked;
+        let hand = read(Told::HandRaised { name: "Dewi".to_owned(), count: 3 });
+        assert_eq!([hand.title, hand.text], ["Somebody raised a hand", "3 in line in this room"]);
+        let turn = read(Told::Invited(invitation(InvitationKind::YourTurn)));
+        assert_eq!([turn.title, turn.text], ["It's your turn", "This room. You arrive muted."]);
+    }
+
+    #[test]
     fn every_notice_is_whole_in_every_language() {
         for language in [Language::En, Language::Id, Language::Zh] {
             for told in everything() {
                 let notice = told.notice(&room(""), language);
                 let buttons = notice.buttons.iter().flat_map(|buttons| [&buttons.yes, &buttons.no]);
-                for words in [&notice.title, &notice.text].into_iter().chain(buttons) {
+                let Words { title, text } = &notice.words;
+                let locked = [&notice.on_locked.title, &notice.on_locked.text];
+                for words in [title, text].into_iter().chain(locked).chain(buttons) {
                     assert!(words.chars().count() > 1 && !words.contains(['{', '}']), "{language:?} {told:?}: {words}");
                     assert!(!words.starts_with("desktop."), "{language:?} has no {words}");
                 }

@@ -13,6 +13,7 @@ pub const DESKTOP: &[&str] = &[
     "schemathesis",
     "browsers",
     "called",
+    "login_session",
     "started_again",
     "dead_page",
     "accessibility",
