@@ -15,6 +15,7 @@ pub(crate) mod pulse;
 pub(crate) mod render_lead;
 pub(crate) mod ring;
 pub(crate) mod sink;
+pub(crate) mod stated_latency;
 pub(crate) mod statistics;
 pub(crate) mod stream;
 pub(crate) mod wav_loudspeaker;

@@ -19,6 +19,7 @@ use crate::{
     device::{
         lookup::{Direction, FoundDevice},
         ring::{CapturePort, CaptureTap, PlaybackPort, PlaybackTap, Waker, capture_ring, playback_ring},
+        stated_latency::StatedLatency,
         statistics::StreamCounters,
     },
     dsp::resampler::ten_milliseconds,
@@ -136,9 +137,10 @@ fn build_output<T>(
 where
     T: SizedSample + FromSample<f32>,
 {
+    let mut stated = StatedLatency::default();
     let fill = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
         drains.note_callback(data.len());
-        port.fill(data, Instant::now(), playback_latency_micros(info));
+        port.fill(data, Instant::now(), stated.counted_once(playback_latency_micros(info)));
     };
     found.device.build_output_stream::<T, _, _>(config, fill, on_error, Some(OPENING_LIMIT))
 }
@@ -179,7 +181,7 @@ fn capture_latency_micros(info: &cpal::InputCallbackInfo, samples: usize, config
     i64::try_from(age.saturating_sub(length).as_micros()).unwrap_or(0)
 }
 
-/// From the callback to the moment its first frame leaves the loudspeaker.
+/// From the callback to the moment its first frame leaves the loudspeaker, as the library states it.
 fn playback_latency_micros(info: &cpal::OutputCallbackInfo) -> i64 {
     let times = info.timestamp();
     let latency = times.playback.saturating_duration_since(times.callback);
