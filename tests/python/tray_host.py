@@ -3,6 +3,7 @@
     tray_host.py serve            takes icons until it is ended; says so when it is ready
     tray_host.py menu             prints the icon's file and the lines of its menu, as JSON
     tray_host.py choose LABEL     presses the entry that begins with LABEL
+    tray_host.py time LABEL       the same, and prints when it was pressed and when the icon became another one, as JSON
 
 Needs python3-dbus and python3-gi, and the session bus of the app that is looked at.
 """
@@ -122,6 +123,29 @@ def choose(label):
     sys.exit(f"the menu has no {label}")
 
 
+def time_press(label):
+    """Both in milliseconds since 1970."""
+    dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+    icon = Icon()
+    loop = GLib.MainLoop()
+    times = {}
+
+    def changed():
+        times["icon"] = time.time() * 1000
+        loop.quit()
+
+    icon.bus.add_signal_receiver(changed, "NewIcon", ITEM, icon.name, icon.path)
+    identifier = next(identifier for identifier, entry, usable, _ in icon.entries() if usable and entry.startswith(label))
+    times["pressed"] = time.time() * 1000
+    press = dbus.Int32(0, variant_level=1)
+    icon.menu().Event(identifier, "clicked", press, dbus.UInt32(0), dbus_interface=MENU, ignore_reply=True)
+    GLib.timeout_add_seconds(LIMIT_S, loop.quit)
+    loop.run()
+    if "icon" not in times:
+        sys.exit("the icon stays as it is")
+    print(json.dumps(times))
+
+
 if __name__ == "__main__":
     order, *arguments = sys.argv[1:]
-    {"serve": serve, "menu": menu, "choose": choose}[order](*arguments)
+    {"serve": serve, "menu": menu, "choose": choose, "time": time_press}[order](*arguments)

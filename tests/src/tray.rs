@@ -78,6 +78,20 @@ impl Tray {
         run(&mut command(&self.desktop, &["choose", label])).map(|_| ())
     }
 
+    /// Presses an entry upon which the icon becomes another one; when it was pressed and when that was, milliseconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// When there is no such entry, or the icon stays as it is.
+    pub fn time(&self, label: &str) -> Result<(f64, f64), Trouble> {
+        let printed = run(&mut command(&self.desktop, &["time", label]))?;
+        let times: Value = serde_json::from_slice(&printed).map_err(|error| Trouble::Unexpected(error.to_string()))?;
+        let at = |name: &str| {
+            times[name].as_f64().ok_or_else(|| Trouble::Unexpected(format!("no time of {name} in {times}")))
+        };
+        Ok((at("pressed")?, at("icon")?))
+    }
+
     fn look(&self) -> Result<Value, Trouble> {
         let printed = run(&mut command(&self.desktop, &["menu"]))?;
         serde_json::from_slice(&printed).map_err(|error| Trouble::Unexpected(error.to_string()))

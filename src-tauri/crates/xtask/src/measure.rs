@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What can be measured alone.
-const PARTS: &[&str] = &["mouth-to-ear", "windows", "start", "join", "load", "desktop", "house", "reach"];
+const PARTS: &[&str] = &["mouth-to-ear", "windows", "start", "join", "load", "desktop", "mute", "house", "reach"];
 /// Ours beside others'; which networks and whose programs may follow.
 const FIELD: &str = "field";
 const CELLS: &[&str] =

@@ -19,6 +19,8 @@ mod load;
 mod machine;
 #[cfg(unix)]
 mod mouth_to_ear;
+#[cfg(unix)]
+mod mute;
 #[cfg(target_os = "linux")]
 mod reach;
 #[cfg(unix)]
@@ -42,6 +44,7 @@ fn main() -> std::process::ExitCode {
         ("join", join::measure),
         ("load", load::measure),
         ("desktop", desktop::measure),
+        ("mute", mute::measure),
         ("house", house::measure),
         #[cfg(target_os = "linux")]
         ("reach", reach::measure),
