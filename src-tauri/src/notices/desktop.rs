@@ -130,7 +130,8 @@ mod toasts {
 
     use std::sync::{Mutex, PoisonError};
 
-    use notify_rust::NotificationHandle;
+    use notify_rust::{Notification, NotificationResponse};
+    use tokio::sync::oneshot;
 
     use super::{Answer, Desktop, DesktopNotice, NO, SystemDesktop, Words, YES, plain, read};
     use crate::notices::board::Buttons;
@@ -140,8 +141,8 @@ mod toasts {
     const APP_ID: &str = "org.serambi.Serambi";
 
     impl Desktop for SystemDesktop {
-        /// Taken by whoever waits for its answer.
-        type Shown = Mutex<Option<NotificationHandle>>;
+        /// What will be pressed; taken by whoever waits for it.
+        type Shown = Mutex<Option<oneshot::Receiver<Answer>>>;
 
         /// The system's own settings say what of a notice is to be read on a locked screen.
         async fn is_locked(&self) -> bool {
@@ -161,23 +162,41 @@ mod toasts {
             if let Some(Buttons { yes, no }) = &notice.buttons {
                 notification.action(YES, yes).action(NO, no);
             }
-            let showing = tokio::task::spawn_blocking(move || notification.show());
-            let shown = showing.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-            Ok(Mutex::new(Some(shown)))
+            let (showing, shown) = oneshot::channel();
+            let (pressing, pressed) = oneshot::channel();
+            tokio::task::spawn_blocking(move || show_and_wait(&notification, showing, pressing));
+            shown.await.map_err(|error| error.to_string())??;
+            Ok(Mutex::new(Some(pressed)))
         }
 
-        /// The thread that waits is done when the toast is pressed or goes.
         async fn answer(shown: &Self::Shown) -> Option<Answer> {
-            let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            let waiting = tokio::task::spawn_blocking(move || {
-                let mut answer = None;
-                let take = |response: &notify_rust::NotificationResponse| answer = read(response);
-                shown.wait_for_response(take).map(|()| answer)
-            });
-            waiting.await.ok()?.ok()?
+            let pressed = shown.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            pressed.await.ok()
         }
 
         async fn withdraw(&self, _shown: &Self::Shown) {}
+    }
+
+    /// Returns when the toast was pressed or has gone. One thread does both: the library gives a toast's handle no name
+    /// under which it could be kept. Whoever asked may have given up meanwhile.
+    fn show_and_wait(
+        notification: &Notification,
+        showing: oneshot::Sender<Result<(), String>>,
+        pressing: oneshot::Sender<Answer>,
+    ) {
+        let shown = match notification.show() {
+            Ok(shown) => shown,
+            Err(error) => return drop(showing.send(Err(error.to_string()))),
+        };
+        drop(showing.send(Ok(())));
+        let take = |response: &NotificationResponse| {
+            if let Some(answer) = read(response) {
+                let _gone = pressing.send(answer);
+            }
+        };
+        if let Err(error) = shown.wait_for_response(take) {
+            tracing::info!(%error, "a toast has gone without a word");
+        }
     }
 }
 
