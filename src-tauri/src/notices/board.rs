@@ -144,7 +144,11 @@ impl NoticeBoard {
     fn order(&self, order: Order) {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         // A closed board takes no orders.
-        if let Some(Err(mpsc::error::TrySendError::Full(_))) = orders.as_ref().map(|orders| orders.try_send(order)) {
+        let is_full = |orders: &mpsc::Sender<Order>| {
+            let ordered = orders.try_send(order);
+            matches!(ordered, Err(mpsc::error::TrySendError::Full(_)))
+        };
+        if orders.as_ref().is_some_and(is_full) {
             tracing::warn!("the desktop does not keep up with notices");
         }
     }
