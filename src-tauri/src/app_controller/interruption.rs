@@ -19,7 +19,7 @@ impl AppController {
     /// Does this call go on in the house of this program?
     pub(crate) fn is_at_home(&self, call: &Call) -> bool {
         let own = lock(&self.shared.open_house).as_ref().map(OpenHouse::pin);
-        Link::read(&call.view().link).is_ok_and(|link| own == Some(link.house.pin))
+        Link::read(&call.view().link).is_ok_and(|link| own.as_ref() == link.house.proof.pin())
     }
 
     /// This person runs this room of their own house from now on, or none.

@@ -162,6 +162,9 @@ mod toasts {
             if let Some(Buttons { yes, no }) = &notice.buttons {
                 notification.action(YES, yes).action(NO, no);
             }
+            if notice.has_sound {
+                notification.sound_name("Default");
+            }
             let (showing, shown) = oneshot::channel();
             let (pressing, pressed) = oneshot::channel();
             tokio::task::spawn_blocking(move || show_and_wait(&notification, showing, pressing));
