@@ -210,9 +210,11 @@ pub struct YouView {
     pub invitation: Option<InvitationView>,
     /// What you may do with yourself now.
     #[serde(deserialize_with = "crate::known_entries::deserialize")]
+    #[cfg_attr(feature = "types", specta(type = Vec<Act>))]
     pub may: Vec<Act>,
     /// What your role allows and you cannot do now.
     #[serde(deserialize_with = "crate::known_entries::deserialize")]
+    #[cfg_attr(feature = "types", specta(type = Vec<RefusedAct>))]
     pub refused: Vec<RefusedAct>,
     /// Leaving leaves the room to somebody: ask to whom, or whether it is to end.
     pub leaving_asks: bool,
@@ -261,9 +263,11 @@ pub struct Counts {
 pub struct Rights {
     /// Acts on the room as a whole.
     #[serde(deserialize_with = "crate::known_entries::deserialize")]
+    #[cfg_attr(feature = "types", specta(type = Vec<Act>))]
     pub may: Vec<Act>,
     /// Acts on other people, by their role.
     #[serde(deserialize_with = "crate::known_entries::deserialize")]
+    #[cfg_attr(feature = "types", specta(type = Vec<ActOnRoles>))]
     pub on: Vec<ActOnRoles>,
     /// The switches that this role may turn.
     #[serde(default)]
