@@ -74,7 +74,8 @@ describe('the catalogues', () => {
     const toCome = ['recording', 'sec.followed', 'sec.others', 'dev.speaker', 'you.muted', 'on.stage.muted', 'now.host', 'ended']; // prettier-ignore
     const source = sources(join(import.meta.dirname, '../../src'));
     // Said outside the window, by the shell.
-    const shell = readFileSync(join(import.meta.dirname, '../../../src-tauri/src/notices/told.rs'), 'utf8');
+    const notices = join(import.meta.dirname, '../../../src-tauri/src/notices');
+    const shell = ['told.rs', 'called.rs'].map((file) => readFileSync(join(notices, file), 'utf8')).join();
     const built = ['error.', 'notice.', 'closed.', 'connection.', 'theme.', 'sound.mode.', 'sound.echo.', 'verdict.', 'delay.', 'cues.', 'quiet.', 'callme.', 'tray.', 'computer.closed.', 'updates.', 'reach.state.', 'shell.'];
     const unused = keys.filter((key) => !source.includes(`'${key}'`) && !shell.includes(`"${key}"`) && !built.some((start) => key.startsWith(start)));
     expect(unused.filter((key) => !toCome.includes(key))).toEqual([]);

@@ -43,7 +43,8 @@ pub fn advisories(steps: &mut Steps) -> Result<(), Failure> {
 fn deny(what: &[&str]) -> Result<Command, Failure> {
     let missing = || Failure::missing("cargo-deny is missing. Install it first:\n  cargo xtask setup --tests");
     let mut command = Command::new(program().ok_or_else(missing)?);
-    command.args(["--locked", "check"]).args(what).current_dir(workspace::root());
+    // Which crate wants which duplicate is thousands of lines; `cargo tree -i` tells it of one.
+    command.args(["--locked", "check", "--hide-inclusion-graph"]).args(what).current_dir(workspace::root());
     Ok(command)
 }
 

@@ -75,7 +75,7 @@ impl Place {
         config.discoverable = false;
         #[cfg(feature = "reach")]
         {
-            config.gate = Some(serambi_house::GateConfig { discovery_port: 0, ..Default::default() });
+            config.gate = Some(serambi_house::GateConfig { discovery_port: 0, media_port: 0, ..Default::default() });
         }
         config.domain = Some(DomainConfig { name: name.parse().unwrap(), certificate });
         House::start_at(config, clock.clone()).await.unwrap()
