@@ -24,7 +24,7 @@ export default defineConfig({
   retries: 0,
   // Every size of a window in one test: slow on a busy machine, and nothing here measures time.
   timeout: 180_000,
-  expect: { timeout: 10_000 },
+  expect: { timeout: 30_000 },
   reporter: [['list']],
   use: {
     baseURL: `http://127.0.0.1:${PORT}`,
