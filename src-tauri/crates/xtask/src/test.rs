@@ -28,21 +28,15 @@ pub fn run(steps: &mut Steps, whole_system: bool, consent: Consent) -> Result<()
         steps.skip("other systems, windows, browsers and SDKs", "--quick");
         return Ok(());
     }
+    other_systems(steps)?;
     // One lane keeps the processors busy, the other waits for minutes that the rules and the networks take.
     steps.side_by_side(vec![
-        Box::new(|steps| {
-            other_systems(steps)?;
-            without_the_system(steps)?;
-            steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
-            installed_package(steps)
-        }),
-        Box::new(|steps| {
-            [system_test::NETWORKS, system_test::DESKTOP]
-                .concat()
-                .into_iter()
-                .try_for_each(|name| system_test(steps, name))
-        }),
+        Box::new(without_the_system),
+        Box::new(|steps| system_test::NETWORKS.iter().try_for_each(|name| system_test(steps, name))),
     ])?;
+    steps.command("browser tests", &mut npm::npm(&["run", "--silent", "test:browser"]))?;
+    system_test::DESKTOP.iter().try_for_each(|name| system_test(steps, name))?;
+    installed_package(steps)?;
     system_test::SOUND.iter().try_for_each(|name| system_test(steps, name))
 }
 
