@@ -10,7 +10,7 @@ pub struct PackageSize {
 }
 
 impl PackageSize {
-    /// Takes the next piece, of as many bytes; `announced`: the whole, as whoever sends it says. False: it is too large.
+    /// Takes the next piece, of so many bytes; `announced`: the whole, as its sender says. False: it is too large.
     pub fn takes(&mut self, bytes: usize, announced: Option<u64>) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         self.bytes.max(announced.unwrap_or(0)) <= MAX_BYTES

@@ -1,4 +1,4 @@
-//! What the app asks of the system's login service: a computer that stays awake while somebody depends on it, and whether
+//! What the app asks of the login service: a computer that stays awake while somebody depends on it, and whether
 //! the screen is locked, where notices name nobody.
 #![allow(clippy::unwrap_used)]
 

@@ -204,8 +204,8 @@ mod toasts {
 }
 
 /// macOS: shown. It brings the app to the front by itself when a notice is pressed, and the question stands there; to
-/// wait for an answer takes a thread for each notice, for as long as it is kept. The system's own settings say what of a
-/// notice is to be read on a locked screen.
+/// wait for an answer takes a thread for each notice, for as long as it is kept. The system's own settings say what of
+/// a notice is to be read on a locked screen.
 #[cfg(target_os = "macos")]
 impl Desktop for SystemDesktop {
     type Shown = ();

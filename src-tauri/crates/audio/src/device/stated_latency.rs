@@ -1,9 +1,9 @@
 //! How long before it is heard a loudspeaker's callback comes, as the sound library states it, and where it states too
 //! much.
 //!
-//! On Windows cpal 0.18 adds up what was written and not yet played, by the stream's clock, and the stream's latency. But
-//! that clock (`IAudioClock::GetPosition`) says what is heard at the loudspeaker, so the latency is in it already. It is
-//! the same for the whole stream, and it is all that the first callback states, before which nothing was written.
+//! On Windows cpal 0.18 adds up what was written and not yet played, by the stream's clock, and the stream's latency.
+//! But that clock (`IAudioClock::GetPosition`) says what is heard at the loudspeaker, so the latency is in it already.
+//! It is the same for the whole stream, and all that the first callback states, before which nothing was written.
 
 /// Some 20 ms too much of 53 ms were stated under Wine 8.
 #[derive(Debug, Default)]

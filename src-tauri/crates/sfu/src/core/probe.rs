@@ -1,11 +1,11 @@
-//! A datagram that shows whether this server's port is reached: whoever knows it sends it, and gets the same bytes back.
+//! A datagram that shows whether this server's port is reached: whoever knows it sends it and gets the same bytes back.
 
 use super::SfuCore;
 use super::media::Datagram;
 use super::transport::Transmit;
 
 impl SfuCore {
-    /// From now on this datagram is sent back to whoever sends it; none: no datagram is. Only for as long as somebody was
+    /// From now on this datagram is sent back to whoever sends it; none: no datagram is. Only as long as somebody was
     /// asked to send it: it must not be guessed, and nobody gets more bytes than came.
     pub fn expect_probe(&mut self, probe: Option<Vec<u8>>) {
         self.expected_probe = probe;
