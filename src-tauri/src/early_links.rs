@@ -1,5 +1,5 @@
-//! Links that come before the app has begun: macOS tells of the one that started it in an event of its own, which may come
-//! before there is a window or a profile, and a second start may be quicker than the first.
+//! Links that come before the app has begun: macOS tells of the one that started it in an event of its own, which may
+//! come before there is a window or a profile, and a second start may be quicker than the first.
 
 use std::sync::{Mutex, PoisonError};
 

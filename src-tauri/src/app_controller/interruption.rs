@@ -1,5 +1,5 @@
-//! The room that this person runs in their own house: noted while it lasts, so that the next start can say that it ended
-//! with the program, and begin it again.
+//! The room that this person runs in their own house: noted while it lasts, so that the next start can say that it
+//! ended with the program, and begin it again.
 
 use serambi_call::{Call, HostedRoom};
 use serambi_protocol::{Code, Link, Refusal};

@@ -3,7 +3,8 @@ import { screen, within } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
 import type { ReachView, TestResult } from '../../src/backend/backend';
 import { reachReason, testedWords } from '../../src/state/reach';
-import { atHome, mapped, notOpen, throughGate, windowNamed, type WindowName } from '../fixtures/windows';
+import { NO_REACH } from '../../src/backend/browser_window';
+import { atHome, mapped, throughGate, windowNamed, type WindowName } from '../fixtures/windows';
 import { faults, openWindow, settle, urgent } from './window';
 
 const section = () => within(screen.getByRole('region', { name: 'Reach me from anywhere' }));
@@ -12,7 +13,7 @@ const steps = () => section().queryAllByRole('listitem').map((item) => item.quer
 
 async function openSettings(wanted: WindowName | Partial<ReachView>, refused: ReturnType<typeof windowNamed>['refused'] = {}) {
   const fixture = windowNamed(typeof wanted === 'string' ? wanted : 'home');
-  if (typeof wanted !== 'string') fixture.app.reach = { ...notOpen, ...wanted };
+  if (typeof wanted !== 'string') fixture.app.reach = { ...NO_REACH, ...wanted };
   fixture.refused = refused;
   const opened = await openWindow(fixture);
   await opened.user.click(screen.getByRole('button', { name: /settings$/i }));

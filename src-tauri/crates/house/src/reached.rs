@@ -48,7 +48,7 @@ impl Reached {
         self.domain.as_ref().filter(|domain| domain.is_certified()).map(|domain| &domain.name)
     }
 
-    /// By the domain alone while there is a certificate for it, which is no good for any other address; else by the pin.
+    /// By the domain alone while there is a certificate for it, no good for any other address; else by the pin.
     pub fn address(&self, pin: &Pin, passage: Option<PassageAddress>) -> HouseAddress {
         match self.certified_name() {
             Some(name) => {

@@ -1,5 +1,5 @@
-//! Names for gates whose address is one of IPv6. iroh takes the host of a relay's URL for the name of its TLS server, and
-//! with the brackets that an IPv6 address has there it is none: such gates were never reached.
+//! Names for gates whose address is one of IPv6. iroh takes the host of a relay's URL for the name of its TLS server,
+//! and with the brackets that an IPv6 address has there it is none: such gates were never reached.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6},

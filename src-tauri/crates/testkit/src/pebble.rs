@@ -1,4 +1,4 @@
-//! Pebble, an authority that signs certificates over ACME and is for tests alone: who asks, and where, is up to the test.
+//! Pebble, an authority that signs certificates over ACME, for tests alone: who asks, and where, is up to the test.
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,5 @@
-//! Pebble: an authority that signs certificates over ACME and forgets everything when it ends, for the tests of domains.
-//! It is a Go program, and where there is no Go these tests leave themselves out by name.
+//! Pebble: an authority that signs certificates over ACME and forgets everything when it ends, for tests of domains. It
+//! is a Go program, and where there is no Go these tests leave themselves out by name.
 
 use std::{path::PathBuf, process::Command};
 

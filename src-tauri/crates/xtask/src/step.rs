@@ -1,5 +1,5 @@
-//! Steps: each says what it does before it starts and how long it took after; a failing one names itself. Lanes of steps
-//! run side by side.
+//! Steps: each says what it does before it starts and how long it took after; a failing one names itself. Lanes of
+//! steps run side by side.
 
 use std::{
     fs::{self, File},

@@ -14,8 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long the head of a request may take, and how long a connection of HTTP/1.1 may stay open without one. Over HTTP/2
-/// the other end is asked so often whether it is there.
+/// How long the head of a request may take, and how long a connection of HTTP/1.1 may stay open without one. Over
+/// HTTP/2 the other end is asked so often whether it is there.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 const SIGN_OF_LIFE_LIMIT: Duration = Duration::from_secs(10);

@@ -118,8 +118,8 @@ impl Asker {
     }
 }
 
-/// Asks over the family of addresses that is to be tested: a gate goes only where the question came from. Of a name that
-/// has both it is enough that one of them leads here.
+/// Asks over the family of addresses that is to be tested: a gate goes only where the question came from. Of a name
+/// that has both it is enough that one of them leads here.
 async fn ask_from_each(question: &TestOutside, gate: &GateLink) -> Result<OutsideAnswered, Refusal> {
     let mut answer = Err(Refusal::from(Code::GateUnreachable));
     for from in sources(&question.host) {
