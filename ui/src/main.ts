@@ -2,6 +2,7 @@
 import { mount } from 'svelte';
 import App from './App.svelte';
 import type { Backend, WindowBackend } from './backend/backend';
+import { loadAgain } from './backend/load_again';
 import '@fontsource-variable/figtree/wght.css';
 import './style/tokens.css';
 import './style/base.css';
@@ -12,7 +13,7 @@ const inBrowser = import.meta.env.MODE === 'browser' || (import.meta.env.DEV && 
 
 async function backends(): Promise<Backends> {
   if (inBrowser) {
-    const { HouseBackend } = await import('./backend/house');
+    const { HouseBackend } = await loadAgain(() => import('./backend/house'));
     const house = await HouseBackend.make(location);
     return { backend: house, windowBackend: house.window };
   }

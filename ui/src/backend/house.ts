@@ -37,6 +37,7 @@ import { placeOf, type HousePlace } from './house/place';
 import { HouseSession, refused } from './house/session';
 import type { MediaGrant, Sound, SoundNeeds } from './house/sound';
 import { Visit } from './house/visit';
+import { loadAgain } from './load_again';
 
 /** What a gate says of itself: its certificate's fingerprint, unless that is one of the public web. */
 type GateDescription = { pin?: string };
@@ -61,7 +62,7 @@ const OVER: Partial<Record<Code, ClosedReason>> = {
 };
 
 const loadSound: SoundMaker = async (needs, grant) => {
-  const { RoomSound } = await import('./house/sound');
+  const { RoomSound } = await loadAgain(() => import('./house/sound'));
   return new RoomSound(needs, grant);
 };
 
@@ -127,7 +128,7 @@ export class HouseBackend implements Backend {
 
   startRoom(title: string, leaveOther: boolean): Answer {
     this.#loudspeaker.unlock();
-    return this.#enter('/rooms', { title, leaveOther });
+    return this.#enter(this.#session.ask('/rooms', { title, leaveOther }));
   }
 
   joinRoom(_house: string, room: RoomId, leaveOther: boolean): Answer {
@@ -136,7 +137,7 @@ export class HouseBackend implements Backend {
   }
 
   async #joinRoom(room: RoomId, leaveOther: boolean): Answer {
-    const joined = await this.#enter(`/rooms/${room}/join`, { leaveOther });
+    const joined = await this.#enter(this.#session.askAgain(`/rooms/${room}/join`, { leaveOther }));
     if (joined.status === 'error' && joined.error.code === 'room_locked') this.#lockedOut = room;
     return joined;
   }
@@ -252,8 +253,8 @@ export class HouseBackend implements Backend {
     return this.command({ type: 'endRoom' });
   }
 
-  async #enter(path: string, body: object): Answer {
-    const joined = await this.#session.ask<Joined>(path, body);
+  async #enter(joining: Answer<Joined>): Answer {
+    const joined = await joining;
     if (joined.status === 'error') return joined;
     this.#visit?.close();
     const { seq, media } = joined.data;
@@ -278,7 +279,7 @@ export class HouseBackend implements Backend {
       loudspeaker: this.#loudspeaker,
       microphone: this.#microphone,
       sound: this.#profile.sound,
-      grant: () => this.#session.ask<MediaGrant>(`/rooms/${visit.room}/media`, {}),
+      grant: () => this.#session.askAgain<MediaGrant>(`/rooms/${visit.room}/media`, {}),
       stateChanged: () => visit.soundChanged(),
     };
     try {
@@ -324,7 +325,7 @@ export class HouseBackend implements Backend {
 
   /** The house did not take the channel: it may have been restarted. Joining again gives the same seat. */
   async #rejoin(visit: Visit): Promise<void> {
-    const joined = await this.#session.ask<Joined>(`/rooms/${visit.room}/join`, { leaveOther: false });
+    const joined = await this.#session.askAgain<Joined>(`/rooms/${visit.room}/join`, { leaveOther: false });
     if (this.#visit !== visit) return;
     if (joined.status === 'ok') {
       const { seq, media } = joined.data;

@@ -34,6 +34,8 @@ import { Screen } from './window.svelte';
 
 /** A window higher than this is none of the small ones, in pixels. */
 const LOWER_THAN = 260;
+/** How soon a house that did not answer is asked again. */
+const OPENS_AGAIN_MS = 2_000;
 
 /** Told in words at once, also while something else is being said (14.3). */
 const URGENT: ReadonlySet<Notice['type']> = new Set(['mutedBy', 'movedToAudience', 'onStage']);
@@ -57,6 +59,7 @@ export class App {
   readonly screen = new Screen();
   readonly shortcuts = new Shortcuts();
 
+  #opensAgain: ReturnType<typeof setTimeout> | undefined;
   #grown = false;
   #seenLink: string | null = null;
   #handledLink: string | null = null;
@@ -88,12 +91,21 @@ export class App {
       roomInterrupted: (title) => this.#roomInterrupted(title),
       dialogAsked: (dialog) => this.#dialogAsked(dialog),
     });
+    await this.#openView();
+  }
+
+  /** A house that does not answer is asked again, with its sentence on the screen meanwhile. */
+  async #openView(): Promise<void> {
+    clearTimeout(this.#opensAgain);
     const answer = await this.backend.openApp();
-    if (answer.status === 'ok') this.#appChanged(answer.data);
-    else {
-      speak(systemLanguage());
-      this.home.failure = answer.error;
+    if (answer.status === 'ok') {
+      this.home.failure = null;
+      this.#appChanged(answer.data);
+      return;
     }
+    speak(systemLanguage());
+    this.home.failure = answer.error;
+    if (answer.error.code === 'house_unreachable') this.#opensAgain = setTimeout(() => void this.#openView(), OPENS_AGAIN_MS);
   }
 
   /** Another question has been asked about this link already. */
@@ -270,6 +282,7 @@ export class App {
   }
 
   stop(): void {
+    clearTimeout(this.#opensAgain);
     this.announcer.stop();
     this.notices.clear();
     this.sound.levels.clear();

@@ -18,6 +18,8 @@ class House {
   asked: { path: string; body: Record<string, string>; key: string | null }[] = [];
   pathnames: string[] = [];
   refuses: Record<string, Code> = {};
+  /** How many requests for this path the network loses. */
+  loses: Record<string, number> = {};
   domain?: string;
   sockets: Socket[] = [];
   joined = view;
@@ -29,6 +31,10 @@ class House {
     this.pathnames.push(pathname);
     const key = new Headers(init?.headers).get('Authorization');
     this.asked.push({ path, body: JSON.parse(String(init?.body ?? '{}')) as Record<string, string>, key });
+    if (this.loses[path]) {
+      this.loses[path] -= 1;
+      throw new TypeError('network changed');
+    }
     const code = this.refuses[path];
     if (code) return Response.json({ code, detail: path }, { status: 400 });
     const answers: Record<string, unknown> = {
@@ -242,6 +248,34 @@ describe('signing in', () => {
     house.refuses['/session'] = 'name_too_long';
     const answer = await backend.window.setName('x');
     expect(answer.status === 'error' && answer.error.code).toBe('name_too_long');
+  });
+});
+
+describe('a request that the network loses', () => {
+  it('is sent again when it can be asked twice: the way into a room', async () => {
+    const join = `/rooms/${view.room.id}/join`;
+    house.loses = { '/challenge': 1, [join]: 2 };
+    const named = backend.window.setName('Ratna');
+    await vi.advanceTimersByTimeAsync(300);
+    expect((await named).status).toBe('ok');
+    const joining = backend.joinRoom('', view.room.id, false);
+    await vi.advanceTimersByTimeAsync(1_100);
+    expect((await joining).status).toBe('ok');
+    expect(house.asked.filter(({ path }) => path === join)).toHaveLength(3);
+  });
+
+  it('is not when it would be done twice, and says so', async () => {
+    house.loses = { '/rooms': 1 };
+    const started = await backend.startRoom('Tonight', false);
+    expect(started).toMatchObject({ status: 'error', error: { code: 'house_unreachable' } });
+  });
+
+  it('with a challenge that the house has seen answered makes a new one', async () => {
+    house.refuses = { '/session': 'challenge_expired' };
+    const asked = house.asked.length;
+    await backend.window.setName('Dewi');
+    const challenges = house.asked.slice(asked).filter(({ path }) => path === '/challenge');
+    expect(challenges).toHaveLength(2);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Every screen in every state: nothing axe objects to, in every language. */
 import { screen } from '@testing-library/svelte';
 import { describe, expect, it, vi } from 'vitest';
+import { loadAgain } from '../../src/backend/load_again';
 import { windowNamed, windowNames, type WindowName } from '../fixtures/windows';
 import { resizeTo } from './setup';
 import { faults, openWindow, polite, settle } from './window';
@@ -87,6 +88,40 @@ describe('waiting', () => {
     await openWindow('broken');
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Serambi could not open');
     expect(screen.getByRole('button', { name: 'Try again' })).toBeTruthy();
+  });
+});
+
+describe('a house that does not answer', () => {
+  it('is asked again by itself, and opens when it does', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { fixture } = await openWindow({ ...windowNamed('home'), refused: { openApp: 'house_unreachable' } });
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Serambi could not open');
+    const opened = vi.spyOn(fixture, 'openApp');
+    await vi.advanceTimersByTimeAsync(2_100);
+    expect(opened).toHaveBeenCalledOnce();
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Serambi could not open');
+    fixture.fixture.refused = {};
+    await vi.advanceTimersByTimeAsync(2_100);
+    expect(screen.queryByText('Serambi could not open')).toBeNull();
+  });
+});
+
+describe('a part of the page', () => {
+  it('is loaded once more when the network changed meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const load = vi.fn<() => Promise<string>>().mockRejectedValueOnce(new TypeError('network changed')).mockResolvedValue('here');
+    const loaded = loadAgain(load);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(await loaded).toBe('here');
+    expect(load).toHaveBeenCalledTimes(2);
+  });
+
+  it('that never comes is an error in the end', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const loaded = loadAgain(() => Promise.reject(new TypeError('gone')));
+    const failed = expect(loaded).rejects.toThrow('gone');
+    await vi.advanceTimersByTimeAsync(10_000);
+    await failed;
   });
 });
 
