@@ -36,6 +36,9 @@ pub enum NoWay {
     /// The house takes no more streams.
     #[error("the house does not take one more connection")]
     Stream,
+    /// The gate is closing.
+    #[error("the gate is closing")]
+    Closing,
 }
 
 /// All of them. Clones are the same ones.
@@ -105,11 +108,18 @@ impl HousePassages {
     /// # Errors
     /// [`NoWay`].
     pub async fn connect(&self, house: ClientKey) -> Result<(PassageStream, InUse), NoWay> {
-        let used = self.passage_to(house).await?;
+        let used = self.clone().open(house).await?;
         *used.last.lock() = Instant::now();
         let opening = timeout(STREAM_LIMIT, used.passage.open_stream()).await;
         let stream = opening.map_err(|_| NoWay::Stream)?.map_err(|_| NoWay::Stream)?;
         Ok((stream, InUse { _last: used.last }))
+    }
+
+    /// Opens the passage for everybody who wants it, although who asked first may be gone before it is there.
+    async fn open(self, house: ClientKey) -> Result<Used, NoWay> {
+        let (stop, tasks) = (self.inside.stop.clone(), self.inside.tasks.clone());
+        let opening = async move { stop.run_until_cancelled(self.passage_to(house)).await };
+        tasks.spawn(opening).await.ok().flatten().ok_or(NoWay::Closing)?
     }
 
     async fn passage_to(&self, house: ClientKey) -> Result<Used, NoWay> {
