@@ -153,7 +153,7 @@ impl Browser {
         const SPEECH_DB: f64 = -50.0;
         let level = || self.run("return window.heard.level()", &[]);
         let look = || Ok(level()?.as_f64().is_some_and(|db| db > SPEECH_DB).then_some(()));
-        let seen = || format!("{:?} dB; {}", level(), self.connections());
+        let seen = || format!("{:?} dB; {}; {}", level(), self.connections(), self.words());
         wait::until("a voice in the browser", LIMIT, look, seen)
     }
 

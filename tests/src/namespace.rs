@@ -45,6 +45,13 @@ impl Namespace {
         };
         wait::until("a network namespace", START_LIMIT, moved, String::new)?;
         let namespace = Self { holder, hosts: None };
+        // An address that is still being checked for twins (RFC 4862 section 5.4) cannot be bound, and a second later it
+        // is a change of the network to everybody who watches for one: Chromium ends what it is loading.
+        run(namespace.command("sysctl").args([
+            "-qw",
+            "net.ipv6.conf.all.accept_dad=0",
+            "net.ipv6.conf.default.accept_dad=0",
+        ]))?;
         namespace.ip("link set lo up")?;
         Ok(namespace)
     }
@@ -129,9 +136,7 @@ pub fn wire(
     let process = other.process();
     one.ip(&format!("link add {one_name} type veth peer name {other_name} netns {process}"))?;
     for (end, name, address) in [(one, one_name, one_address), (other, other_name, other_address)] {
-        // An IPv6 address that is still being checked for twins cannot be bound.
-        let no_check = if address.contains(':') { " nodad" } else { "" };
-        end.ip(&format!("address add {address} dev {name}{no_check}"))?;
+        end.ip(&format!("address add {address} dev {name}"))?;
         end.ip(&format!("link set {name} up"))?;
     }
     Ok(())
