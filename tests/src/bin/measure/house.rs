@@ -21,7 +21,7 @@ const SPEAKERS: usize = 11;
 /// People who sign in at the same time.
 const AT_ONCE: usize = 50;
 /// Listeners of the house that is spoken to with TLS.
-const TLS_LISTENERS: usize = 1_000;
+const TLS_LISTENERS: usize = 3_000;
 /// What everybody is told: how often it is done, and what follows from it is over after so long.
 const BROADCAST: Pace = Pace { rounds: 20, pause: Duration::from_millis(1_500) };
 /// What few are told: so often that it shows in the system's count of processor time, which has steps of 10 ms.
