@@ -159,7 +159,8 @@ async fn a_hand_that_goes_up_while_a_large_audience_is_being_told_is_told_before
     let host = test_session(1);
     let _channel = host.mailbox.watch();
     let room = house.start(&host).await;
-    let listeners: Vec<_> = (2..302).map(test_session).collect();
+    // Five parts: with each thing that happens one is told, and a save that is over is such a thing as well.
+    let listeners: Vec<_> = (2..642).map(test_session).collect();
     for listener in &listeners {
         house.registry.join(listener.clone(), &room, &JoinRoom::default()).await.unwrap();
     }
