@@ -40,6 +40,10 @@ pub enum Act {
     Remove,
     /// Change who may raise a hand.
     SetHandScope,
+    /// Write in the chat.
+    Say,
+    /// Remove what somebody else wrote.
+    RemoveMessages,
     /// Call somebody into the room who is around in the house.
     Ping,
     /// See who asks to come in, and answer.

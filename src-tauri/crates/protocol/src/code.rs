@@ -42,6 +42,12 @@ codes! {
     TitleTooLong = "title_too_long", 400;
     /// The title has control or direction-changing characters.
     TitleUnreadable = "title_unreadable", 400;
+    /// The message is empty.
+    MessageEmpty = "message_empty", 400;
+    /// The message has more than [`crate::limits::MESSAGE_CHARACTERS`] characters.
+    MessageTooLong = "message_too_long", 400;
+    /// The message has control, invisible or direction-changing characters.
+    MessageUnreadable = "message_unreadable", 400;
     /// The sign-in challenge is unknown or too old.
     ChallengeExpired = "challenge_expired", 401;
     /// The signature does not fit the key.
@@ -100,6 +106,12 @@ codes! {
     StageFull = "stage_full", 409;
     /// The moderators are holding the stage: who is muted stays so.
     StageHeld = "stage_held", 409;
+    /// The chat is off.
+    ChatOff = "chat_off", 409;
+    /// This person, or everybody together, writes faster than the chat takes.
+    ChatTooFast = "chat_too_fast", 429;
+    /// That message is not there (any more).
+    MessageGone = "message_gone", 404;
     /// The last one who can invite must hand over or end the room.
     LastModerator = "last_moderator", 409;
     /// This person holds as many rooms as one person may.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::PersonId, switch::RoomSwitch};
+use crate::{chat::MessageId, id::PersonId, switch::RoomSwitch};
 
 /// Who may raise a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,16 @@ pub enum Command {
     TurnAway {
         /// Who.
         person: PersonId,
+    },
+    /// Write one line in the chat.
+    Say {
+        /// At most [`crate::limits::MESSAGE_CHARACTERS`] characters.
+        text: String,
+    },
+    /// Take back what one wrote oneself, or, as a moderator, remove what somebody wrote.
+    DeleteMessage {
+        /// Which.
+        id: MessageId,
     },
     /// Leave quietly.
     Leave,

@@ -1,10 +1,11 @@
-//! What a house tells a client: numbered envelopes with changes of topics, and one-off notices as a stream.
+//! What a house tells a client: numbered envelopes with changes of topics, and streams of notices and of the chat.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    chat::ChatEvent,
     door::KnockView,
     fold::ListPatch,
     id::RoomId,
@@ -122,6 +123,11 @@ pub enum TopicChange {
     Notices {
         /// The new ones, in order.
         stream: Vec<Notice>,
+    },
+    /// What people write.
+    Chat {
+        /// What is new, in order.
+        stream: Vec<ChatEvent>,
     },
     /// From a newer house.
     #[serde(other)]

@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod api;
+pub mod chat;
 pub mod code;
 pub mod command;
 pub mod domain_name;

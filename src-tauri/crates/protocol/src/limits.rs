@@ -54,6 +54,20 @@ pub const KNOCKS: usize = 20;
 pub const KNOCKS_REMEMBERED: usize = 200;
 /// People who are around, listed to somebody who may call them.
 pub const CALLABLE_LISTED: usize = 200;
+/// A message in the chat, in characters.
+pub const MESSAGE_CHARACTERS: usize = 500;
+/// One person may write one message in this long, and a few more at a time.
+pub const SAY_EVERY_MS: u64 = 1_000;
+/// Messages that one person may write at a time after a pause.
+pub const SAY_AT_ONCE: u64 = 5;
+/// Everybody together may write one message in this long: each is told to all, and nobody reads more.
+pub const ROOM_SAYS_EVERY_MS: u64 = 50;
+/// Messages that everybody together may write at a time.
+pub const ROOM_SAYS_AT_ONCE: u64 = 40;
+/// Messages that a room keeps.
+pub const CHAT_KEPT: usize = 200;
+/// Messages that somebody who comes in is told.
+pub const CHAT_SHOWN: usize = 50;
 /// With nobody on stage a room waits this long for somebody to come back.
 pub const EMPTY_STAGE_MS: u64 = 5 * 60_000;
 /// With nobody in it at all a room ends after this long.

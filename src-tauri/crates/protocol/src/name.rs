@@ -1,4 +1,4 @@
-//! Display names and titles: one line that everybody can see, and the key by which two of them look alike.
+//! Display names, titles, messages: one line that everybody can see, and the key by which two of them look alike.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -10,7 +10,7 @@ use icu_properties::{
 
 use crate::{
     code::{Code, Refusal},
-    limits::{MAX_COMBINING_MARKS, NAME_CHARACTERS, TITLE_CHARACTERS},
+    limits::{MAX_COMBINING_MARKS, MESSAGE_CHARACTERS, NAME_CHARACTERS, TITLE_CHARACTERS},
 };
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
@@ -45,6 +45,19 @@ pub fn read_title(text: &str) -> Result<String, Refusal> {
         check(title, TITLE_CHARACTERS, Code::TitleTooLong, Code::TitleUnreadable)?;
     }
     Ok(title.to_owned())
+}
+
+/// The message without what cannot be seen at its ends: one line, held to the same as names.
+///
+/// # Errors
+/// `message_empty`, `message_too_long`, `message_unreadable`.
+pub fn read_message(text: &str) -> Result<String, Refusal> {
+    let message = trim(text);
+    if message.is_empty() {
+        return Err(Code::MessageEmpty.into());
+    }
+    check(message, MESSAGE_CHARACTERS, Code::MessageTooLong, Code::MessageUnreadable)?;
+    Ok(message.to_owned())
 }
 
 /// Equal for two names that look alike: Unicode's skeleton (UTS 39 section 4) with every run of blanks as one.
@@ -223,6 +236,21 @@ mod tests {
         assert_eq!(read_title("   "), Ok(String::new()));
         assert_eq!(read_title(&"周".repeat(100)), Ok("周".repeat(100)));
         assert_eq!(read_title(&"周".repeat(101)).map_err(|e| e.code), Err(Code::TitleTooLong));
+    }
+
+    #[test]
+    fn a_message_is_one_readable_line_of_at_most_five_hundred_characters() {
+        let code = |text: &str| read_message(text).map_err(|refusal| refusal.code);
+        assert_eq!(
+            code("  see https://example.org/a?b=c \u{1F44F} "),
+            Ok("see https://example.org/a?b=c \u{1F44F}".into())
+        );
+        assert_eq!(code(&format!(" {} ", "周".repeat(500))), Ok("周".repeat(500)));
+        assert_eq!(code(&"周".repeat(501)), Err(Code::MessageTooLong));
+        assert_eq!(code(" \u{200B} "), Err(Code::MessageEmpty));
+        for unreadable in ["a\nb", "a\u{0}b", "a\u{202E}b", "a\u{200B}b"] {
+            assert_eq!(code(unreadable), Err(Code::MessageUnreadable), "{}", unreadable.escape_unicode());
+        }
     }
 
     /// Each of these passed as a name, and as a title kept the substitute "Room of …" away.

@@ -16,6 +16,8 @@ pub enum RoomSwitch {
     Locked,
     /// Whoever is muted on stage stays so. Moderators are not held.
     StageHeld,
+    /// Nobody writes in the chat; what was written stays.
+    ChatOff,
     /// Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
     /// everybody 20 ms later.
     SavesUpload,
@@ -23,7 +25,7 @@ pub enum RoomSwitch {
 
 impl RoomSwitch {
     /// All of them, in the order of the menu.
-    pub const ALL: [Self; 3] = [Self::Locked, Self::StageHeld, Self::SavesUpload];
+    pub const ALL: [Self; 4] = [Self::Locked, Self::StageHeld, Self::ChatOff, Self::SavesUpload];
 }
 
 /// The switches that are on.

@@ -7,6 +7,7 @@
 //! Whoever drives a room calls [`Room::pass_time`] when [`Room::next_deadline`] comes. Every other call lets due time
 //! pass first by itself, so being late changes when something is said, never what is decided.
 
+mod chat;
 mod door;
 mod hand_queue;
 mod invitation;

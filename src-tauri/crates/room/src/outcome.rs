@@ -1,6 +1,6 @@
 //! What follows from one thing that happened in a room, besides the room itself being different.
 
-use serambi_protocol::{Notice, PersonId, event::ClosedReason};
+use serambi_protocol::{Notice, PersonId, chat::ChatEvent, event::ClosedReason};
 
 /// What the media server must know. Whoever carries it out keeps the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum MediaChange {
 pub struct Outcome {
     /// Whom to tell what, once, in this order.
     pub notices: Vec<(PersonId, Notice)>,
+    /// What to tell everybody of the chat, in this order.
+    pub chat: Vec<ChatEvent>,
     /// Who is no longer in the room, and why.
     pub closed: Vec<(PersonId, ClosedReason)>,
     /// What the media server must know.

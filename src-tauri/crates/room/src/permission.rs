@@ -19,8 +19,9 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
         | Act::MuteEveryone
         | Act::MakeModerator
         | Act::SetHandScope
-        | Act::AnswerDoor => actor.may_moderate(),
-        Act::Ping => true,
+        | Act::AnswerDoor
+        | Act::RemoveMessages => actor.may_moderate(),
+        Act::Ping | Act::Say => true,
         Act::Mute | Act::MoveToAudience | Act::Remove => may_act_against(actor, target),
         Act::TakeModerator | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
     }
@@ -29,7 +30,7 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
 /// May this role turn this switch?
 pub const fn may_turn(actor: Role, switch: RoomSwitch) -> bool {
     match switch {
-        RoomSwitch::Locked | RoomSwitch::StageHeld => actor.may_moderate(),
+        RoomSwitch::Locked | RoomSwitch::StageHeld | RoomSwitch::ChatOff => actor.may_moderate(),
         RoomSwitch::SavesUpload => matches!(actor, Role::Host),
     }
 }
@@ -67,9 +68,11 @@ const fn applies_to(act: Act, target: Role) -> bool {
 }
 
 /// Acts on the room as a whole.
-const ON_ROOM: [Act; 5] = [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::AnswerDoor];
+const ON_ROOM: [Act; 6] =
+    [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::AnswerDoor, Act::RemoveMessages];
 /// Acts on oneself.
-const ON_SELF: [Act; 5] = [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown];
+const ON_SELF: [Act; 6] =
+    [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown, Act::Say];
 /// Acts on other people.
 const ON_PEOPLE: [Act; 7] =
     [Act::Invite, Act::Mute, Act::MoveToAudience, Act::MakeModerator, Act::TakeModerator, Act::HandOver, Act::Remove];
@@ -125,6 +128,7 @@ impl Room {
             Act::AcceptInvitation => self.stage_is_full().then_some(Code::StageFull),
             Act::SendVoice => self.why_no_unmuting(person, role),
             Act::StepDown => self.why_no_step_down(role),
+            Act::Say => self.why_no_chat(),
             _ => None,
         }
     }
@@ -156,12 +160,18 @@ mod tests {
         (Act::SetHandScope, "- - y y"),
         (Act::AnswerDoor, "- - y y"),
         (Act::Ping, "y y y y"),
+        (Act::Say, "y y y y"),
+        (Act::RemoveMessages, "- - y y"),
         (Act::HandOver, "- - - y"),
         (Act::EndRoom, "- - - y"),
     ];
 
-    const SWITCHES: &[(RoomSwitch, &str)] =
-        &[(RoomSwitch::Locked, "- - y y"), (RoomSwitch::StageHeld, "- - y y"), (RoomSwitch::SavesUpload, "- - - y")];
+    const SWITCHES: &[(RoomSwitch, &str)] = &[
+        (RoomSwitch::Locked, "- - y y"),
+        (RoomSwitch::StageHeld, "- - y y"),
+        (RoomSwitch::ChatOff, "- - y y"),
+        (RoomSwitch::SavesUpload, "- - - y"),
+    ];
 
     #[test]
     fn every_switch_is_turned_by_those_whom_the_table_names() {

@@ -2,6 +2,7 @@
 
 mod arriving;
 mod at_the_door;
+mod chatting;
 mod connection;
 mod hands;
 mod inviting;
@@ -23,8 +24,8 @@ pub use at_the_door::Knocking;
 pub use rows::PersonRow;
 
 use crate::{
-    door::Door, hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may, seat::Seat,
-    settings::Settings, stage::Stage, succession::HostClaims,
+    chat::Chat, door::Door, hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may,
+    seat::Seat, settings::Settings, stage::Stage, succession::HostClaims,
 };
 
 /// One room. Somebody who has a seat is on stage or in the audience, never both and never neither.
@@ -47,6 +48,9 @@ pub struct Room {
     /// A room that was saved before it had one has nobody there.
     #[serde(default)]
     pub(crate) door: Door,
+    /// In a room that was saved before it had one nobody wrote anything.
+    #[serde(default)]
+    pub(crate) chat: Chat,
     /// Whoever left the stage by themselves or by a lost connection.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
@@ -102,6 +106,7 @@ impl Room {
             claims: HostClaims::default(),
             switches: Switches::default(),
             door: Door::default(),
+            chat: Chat::default(),
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),
@@ -145,6 +150,8 @@ impl Room {
             Command::Ping { person } => self.ping(now, role, person),
             Command::LetIn { person } => self.let_in(now, role, person),
             Command::TurnAway { person } => self.turn_away(now, role, person),
+            Command::Say { text } => self.say(now, actor, text, out),
+            Command::DeleteMessage { id } => self.delete_message(actor, role, *id, out),
             Command::SetMuted { muted } => self.set_muted(actor, *muted),
             Command::Mute { person } => self.mute(actor, person, out),
             Command::MuteEveryone => self.mute_everyone(actor, role, out),

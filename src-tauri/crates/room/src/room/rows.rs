@@ -1,12 +1,16 @@
-//! A room taken apart for a disk: what it knows of each person is a row of its own, so that a change of one person in a
-//! room of thousands is one row.
+//! A room taken apart for a disk: what it knows of each person, and each message of its chat, is a row of its own, so
+//! that a change of one in a room of thousands is one row.
 
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
 };
 
-use serambi_protocol::{PersonId, view::RoomTime};
+use serambi_protocol::{
+    PersonId,
+    chat::{ChatMessage, MessageId},
+    view::RoomTime,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Listener, Room};
@@ -27,7 +31,7 @@ pub struct PersonRow {
 }
 
 impl Room {
-    /// The room's own row: all that is in no row of a person.
+    /// The room's own row: all that is in no row of a person and no message.
     pub fn own_row(&self) -> Self {
         Self {
             id: self.id,
@@ -42,6 +46,7 @@ impl Room {
             claims: self.claims.clone(),
             switches: self.switches.clone(),
             door: self.door.clone(),
+            chat: self.chat.without_messages(),
             former_speakers: BTreeSet::new(),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),
@@ -58,6 +63,17 @@ impl Room {
         let listening = self.audience.iter().filter(|listener| changed.contains(&listener.person));
         let ranks: BTreeMap<PersonId, u64> = listening.map(|listener| (listener.person, listener.rank)).collect();
         changed.into_iter().map(|person| (person, self.row_of(&person, ranks.get(&person).copied()))).collect()
+    }
+
+    /// The messages that are not what they were in `before`; none: the row is gone.
+    pub fn changed_messages(&self, before: &Self) -> BTreeMap<MessageId, Option<ChatMessage>> {
+        self.chat.changed_since(&before.chat)
+    }
+
+    /// The room with these messages beside those it has.
+    pub fn with_messages(mut self, messages: impl IntoIterator<Item = ChatMessage>) -> Self {
+        self.chat.restore(messages);
+        self
     }
 
     /// The room of which this is the own row, with these rows of people.

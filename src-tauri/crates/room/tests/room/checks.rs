@@ -217,7 +217,9 @@ fn command_after(command: &Command, name: &str) -> Option<Command> {
         Command::Remove { block: true, .. } => ping(name),
         Command::Ping { .. } => let_in(name),
         Command::LetIn { .. } => turn_away(name),
-        Command::TurnAway { .. } => Command::Leave,
+        Command::TurnAway { .. } => say("hello"),
+        Command::Say { .. } => delete(1),
+        Command::DeleteMessage { .. } => Command::Leave,
         Command::Leave => Command::EndRoom,
         Command::EndRoom => return None,
     })

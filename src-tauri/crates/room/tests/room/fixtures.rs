@@ -3,7 +3,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use serambi_protocol::{Command, PersonId, RoomView, TopicChange, command::HandScope, view::RoleView};
+use serambi_protocol::{
+    Command, PersonId, RoomView, TopicChange,
+    chat::{ChatEvent, ChatLog},
+    command::HandScope,
+    view::RoleView,
+};
 use serambi_room::Settings;
 
 use crate::timetable::*;
@@ -169,4 +174,37 @@ fn fixtures_for_both_folds_are_what_the_rules_tell() {
             assert_eq!(serde_json::to_value(&view).unwrap(), step["after"]);
         }
     }
+}
+
+/// What is told of a chat, step by step, and what a reader has of it then.
+fn chat_vectors() -> serde_json::Value {
+    let mut room = evening();
+    let mut log = ChatLog::default();
+    let mut known = 0;
+    let steps: [fn(&mut Timetable); 6] = [
+        |room| _ = room.does("A", say("welcome")).does("D", say("hello")),
+        |room| _ = room.does("D", delete(2)),
+        |room| _ = room.does("E", say("see https://example.org")).does("B", delete(3)),
+        |room| (0..55).for_each(|n| _ = room.at(1_000 * (n + 1)).does("F", say("on it goes"))),
+        |room| _ = room.at(200_000).does("G", say("somebody was away")),
+        |room| _ = room.does("G", delete(59)),
+    ];
+    let mut told = Vec::new();
+    for (number, step) in steps.into_iter().enumerate() {
+        step(&mut room);
+        let mut events = room.chat_told()[known..].to_vec();
+        known += events.len();
+        if number == 4 {
+            // Whoever was away is told the last messages instead.
+            events = vec![ChatEvent::Opened { messages: room.room.chat_so_far().unwrap() }];
+        }
+        events.iter().for_each(|event| log.apply(event));
+        told.push(serde_json::json!({ "events": events, "after": log.messages().collect::<Vec<_>>() }));
+    }
+    told.into()
+}
+
+#[test]
+fn the_fixture_for_both_folds_of_the_chat_is_what_the_rules_tell() {
+    is("../protocol/vectors/chat.json", &chat_vectors());
 }

@@ -8,8 +8,9 @@ use std::{
 use proptest::prelude::*;
 use serambi_protocol::{
     Act, Command, PersonId, RoomSwitch, RoomView, TopicChange,
+    chat::{ChatEvent, ChatLog, ChatMessage, MessageId},
     command::HandScope,
-    limits::KNOCKS,
+    limits::{CHAT_KEPT, CHAT_SHOWN, KNOCKS},
     view::{Role, RoleView, RoomTime},
 };
 use serambi_room::{Outcome, PersonRow, Room, Settings, may};
@@ -75,6 +76,8 @@ fn a_command() -> impl Strategy<Value = Command> {
         3 => somebody().prop_map(|person| Command::LetIn { person }),
         1 => somebody().prop_map(|person| Command::TurnAway { person }),
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
+        8 => "[a-c \u{200B}]{0,4}".prop_map(|text| Command::Say { text }),
+        4 => (1..60u64).prop_map(|id| Command::DeleteMessage { id: MessageId(id) }),
         1 => Just(Command::Leave),
     ]
 }
@@ -115,6 +118,12 @@ struct Watched {
     queue: Vec<PersonId>,
     /// The rows of people as a disk has them.
     rows: BTreeMap<PersonId, PersonRow>,
+    /// The rows of messages as a disk has them.
+    messages: BTreeMap<MessageId, ChatMessage>,
+    /// The chat as somebody folds it who was there from the beginning.
+    chat: ChatLog,
+    /// The newest id that was given.
+    newest: MessageId,
     /// Who was called or let in by a moderator and has not come in since.
     admitted: BTreeSet<PersonId>,
     /// Who was inside at some time.
@@ -134,6 +143,9 @@ impl Watched {
             media,
             queue: Vec::new(),
             rows: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            chat: ChatLog::default(),
+            newest: MessageId::default(),
             admitted: BTreeSet::new(),
             been_inside: BTreeSet::from([person(0)]),
         };
@@ -148,6 +160,7 @@ impl Watched {
             Some(outcome) => {
                 self.media.carry_out(&outcome);
                 self.look_at_outcome(&before, &outcome);
+                self.look_at_chat(step, &outcome);
                 false
             }
             None => true,
@@ -169,8 +182,15 @@ impl Watched {
                 None => drop(self.rows.remove(&person)),
             }
         }
+        for (id, message) in self.room.changed_messages(before) {
+            match message {
+                Some(message) => drop(self.messages.insert(id, message)),
+                None => drop(self.messages.remove(&id)),
+            }
+        }
         let rows = self.rows.iter().map(|(person, row)| (*person, row.clone()));
-        assert_eq!(self.room.own_row().with_rows(rows), self.room, "what the disk has is not the room");
+        let restored = self.room.own_row().with_rows(rows).with_messages(self.messages.values().cloned());
+        assert_eq!(restored, self.room, "what the disk has is not the room");
     }
 
     /// The step with the people it is about.
@@ -235,6 +255,22 @@ impl Watched {
         for gone in before.people().filter(|member| self.room.role_of(member.person).is_none()) {
             assert!(outcome.closed.iter().any(|(who, _)| who == gone.person), "gone without a word");
         }
+    }
+
+    /// What everybody was told of the chat gives the chat that the room keeps.
+    fn look_at_chat(&mut self, step: &Step, outcome: &Outcome) {
+        for event in &outcome.chat {
+            if let ChatEvent::Said { message } = event {
+                assert!(message.id > self.newest, "an id twice");
+                self.newest = message.id;
+                assert!(matches!(step, Step::Do(who, Command::Say { .. }) if *who == message.person), "by another");
+            }
+            self.chat.apply(event);
+        }
+        assert!(self.messages.len() <= CHAT_KEPT, "more messages than are kept");
+        let newest = self.room.chat_so_far().unwrap_or_default();
+        let told: Vec<ChatMessage> = self.chat.messages().cloned().collect();
+        assert_eq!(newest, told[told.len().saturating_sub(CHAT_SHOWN)..], "what was told is not the chat");
     }
 
     fn look_at_step(&mut self, before: &Room, step: &Step) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serambi_protocol::{
     Code, Command, Notice, PersonId, RoomId, RoomSwitch, RoomView,
+    chat::{ChatEvent, ChatLog, ChatMessage, MessageId},
     command::HandScope,
     door::AtDoor,
     event::ClosedReason,
@@ -64,6 +65,7 @@ pub struct Timetable {
     pub now: RoomTime,
     pub media: MediaServer,
     told: Vec<(PersonId, Notice)>,
+    chat: Vec<ChatEvent>,
     closed: Vec<(PersonId, ClosedReason)>,
 }
 
@@ -75,8 +77,14 @@ impl Timetable {
 
     pub fn a_starts_with(settings: Settings) -> Self {
         let (room, outcome) = Room::start(room_id(), "Porch".into(), person("A"), "A".into(), settings);
-        let mut timetable =
-            Self { room, now: RoomTime(0), media: MediaServer::default(), told: Vec::new(), closed: Vec::new() };
+        let mut timetable = Self {
+            room,
+            now: RoomTime(0),
+            media: MediaServer::default(),
+            told: Vec::new(),
+            chat: Vec::new(),
+            closed: Vec::new(),
+        };
         timetable.note(outcome);
         timetable
     }
@@ -263,6 +271,19 @@ impl Timetable {
         self
     }
 
+    /// What everybody was told of the chat, from the beginning.
+    pub fn chat_told(&self) -> &[ChatEvent] {
+        &self.chat
+    }
+
+    /// The chat as somebody reads it who was there from the beginning: `"B: hello"`, or `"B: -"` where it was removed.
+    pub fn chat(&self) -> Vec<String> {
+        let mut log = ChatLog::default();
+        self.chat.iter().for_each(|event| log.apply(event));
+        let line = |message: &ChatMessage| format!("{}: {}", message.name, message.text.as_deref().unwrap_or("-"));
+        log.messages().map(line).collect()
+    }
+
     pub fn anybody_told(&self) -> &[(PersonId, Notice)] {
         &self.told
     }
@@ -275,6 +296,7 @@ impl Timetable {
     fn note(&mut self, outcome: Outcome) {
         self.media.carry_out(&outcome);
         self.told.extend(outcome.notices);
+        self.chat.extend(outcome.chat);
         self.closed.extend(outcome.closed);
         let on_stage: BTreeSet<PersonId> = self.room.card().stage.into_iter().map(|face| face.id).collect();
         assert_eq!(self.media.speakers, on_stage, "the media server lets speak exactly who is on stage");
@@ -339,6 +361,18 @@ pub fn scope(scope: HandScope) -> Command {
 
 pub fn save_upload(saves: bool) -> Command {
     Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: saves }
+}
+
+pub fn say(text: &str) -> Command {
+    Command::Say { text: text.into() }
+}
+
+pub fn delete(id: u64) -> Command {
+    Command::DeleteMessage { id: MessageId(id) }
+}
+
+pub fn chat_off(off: bool) -> Command {
+    Command::SetSwitch { switch: RoomSwitch::ChatOff, on: off }
 }
 
 pub const STEP_DOWN: Command = Command::MoveToAudience { person: None };
