@@ -3,6 +3,7 @@
 //! Everything that happens to a room happens here, one thing after the other, so no two people can take the last place
 //! on stage. A panic in a room's rules ends that room and no other.
 
+mod chat;
 mod connections;
 mod door;
 mod handle;
@@ -17,7 +18,7 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId,
+    Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId, TopicChange,
     event::ClosedReason,
     view::{Role, RoleView, RoomTime, YouView},
 };
@@ -53,6 +54,8 @@ struct Member {
     told: Arc<RoleView>,
     told_you: YouView,
     notices: Vec<Notice>,
+    /// What was written since this person was told anything: at most [`serambi_protocol::limits::CHAT_SHOWN`] changes.
+    chat: Vec<Arc<TopicChange>>,
     /// The grant that must be in force before this person hears of being on stage.
     waits_for: Option<u64>,
     /// Answers that wait for the same.
@@ -74,6 +77,7 @@ pub struct RoomActor {
     /// Somebody was connected to it at some time.
     was_visited: bool,
     members: BTreeMap<PersonId, Member>,
+    chat_so_far: chat::ChatSoFar,
     permissions: PermissionReconciler,
     telling: Telling,
     saving: Saving,
@@ -125,6 +129,7 @@ impl RoomActor {
             opened_at_ms: now_ms,
             was_visited: false,
             members: BTreeMap::new(),
+            chat_so_far: chat::ChatSoFar::default(),
             telling: Telling::default(),
             saving: Saving::default(),
             loss_reports: LossReports::default(),
@@ -266,6 +271,7 @@ impl RoomActor {
                 let shown = self.member(&session).map(drop).and_then(|()| self.show(&session.person));
                 let opened = shown.map(|view| {
                     session.mailbox.post(self.id, RoomEvent::Opened { view: Box::new(view) });
+                    self.open_chat(&session);
                 });
                 let _ = reply.send(opened);
             }
@@ -316,6 +322,7 @@ impl RoomActor {
         for change in outcome.media {
             self.change_media(change);
         }
+        self.take_chat(outcome.chat);
         for (person, notice) in outcome.notices {
             self.notify(&person, notice);
         }

@@ -44,7 +44,7 @@ const MAX_JOBS: usize = 256;
 const JOB_LIMIT: Duration = Duration::from_secs(5);
 
 /// Layouts of the file, oldest first; `PRAGMA user_version` counts those that were applied.
-const LAYOUTS: [M<'static>; 3] = [
+const LAYOUTS: [M<'static>; 4] = [
     M::up("CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"),
     M::up(
         "CREATE TABLE room (
@@ -76,6 +76,14 @@ const LAYOUTS: [M<'static>; 3] = [
              person BLOB NOT NULL,
              state TEXT NOT NULL,
              PRIMARY KEY (room, person)
+         ) STRICT, WITHOUT ROWID;",
+    ),
+    M::up(
+        "CREATE TABLE room_message (
+             room TEXT NOT NULL,
+             number INTEGER NOT NULL,
+             state TEXT NOT NULL,
+             PRIMARY KEY (room, number)
          ) STRICT, WITHOUT ROWID;",
     ),
 ];

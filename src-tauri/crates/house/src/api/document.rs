@@ -52,6 +52,9 @@ const ROOM_PATTERN: &str = "^[2-9A-HJ-NP-Za-km-z]{10}$";
 )]
 struct Handlers;
 
+/// The largest whole number that every reader of JSON takes as it is (RFC 8259 section 6).
+const LARGEST_IN_JSON: u64 = (1 << 53) - 1;
+
 struct BearerSession;
 
 impl Modify for BearerSession {
@@ -106,11 +109,12 @@ fn code_schema() -> Value {
 }
 
 /// Limits of a shape that is a text, or of one field of a shape.
-fn limits_of_fields() -> [(&'static str, &'static str, Value); 9] {
+fn limits_of_fields() -> [(&'static str, &'static str, Value); 10] {
     let key = || json!({ "pattern": KEY_PATTERN, "minLength": 43, "maxLength": 43 });
     [
         ("PersonId", "", key()),
         ("RoomId", "", room_limits()),
+        ("MessageId", "", json!({ "maximum": LARGEST_IN_JSON })),
         ("HouseInfo", "pin", key()),
         ("Challenge", "challenge", key()),
         ("Challenge", "pin", key()),
@@ -128,16 +132,16 @@ fn room_limits() -> Value {
 /// Adds to one operation what follows from its path, its parameters and its security.
 fn complete(path: &str, operation: &mut Value) {
     let mut refusals = vec![
-        (400, "`bad_request`, and what is wrong with a name or a title"),
+        (400, "`bad_request`, and what is wrong with a name, a title or a message"),
         (403, "`origin_refused`, `not_allowed`, `blocked`"),
-        (429, "`rate_limited`; `Retry-After` says when to ask again"),
+        (429, "`rate_limited`, `chat_too_fast`; `Retry-After` says when to ask again"),
         (500, "`internal`"),
     ];
     if !operation["security"].is_null() {
         refusals.push((401, "`session_expired`: sign in again"));
     }
     if path.contains("{room}") {
-        refusals.push((404, "`room_not_found`, `person_not_here`"));
+        refusals.push((404, "`room_not_found`, `person_not_here`, `message_gone`"));
         refusals.push((410, "`room_ended`"));
         for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
             if parameter["name"] == "room" {

@@ -22,7 +22,9 @@ impl RoomActor {
         self.take_outcome(outcome);
         let media = self.grant(session)?;
         let view = self.show(&session.person)?;
-        Ok((Joined { view, seq: session.mailbox.last(), media }, earlier))
+        let joined = Joined { view, seq: session.mailbox.last(), media };
+        self.open_chat(session);
+        Ok((joined, earlier))
     }
 
     /// Writes down who came in. Somebody who was here through another session is told on that one that it is over.
@@ -44,6 +46,7 @@ impl RoomActor {
             told,
             told_you,
             notices: Vec::new(),
+            chat: Vec::new(),
             waits_for: None,
             replies: Vec::new(),
             was_on_stage,
@@ -74,7 +77,7 @@ impl RoomActor {
         self.loss_reports.forget(person);
         self.capture_marks.forget(person);
         answer(member.replies);
-        telling::post(&member.session, self.id, self.now(), Vec::new(), member.notices);
+        telling::post(&member.session, self.id, self.now(), member.chat, member.notices);
         self.close(&member.session, reason);
     }
 

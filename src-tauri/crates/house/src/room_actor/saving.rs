@@ -60,6 +60,7 @@ pub(super) fn is_saved_at_once(command: &Command) -> bool {
             | Command::LowerHand
             | Command::DeclineInvitation
             | Command::SetMuted { .. }
+            | Command::Say { .. }
             | Command::Leave
     )
 }

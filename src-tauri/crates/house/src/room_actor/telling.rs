@@ -132,6 +132,7 @@ impl RoomActor {
             }
             told.extend(self.telling.changes.between(&member.told, &next).iter().cloned());
             member.told = next;
+            told.append(&mut member.chat);
             post(&member.session, id, now, told, std::mem::take(&mut member.notices));
         }
     }

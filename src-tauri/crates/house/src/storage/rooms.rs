@@ -1,7 +1,13 @@
 //! Rooms: each open one as its rules saw it last, the ids of those that have ended, and when the house was last alive.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
-use serambi_protocol::{PersonId, RoomId, view::RoomTime};
+use serambi_protocol::{
+    PersonId, RoomId,
+    chat::{ChatMessage, MessageId},
+    view::RoomTime,
+};
 use serambi_room::{PersonRow, Room};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -36,12 +42,14 @@ pub struct SavedAt {
     pub uptime_ms: u64,
 }
 
-/// What is to be written of a room: its own row, and those rows of people that are not on the disk as they are.
+/// What is to be written of a room: its own row, and those rows of people and messages that are not on the disk as they
+/// are.
 #[derive(Debug)]
 pub struct RoomWrite {
     id: RoomId,
     own_row: String,
     people: Vec<(PersonId, Option<String>)>,
+    messages: Vec<(MessageId, Option<String>)>,
     /// Nobody knows which rows the disk has: all of them go.
     is_whole: bool,
     started_by: PersonId,
@@ -55,17 +63,22 @@ impl RoomWrite {
     /// `profile_broken` if it cannot be written down.
     pub fn new(room: &Room, on_disk: Option<&Room>, started_by: PersonId, at: SavedAt) -> Result<Self, HouseError> {
         let own_row = room.own_row();
-        let changed = room.changed_rows(on_disk.unwrap_or(&own_row));
-        let people = changed.into_iter().map(|(person, row)| Ok((person, row.map(|row| to_json(&row)).transpose()?)));
+        let before = on_disk.unwrap_or(&own_row);
+        let (people, messages) = (room.changed_rows(before), room.changed_messages(before));
         Ok(Self {
             id: *room.id(),
             own_row: to_json(&own_row)?,
-            people: people.collect::<Result<_, HouseError>>()?,
+            people: rows_of(people)?,
+            messages: rows_of(messages)?,
             is_whole: on_disk.is_none(),
             started_by,
             at,
         })
     }
+}
+
+fn rows_of<K>(rows: BTreeMap<K, Option<impl Serialize>>) -> Result<Vec<(K, Option<String>)>, HouseError> {
+    rows.into_iter().map(|(key, row)| Ok((key, row.map(|row| to_json(&row)).transpose()?))).collect()
 }
 
 fn to_json(row: &impl Serialize) -> Result<String, HouseError> {
@@ -102,6 +115,7 @@ impl RoomRepository {
                 let transaction = connection.transaction()?;
                 write_own_row(&transaction, &write)?;
                 write_people(&transaction, &write)?;
+                write_messages(&transaction, &write)?;
                 transaction.commit()
             })
             .await
@@ -138,6 +152,7 @@ impl RoomRepository {
                 let transaction = connection.transaction()?;
                 transaction.execute("DELETE FROM room WHERE id = ?1", [id.as_str()])?;
                 transaction.execute("DELETE FROM room_person WHERE room = ?1", [id.as_str()])?;
+                transaction.execute("DELETE FROM room_message WHERE room = ?1", [id.as_str()])?;
                 transaction.execute("INSERT OR IGNORE INTO ended_room (id) VALUES (?1)", [id.as_str()])?;
                 transaction.execute(
                     "DELETE FROM ended_room WHERE number <= (SELECT max(number) FROM ended_room) - ?1",
@@ -227,9 +242,27 @@ fn write_people(connection: &Connection, write: &RoomWrite) -> rusqlite::Result<
     Ok(())
 }
 
+fn write_messages(connection: &Connection, write: &RoomWrite) -> rusqlite::Result<()> {
+    let id = write.id.as_str();
+    if write.is_whole {
+        connection.execute("DELETE FROM room_message WHERE room = ?1", [id])?;
+    }
+    let mut keep =
+        connection.prepare("INSERT OR REPLACE INTO room_message (room, number, state) VALUES (?1, ?2, ?3)")?;
+    let mut forget = connection.prepare("DELETE FROM room_message WHERE room = ?1 AND number = ?2")?;
+    for (number, row) in &write.messages {
+        match row {
+            Some(row) => keep.execute(params![id, integer(number.0), row])?,
+            None => forget.execute(params![id, integer(number.0)])?,
+        };
+    }
+    Ok(())
+}
+
 fn read(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<SavedRoom> {
     let own_row: Room = from_json(row, 0)?;
-    let room = own_row.with_rows(people_of(connection, row.get_ref(5)?.as_str()?)?);
+    let id = row.get_ref(5)?.as_str()?;
+    let room = own_row.with_rows(people_of(connection, id)?).with_messages(messages_of(connection, id)?);
     Ok(SavedRoom {
         room,
         started_by: PersonId::from_key(&row.get(1)?),
@@ -240,6 +273,12 @@ fn read(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<SavedRoom> {
 fn people_of(connection: &Connection, room: &str) -> rusqlite::Result<Vec<(PersonId, PersonRow)>> {
     let mut statement = connection.prepare("SELECT state, person FROM room_person WHERE room = ?1")?;
     let rows = statement.query_map([room], |row| Ok((PersonId::from_key(&row.get(1)?), from_json(row, 0)?)))?;
+    rows.collect()
+}
+
+fn messages_of(connection: &Connection, room: &str) -> rusqlite::Result<Vec<ChatMessage>> {
+    let mut statement = connection.prepare("SELECT state FROM room_message WHERE room = ?1")?;
+    let rows = statement.query_map([room], |row| from_json(row, 0))?;
     rows.collect()
 }
 
@@ -325,6 +364,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_chat_that_the_disk_has_only_those_messages_are_written_that_are_new_or_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let rooms = Storage::open(folder.path().into()).await.unwrap().rooms();
+        let says = |room: &mut Room, at: u64| {
+            let say = Command::Say { text: format!("at {at}") };
+            let _ = room.command(RoomTime(at), &PersonId::from_key(&[1; 32]), &say).unwrap();
+        };
+        let mut room = room(1);
+        (1..=200).for_each(|n| says(&mut room, n * 1_000));
+        rooms.save(write(&room, None, LATER)).await.unwrap();
+        assert_eq!(rooms.all().await.unwrap()[0].room, room);
+        let before = room.clone();
+        says(&mut room, 201_000);
+        let difference = write(&room, Some(&before), LATER);
+        assert_eq!(difference.messages.len(), 2, "the newest, and the oldest of before");
+        assert!(!difference.own_row.contains("at 200000"), "messages are in no other row");
+        rooms.save(difference).await.unwrap();
+        assert_eq!(rooms.all().await.unwrap()[0].room, room);
+    }
+
+    #[tokio::test]
     async fn a_room_that_is_written_whole_leaves_no_row_of_before() {
         let folder = tempfile::tempdir().unwrap();
         let rooms = Storage::open(folder.path().into()).await.unwrap().rooms();
@@ -339,7 +399,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path().into()).await.unwrap();
         let full = with_listeners(room(1), 2..20);
-        let piece = RoomWrite { own_row: to_json(&full).unwrap(), people: Vec::new(), ..write(&full, None, LATER) };
+        let own_row = to_json(&full).unwrap();
+        let piece = RoomWrite { own_row, people: Vec::new(), messages: Vec::new(), ..write(&full, None, LATER) };
         storage.rooms().save(piece).await.unwrap();
         assert_eq!(storage.rooms().all().await.unwrap()[0].room, full);
     }

@@ -1,6 +1,8 @@
 //! Whatever happens in whatever order: a client that folds its events sees what the house would show it anew.
 
-use serambi_protocol::{Command, PersonId, RoomEvent, RoomSwitch, RoomView, command::HandScope, view::RoomTime};
+use serambi_protocol::{
+    Command, PersonId, RoomEvent, RoomSwitch, RoomView, chat::MessageId, command::HandScope, view::RoomTime,
+};
 
 use crate::{follower::Follower, visitor::TestHouse};
 
@@ -15,7 +17,7 @@ impl Dice {
 
     fn command(&mut self, people: &[PersonId]) -> Command {
         let person = people[self.roll(people.len())];
-        match self.roll(23) {
+        match self.roll(25) {
             0..4 => Command::RaiseHand,
             4 => Command::LowerHand,
             5..8 => Command::Invite { person },
@@ -32,6 +34,8 @@ impl Dice {
             19 => Command::MoveToAudience { person: [None, Some(person)][self.roll(2)] },
             20 => Command::HandOver { person },
             21 => Command::SetSwitch { switch: RoomSwitch::ALL[self.roll(2)], on: self.roll(2) == 0 },
+            22 => Command::Say { text: "hello".to_owned() },
+            23 => Command::DeleteMessage { id: MessageId(self.roll(20) as u64) },
             _ => Command::SetMuted { muted: self.roll(2) == 0 },
         }
     }

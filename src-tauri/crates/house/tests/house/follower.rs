@@ -9,6 +9,7 @@ use futures_util::{
 use serambi_protocol::{
     Code, Command, Envelope, Notice, PersonId, RoomEvent, RoomId, RoomView,
     api::{ChannelSay, ChannelTell, Joined},
+    chat::{ChatEvent, ChatLog, ChatMessage},
     event::ClosedReason,
 };
 use tokio::{net::TcpStream, sync::Mutex, task::JoinHandle};
@@ -127,6 +128,10 @@ pub struct Follower {
     pub view: RoomView,
     pub seq: u64,
     pub notices: Vec<Notice>,
+    /// The chat, folded.
+    pub chat: ChatLog,
+    /// Messages as they were told, one by one.
+    pub said: Vec<ChatMessage>,
     pub closed: Option<ClosedReason>,
     pub channel: Channel,
 }
@@ -135,7 +140,8 @@ impl Follower {
     /// Somebody who has just come in.
     pub fn new(visitor: Visitor, joined: Joined, channel: Channel) -> Self {
         let Joined { view, seq, .. } = joined;
-        Self { visitor, room: view.room.id, view, seq, notices: Vec::new(), closed: None, channel }
+        let (notices, said) = (Vec::new(), Vec::new());
+        Self { visitor, room: view.room.id, view, seq, notices, chat: ChatLog::default(), said, closed: None, channel }
     }
 
     pub fn id(&self) -> PersonId {
@@ -169,6 +175,12 @@ impl Follower {
         self.seq = envelope.seq;
         self.view.fold(&envelope.event);
         self.notices.extend(envelope.event.notices().cloned());
+        for event in envelope.event.chat() {
+            self.chat.apply(event);
+            if let ChatEvent::Said { message } = event {
+                self.said.push(message.clone());
+            }
+        }
         if let RoomEvent::Closed { reason } = envelope.event {
             self.closed = Some(reason);
         }
@@ -183,6 +195,17 @@ impl Follower {
         };
         let in_time = tokio::time::timeout(LIMIT, seen).await.is_ok();
         assert!(in_time, "{} never saw: {what}\n{:#?}", self.visitor.name, self.view);
+    }
+
+    /// Listens until the chat is so.
+    pub async fn reads(&mut self, what: &str, is_so: impl Fn(&ChatLog) -> bool) {
+        let read = async {
+            while !is_so(&self.chat) {
+                self.hear().await;
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, read).await.is_ok();
+        assert!(in_time, "{} never read: {what}\n{:#?}", self.visitor.name, self.chat);
     }
 
     /// Listens until told that.

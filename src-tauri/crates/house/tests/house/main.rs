@@ -9,6 +9,7 @@ mod visitor;
 #[cfg(feature = "reach")]
 mod browsers;
 mod channel;
+mod chat;
 #[cfg(target_os = "linux")]
 mod domain;
 mod door;
