@@ -14,6 +14,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serambi_protocol::{
     Code, Command, Refusal, RoomId, RoomView,
     api::{Joined, MediaGrant},
+    chat::ChatLog,
     event::ClosedReason,
 };
 use tokio::{
@@ -113,6 +114,7 @@ pub(crate) struct CallActor {
     tasks: Tasks,
     events: EventSink,
     room: watch::Sender<RoomView>,
+    chat: ChatLog,
     view: watch::Sender<CallView>,
     measured: watch::Sender<Measurements>,
     /// Questions to the house that are not answered yet.
@@ -167,6 +169,7 @@ impl CallActor {
             tasks,
             events,
             room,
+            chat: ChatLog::default(),
             view,
             measured,
             asked: FuturesUnordered::new(),
@@ -248,7 +251,7 @@ impl CallActor {
     /// Shows how things stand, if that is news.
     fn show(&mut self) {
         let (room, view) = (&self.room, &self.view);
-        self.events.catch_up(|| room.borrow().clone(), || view.borrow().clone());
+        self.events.catch_up(|| room.borrow().clone(), &self.chat, || view.borrow().clone());
         let now = Instant::now();
         let microphone = self.microphone_view();
         let speaks = microphone.open && !microphone.muted;

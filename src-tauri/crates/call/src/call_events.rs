@@ -3,7 +3,13 @@
 
 use std::sync::Arc;
 
-use serambi_protocol::{Notice, RoomView, door::Called, event::ClosedReason, event::TopicChange, view::RoomTime};
+use serambi_protocol::{
+    Notice, RoomView,
+    chat::ChatLog,
+    door::Called,
+    event::{ClosedReason, TopicChange},
+    view::RoomTime,
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -27,7 +33,7 @@ pub enum CallEvent {
     Room {
         /// The house's clock.
         now: RoomTime,
-        /// Without notices, which are told by themselves.
+        /// Without notices, which are told by themselves; what is written in the chat is among them.
         changes: Vec<Arc<TopicChange>>,
     },
     /// [`crate::Call::view`] is this now.
@@ -75,13 +81,24 @@ impl EventSink {
     }
 
     /// Tells the state anew to a reader that missed some of it and reads again.
-    pub(crate) fn catch_up(&mut self, room: impl FnOnce() -> RoomView, view: impl FnOnce() -> CallView) {
+    pub(crate) fn catch_up(
+        &mut self,
+        room: impl FnOnce() -> RoomView,
+        chat: &ChatLog,
+        view: impl FnOnce() -> CallView,
+    ) {
         if !self.missed {
             return;
         }
-        let Ok(mut places) = self.events.try_reserve_many(2) else { return };
+        let Ok(mut places) = self.events.try_reserve_many(3) else { return };
         self.missed = false;
-        let state = [CallEvent::Opened { room: Box::new(room()) }, CallEvent::Changed(Box::new(view()))];
+        let room = room();
+        let now = room.now;
+        let state = [
+            CallEvent::Opened { room: Box::new(room) },
+            CallEvent::Room { now, changes: vec![Arc::new(chat.opened())] },
+            CallEvent::Changed(Box::new(view())),
+        ];
         state.into_iter().for_each(|event| {
             if let Some(place) = places.next() {
                 place.send(event);
@@ -123,13 +140,16 @@ mod tests {
         for _ in 0..EVENTS_WAITING * 2 {
             sink.tell(CallEvent::Notice(Notice::OnStage));
         }
-        sink.catch_up(room_view, call_view);
+        let chat = ChatLog::default();
+        sink.catch_up(room_view, &chat, call_view);
         (0..EVENTS_WAITING - 1)
             .for_each(|_| assert_eq!(events.try_recv().unwrap(), CallEvent::Notice(Notice::OnStage)));
         assert!(events.try_recv().is_err(), "nothing else fitted");
         sink.tell(CallEvent::Notice(Notice::StageFull));
-        sink.catch_up(room_view, call_view);
+        sink.catch_up(room_view, &chat, call_view);
         assert_eq!(events.try_recv().unwrap(), CallEvent::Opened { room: Box::new(room_view()) });
+        let chat_anew = CallEvent::Room { now: room_view().now, changes: vec![Arc::new(chat.opened())] };
+        assert_eq!(events.try_recv().unwrap(), chat_anew);
         assert_eq!(events.try_recv().unwrap(), CallEvent::Changed(Box::new(call_view())));
         sink.close(ClosedReason::Ended);
         assert_eq!(events.try_recv().unwrap(), CallEvent::Closed(ClosedReason::Ended));

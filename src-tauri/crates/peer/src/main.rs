@@ -200,6 +200,7 @@ impl Visit<'_> {
                         room.now = now;
                         changes.iter().for_each(|change| room.apply(change));
                         self.say_all(report::room_changes(&before, &room));
+                        self.say_all(changes.iter().flat_map(|change| report::chat_lines(change)).collect());
                     }
                     Some(CallEvent::Changed(next)) => {
                         self.say_all(report::call_changes(&view, &next));
@@ -329,6 +330,7 @@ async fn act(call: &Call, action: Action) -> Result<(), CallError> {
         Action::Ping(name) => Command::Ping { person: find_callable(call, &name).await? },
         Action::LetIn(name) => Command::LetIn { person: find_at_door(call, &name)? },
         Action::NotNow(name) => Command::TurnAway { person: find_at_door(call, &name)? },
+        Action::Say(text) => Command::Say { text },
         Action::Lock => Command::SetSwitch { switch: RoomSwitch::Locked, on: true },
         Action::Unlock => Command::SetSwitch { switch: RoomSwitch::Locked, on: false },
         Action::SaveUpload => Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true },

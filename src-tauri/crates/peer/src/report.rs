@@ -6,7 +6,11 @@ use std::{
 };
 
 use serambi_call::{CallStatistics, CallView, Levels, PassageWay, SpeakerStatistics, VoiceDelay};
-use serambi_protocol::{Refusal, RoomView, view::PersonView};
+use serambi_protocol::{
+    Refusal, RoomView, TopicChange,
+    chat::{ChatEvent, ChatMessage, chat_in},
+    view::PersonView,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -26,6 +30,9 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   first_sound       ms                         first voice packet of somebody else; ms since asking to join
   at_door                                      the room is locked: asks to come in and waits (--knock)
   door              names                      who asks to come in, for moderators
+  chat              id name text               somebody wrote; text: null if a moderator removed it. Those of
+                                               before come first, after joining
+  chat_gone         id by_moderator            a message was taken back, or removed by a moderator
   called            by room title              somebody calls this person into another room of the house
   done / refused    action [code detail]       a step of --do, carried out or not
   problem           code detail                something went wrong by itself; it goes on
@@ -197,6 +204,20 @@ pub fn room_changes(was: &RoomView, is: &RoomView) -> Vec<(&'static str, Value)>
         lines.push(("door", json!({ "names": names })));
     }
     lines
+}
+
+/// What a change says of the chat, as events.
+pub fn chat_lines(change: &TopicChange) -> Vec<(&'static str, Value)> {
+    let said =
+        |message: &ChatMessage| ("chat", json!({ "id": message.id, "name": message.name, "text": message.text }));
+    let lines = chat_in(change).iter().flat_map(|event| match event {
+        ChatEvent::Opened { messages } => messages.iter().map(said).collect(),
+        ChatEvent::Said { message } => vec![said(message)],
+        ChatEvent::TakenBack { id } => vec![("chat_gone", json!({ "id": id, "by_moderator": false }))],
+        ChatEvent::Removed { id } => vec![("chat_gone", json!({ "id": id, "by_moderator": true }))],
+        ChatEvent::Unknown => Vec::new(),
+    });
+    lines.collect()
 }
 
 /// What is different between two views of a call, as events in a fixed order.

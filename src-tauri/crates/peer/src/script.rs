@@ -30,6 +30,8 @@ pub enum Action {
     Ping(String),
     LetIn(String),
     NotNow(String),
+    /// Writes in the chat.
+    Say(String),
     Lock,
     Unlock,
     SaveUpload,
@@ -57,6 +59,7 @@ impl Action {
             Self::Ping(_) => "ping",
             Self::LetIn(_) => "let-in",
             Self::NotNow(_) => "not-now",
+            Self::Say(_) => "say",
             Self::Lock => "lock",
             Self::Unlock => "unlock",
             Self::SaveUpload => "save-upload",
@@ -95,7 +98,7 @@ pub enum ScriptError {
     Moment(String),
     #[error("\"{0}\" is not an action")]
     Action(String),
-    #[error("\"{0}\" needs a name")]
+    #[error("\"{0}\" needs a name, or a text")]
     NoName(&'static str),
     #[error("\"{0}\" takes no name, but there is \"{1}\"")]
     Surplus(&'static str, String),
@@ -198,6 +201,7 @@ fn read_action(word: &str, name: &str) -> Result<Action, ScriptError> {
         "ping" => return needs_name("ping", optional).map(Action::Ping),
         "let-in" => return needs_name("let-in", optional).map(Action::LetIn),
         "not-now" => return needs_name("not-now", optional).map(Action::NotNow),
+        "say" => return needs_name("say", optional).map(Action::Say),
         "dismiss" => return needs_name("dismiss", optional).map(Action::Dismiss),
         _ => return Err(ScriptError::Action(word.to_owned())),
     };
@@ -283,9 +287,19 @@ mod tests {
         ] {
             assert_eq!(read(&format!("1s {word}")).unwrap().steps[0].action.word(), word);
         }
-        for word in
-            ["invite", "cancel", "moderator", "remove", "dismiss", "mute", "audience", "ping", "let-in", "not-now"]
-        {
+        for word in [
+            "invite",
+            "cancel",
+            "moderator",
+            "remove",
+            "dismiss",
+            "mute",
+            "audience",
+            "ping",
+            "let-in",
+            "not-now",
+            "say",
+        ] {
             assert_eq!(read(&format!("1s {word} Wei")).unwrap().steps[0].action.word(), word);
         }
     }

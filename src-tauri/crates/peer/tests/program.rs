@@ -109,3 +109,23 @@ fn the_exit_code_says_why_nothing_came_of_it() {
     assert_eq!(Peer::start(a.path(), &["join", &link]).exit(), 8);
     assert_eq!(Peer::start(b.path(), &["join", &link, "--name", " "]).exit(), 2);
 }
+
+#[test]
+fn what_is_written_is_printed_for_everybody_and_for_who_comes_later() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (mut host, link) = host(folders[0].path(), "on audience say welcome, all");
+    let mut guest = Peer::start(folders[1].path(), &["join", &link, "--name", "B", "--do", "100ms say good evening"]);
+    let lines = |peer: &mut Peer| {
+        let mut lines = [(); 2].map(|()| {
+            let line = peer.until("chat");
+            [line["name"].clone(), line["text"].clone()]
+        });
+        lines.sort_by_key(|line| line[0].to_string());
+        lines
+    };
+    let said = [["A", "welcome, all"], ["B", "good evening"]];
+    assert_eq!(lines(&mut host), said);
+    assert_eq!(lines(&mut guest), said);
+    let mut late = Peer::start(folders[2].path(), &["join", &link, "--name", "C"]);
+    assert_eq!(lines(&mut late), said);
+}

@@ -36,6 +36,8 @@ impl CallActor {
             }
             ChannelNews::SessionNew => {
                 self.measuring.forget_house();
+                // Numbers start anew, and the first events may come before the answer that gives the seat.
+                self.seq = 0;
                 self.want_seat(now);
             }
             ChannelNews::Addresses => self.link = link_to_share(&self.house.house_now(), &self.room_id),
@@ -84,6 +86,7 @@ impl CallActor {
             room.now = now;
             changes.iter().for_each(|change| room.apply(change));
         });
+        self.chat.fold(changes.iter().map(|change| &**change));
         let (notices, topics): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|change| matches!(**change, TopicChange::Notices { .. }));
         if !topics.is_empty() {
