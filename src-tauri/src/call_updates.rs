@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serambi_call::{Call, CallEvent, CallView};
-use serambi_protocol::{RoomView, event::TopicChange, view::RoomTime};
+use serambi_protocol::{RoomView, chat::ChatLog, event::TopicChange, view::RoomTime};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::AppHandle;
@@ -74,12 +74,13 @@ impl CallUpdates {
 pub struct ShownCall {
     call: CallView,
     room: RoomView,
+    chat: ChatLog,
 }
 
 impl ShownCall {
     /// As it stands now.
     pub fn of(call: &Call) -> Self {
-        Self { call: call.view(), room: call.room() }
+        Self { call: call.view(), room: call.room(), chat: ChatLog::default() }
     }
 
     /// The call without its room.
@@ -102,6 +103,11 @@ impl ShownCall {
         CallUpdate::Opened { call: Box::new(self.call.clone()), room: Box::new(self.room.clone()) }
     }
 
+    /// The chat as far as it is known, in place of what a window knows of it.
+    pub fn chat_opened(&self) -> CallUpdate {
+        CallUpdate::Room { now: self.room.now, changes: vec![Arc::new(self.chat.opened())] }
+    }
+
     /// The update that an event of the call is to the window, if it is one; other events are given back.
     pub fn take(&mut self, event: CallEvent) -> Result<CallUpdate, CallEvent> {
         match event {
@@ -112,6 +118,7 @@ impl ShownCall {
             CallEvent::Room { now, changes } => {
                 self.room.now = now;
                 changes.iter().for_each(|change| self.room.apply(change));
+                self.chat.fold(changes.iter().map(|change| &**change));
                 Ok(CallUpdate::Room { now, changes })
             }
             CallEvent::Changed(call) => {

@@ -56,5 +56,6 @@ const COMMAND_NAMES: &[&str] = &[
     "stay_in_tray",
     "close_window",
     "announce",
+    "open_web_page",
     "painted",
 ];

@@ -24,6 +24,7 @@ use crate::{
     page,
     sound_view::SoundDevices,
     view::{AppView, FoundRoom, Language, LevelBatch},
+    web_page,
     window::{self, Ending},
 };
 
@@ -438,6 +439,12 @@ fn announce(app: AppHandle, sentence: String) -> Answer<bool> {
 
 #[tauri::command]
 #[specta::specta]
+async fn open_web_page(url: String) -> Answer<()> {
+    web_page::open(&url).await
+}
+
+#[tauri::command]
+#[specta::specta]
 async fn painted(app: AppHandle) -> Answer<()> {
     window::note_first_paint(&app);
     page::on_painted(&app);
@@ -503,6 +510,7 @@ pub fn border() -> Builder<tauri::Wry> {
             stay_in_tray,
             close_window,
             announce,
+            open_web_page,
             painted,
         ])
         .events(collect_events![

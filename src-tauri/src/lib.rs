@@ -43,6 +43,7 @@ mod tray_view;
 mod update_source;
 pub mod updates;
 pub mod view;
+mod web_page;
 mod window;
 mod words;
 

@@ -180,6 +180,8 @@ export interface WindowBackend {
   announce(sentence: string): Answer<boolean>;
   /** The small window stays above those of other programs. */
   setSmallOnTop(onTop: boolean): Answer;
+  /** Opens a page of the web where this system opens pages; http and https only. */
+  openWebPage(url: string): Answer;
   /** Says, once, that the first picture is on the screen: for measuring the start. */
   painted(): Answer;
 }

@@ -63,6 +63,7 @@ export const commands = {
 	closeWindow: () => typedError<null, Refusal>(__TAURI_INVOKE("close_window")),
 	/**  Not `async`: so it runs on the main thread, and sentences keep their order. */
 	announce: (sentence: string) => typedError<boolean, Refusal>(__TAURI_INVOKE("announce", { sentence })),
+	openWebPage: (url: string) => typedError<null, Refusal>(__TAURI_INVOKE("open_web_page", { url })),
 	painted: () => typedError<null, Refusal>(__TAURI_INVOKE("painted")),
 };
 
@@ -114,6 +115,10 @@ export type Act =
 "remove" | 
 /**  Change who may raise a hand. */
 "setHandScope" | 
+/**  Write in the chat. */
+"say" | 
+/**  Remove what somebody else wrote. */
+"removeMessages" | 
 /**  Call somebody into the room who is around in the house. */
 "ping" | 
 /**  See who asks to come in, and answer. */
@@ -270,6 +275,39 @@ export type CardPerson = {
 	name: string,
 };
 
+/**  What happened in the chat. Stream `chat`, alike for everybody. */
+export type ChatEvent = 
+/**  The last messages, in place of whatever is known: to who comes in, and to who missed too much. */
+{ type: "opened"; 
+/**  Oldest first. */
+messages: ChatMessage[] } | 
+/**  A new message. */
+{ type: "said"; 
+/**  All of it. */
+message: ChatMessage } | 
+/**  Whoever wrote it took it back: nothing is left of it. */
+{ type: "takenBack"; 
+/**  Which. */
+id: MessageId } | 
+/**  A moderator removed it: its text is gone, and that it was there is not. */
+{ type: "removed"; 
+/**  Which. */
+id: MessageId };
+
+/**  One message. */
+export type ChatMessage = {
+	/**  Which. */
+	id: MessageId,
+	/**  Who wrote it. */
+	person: PersonId,
+	/**  Their display name at that time. */
+	name: string,
+	/**  When. */
+	at: RoomTime,
+	/**  One line; none: removed by a moderator. */
+	text: string | null,
+};
+
 /**  A microphone or loudspeaker chosen by name. */
 export type ChosenDevice = {
 	/**  As the system knows it; the same after a restart. */
@@ -315,6 +353,12 @@ export type Code =
 "title_too_long" | 
 /**  The title has control or direction-changing characters. */
 "title_unreadable" | 
+/**  The message is empty. */
+"message_empty" | 
+/**  The message has more than [`crate::limits::MESSAGE_CHARACTERS`] characters. */
+"message_too_long" | 
+/**  The message has control, invisible or direction-changing characters. */
+"message_unreadable" | 
 /**  The sign-in challenge is unknown or too old. */
 "challenge_expired" | 
 /**  The signature does not fit the key. */
@@ -373,6 +417,12 @@ export type Code =
 "stage_full" | 
 /**  The moderators are holding the stage: who is muted stays so. */
 "stage_held" | 
+/**  The chat is off. */
+"chat_off" | 
+/**  This person, or everybody together, writes faster than the chat takes. */
+"chat_too_fast" | 
+/**  That message is not there (any more). */
+"message_gone" | 
 /**  The last one who can invite must hand over or end the room. */
 "last_moderator" | 
 /**  This person holds as many rooms as one person may. */
@@ -530,6 +580,14 @@ person: PersonId } |
 { type: "turnAway"; 
 /**  Who. */
 person: PersonId } | 
+/**  Write one line in the chat. */
+{ type: "say"; 
+/**  At most [`crate::limits::MESSAGE_CHARACTERS`] characters. */
+text: string } | 
+/**  Take back what one wrote oneself, or, as a moderator, remove what somebody wrote. */
+{ type: "deleteMessage"; 
+/**  Which. */
+id: MessageId } | 
 /**  Leave quietly. */
 { type: "leave" } | 
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
@@ -826,6 +884,9 @@ export type Measurements = {
 	clockErrorMs: number | null,
 };
 
+/**  Which message of a room; grows by one with each and is never given twice. */
+export type MessageId = number;
+
 /**  What is done to the own voice. */
 export type MicrophoneMode = 
 /**  Even level; echo and noise taken out where there is any. */
@@ -1094,6 +1155,8 @@ export type RoomSwitch =
 "locked" | 
 /**  Whoever is muted on stage stays so. Moderators are not held. */
 "stageHeld" | 
+/**  Nobody writes in the chat; what was written stays. */
+"chatOff" | 
 /**
  *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
  *  everybody 20 ms later.
@@ -1326,7 +1389,11 @@ list: ListPatch<KnockView> } |
 /**  Things to be told once. */
 { topic: "notices"; 
 /**  The new ones, in order. */
-stream: Notice[] };
+stream: Notice[] } | 
+/**  What people write. */
+{ topic: "chat"; 
+/**  What is new, in order. */
+stream: ChatEvent[] };
 
 /**  Why there is no newer version here. */
 export type UpdateFailure = 

@@ -16,6 +16,7 @@ import type {
   Refusal,
   Result,
   SoundNotice,
+  TopicChange,
   VoiceSetting,
   WindowBackend,
 } from '../backend/backend';
@@ -24,6 +25,7 @@ import { language, speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { causeOf, type Cause } from './causes';
 import { CallStore } from './call.svelte';
+import { chatIn } from './chat.svelte';
 import { Dialogs, type Entering } from './dialogs.svelte';
 import { HomeStore } from './home.svelte';
 import { Notices } from './notices.svelte';
@@ -37,6 +39,8 @@ const LOWER_THAN = 260;
 /** How soon a house that did not answer is asked again. */
 const OPENS_AGAIN_MS = 2_000;
 
+/** More messages at once than these are only counted aloud. */
+const READ_ALOUD = 3;
 /** Told in words at once, also while something else is being said (14.3). */
 const URGENT: ReadonlySet<Notice['type']> = new Set(['mutedBy', 'movedToAudience', 'onStage']);
 /** Shown and said by the question itself. */
@@ -263,6 +267,12 @@ export class App {
     if (result.status === 'error') console.warn(`${result.error.code}: ${result.error.detail}`);
   }
 
+  /** In the place of the hands, where those are shown. */
+  showChat(shown: boolean): void {
+    this.screen.chatShown = shown;
+    if (shown) this.screen.handsSheet = false;
+  }
+
   whoIsTalking(names: string[], joined: string): void {
     this.announcer.interrupt(
       names.length === 0 ? t('talking.nobody') : t('talking.now', { names: joined, n: names.length }),
@@ -310,6 +320,7 @@ export class App {
     if (!this.call.take(updated)) return;
     this.notices.look();
     const { view: call, room } = this.call;
+    if (updated.update.type === 'room') this.#chatTold(updated.update.changes);
     if (call) this.#lastLink = call.link;
     if (room && room !== roomBefore) this.#callBegan();
     if (!room && roomBefore) this.#callOver();
@@ -323,6 +334,15 @@ export class App {
       const lasts = () => [this.call.view?.microphone.problem, this.call.view?.loudspeakerProblem].includes(problem);
       if (problem !== null && !known.includes(problem)) this.tell(explain(problem), true, lasts);
     }
+  }
+
+  /** What others write is read aloud while the chat is looked at; of many at once, how many. */
+  #chatTold(changes: TopicChange[]): void {
+    if (!this.screen.chatShown || this.screen.mini || this.screen.atHome) return;
+    const said = changes.flatMap(chatIn).flatMap((event) => (event.type === 'said' ? [event.message] : []));
+    const news = said.filter(({ person }) => person !== this.call.room?.you.id);
+    if (news.length > READ_ALOUD) return this.announcer.say(t('chat.told.many', { n: news.length }));
+    for (const { name, text } of news) this.announcer.say(t('chat.told', { name, text: text ?? '' }));
   }
 
   #connectionChanged(before: Connection, after: Connection): void {
@@ -346,6 +366,7 @@ export class App {
     this.sound.clear();
     this.notices.clear();
     this.screen.handsSheet = false;
+    this.screen.chatShown = false;
     this.dialogs.closeAboutRoom();
     this.screen.atHome = false;
     if (this.screen.small) void this.setSmall(false);

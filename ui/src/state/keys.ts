@@ -4,7 +4,7 @@ import { list } from '../words/words.svelte';
 import { letterOf, type Asked } from './shortcuts.svelte';
 
 /** Parts of the window in the order F6 goes through them; `data-part` marks them. */
-const PARTS = ['called', 'invitation', 'door', 'stage', 'audience', 'hands', 'bar', 'rooms'];
+const PARTS = ['called', 'invitation', 'door', 'stage', 'audience', 'hands', 'chat', 'bar', 'rooms'];
 const TYPED_INTO = 'textarea, select, input:not([type="checkbox"], [type="radio"], [type="range"], [type="button"])';
 
 export function isTyping(target: EventTarget | null): boolean {
@@ -32,6 +32,7 @@ function acts(app: App): Partial<Record<Asked, () => void>> {
     mute: () => void app.toggleMicrophone(),
     hand: () => void app.toggleHand(),
     talking: () => tellWhoIsTalking(app),
+    ...(!app.screen.mini && { chat: () => app.showChat(!app.screen.chatShown) }),
   };
 }
 
@@ -68,6 +69,7 @@ function roomKey(app: App, event: KeyboardEvent): (() => void) | undefined {
 
 function putAway(app: App): void {
   app.screen.handsSheet = false;
+  app.screen.chatShown = false;
   app.notices.clear();
 }
 

@@ -18,6 +18,7 @@ import type {
   YouView,
 } from '../backend/backend';
 import { fold } from '../backend/fold';
+import { chatIn, ChatStore } from './chat.svelte';
 import { RoomClock } from './clock.svelte';
 import { tagsOf } from './namesakes';
 
@@ -52,6 +53,7 @@ export class RoomStore implements RoomView {
   hands: HandView[] = $state.raw([]);
   invitations: InvitedView[] = $state.raw([]);
   door: KnockView[] = $state.raw([]);
+  readonly chat = new ChatStore(() => this.you.id);
 
   /** Everybody who is in the room, those included whom `audience` does not list. */
   people = $derived(this.stage.length + this.counts.listeners);
@@ -75,6 +77,7 @@ export class RoomStore implements RoomView {
 
   fold(now: RoomTime, changes: readonly TopicChange[]): void {
     fold(this, now, changes);
+    this.chat.take(changes.flatMap(chatIn));
     this.clock.set(now);
   }
 

@@ -8,6 +8,8 @@ export class Screen {
   handsSheet = $state(false);
   handsFolded = $state(false);
   sidebarFolded = $state(false);
+  /** The chat stands beside the stage, in the place of the hands, or (narrow) is a sheet. */
+  chatShown = $state(false);
   /** The person made the window a small bar. */
   small = $state(false);
   /** Home is looked at while one stays in the room. */

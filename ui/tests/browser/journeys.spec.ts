@@ -1,4 +1,5 @@
 /** People's ways through a real house, in a real browser: one context for each person. */
+import type { Page } from '@playwright/test';
 import { bringUp, comeIn, expect, startRoom, test } from './house';
 
 test('from the first start to a room that has ended', async ({ somebody }) => {
@@ -237,4 +238,47 @@ test('a name that is too long and a link that is none are refused where they wer
   await field.fill('mailto:ratna@example.com');
   await field.press('Enter');
   await expect(ratna.locator('.wrong')).toHaveText(/not a Serambi link/);
+});
+
+test('two people write to each other; what is taken back is gone, what a moderator removes is said', async ({ somebody }) => {
+  const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
+  await startRoom(ratna, 'Beside the talk');
+  await comeIn(dewi, /Beside the talk/);
+  await dewi.keyboard.press('c');
+  await expect(dewi.getByLabel('Write a message')).toBeFocused();
+  await dewi.keyboard.type('Good evening, see https://example.org/tea');
+  await dewi.keyboard.press('Enter');
+  await expect(dewi.getByLabel('Write a message')).toHaveValue('');
+
+  await ratna.getByRole('button', { name: 'Show chat, 1 new message' }).click();
+  const chat = (page: Page) => page.getByRole('region', { name: 'Chat' });
+  await expect(chat(ratna).getByRole('listitem')).toContainText(['Good evening, see example.org/tea']);
+  await ratna.keyboard.type('Welcome!');
+  await ratna.keyboard.press('Enter');
+  await expect(chat(dewi).getByRole('listitem')).toContainText(['Good evening', 'Welcome!']);
+  await expect(dewi.getByLabel('Write a message')).toBeFocused();
+
+  await dewi.keyboard.type('oops');
+  await dewi.keyboard.press('Enter');
+  await expect(chat(ratna).getByText('oops')).toBeVisible();
+  await chat(dewi).getByRole('listitem').filter({ hasText: 'oops' }).getByRole('button', { name: /^More about/ }).click();
+  await dewi.getByRole('menuitem', { name: 'Delete message' }).click();
+  await expect(chat(ratna).getByText('oops')).toHaveCount(0);
+  await expect(chat(dewi).getByRole('button', { name: 'More about the message by Ratna Wijaya' })).toHaveCount(0);
+
+  await chat(ratna).getByRole('button', { name: 'More about the message by Dewi Lestari' }).click();
+  await ratna.getByRole('menuitem', { name: 'Remove message' }).click();
+  await expect(chat(dewi).getByText('Removed by a moderator')).toBeVisible();
+  await expect(chat(dewi).getByText(/Good evening/)).toHaveCount(0);
+
+  const jonas = await somebody('Jonas Weber');
+  await comeIn(jonas, /Beside the talk/);
+  await expect(jonas.getByRole('button', { name: 'Show chat', exact: true })).toBeVisible();
+  await jonas.keyboard.press('c');
+  await expect(chat(jonas).getByRole('listitem')).toContainText(['Removed by a moderator', 'Welcome!']);
+
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Turn chat off' }).click();
+  await expect(chat(jonas).getByText('The chat is off right now.')).toBeVisible();
+  await expect(jonas.getByLabel('Write a message')).toHaveCount(0);
 });

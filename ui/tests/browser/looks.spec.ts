@@ -22,6 +22,9 @@ const crowded = [
   'host with two at the door', 'called in a room', 'called at home',
 ]; // prettier-ignore
 
+/** Those whose chat is looked at as well. */
+const chats = ['chat of a host', 'chat of a listener', 'chat that is off', 'host of a lively evening'];
+
 /** What sticks out: the page sideways, a control out of the window, or text over the edge of its button. */
 async function overflows(page: Page): Promise<string[]> {
   return page.evaluate(() => {
@@ -81,6 +84,35 @@ for (const scenario of crowded) {
       expect(heard).toEqual([]);
     });
   }
+}
+
+for (const language of ['en', 'id', 'zh']) {
+  test(`nothing sticks out of the chat in ${language} at any width, also with 130 % text`, async ({ page }) => {
+    for (const scenario of language === 'en' ? chats : ['chat of a host']) {
+      for (const [width, height] of sizes) {
+        await page.setViewportSize({ width, height });
+        await open(page, { window: scenario, language });
+        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+        await page.keyboard.press('c');
+        await expect(page.locator('[data-part="chat"]')).toBeVisible();
+        expect(await overflows(page), `${scenario} at ${width}`).toEqual([]);
+        await enlargeText(page);
+        expect(await overflows(page), `${scenario} at ${width} with 130 % text`).toEqual([]);
+      }
+    }
+  });
+}
+
+for (const theme of ['light', 'dark']) {
+  test(`axe finds nothing in the chat, ${theme}`, async ({ page }) => {
+    for (const scenario of chats) {
+      await open(page, { window: scenario, theme });
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await page.keyboard.press('c');
+      await expect(page.locator('[data-part="chat"]')).toBeVisible();
+      expect(await violations(page, theme), scenario).toEqual([]);
+    }
+  });
 }
 
 for (const language of ['en', 'id', 'zh']) {

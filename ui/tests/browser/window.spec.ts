@@ -1,5 +1,6 @@
 /** What a person does in one window, in a real browser over committed states: keys, focus, dialogs, the slider. */
 import { expect, test, type Locator, type Page } from '@playwright/test';
+import type { FixtureBackend } from '../fixtures/backend';
 import { complaints, open } from './page';
 
 let heard: string[];
@@ -197,4 +198,40 @@ async function pressUntilFocused(page: Page, key: string, what: Locator): Promis
   const isFocused = () => what.evaluate((element) => element === document.activeElement);
   for (let n = 0; n < 12 && !(await isFocused()); n += 1) await page.keyboard.press(key);
   await expect(what).toBeFocused();
+}
+
+test('in the chat whoever reads back stays where they read, also when the oldest go, and goes to the newest by a press', async ({ page }) => {
+  await open(page, { window: 'chat of a host' });
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.keyboard.press('c');
+  const list = page.getByRole('group', { name: 'Messages' });
+  await written(page, 1, 200);
+  await expect(list.getByText('line 200', { exact: true })).toBeInViewport();
+  await expect(page.getByRole('button', { name: 'To the newest' })).toHaveCount(0);
+
+  await list.evaluate((element) => element.scrollTo(0, 3_000));
+  await expect(page.getByRole('button', { name: 'To the newest' })).toBeVisible();
+  const line = await list.evaluate((element) => {
+    const top = element.getBoundingClientRect().top;
+    const lines = [...element.querySelectorAll('li')];
+    return lines.find((one) => one.getBoundingClientRect().top >= top)?.querySelector('.text')?.textContent ?? '';
+  });
+  const before = await list.getByText(line, { exact: true }).boundingBox();
+  await written(page, 201, 210);
+  await expect(list.getByRole('listitem').last()).toContainText('line 210');
+  const after = await list.getByText(line, { exact: true }).boundingBox();
+  expect(Math.abs((after?.y ?? 0) - (before?.y ?? 0))).toBeLessThan(1.5);
+  await expect(page.getByLabel('Write a message')).toBeFocused();
+  await page.getByRole('button', { name: 'To the newest' }).click();
+  await expect(list.getByText('line 210', { exact: true })).toBeInViewport();
+});
+
+/** Mei Lin writes these lines, one after the other. */
+async function written(page: Page, first: number, last: number): Promise<void> {
+  await page.evaluate(([first, last]) => {
+    const { fixture } = globalThis as unknown as { fixture: FixtureBackend };
+    for (let n = first; n <= last; n += 1) {
+      fixture.tellChat({ type: 'said', message: { id: 100 + n, person: 'Q'.repeat(43), name: 'Mei Lin', at: 2_280_000, text: `line ${n}` } });
+    }
+  }, [first, last] as const);
 }
