@@ -48,6 +48,8 @@ fn main() -> std::process::ExitCode {
         ("house", house::measure),
         #[cfg(target_os = "linux")]
         ("reach", reach::measure),
+        #[cfg(target_os = "linux")]
+        ("first-sound", reach::first_sound::measure),
     ];
     // `measure join` measures that alone, `measure field clean mumble` one cell of that, `measure field joins` the
     // joins on its networks, `measure recordings FOLDER…` the delays in what earlier cells left.

@@ -2,6 +2,7 @@
 //! heard when something on the way changes. Real programs in a small Internet of network namespaces.
 
 mod costs;
+pub mod first_sound;
 mod healing;
 mod matrix;
 mod quality;
