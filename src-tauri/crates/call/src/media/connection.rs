@@ -14,7 +14,7 @@ use webrtc::{
     },
 };
 
-use super::{handshake_repeats::RepeatingRuntime, settings, stream_paths::StreamPaths};
+use super::{handshake_repeats::RepeatingRuntime, ice_checks::IceChecks, settings, stream_paths::StreamPaths};
 use crate::{
     doors::{Door, DoorPackets},
     tasks::Tasks,
@@ -95,6 +95,7 @@ pub(super) struct Connection {
     has_door: bool,
     has_remote: bool,
     streams: Arc<StreamPaths>,
+    checks: Arc<IceChecks>,
     /// The number the other end gave to the audio level extension; none: it does not want it.
     audio_level_id: Option<u8>,
     tasks: Tasks,
@@ -105,6 +106,7 @@ impl Connection {
     pub(super) async fn build(direction: Direction, sockets: Sockets, news: NewsSender, tasks: &Tasks) -> Result<Self> {
         let has_door = sockets.door.is_some();
         let streams = StreamPaths::new(tasks.clone());
+        let checks = Arc::<IceChecks>::default();
         let (media_engine, registry) = settings::media_engine()?;
         let inner = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -112,7 +114,7 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings::setting_engine())
             .with_handler(Arc::new(Handler { direction, news }))
-            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door, streams.clone())))
+            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door, streams.clone(), checks.clone())))
             .with_udp_addrs(sockets.addresses)
             .build()
             .await?;
@@ -122,6 +124,7 @@ impl Connection {
             has_door,
             has_remote: false,
             streams,
+            checks,
             audio_level_id: None,
             tasks: tasks.clone(),
             state: RTCPeerConnectionState::New,
@@ -179,6 +182,7 @@ impl Connection {
     }
 
     async fn set_remote(&mut self, description: RTCSessionDescription) -> Result<()> {
+        self.checks.take_description(&description.sdp);
         self.inner.set_remote_description(description).await?;
         self.has_remote = true;
         for candidate in std::mem::take(&mut self.early) {
@@ -285,6 +289,18 @@ mod tests {
         assert_eq!(extension_id(sdp, "urn:level"), Some(7));
         assert_eq!(extension_id(sdp, "urn:odd"), None);
         assert_eq!(extension_id(sdp, "urn:leve"), None);
+    }
+
+    /// As the server of the handshake we would ask for a cookie first.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn we_begin_the_handshake_also_with_a_server_that_is_ice_lite() {
+        let ((server, _server_news), (mut here, _news)) =
+            (build(Direction::Publish).await, build(Direction::Subscribe).await);
+        server.inner().create_data_channel("any", None).await.unwrap();
+        let offer = server.offer().await.unwrap().replacen("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n", 1);
+        assert!(offer.contains("a=ice-lite") && offer.contains("a=setup:actpass"), "{offer}");
+        let answer = here.answer(offer).await.unwrap();
+        assert!(answer.contains("a=setup:active"), "{answer}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

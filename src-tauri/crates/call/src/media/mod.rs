@@ -14,6 +14,8 @@
 //! | may lose audio when both ends offer | we offer on one connection, the server on the other |
 //! | opens an mDNS socket per connection | switched off in [`settings`] |
 //! | says a lost flight of a handshake again after a second | [`handshake_repeats`] says all of it three times |
+//! | asks for a cookie as the server of a handshake | we begin it, which [`settings`] say |
+//! | waits for the answer to a nomination | [`ice_checks`] answers it, and says it until it must have been heard |
 //! | waits for a TCP stream that takes no more, with all else | UDP alone for it; [`stream_paths`] stand for TCP |
 //!
 //! It also warns about harmless things once per connection ("remote_addr is empty", "no candidate pairs", "empty
@@ -23,6 +25,7 @@
 mod connection;
 mod door_socket;
 mod handshake_repeats;
+mod ice_checks;
 mod publication;
 mod roster;
 mod server_ports;

@@ -152,7 +152,7 @@ impl SocketEnd {
         }
     }
 
-    fn put(&self, from: SocketAddr, contents: Vec<u8>) {
+    pub(super) fn put(&self, from: SocketAddr, contents: Vec<u8>) {
         let mut incoming = self.incoming.lock();
         if incoming.waiting.len() == WAITING {
             incoming.waiting.pop_front();
