@@ -342,13 +342,13 @@ pub(crate) fn media_endpoint(house: &HouseClient, grant: &MediaGrant) -> Result<
             let Way { address, door } = house.way();
             let has_other_way = door.is_none() && house.house().passage.is_some();
             let url = format!("wss://{address}");
-            Ok(MediaEndpoint { url, address, token, tls: Some(house.tls()), door, has_other_way })
+            Ok(MediaEndpoint { url, address, token, house: Some(house.connections()), door, has_other_way })
         }
         Some(url) => {
             let unreadable =
                 || Refusal::new(serambi_protocol::Code::MediaFailed, "the media server's address cannot be read");
             let address = host_and_port(url).ok_or_else(unreadable)?;
-            Ok(MediaEndpoint { url: url.clone(), address, token, tls: None, door: None, has_other_way: false })
+            Ok(MediaEndpoint { url: url.clone(), address, token, house: None, door: None, has_other_way: false })
         }
     }
 }

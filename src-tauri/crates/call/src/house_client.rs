@@ -88,6 +88,23 @@ pub(crate) struct Way {
     pub(crate) door: Option<Arc<Door>>,
 }
 
+/// What trusts one house and no other: for new connections, and with those that are open.
+#[derive(Clone)]
+pub(crate) struct HouseConnections {
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) http: reqwest::Client,
+}
+
+impl HouseConnections {
+    /// Has a connection for the next question ready, where the last one has been taken for something else.
+    pub(crate) async fn make_ready(&self, address: &str) {
+        let asked = ask_once(&self.http, address, Method::GET, "/house", None, None::<&()>).await;
+        if let Err(Refused { refusal, .. }) = asked.map(|_: serde::de::IgnoredAny| ()) {
+            tracing::debug!(%refusal, "no connection is ready for the next question");
+        }
+    }
+}
+
 impl std::fmt::Debug for HouseClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "HouseClient({} at {})", self.inner.identity.id().short(), self.address())
@@ -207,6 +224,10 @@ impl HouseClient {
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
         self.inner.tls.clone()
+    }
+
+    pub(crate) fn connections(&self) -> HouseConnections {
+        HouseConnections { tls: self.tls(), http: self.http() }
     }
 
     pub(crate) async fn session(&self) -> String {
@@ -534,7 +555,8 @@ fn read_refusal(status: StatusCode, body: &[u8]) -> Refusal {
     })
 }
 
-fn explain(address: &str, error: &reqwest::Error) -> Refusal {
+/// What stands behind an error of a request to this address.
+pub(crate) fn explain(address: &str, error: &reqwest::Error) -> Refusal {
     let mut detail = format!("{address}: ");
     let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = layer {

@@ -1,8 +1,12 @@
-//! One WebSocket, over TLS or in the clear: the house channel and the media signalling both use it.
+//! One WebSocket, over TLS or in the clear, on a connection of its own or on one that is there already: the house channel
+//! and the media signalling both use it.
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Request};
+use http::{
+    HeaderName, HeaderValue, Request, StatusCode,
+    header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY},
+};
 use serambi_protocol::{Code, Refusal};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -10,15 +14,18 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{self, client::IntoClientRequest},
+    tungstenite::{self, client::IntoClientRequest, handshake::derive_accept_key, protocol::Role},
 };
 
-use crate::house_tls::{self, CONNECT_TIMEOUT, ConnectError};
+use crate::{
+    house_client::explain,
+    house_tls::{self, CONNECT_TIMEOUT, ConnectError},
+};
 
 /// What a WebSocket runs over: TLS, or TCP alone where a media server on this machine asks for no more.
-pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> ByteStream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 pub(crate) type WebSocket = WebSocketStream<Box<dyn ByteStream>>;
 
@@ -71,6 +78,30 @@ pub(crate) async fn open(
     }
 }
 
+/// Opens `url` (whose host and port are `address`) on a connection that `http` has there already: what was just answered
+/// is idle again, and TCP and TLS cost no round trips. Where none is idle, one is made.
+pub(crate) async fn open_on(
+    http: &reqwest::Client,
+    url: &str,
+    address: &str,
+    headers: impl IntoIterator<Item = (String, String)>,
+) -> Result<WebSocket, OpenError> {
+    let (head, ()) = request(url, headers)?.into_parts();
+    let wanted = head.headers.get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+    let asked = http.get(url.replacen("ws", "http", 1)).headers(head.headers);
+    let response = asked.send().await.map_err(|error| explain(address, &error))?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(OpenError::Status(response.status().as_u16()));
+    }
+    let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    if accepted != wanted.as_deref() {
+        let detail = format!("{address}: the answer is to another WebSocket");
+        return Err(Refusal::new(Code::HouseUnreachable, detail).into());
+    }
+    let stream: Box<dyn ByteStream> = Box::new(response.upgrade().await.map_err(|error| explain(address, &error))?);
+    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
+}
+
 fn request(url: &str, headers: impl IntoIterator<Item = (String, String)>) -> Result<Request<()>, Refusal> {
     let wrong = |what: &str| Refusal::new(Code::BadRequest, format!("{what} of the WebSocket request"));
     let mut request = url.into_client_request().map_err(|_| wrong("address"))?;
@@ -101,7 +132,54 @@ pub(crate) fn host_and_port(url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    use futures_util::StreamExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    async fn next_head(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    // Signalling made a connection of its own: two round trips, while the one of the question before lay idle.
+    #[tokio::test]
+    async fn a_websocket_goes_on_over_the_connection_of_the_question_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            next_head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            let upgrade = next_head(&mut stream).await;
+            let key = upgrade.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+            let accepted = derive_accept_key(key.as_bytes());
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                 sec-websocket-accept: {accepted}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // A text frame of the server (RFC 6455 section 5.2).
+            stream.write_all(&[0x81, 2, b'h', b'i']).await.unwrap();
+            (upgrade, stream)
+        });
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = http.get(format!("http://{address}/first")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "ok");
+        let headers = [("authorization".to_owned(), "Bearer pass".to_owned())];
+        let mut socket = open_on(&http, &format!("ws://{address}/rtc?a=b"), &address, headers).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap().as_str(), "hi");
+        let (upgrade, _stream) = server.await.unwrap();
+        assert!(upgrade.starts_with("GET /rtc?a=b HTTP/1.1\r\n"), "{upgrade}");
+        assert!(upgrade.contains("authorization: Bearer pass\r\n"), "{upgrade}");
+    }
 
     #[test]
     fn an_address_is_known_by_host_and_port_and_not_by_what_follows() {

@@ -66,6 +66,7 @@ pub(crate) use self::{
 use crate::{
     deafness::Mend,
     doors::{Door, PassageWay},
+    house_client::HouseConnections,
     retry::Retry,
     tasks::Tasks,
     websocket::host_of,
@@ -116,8 +117,8 @@ pub(crate) struct MediaEndpoint {
     pub(crate) address: String,
     /// A secret.
     pub(crate) token: String,
-    /// For a house's own certificate; none: by the rules of the public web.
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// For a house itself, that has just given this; none: by the rules of the public web.
+    pub(crate) house: Option<HouseConnections>,
     /// A way for the packets besides UDP to the server.
     pub(crate) door: Option<Arc<Door>>,
     /// Where UDP does not get through there is a door to be opened.

@@ -132,13 +132,14 @@ impl Session {
     pub(super) async fn join(context: Arc<SessionContext>, endpoint: MediaEndpoint) -> Result<Self, Refusal> {
         let failed = |error: &dyn std::fmt::Display| Refusal::new(Code::MediaFailed, error.to_string());
         signalling::register_clients();
-        let pin = endpoint.tls.clone().map(|tls| signalling::pin(&endpoint.address, tls));
+        let pin = endpoint.house.clone().map(|house| signalling::pin(&endpoint.address, house));
         let (news_sender, news) = mpsc::channel(CONNECTION_NEWS_WAITING);
         let (sockets, path) = (endpoint.sockets(), OwnPath::to(endpoint.host()));
         let connect_limit = if endpoint.has_other_way { OTHER_WAY_AFTER } else { CONNECT_LIMIT };
+        let (url, token) = (endpoint.url, endpoint.token);
         // Connecting reads the system's name by running a program: not on this task.
         let connecting = AbortOnDropHandle::new(tokio::spawn(async move {
-            SignalClient::connect(&endpoint.url, &endpoint.token, signalling::options(), None).await
+            SignalClient::connect(&url, &token, signalling::options(), None).await
         }));
         let (connected, publisher, subscriber) = tokio::join!(
             connecting,
@@ -149,6 +150,9 @@ impl Session {
         let subscriber = subscriber.map_err(|error| failed(&error))?;
         let channels = open_channels(&publisher).await.map_err(|error| failed(&error))?;
         let (signal, joined, events) = connected.map_err(|error| failed(&error))?.map_err(|error| explain(&error))?;
+        if let Some(house) = endpoint.house {
+            context.tasks.spawn(async move { house.make_ready(&endpoint.address).await });
+        }
         let mut session = Self {
             context,
             signal,

@@ -24,16 +24,20 @@ use livekit_protocol::{
 use livekit_signaling::SignalOptions;
 use parking_lot::Mutex;
 use serambi_protocol::Refusal;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Direction;
 use crate::{
+    house_client::HouseConnections,
     house_tls,
     websocket::{self, OpenError, WebSocket},
 };
 
 /// The newest version that a stock server of today speaks; with 18 reliable messages of others did not arrive.
 const PROTOCOL_VERSION: u32 = 17;
+/// A connection on which the house has just answered does so again, or leads nowhere any more.
+const JUST_USED_LIMIT: Duration = Duration::from_millis(1_500);
 /// The house is near or it is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -96,8 +100,17 @@ pub(super) fn description(kind: &str, sdp: String, id: u32) -> SessionDescriptio
     SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }
 
-/// How many sessions trust a house, by the `host:port` of its house.
-type Pins = Mutex<HashMap<String, (Arc<rustls::ClientConfig>, usize)>>;
+/// A house that sessions trust.
+struct Pinned {
+    tls: Arc<rustls::ClientConfig>,
+    /// For the first connection of a session: the house has just answered on one of these. Later there may be another
+    /// network, on which they lead nowhere.
+    just_used: Option<reqwest::Client>,
+    sessions: usize,
+}
+
+/// By the `host:port` of the house.
+type Pins = Mutex<HashMap<String, Pinned>>;
 
 fn pins() -> &'static Pins {
     static PINS: OnceLock<Pins> = OnceLock::new();
@@ -111,19 +124,20 @@ pub(super) struct PinGuard {
 }
 
 /// Trusts this house and no other at this `host:port`. A house with a new certificate replaces the old one.
-pub(super) fn pin(address: &str, tls: Arc<rustls::ClientConfig>) -> PinGuard {
+pub(super) fn pin(address: &str, house: HouseConnections) -> PinGuard {
+    let HouseConnections { tls, http } = house;
     let mut pins = pins().lock();
-    let entry = pins.entry(address.to_owned()).or_insert_with(|| (tls.clone(), 0));
-    *entry = (tls, entry.1 + 1);
+    let sessions = pins.get(address).map_or(0, |pinned| pinned.sessions) + 1;
+    pins.insert(address.to_owned(), Pinned { tls, just_used: Some(http), sessions });
     PinGuard { address: address.to_owned() }
 }
 
 impl Drop for PinGuard {
     fn drop(&mut self) {
         let mut pins = pins().lock();
-        if let Some((_, sessions)) = pins.get_mut(&self.address) {
-            *sessions -= 1;
-            if *sessions == 0 {
+        if let Some(pinned) = pins.get_mut(&self.address) {
+            pinned.sessions -= 1;
+            if pinned.sessions == 0 {
                 pins.remove(&self.address);
             }
         }
@@ -147,8 +161,23 @@ impl SignallingClient {
         if !url.starts_with("wss:") {
             return Ok(None);
         }
-        let pinned = pins().lock().get(address).map(|(tls, _)| tls.clone());
+        let pinned = pins().lock().get(address).map(|pinned| pinned.tls.clone());
         pinned.map_or_else(house_tls::public_web_config, Ok).map(Some)
+    }
+
+    /// On the connection on which the house has just answered, or else on a new one.
+    async fn open(url: &str, address: &str, headers: Vec<Header>) -> Result<WebSocket, OpenError> {
+        let headers = || headers.iter().map(|header| (header.name.clone(), header.value.clone()));
+        let just_used = pins().lock().get_mut(address).and_then(|pinned| pinned.just_used.take());
+        if let Some(http) = just_used {
+            match timeout(JUST_USED_LIMIT, websocket::open_on(&http, url, address, headers())).await {
+                Ok(Ok(socket)) => return Ok(socket),
+                Ok(Err(OpenError::Status(status))) => return Err(OpenError::Status(status)),
+                Ok(Err(error)) => tracing::debug!(%error, "signalling takes a connection of its own"),
+                Err(_) => tracing::debug!("signalling takes a connection of its own: no answer"),
+            }
+        }
+        websocket::open(url, address, Self::tls_for(url, address)?, headers()).await
     }
 }
 
@@ -162,10 +191,8 @@ impl WsClient for SignallingClient {
     ) -> Result<WsConnectResult, TransportError> {
         let address = websocket::host_and_port(&url)
             .ok_or_else(|| TransportError::Connection("not a WebSocket address".to_owned()))?;
-        let tls = Self::tls_for(&url, &address).map_err(|refusal| TransportError::Connection(refusal.to_string()))?;
-        let headers = headers.into_iter().map(|header| (header.name, header.value));
-        let opening = websocket::open(&url, &address, tls, headers);
-        let socket = match tokio::time::timeout(Duration::from_millis(timeout_ms), opening).await {
+        let opening = Self::open(&url, &address, headers);
+        let socket = match timeout(Duration::from_millis(timeout_ms), opening).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(OpenError::Status(status))) => return Err(TransportError::Http { status }),
             Ok(Err(error)) => return Err(TransportError::Connection(error.to_string())),
@@ -236,16 +263,19 @@ mod tests {
     use super::*;
     use serambi_protocol::link::{HouseProof, Pin};
 
-    use crate::house_tls::Authorities;
+    use crate::{house_client::http_client, house_tls::Authorities};
 
     // Before, a certificate was trusted for as long as the program ran.
     #[test]
     fn a_certificate_is_trusted_as_long_as_a_session_with_its_house_lasts() {
         let house = HouseProof::Pin(Pin::from_digest(&[1; 32]));
-        let tls = || house_tls::client_config(&house, &Authorities::default()).unwrap();
+        let connections = || {
+            let tls = house_tls::client_config(&house, &Authorities::default()).unwrap();
+            HouseConnections { http: http_client(&tls).unwrap(), tls }
+        };
         let is_pinned = || pins().lock().contains_key("198.51.100.7:1");
-        let first = pin("198.51.100.7:1", tls());
-        let second = pin("198.51.100.7:1", tls());
+        let first = pin("198.51.100.7:1", connections());
+        let second = pin("198.51.100.7:1", connections());
         drop(first);
         assert!(is_pinned());
         drop(second);
