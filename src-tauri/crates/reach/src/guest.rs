@@ -92,11 +92,6 @@ impl GuestEndpoint {
         }
     }
 
-    /// The interfaces or routes of this computer are others now.
-    pub async fn network_changed(&self) {
-        self.endpoint.network_change().await;
-    }
-
     /// Ends all passages.
     pub async fn close(&self) {
         self.endpoint.close().await;

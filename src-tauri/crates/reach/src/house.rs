@@ -124,11 +124,6 @@ impl HouseEndpoint {
         gate_tls::connect(gate, &self.pins).await
     }
 
-    /// The interfaces or routes of this computer are others now.
-    pub async fn network_changed(&self) {
-        self.endpoint.network_change().await;
-    }
-
     /// Ends all passages.
     pub async fn close(&self) {
         if timeout(GOOD_BYE_LIMIT, self.endpoint.close()).await.is_err() {
