@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// What can be measured alone.
-const PARTS: &[&str] = &["mouth-to-ear", "windows", "start", "join", "load", "desktop", "mute", "house", "reach"];
+const PARTS: &[&str] =
+    &["mouth-to-ear", "windows", "start", "join", "load", "desktop", "mute", "house", "reach", "first-sound"];
 /// Ours beside others'; which networks and whose programs may follow.
 const FIELD: &str = "field";
 const CELLS: &[&str] =
