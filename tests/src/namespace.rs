@@ -45,8 +45,8 @@ impl Namespace {
         };
         wait::until("a network namespace", START_LIMIT, moved, String::new)?;
         let namespace = Self { holder, hosts: None };
-        // An address that is still being checked for twins (RFC 4862 section 5.4) cannot be bound, and a second later it
-        // is a change of the network to everybody who watches for one: Chromium ends what it is loading.
+        // An address that is still being checked for twins (RFC 4862 section 5.4) cannot be bound, and a second later
+        // it is a change of the network to everybody who watches for one: Chromium ends what it is loading.
         run(namespace.command("sysctl").args([
             "-qw",
             "net.ipv6.conf.all.accept_dad=0",

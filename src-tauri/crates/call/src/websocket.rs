@@ -1,5 +1,5 @@
-//! One WebSocket, over TLS or in the clear, on a connection of its own or on one that is there already: the house channel
-//! and the media signalling both use it.
+//! One WebSocket, over TLS or in the clear, on a connection of its own or on one that is there already: the house
+//! channel and the media signalling both use it.
 
 use std::sync::Arc;
 
@@ -78,8 +78,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Opens `url` (whose host and port are `address`) on a connection that `http` has there already: what was just answered
-/// is idle again, and TCP and TLS cost no round trips. Where none is idle, one is made.
+/// Opens `url` (whose host and port are `address`) on a connection that `http` has there already: what was just
+/// answered is idle again, and TCP and TLS cost no round trips. Where none is idle, one is made.
 pub(crate) async fn open_on(
     http: &reqwest::Client,
     url: &str,

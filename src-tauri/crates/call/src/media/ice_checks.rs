@@ -1,9 +1,9 @@
 //! A nomination that is believed at once, and a handshake that begins right behind it.
 //!
 //! `rtc-ice` 0.21.1 nominates the best pair that has answered by a second check, lets nothing out before that one is
-//! answered too, and the handshake then begins with the next timer. But data may go over any pair that has answered (RFC
-//! 8445 section 12.1). So the sockets answer the nominating check themselves, which saves its round trip, and say it to
-//! the server until it must have heard; and for [`HURRY`] after that the connection does not sleep long.
+//! answered too, and the handshake then begins with the next timer. But data may go over any pair that has answered
+//! (RFC 8445 section 12.1). So the sockets answer the nominating check themselves, which saves its round trip, and say
+//! it to the server until it must have heard; and for [`HURRY`] after that the connection does not sleep long.
 
 use std::{
     fmt,

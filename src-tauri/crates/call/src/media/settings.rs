@@ -28,8 +28,8 @@ pub(super) const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-
 /// RFC 8843 section 15.
 const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
-/// The default of 200 ms makes every join 150 ms slower. With 2 ms `webrtc` did nothing but look at the pairs of a house on
-/// nine networks, and heard no answer: one look at many pairs takes longer.
+/// The default of 200 ms makes every join 150 ms slower. With 2 ms `webrtc` did nothing but look at the pairs of a
+/// house on nine networks, and heard no answer: one look at many pairs takes longer.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per pair. With the default of 7 a pair would be given up after 0.35 s.
 const CHECKS: u16 = 1_200;
@@ -73,8 +73,8 @@ pub(super) fn setting_engine() -> SettingEngine {
     SettingEngineBuilder::new()
         // A server's check may overtake its candidate and make the pair peer-reflexive; the default then waits 1 s.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        // To a server that is ICE-lite `webrtc` would answer as the server of the handshake, and as such ask for a cookie:
-        // a round trip, for an address that ICE has proven already.
+        // To a server that is ICE-lite `webrtc` would answer as the server of the handshake, and as such ask for a
+        // cookie: a round trip, for an address that ICE has proven already.
         .with_answering_dtls_role(RTCDtlsRole::Client)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEP_ALIVE))
