@@ -191,8 +191,10 @@ mod tests {
         for (shape, field, limits) in limits_of_fields() {
             let schema = &document()["components"]["schemas"][shape];
             let schema = if field.is_empty() { schema } else { &schema["properties"][field] };
-            assert_eq!(schema["type"], "string", "{shape} {field}: {schema}");
-            assert_eq!(schema["maxLength"], limits["maxLength"], "{shape} {field}");
+            let (kind, limit) =
+                if limits["maximum"].is_null() { ("string", "maxLength") } else { ("integer", "maximum") };
+            assert_eq!(schema["type"], kind, "{shape} {field}: {schema}");
+            assert_eq!(schema[limit], limits[limit], "{shape} {field}");
         }
     }
 

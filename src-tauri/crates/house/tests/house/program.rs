@@ -92,11 +92,14 @@ async fn its_exit_code_says_why_it_does_not_open() {
 async fn refuses_to_open(folder: &Path) -> (Option<i32>, String) {
     let mut command = program(folder);
     command.stderr(Stdio::piped());
-    let running = tokio::task::spawn_blocking(move || command.output());
-    let output = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap().unwrap();
+    let running = tokio::process::Command::from(command).kill_on_drop(true).output();
+    let output = tokio::time::timeout(LIMIT, running).await.expect("it opened the house").unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), said.lines().last().unwrap_or_default().to_owned())
 }
+
+/// Of SQLite, unless told otherwise.
+const PAGE_BYTES: usize = 4_096;
 
 #[tokio::test]
 async fn a_file_that_is_damaged_cut_off_or_too_new_is_named_and_not_touched() {
@@ -109,7 +112,8 @@ async fn a_file_that_is_damaged_cut_off_or_too_new_is_named_and_not_touched() {
     connection.close().unwrap();
     let sound = std::fs::read(&path).unwrap();
     let mut garbage = sound.clone();
-    garbage[sound.len() / 3..][..2_000].fill(0xa5);
+    // A whole page: what lies between the entries of one is nothing.
+    garbage[PAGE_BYTES..][..PAGE_BYTES].fill(0xa5);
     let cut_off = sound[..sound.len() / 2].to_vec();
     std::fs::write(&path, &sound).unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
