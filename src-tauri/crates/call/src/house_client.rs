@@ -393,6 +393,8 @@ pub(crate) fn http_client(tls: &Arc<rustls::ClientConfig>) -> Result<reqwest::Cl
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
+        // Signalling goes on over the connection that took the join (`websocket::open_on`), which only HTTP/1 gives up.
+        .http1_only()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT)
         .build()

@@ -114,7 +114,7 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(settings::setting_engine())
             .with_handler(Arc::new(Handler { direction, news }))
-            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door, streams.clone(), checks.clone())))
+            .with_runtime(Arc::new(RepeatingRuntime::new(sockets.door, streams.clone(), checks.clone(), tasks.clone())))
             .with_udp_addrs(sockets.addresses)
             .build()
             .await?;

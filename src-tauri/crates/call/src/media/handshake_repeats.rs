@@ -25,7 +25,10 @@ use super::{
     ice_checks::{IceChecks, NOMINATION_PAUSES},
     stream_paths::{SocketEnd, StreamPaths},
 };
-use crate::doors::{Door, DoorPackets};
+use crate::{
+    doors::{Door, DoorPackets},
+    tasks::Tasks,
+};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
     Transmit,
@@ -51,11 +54,18 @@ pub(super) struct RepeatingRuntime {
     door: Option<Arc<Door>>,
     streams: Arc<StreamPaths>,
     checks: Arc<IceChecks>,
+    /// In which datagrams wait until they are said again.
+    tasks: Tasks,
 }
 
 impl RepeatingRuntime {
-    pub(super) fn new(door: Option<Arc<Door>>, streams: Arc<StreamPaths>, checks: Arc<IceChecks>) -> Self {
-        Self { tokio: TokioRuntime, door, streams, checks }
+    pub(super) fn new(
+        door: Option<Arc<Door>>,
+        streams: Arc<StreamPaths>,
+        checks: Arc<IceChecks>,
+        tasks: Tasks,
+    ) -> Self {
+        Self { tokio: TokioRuntime, door, streams, checks, tasks }
     }
 }
 
@@ -82,6 +92,7 @@ impl Runtime for RepeatingRuntime {
             streams: self.streams.clone(),
             stream_end: Arc::default(),
             checks: self.checks.clone(),
+            tasks: self.tasks.clone(),
             refuses: AtomicBool::new(false),
         }))
     }
@@ -130,6 +141,7 @@ struct RepeatingSocket {
     /// What this socket gets from them, and from nominations that are believed.
     stream_end: Arc<SocketEnd>,
     checks: Arc<IceChecks>,
+    tasks: Tasks,
     /// The last datagram was refused.
     refuses: AtomicBool,
 }
@@ -144,7 +156,7 @@ impl RepeatingSocket {
     /// Over TCP nothing gets lost that would have to be said again.
     fn say_again(&self, transmit: &Transmit<'_>, pauses: &'static [Duration]) {
         if !self.streams.leads_to(transmit.destination) {
-            tokio::spawn(Datagram::of(transmit).repeat_on(Arc::downgrade(&self.socket), pauses));
+            self.tasks.spawn(Datagram::of(transmit).repeat_on(Arc::downgrade(&self.socket), pauses));
         }
     }
 
@@ -256,7 +268,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::tasks::Tasks;
 
     fn sockets() -> (Arc<dyn AsyncUdpSocket>, tokio::net::UdpSocket) {
         let bind = || {
@@ -264,7 +275,7 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             socket
         };
-        let ours = RepeatingRuntime::new(None, StreamPaths::new(Tasks::default()), Arc::default());
+        let ours = RepeatingRuntime::new(None, StreamPaths::new(Tasks::default()), Arc::default(), Tasks::default());
         let ours = ours.wrap_udp_socket(bind()).unwrap();
         (ours, tokio::net::UdpSocket::from_std(bind()).unwrap())
     }
