@@ -35,9 +35,16 @@ enum Trouble {
     Loss(f64, f64),
     /// Each travels longer for itself: half of a normal distribution with this deviation, ms.
     Jitter(f64),
+    /// They go over TCP, which loses this share of its segments: what comes after a lost one waits with it.
+    Stalls(f64),
 }
 
-const PATHS: [(&str, Trouble); 7] = [
+/// How long TCP needs for a segment that is lost: until three more were acknowledged (RFC 5681 section 3.2), one each 20
+/// ms, and a round trip of 60 ms. Where that one is lost as well, its timer of 200 ms (Linux's least).
+const FAST_RETRANSMIT: Duration = Duration::from_millis(3 * 20 + 60);
+const RETRANSMIT_TIMEOUT: Duration = Duration::from_millis(200 + 60);
+
+const PATHS: [(&str, Trouble); 10] = [
     ("clean", Trouble::Loss(0.0, 0.0)),
     ("random-10", Trouble::Loss(0.1, 0.0)),
     ("random-20", Trouble::Loss(0.2, 0.0)),
@@ -45,6 +52,9 @@ const PATHS: [(&str, Trouble); 7] = [
     ("bursts-20", Trouble::Loss(0.2, 3.0)),
     ("bursts-30", Trouble::Loss(0.3, 3.0)),
     ("jitter-30", Trouble::Jitter(30.0)),
+    ("tcp-1", Trouble::Stalls(0.01)),
+    ("tcp-2", Trouble::Stalls(0.02)),
+    ("tcp-5", Trouble::Stalls(0.05)),
 ];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -128,6 +138,7 @@ impl Path {
                 let travels = (0..packets).map(|_| Some(TRAVEL + jitter(&mut chance, deviation_ms))).collect();
                 Self { travels, report: REPORTED_WITH_JITTER }
             }
+            Trouble::Stalls(loss) => Self { travels: stalled(loss, seed, packets), report: REPORTED_WITH_JITTER },
         }
     }
 }
@@ -137,6 +148,23 @@ fn jitter(chance: &mut Chance, deviation_ms: f64) -> Duration {
     let (radius, angle) = (1.0 - chance.share(), chance.share());
     let ms = deviation_ms * (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos().abs();
     Duration::from_secs_f64(ms.min(MAX_JITTER_MS) / 1_000.0)
+}
+
+/// One packet each 20 ms, none before the one ahead of it.
+fn stalled(loss: f64, seed: u64, packets: usize) -> Vec<Option<Duration>> {
+    let mut chance = Chance(seed);
+    let mut free_at = Duration::ZERO;
+    let travel = |number: usize| {
+        let sent = Duration::from_millis(20) * number as u32;
+        let delay = match (chance.share() < loss, chance.share() < loss) {
+            (false, _) => Duration::ZERO,
+            (true, false) => FAST_RETRANSMIT,
+            (true, true) => FAST_RETRANSMIT + RETRANSMIT_TIMEOUT,
+        };
+        free_at = free_at.max(sent + TRAVEL + delay);
+        Some(free_at - sent)
+    };
+    (0..packets).map(travel).collect()
 }
 
 /// Which packets are lost: each for itself, or in bursts as Gilbert's channel makes them (1960).

@@ -18,6 +18,19 @@ pub const LATE_COST_MS: f32 = 450.0;
 /// The same where the packet after it carries a copy, which is mostly here by then.
 pub const LATE_COST_WITH_COPIES_MS: f32 = 300.0;
 
+/// Where more packets than this are late, the voice has holes all the time, which concealment does not hide any more:
+/// each share above it costs [`HOLES_COST_MS`] besides. What is late by chance, once in a while, stays below.
+const HOLES_SHARE: f32 = 0.02;
+
+/// 30 ms of delay for one packet in a hundred: where ITU-T G.107 has both cost the same, 0.13 of R for a ms beyond 177
+/// ms and 4 of R for a percent. Over TCP that loses 2 % of its segments the wait became 140 ms instead of 8, and PESQ-WB
+/// 3.8 instead of 2.1 (`loss_table`, three seeds).
+const HOLES_COST_MS: f32 = 3_000.0;
+
+/// All of the holes together, ms of delay: what stalls for longer is not waited for, however often it does; nor is a
+/// single stall of seconds, after which everything was late for a while.
+const MAX_HOLES_COST_MS: f32 = 250.0;
+
 /// How long the quickest packet stays the reference, microseconds. Longer than a stall, shorter than what two clocks
 /// 500 ppm apart need to drift by a frame.
 const REFERENCE_WINDOW_MICROS: i64 = 4_000_000;
@@ -70,7 +83,7 @@ impl LatenessHistogram {
         self.weights[late_ms] += self.weight;
         self.sum += self.weight;
         self.end = self.end.max(late_ms + 1);
-        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.late_cost_ms / self.sum);
+        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.sum, self.late_cost_ms);
     }
 
     fn bring_down(&mut self) {
@@ -138,13 +151,19 @@ impl DelayHistogram {
     }
 }
 
-/// The `n` for which waiting `n` ms plus the `price` of the packets that come later than that is least.
-fn cheapest_wait(weights: &[f32], price: f32) -> usize {
+/// What it costs that this share of the packets is late, ms of delay.
+fn price(late_share: f32, late_cost_ms: f32) -> f32 {
+    let holes = (late_share - HOLES_SHARE).max(0.0) * HOLES_COST_MS;
+    late_share * late_cost_ms + holes.min(MAX_HOLES_COST_MS)
+}
+
+/// The `n` for which waiting `n` ms plus the price of the packets that come later than that is least.
+fn cheapest_wait(weights: &[f32], sum: f32, late_cost_ms: f32) -> usize {
     let mut later = 0.0;
     let mut best = (f32::INFINITY, 0);
     for (late_ms, weight) in weights.iter().enumerate().rev() {
         let wait_ms = late_ms + 1;
-        let cost = wait_ms as f32 + later * price;
+        let cost = wait_ms as f32 + price(later / sum, late_cost_ms);
         if cost <= best.0 {
             best = (cost, wait_ms);
         }
@@ -175,8 +194,11 @@ mod tests {
                 fading.iter_mut().for_each(|weight| *weight *= kept);
                 fading[late_ms.min(WIDEST_MS)] += 1.0;
             }
-            let price = f64::from(LATE_COST_MS) / fading.iter().sum::<f64>();
-            let cost = |wait_ms: usize| wait_ms as f64 + price * fading[wait_ms..].iter().sum::<f64>();
+            let sum = fading.iter().sum::<f64>();
+            let cost = |wait_ms: usize| {
+                let share = fading[wait_ms..].iter().sum::<f64>() / sum;
+                wait_ms as f64 + f64::from(price(share as f32, LATE_COST_MS))
+            };
             let least = (1..=WIDEST_MS + 1).map(cost).fold(f64::INFINITY, f64::min);
             prop_assert!(cost(histogram.best_wait_ms()) < least + 0.2, "{} ms", histogram.best_wait_ms());
         }
@@ -200,6 +222,15 @@ mod tests {
         let histogram = recorded((0..1_000).map(|n| if n % 100 == 50 { 400 } else { 50 + n % 20 }));
         let wait = histogram.best_wait_ms();
         assert!((18..=21).contains(&wait), "{wait}");
+    }
+
+    /// Through a gate over TCP that lost 2 % of its segments nothing was waited for, and one frame in eight was invented.
+    #[test]
+    fn a_path_that_stalls_every_second_is_waited_for() {
+        let behind_a_lost_segment = [120, 100, 80, 60, 40, 20];
+        let late = |n: usize| behind_a_lost_segment.get(n % 50).copied().unwrap_or(0);
+        let histogram = recorded((0..1_000).map(|n| 50 + late(n)));
+        assert!((81..=121).contains(&histogram.best_wait_ms()), "{}", histogram.best_wait_ms());
     }
 
     #[test]
@@ -227,17 +258,18 @@ mod tests {
         let wait = |late_cost_ms| {
             let mut histogram = DelayHistogram::default();
             histogram.set_late_cost_ms(late_cost_ms);
-            // The later, the rarer: 10 ms is passed by 36 % of them, 50 ms by 1 %.
+            // The later, the rarer: 5 ms is passed by 36 % of them, 25 ms by 1 %.
             for n in 0..2_000_i64 {
                 let share = (n * 619 % 2_000) as f64 / 2_000.0;
-                let micros = (-share.mul_add(-1.0, 1.0).ln() * 10_000.0) as i64;
+                let micros = (-share.mul_add(-1.0, 1.0).ln() * 5_000.0) as i64;
                 histogram.record(Moment::from_millis(n * 20), micros, FRAME_SAMPLES);
             }
             histogram.best_wait_ms()
         };
         let (dear, cheap) = (wait(LATE_COST_MS), wait(LATE_COST_WITH_COPIES_MS));
-        // The best wait of an exponential distribution is its mean times the logarithm of cost over mean: 38 and 34 ms.
-        assert!((35..=42).contains(&dear) && (30..=37).contains(&cheap) && cheap < dear, "{dear} {cheap}");
+        // The best wait of an exponential distribution is its mean times the logarithm of cost over mean: 22.5 and 20.5
+        // ms. Fewer than two in a hundred are later than that.
+        assert!((21..=24).contains(&dear) && (19..=22).contains(&cheap) && cheap < dear, "{dear} {cheap}");
     }
 
     #[test]
