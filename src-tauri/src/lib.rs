@@ -18,6 +18,8 @@ pub mod ipc;
 mod keep_awake;
 mod key_combination;
 mod level_meter;
+#[cfg(not(target_os = "linux"))]
+mod library_keys;
 mod local_time;
 mod no_window;
 mod notices;
@@ -46,6 +48,8 @@ pub mod view;
 mod web_page;
 mod window;
 mod words;
+#[cfg(target_os = "linux")]
+mod x11_keys;
 
 use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
 
@@ -129,7 +133,6 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
     let builder = tauri::Builder::default()
         .plugin(only_once)
         .plugin(window_state.build())
-        .plugin(tauri_plugin_global_shortcut::Builder::new().build())
         .plugin(autostart::plugin(&arguments))
         .plugin(tauri_plugin_updater::Builder::new().build())
         .invoke_handler(border.invoke_handler())
@@ -138,6 +141,9 @@ fn build(arguments: Arguments, folder: &Path, times: StartTimes) -> tauri::Resul
         .manage(EarlyLinks::default())
         .manage(Frame::new(&profile))
         .on_window_event(window::on_event);
+    // On Linux its keys come from `x11_keys` and the portal.
+    #[cfg(not(target_os = "linux"))]
+    let builder = builder.plugin(tauri_plugin_global_shortcut::Builder::new().build());
     #[cfg(target_os = "macos")]
     let builder = builder.on_web_content_process_terminate(|webview| page::on_death(webview.app_handle()));
     builder

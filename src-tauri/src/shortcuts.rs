@@ -22,6 +22,15 @@ pub enum KeyEvent {
     TalkReleased,
 }
 
+/// What is told of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyReports {
+    /// When it goes down; a key that is held goes down once.
+    pub pressed: KeyEvent,
+    /// When it comes up, if that does anything.
+    pub released: Option<KeyEvent>,
+}
+
 /// Who gives keys that work from anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]

@@ -6,27 +6,31 @@ use std::{
 };
 
 use serambi_call::ComputerSettings;
-use serambi_protocol::{Code, Refusal};
 use tauri::AppHandle;
-use tauri_plugin_global_shortcut::{GlobalShortcutExt, ShortcutState};
 
+#[cfg(not(target_os = "linux"))]
+use crate::library_keys::KeyGrabs;
+#[cfg(target_os = "linux")]
+use crate::x11_keys::KeyGrabs;
 use crate::{
     key_combination::KeyCombination,
-    shortcuts::{KeyEvent, KeyState, ShortcutStates},
+    shortcuts::{KeyEvent, KeyReports, KeyState, ShortcutStates},
 };
+
+const MUTE: KeyReports = KeyReports { pressed: KeyEvent::ToggleMute, released: None };
+const TALK: KeyReports = KeyReports { pressed: KeyEvent::TalkPressed, released: Some(KeyEvent::TalkReleased) };
 
 /// The keys that are ours now.
 pub struct SystemKeys {
-    app: AppHandle,
+    grabs: KeyGrabs,
     taken: Mutex<Vec<KeyCombination>>,
     states: Mutex<ShortcutStates>,
-    heard: fn(&AppHandle, KeyEvent),
 }
 
 impl SystemKeys {
     /// None yet. `heard` is called on a thread of the system's.
     pub fn new(app: AppHandle, heard: fn(&AppHandle, KeyEvent)) -> Self {
-        Self { app, taken: Mutex::default(), states: Mutex::default(), heard }
+        Self { grabs: KeyGrabs::new(app, heard), taken: Mutex::default(), states: Mutex::default() }
     }
 
     /// How the keys fared that were asked for last.
@@ -34,18 +38,14 @@ impl SystemKeys {
         lock(&self.states).clone()
     }
 
-    /// Takes the keys of these settings and gives back all others. Waits for the main thread.
+    /// Takes the keys of these settings and gives back all others. May wait for the main thread.
     pub fn take(&self, settings: &ComputerSettings) {
         // Held to the end: two changes must not mix.
         let mut taken = lock(&self.taken);
-        for keys in taken.drain(..) {
-            if let Err(error) = self.app.global_shortcut().unregister(keys.shortcut()) {
-                tracing::warn!(%keys, %error, "a key was not given back");
-            }
-        }
-        let mut take = |text: Option<&str>, events: fn(ShortcutState) -> Option<KeyEvent>| {
+        taken.drain(..).for_each(|keys| self.grabs.give_back(keys));
+        let mut take = |text: Option<&str>, reports: KeyReports| {
             let keys = KeyCombination::from_str(text?);
-            match keys.and_then(|keys| self.take_one(keys, events)) {
+            match keys.and_then(|keys| self.grabs.grab(keys, reports).map(|()| keys)) {
                 Ok(keys) => {
                     taken.push(keys);
                     None
@@ -56,31 +56,10 @@ impl SystemKeys {
                 }
             }
         };
-        let mute = take(settings.mute_shortcut.as_deref(), |state| match state {
-            ShortcutState::Pressed => Some(KeyEvent::ToggleMute),
-            ShortcutState::Released => None,
-        });
-        let talk_key = settings.push_to_talk.then_some(settings.push_to_talk_key.as_str());
-        let talk = take(talk_key, |state| match state {
-            ShortcutState::Pressed => Some(KeyEvent::TalkPressed),
-            ShortcutState::Released => Some(KeyEvent::TalkReleased),
-        });
+        let mute = take(settings.mute_shortcut.as_deref(), MUTE);
+        let talk = take(settings.push_to_talk.then_some(settings.push_to_talk_key.as_str()), TALK);
         let state = |problem| KeyState { problem, described: None };
         *lock(&self.states) = ShortcutStates { mute: state(mute), talk: state(talk) };
-    }
-
-    fn take_one(
-        &self,
-        keys: KeyCombination,
-        events: fn(ShortcutState) -> Option<KeyEvent>,
-    ) -> Result<KeyCombination, Refusal> {
-        let heard = self.heard;
-        let taken = self.app.global_shortcut().on_shortcut(keys.shortcut(), move |app, _, event| {
-            if let Some(event) = events(event.state) {
-                heard(app, event);
-            }
-        });
-        taken.map(|()| keys).map_err(|error| Refusal::new(Code::ShortcutTaken, format!("{keys}: {error}")))
     }
 }
 
