@@ -286,6 +286,25 @@ fn the_page_of_a_window_hidden_for_long_is_let_go_and_made_anew_with_the_call_in
     ends(app);
 }
 
+/// Two questions of GTK's and WebKitGTK's loaded a compiler of 26 MB into a program that paints without OpenGL.
+#[test]
+fn without_a_graphics_card_the_app_itself_loads_no_opengl() {
+    if Path::new("/dev/dri").exists() {
+        println!("not looked at: there may be a graphics card");
+        return;
+    }
+    let output = places::fresh_output("no-opengl").unwrap();
+    let server = SoundServer::start(&output).unwrap();
+    let sari = open(&server.address(), &[], &output);
+    sari.find("textbox", "your name").unwrap();
+    sari.photograph("no-opengl").unwrap();
+    let loaded = std::fs::read_to_string(format!("/proc/{}/maps", sari.app().unwrap())).unwrap();
+    for library in ["swrast_dri", "libgallium", "libLLVM"] {
+        assert!(!loaded.contains(library), "{library}");
+    }
+    sari.end().unwrap();
+}
+
 /// The settings, opened from the room.
 fn open_settings(window: &Window) {
     window.press_button("^more$").unwrap();
