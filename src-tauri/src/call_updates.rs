@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serambi_call::{Call, CallEvent, CallView};
-use serambi_protocol::{RoomView, chat::ChatLog, event::TopicChange, view::RoomTime};
+use serambi_protocol::{RoomSnapshot, RoomView, Streams, event::TopicChange, view::RoomTime};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::AppHandle;
@@ -21,7 +21,7 @@ pub enum CallUpdate {
         /// The call without its room.
         call: Box<CallView>,
         /// The room.
-        room: Box<RoomView>,
+        room: Box<RoomSnapshot>,
     },
     /// Topics of the room changed, to be folded in this order.
     Room {
@@ -74,13 +74,13 @@ impl CallUpdates {
 pub struct ShownCall {
     call: CallView,
     room: RoomView,
-    chat: ChatLog,
+    streams: Streams,
 }
 
 impl ShownCall {
     /// As it stands now.
     pub fn of(call: &Call) -> Self {
-        Self { call: call.view(), room: call.room(), chat: ChatLog::default() }
+        Self { call: call.view(), room: call.room(), streams: Streams::default() }
     }
 
     /// The call without its room.
@@ -100,25 +100,22 @@ impl ShownCall {
 
     /// Everything anew.
     pub fn opened(&self) -> CallUpdate {
-        CallUpdate::Opened { call: Box::new(self.call.clone()), room: Box::new(self.room.clone()) }
-    }
-
-    /// The chat as far as it is known, in place of what a window knows of it.
-    pub fn chat_opened(&self) -> CallUpdate {
-        CallUpdate::Room { now: self.room.now, changes: vec![Arc::new(self.chat.opened())] }
+        let room = RoomSnapshot::new(self.room.clone(), &self.streams);
+        CallUpdate::Opened { call: Box::new(self.call.clone()), room: Box::new(room) }
     }
 
     /// The update that an event of the call is to the window, if it is one; other events are given back.
     pub fn take(&mut self, event: CallEvent) -> Result<CallUpdate, CallEvent> {
         match event {
             CallEvent::Opened { room } => {
-                self.room = *room;
+                self.streams.fold(room.streams.iter().map(|change| &**change));
+                self.room = room.view;
                 Ok(self.opened())
             }
             CallEvent::Room { now, changes } => {
                 self.room.now = now;
                 changes.iter().for_each(|change| self.room.apply(change));
-                self.chat.fold(changes.iter().map(|change| &**change));
+                self.streams.fold(changes.iter().map(|change| &**change));
                 Ok(CallUpdate::Room { now, changes })
             }
             CallEvent::Changed(call) => {

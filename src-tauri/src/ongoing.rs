@@ -147,7 +147,6 @@ impl Passing {
                 event = events.recv() => event,
                 () = self.show_again.notified() => {
                     self.updates.tell(shown.opened()).await;
-                    self.updates.tell(shown.chat_opened()).await;
                     continue;
                 }
             };

@@ -210,7 +210,7 @@ export type CallUpdate =
 /**  The call without its room. */
 call: CallView; 
 /**  The room. */
-room: RoomView } | 
+room: RoomSnapshot } | 
 /**  Topics of the room changed, to be folded in this order. */
 { type: "room"; 
 /**  The house's clock. */
@@ -1147,6 +1147,14 @@ export type RoomRecord = {
 	handScope: HandScope,
 	/**  Nobody is on stage: the room ends at this time unless somebody comes back. */
 	endsAt: RoomTime | null,
+};
+
+/**  A room in full: for somebody who knows nothing of it, or has missed too much. */
+export type RoomSnapshot = {
+	/**  Its topics. */
+	view: RoomView,
+	/**  What is kept of its streams, to be folded behind the view. */
+	streams: TopicChange[],
 };
 
 /**  One yes-or-no setting of a room; off in a new one. */

@@ -267,7 +267,7 @@ export class HouseBackend implements Backend {
       rejoin: () => this.#rejoin(visit),
     });
     this.#visit = visit;
-    this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+    this.#opened(visit, view);
     void this.#bringSound(visit, media);
     this.#roleChanged(visit);
     return { status: 'ok', data: null };
@@ -331,7 +331,7 @@ export class HouseBackend implements Backend {
       const { seq, media } = joined.data;
       const view = this.#asItIsHere(joined.data.view);
       visit.reopened(view, seq, media);
-      this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+      this.#opened(visit, view);
       this.#roleChanged(visit);
       return;
     }
@@ -346,7 +346,7 @@ export class HouseBackend implements Backend {
     } else if (event.type === 'opened') {
       const view = this.#asItIsHere(event.view);
       visit.you = view.you;
-      this.#update(visit, { type: 'opened', call: this.#callView(visit), room: view });
+      this.#opened(visit, view);
       this.#roleChanged(visit);
     } else if (event.type === 'changed') {
       this.#changed(visit, event.now, event.changes);
@@ -404,6 +404,11 @@ export class HouseBackend implements Backend {
     this.#events?.callUpdated({ revision: this.#callRevision, update: { type: 'none' } });
     this.#events?.callClosed(reason);
     void this.#look();
+  }
+
+  /** What is kept of the streams the house tells by itself, behind the view. */
+  #opened(visit: Visit, view: RoomView): void {
+    this.#update(visit, { type: 'opened', call: this.#callView(visit), room: { view, streams: [] } });
   }
 
   #update(visit: Visit, update: CallUpdate): void {

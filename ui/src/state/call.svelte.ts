@@ -19,7 +19,7 @@ export class CallStore {
     switch (update.type) {
       case 'opened':
         this.view = update.call;
-        if (this.room?.room.id === update.room.room.id) this.room.replace(update.room);
+        if (this.room?.room.id === update.room.view.room.id) this.room.replace(update.room);
         else this.room = new RoomStore(update.room);
         return;
       case 'room':

@@ -11,6 +11,7 @@ import type {
   Rights,
   Role,
   RoomRecord,
+  RoomSnapshot,
   RoomSwitch,
   RoomTime,
   RoomView,
@@ -18,9 +19,14 @@ import type {
   YouView,
 } from '../backend/backend';
 import { fold } from '../backend/fold';
-import { chatIn, ChatStore } from './chat.svelte';
+import { ChatStore } from './chat.svelte';
 import { RoomClock } from './clock.svelte';
 import { tagsOf } from './namesakes';
+
+type StreamTopic = Extract<TopicChange, { stream: unknown }>['topic'];
+type StreamOf<Topic> = Extract<TopicChange, { topic: Topic; stream: unknown }>['stream'];
+/** Its entries are those of the topic it stands under. */
+type Stream = { take(entries: readonly unknown[]): void };
 
 /** Before the first view; never shown. */
 const NOTHING: Pick<RoomView, 'room' | 'counts' | 'you' | 'rights'> = {
@@ -54,6 +60,8 @@ export class RoomStore implements RoomView {
   invitations: InvitedView[] = $state.raw([]);
   door: KnockView[] = $state.raw([]);
   readonly chat = new ChatStore(() => this.you.id);
+  /** Who takes what is appended to which stream; notices are told by themselves, and others are from a newer house. */
+  readonly #streams: { [Topic in StreamTopic]?: { take(entries: StreamOf<Topic>): void } } = { chat: this.chat };
 
   /** Everybody who is in the room, those included whom `audience` does not list. */
   people = $derived(this.stage.length + this.counts.listeners);
@@ -64,21 +72,28 @@ export class RoomStore implements RoomView {
   #invited = $derived(new Map(this.invitations.map((invited) => [invited.id, invited])));
   #tags = $derived(tagsOf([...this.stage, ...this.audience, ...this.hands, ...this.invitations, ...this.door]));
 
-  constructor(view: RoomView, clock = new RoomClock()) {
+  constructor({ view, streams }: RoomSnapshot, clock = new RoomClock()) {
     this.clock = clock;
-    this.replace(view);
+    this.replace({ view, streams });
   }
 
-  /** Shows another view of the same room. */
-  replace(view: RoomView): void {
+  /** Shows the same room anew. */
+  replace({ view, streams }: RoomSnapshot): void {
     Object.assign(this, view);
+    this.#append(streams);
     this.clock.set(view.now);
   }
 
   fold(now: RoomTime, changes: readonly TopicChange[]): void {
     fold(this, now, changes);
-    this.chat.take(changes.flatMap(chatIn));
+    this.#append(changes);
     this.clock.set(now);
+  }
+
+  #append(changes: readonly TopicChange[]): void {
+    for (const change of changes) {
+      if ('stream' in change) (this.#streams[change.topic] as Stream | undefined)?.take(change.stream);
+    }
   }
 
   /** May the reader do this, with nobody else concerned? */

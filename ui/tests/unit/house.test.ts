@@ -286,7 +286,7 @@ describe('being told', () => {
   });
 
   it('begins with the whole room and goes on after its number', () => {
-    expect(updates[0]).toMatchObject({ type: 'opened', room: { room: { id: view.room.id } } });
+    expect(updates[0]).toMatchObject({ type: 'opened', room: { view: { room: { id: view.room.id } } } });
     expect(house.socket.after).toBe('7');
     house.socket.tell(8, changed(listeners(1)));
     expect(updates.at(-1)).toEqual({ type: 'room', now: 1_000, changes: listeners(1) });
@@ -446,8 +446,8 @@ describe('the own voice', () => {
     await backend.listen({ callUpdated: ({ update }: { update: CallUpdate }) => told.push(update), appChanged: () => {} } as never);
     await backend.joinRoom('', view.room.id, false);
     const opened = told.find((update) => update.type === 'opened');
-    expect(opened?.room.you.may).not.toContain('raiseHand');
-    expect(opened?.room.you.refused).toContainEqual({ act: 'raiseHand', code: 'not_secure' });
+    expect(opened?.room.view.you.may).not.toContain('raiseHand');
+    expect(opened?.room.view.you.refused).toContainEqual({ act: 'raiseHand', code: 'not_secure' });
     const answer = await backend.acceptInvitation();
     expect(answer.status === 'error' && answer.error.code).toBe('not_secure');
     expect(microphones.asked).toBe(0);

@@ -159,7 +159,7 @@ describe('focus after a change of screen is on', () => {
   it('the room, named by its title, with how many are there', async () => {
     const { fixture } = await openWindow('home');
     const { call, room: view } = inRoom(room('listener on a lively evening'));
-    if (call && view) fixture.update({ type: 'opened', call, room: view });
+    if (call && view) fixture.open(call, view);
     await settle();
     expect(document.activeElement).toBe(screenNamed('Evening on the porch'));
     expect(landedOn()).toContain('23 here');

@@ -60,7 +60,7 @@ describe('a room that ended with the program', () => {
     document.body.replaceChildren();
     const again = await openWindow('home after the program was killed');
     const { room: view, call } = windowNamed('alone host');
-    if (view && call) again.fixture.update({ type: 'opened', call, room: view });
+    if (view && call) again.fixture.open(call, view);
     await settle();
     again.fixture.update({ type: 'none' });
     await settle();

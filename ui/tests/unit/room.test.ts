@@ -644,7 +644,7 @@ it('starting a room in one’s own house says once where it lives', async () => 
     await user.click(screen.getByRole('button', { name: 'Start a room' }));
     await user.click(screen.getByRole('button', { name: "Let's go" }));
     const { call } = inRoom(view);
-    if (call) fixture.update({ type: 'opened', call, room: view });
+    if (call) fixture.open(call, view);
     await settle();
   };
   await start(room('alone host'));

@@ -124,7 +124,7 @@ describe('Home while one stays in the room', () => {
     await settle();
     expect(screen.getByRole('dialog', { name: 'Ratna Wijaya invited you to speak.' })).toBeTruthy();
     const other = inRoom(room('alone host'));
-    if (other.call && other.room) fixture.update({ type: 'opened', call: other.call, room: { ...other.room, room: { ...other.room.room, id: 'another222' } } });
+    if (other.call && other.room) fixture.open(other.call, { ...other.room, room: { ...other.room.room, id: 'another222' } });
     await settle();
     expect(screen.getByRole('list', { name: /^Stage/ })).toBeTruthy();
   });

@@ -55,7 +55,7 @@ describe('namesakes', () => {
   });
 });
 
-const store = (name: RoomName) => new RoomStore(room(name));
+const store = (name: RoomName) => new RoomStore({ view: room(name), streams: [] });
 
 function person(room: RoomStore, name: string): PersonView {
   return [...room.stage, ...room.audience].find((one) => one.name === name) as PersonView;

@@ -12,9 +12,8 @@ use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serambi_protocol::{
-    Code, Command, Refusal, RoomId, RoomView,
+    Code, Command, Refusal, RoomId, RoomSnapshot, RoomView, Streams,
     api::{Joined, MediaGrant},
-    chat::ChatLog,
     event::ClosedReason,
 };
 use tokio::{
@@ -114,7 +113,7 @@ pub(crate) struct CallActor {
     tasks: Tasks,
     events: EventSink,
     room: watch::Sender<RoomView>,
-    chat: ChatLog,
+    streams: Streams,
     view: watch::Sender<CallView>,
     measured: watch::Sender<Measurements>,
     /// Questions to the house that are not answered yet.
@@ -169,7 +168,7 @@ impl CallActor {
             tasks,
             events,
             room,
-            chat: ChatLog::default(),
+            streams: Streams::default(),
             view,
             measured,
             asked: FuturesUnordered::new(),
@@ -250,8 +249,8 @@ impl CallActor {
 
     /// Shows how things stand, if that is news.
     fn show(&mut self) {
-        let (room, view) = (&self.room, &self.view);
-        self.events.catch_up(|| room.borrow().clone(), &self.chat, || view.borrow().clone());
+        let (room, streams, view) = (&self.room, &self.streams, &self.view);
+        self.events.catch_up(|| RoomSnapshot::new(room.borrow().clone(), streams), || view.borrow().clone());
         let now = Instant::now();
         let microphone = self.microphone_view();
         let speaks = microphone.open && !microphone.muted;

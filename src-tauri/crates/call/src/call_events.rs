@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use serambi_protocol::{
-    Notice, RoomView,
-    chat::ChatLog,
+    Notice, RoomSnapshot,
     door::Called,
     event::{ClosedReason, TopicChange},
     view::RoomTime,
@@ -26,14 +25,14 @@ const EVENTS_WAITING: usize = 256;
 pub enum CallEvent {
     /// The room from now on, in full: when the seat was taken anew, or when the reader has missed changes.
     Opened {
-        /// As [`crate::Call::room`].
-        room: Box<RoomView>,
+        /// As [`crate::Call::room`], with what is kept of its streams.
+        room: Box<RoomSnapshot>,
     },
     /// Topics of the room changed, to be folded in this order.
     Room {
         /// The house's clock.
         now: RoomTime,
-        /// Without notices, which are told by themselves; what is written in the chat is among them.
+        /// Without notices, which are told by themselves; the other streams are among them.
         changes: Vec<Arc<TopicChange>>,
     },
     /// [`crate::Call::view`] is this now.
@@ -81,24 +80,13 @@ impl EventSink {
     }
 
     /// Tells the state anew to a reader that missed some of it and reads again.
-    pub(crate) fn catch_up(
-        &mut self,
-        room: impl FnOnce() -> RoomView,
-        chat: &ChatLog,
-        view: impl FnOnce() -> CallView,
-    ) {
+    pub(crate) fn catch_up(&mut self, room: impl FnOnce() -> RoomSnapshot, view: impl FnOnce() -> CallView) {
         if !self.missed {
             return;
         }
-        let Ok(mut places) = self.events.try_reserve_many(3) else { return };
+        let Ok(mut places) = self.events.try_reserve_many(2) else { return };
         self.missed = false;
-        let room = room();
-        let now = room.now;
-        let state = [
-            CallEvent::Opened { room: Box::new(room) },
-            CallEvent::Room { now, changes: vec![Arc::new(chat.opened())] },
-            CallEvent::Changed(Box::new(view())),
-        ];
+        let state = [CallEvent::Opened { room: Box::new(room()) }, CallEvent::Changed(Box::new(view()))];
         state.into_iter().for_each(|event| {
             if let Some(place) = places.next() {
                 place.send(event);
@@ -131,6 +119,8 @@ impl CallEvent {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serambi_protocol::Streams;
+
     use super::*;
     use crate::test_views::{call_view, room_view};
 
@@ -140,16 +130,14 @@ mod tests {
         for _ in 0..EVENTS_WAITING * 2 {
             sink.tell(CallEvent::Notice(Notice::OnStage));
         }
-        let chat = ChatLog::default();
-        sink.catch_up(room_view, &chat, call_view);
+        let room = || RoomSnapshot::new(room_view(), &Streams::default());
+        sink.catch_up(room, call_view);
         (0..EVENTS_WAITING - 1)
             .for_each(|_| assert_eq!(events.try_recv().unwrap(), CallEvent::Notice(Notice::OnStage)));
         assert!(events.try_recv().is_err(), "nothing else fitted");
         sink.tell(CallEvent::Notice(Notice::StageFull));
-        sink.catch_up(room_view, &chat, call_view);
-        assert_eq!(events.try_recv().unwrap(), CallEvent::Opened { room: Box::new(room_view()) });
-        let chat_anew = CallEvent::Room { now: room_view().now, changes: vec![Arc::new(chat.opened())] };
-        assert_eq!(events.try_recv().unwrap(), chat_anew);
+        sink.catch_up(room, call_view);
+        assert_eq!(events.try_recv().unwrap(), CallEvent::Opened { room: Box::new(room()) });
         assert_eq!(events.try_recv().unwrap(), CallEvent::Changed(Box::new(call_view())));
         sink.close(ClosedReason::Ended);
         assert_eq!(events.try_recv().unwrap(), CallEvent::Closed(ClosedReason::Ended));

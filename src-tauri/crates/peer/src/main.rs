@@ -192,15 +192,16 @@ impl Visit<'_> {
                         return Exit::of_close(reason, self.asked_to_end.get());
                     }
                     Some(CallEvent::Opened { room: next }) => {
-                        self.say_all(report::room_changes(&room, &next));
-                        room = *next;
+                        self.say_all(report::room_changes(&room, &next.view));
+                        self.say_all(next.streams.iter().flat_map(|change| report::stream_lines(change)).collect());
+                        room = next.view;
                     }
                     Some(CallEvent::Room { now, changes }) => {
                         let before = room.clone();
                         room.now = now;
                         changes.iter().for_each(|change| room.apply(change));
                         self.say_all(report::room_changes(&before, &room));
-                        self.say_all(changes.iter().flat_map(|change| report::chat_lines(change)).collect());
+                        self.say_all(changes.iter().flat_map(|change| report::stream_lines(change)).collect());
                     }
                     Some(CallEvent::Changed(next)) => {
                         self.say_all(report::call_changes(&view, &next));

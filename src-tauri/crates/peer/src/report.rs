@@ -206,8 +206,8 @@ pub fn room_changes(was: &RoomView, is: &RoomView) -> Vec<(&'static str, Value)>
     lines
 }
 
-/// What a change says of the chat, as events.
-pub fn chat_lines(change: &TopicChange) -> Vec<(&'static str, Value)> {
+/// What a change appends to a stream, as events.
+pub fn stream_lines(change: &TopicChange) -> Vec<(&'static str, Value)> {
     let said =
         |message: &ChatMessage| ("chat", json!({ "id": message.id, "name": message.name, "text": message.text }));
     let lines = chat_in(change).iter().flat_map(|event| match event {

@@ -95,11 +95,6 @@ impl ChatLog {
         }
     }
 
-    /// Folds what changes of topics say of the chat.
-    pub fn fold<'a>(&mut self, changes: impl IntoIterator<Item = &'a TopicChange>) {
-        changes.into_iter().flat_map(chat_in).for_each(|event| self.apply(event));
-    }
-
     /// The change that tells all of it to somebody who knows nothing of it.
     pub fn opened(&self) -> TopicChange {
         TopicChange::Chat { stream: vec![ChatEvent::Opened { messages: self.messages().cloned().collect() }] }

@@ -23,6 +23,7 @@ pub mod measurement;
 pub mod name;
 pub mod outside_test;
 pub mod sign_in;
+pub mod streams;
 pub mod switch;
 pub mod view;
 
@@ -34,5 +35,6 @@ pub use event::{Envelope, Notice, RoomEvent, TopicChange};
 pub use gate_state::GateState;
 pub use id::{PersonId, RoomId};
 pub use link::Link;
+pub use streams::{RoomSnapshot, Streams};
 pub use switch::RoomSwitch;
 pub use view::RoomView;

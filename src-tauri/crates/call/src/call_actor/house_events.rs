@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use serambi_protocol::{
-    Code, Envelope, Notice, Refusal, RoomEvent, RoomView,
+    Code, Envelope, Notice, Refusal, RoomEvent, RoomSnapshot, RoomView,
     api::{Joined, MediaGrant},
     event::{ClosedReason, TopicChange},
     view::{RoomTime, YouView},
@@ -76,7 +76,7 @@ impl CallActor {
 
     fn open_room(&mut self, view: RoomView) {
         let before = self.room.send_replace(view.clone()).you;
-        self.events.tell(CallEvent::Opened { room: Box::new(view) });
+        self.events.tell(CallEvent::Opened { room: Box::new(RoomSnapshot::new(view, &self.streams)) });
         self.follow_you(&before);
     }
 
@@ -86,7 +86,7 @@ impl CallActor {
             room.now = now;
             changes.iter().for_each(|change| room.apply(change));
         });
-        self.chat.fold(changes.iter().map(|change| &**change));
+        self.streams.fold(changes.iter().map(|change| &**change));
         let (notices, topics): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|change| matches!(**change, TopicChange::Notices { .. }));
         if !topics.is_empty() {
