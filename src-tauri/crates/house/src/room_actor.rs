@@ -3,7 +3,6 @@
 //! Everything that happens to a room happens here, one thing after the other, so no two people can take the last place
 //! on stage. A panic in a room's rules ends that room and no other.
 
-mod chat;
 mod connections;
 mod door;
 mod handle;
@@ -11,6 +10,7 @@ mod measuring;
 mod media_side;
 mod membership;
 mod saving;
+mod streams;
 mod telling;
 mod telling_times;
 
@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serambi_protocol::{
-    Code, Command, Notice, PersonId, Refusal, RoomEvent, RoomId, TopicChange,
+    Code, Command, PersonId, Refusal, RoomEvent, RoomId,
     event::ClosedReason,
     view::{Role, RoleView, RoomTime, YouView},
 };
@@ -53,9 +53,7 @@ struct Member {
     /// What this person was told last.
     told: Arc<RoleView>,
     told_you: YouView,
-    notices: Vec<Notice>,
-    /// What was written since this person was told anything: at most [`serambi_protocol::limits::CHAT_SHOWN`] changes.
-    chat: Vec<Arc<TopicChange>>,
+    outgoing: streams::Outgoing,
     /// The grant that must be in force before this person hears of being on stage.
     waits_for: Option<u64>,
     /// Answers that wait for the same.
@@ -77,7 +75,7 @@ pub struct RoomActor {
     /// Somebody was connected to it at some time.
     was_visited: bool,
     members: BTreeMap<PersonId, Member>,
-    chat_so_far: chat::ChatSoFar,
+    streams_so_far: streams::StreamsSoFar,
     permissions: PermissionReconciler,
     telling: Telling,
     saving: Saving,
@@ -129,7 +127,7 @@ impl RoomActor {
             opened_at_ms: now_ms,
             was_visited: false,
             members: BTreeMap::new(),
-            chat_so_far: chat::ChatSoFar::default(),
+            streams_so_far: streams::StreamsSoFar::default(),
             telling: Telling::default(),
             saving: Saving::default(),
             loss_reports: LossReports::default(),
@@ -271,7 +269,7 @@ impl RoomActor {
                 let shown = self.member(&session).map(drop).and_then(|()| self.show(&session.person));
                 let opened = shown.map(|view| {
                     session.mailbox.post(self.id, RoomEvent::Opened { view: Box::new(view) });
-                    self.open_chat(&session);
+                    self.open_streams(&session);
                 });
                 let _ = reply.send(opened);
             }

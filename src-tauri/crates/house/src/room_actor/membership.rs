@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serambi_protocol::{Code, Command, PersonId, Refusal, RoomEvent, api::Joined, event::ClosedReason};
 use serambi_room::MediaChange;
 
-use super::{Member, RoomActor, answer, connections, telling};
+use super::{Member, RoomActor, answer, connections, streams, telling};
 use crate::{authenticator::Session, registry::Place};
 
 impl RoomActor {
@@ -23,7 +23,7 @@ impl RoomActor {
         let media = self.grant(session)?;
         let view = self.show(&session.person)?;
         let joined = Joined { view, seq: session.mailbox.last(), media };
-        self.open_chat(session);
+        self.open_streams(session);
         Ok((joined, earlier))
     }
 
@@ -45,8 +45,7 @@ impl RoomActor {
             session: session.clone(),
             told,
             told_you,
-            notices: Vec::new(),
-            chat: Vec::new(),
+            outgoing: streams::Outgoing::default(),
             waits_for: None,
             replies: Vec::new(),
             was_on_stage,
@@ -73,11 +72,11 @@ impl RoomActor {
     }
 
     pub(super) fn farewell(&mut self, person: &PersonId, reason: ClosedReason) {
-        let Some(member) = self.members.remove(person) else { return };
+        let Some(mut member) = self.members.remove(person) else { return };
         self.loss_reports.forget(person);
         self.capture_marks.forget(person);
         answer(member.replies);
-        telling::post(&member.session, self.id, self.now(), member.chat, member.notices);
+        telling::post(&member.session, self.id, self.now(), member.outgoing.take());
         self.close(&member.session, reason);
     }
 

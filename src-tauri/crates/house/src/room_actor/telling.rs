@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Bound, sync::Arc};
 
 use serambi_protocol::{
-    Code, Notice, PersonId, Refusal, RoomEvent, RoomId, TopicChange,
+    Code, PersonId, Refusal, RoomEvent, RoomId, TopicChange,
     view::{Role, RoleView, RoomTime, RoomView, YouView},
 };
 use serambi_room::Room;
@@ -132,37 +132,14 @@ impl RoomActor {
             }
             told.extend(self.telling.changes.between(&member.told, &next).iter().cloned());
             member.told = next;
-            told.append(&mut member.chat);
-            post(&member.session, id, now, told, std::mem::take(&mut member.notices));
+            told.append(&mut member.outgoing.take());
+            post(&member.session, id, now, told);
         }
-    }
-
-    /// Something is to be said to that person, once.
-    pub(super) fn notify(&mut self, person: &PersonId, notice: Notice) {
-        let Some(member) = self.members.get_mut(person) else { return };
-        if !is_said_to_everybody(&notice) {
-            self.telling.times.has_news_for(person);
-        }
-        member.notices.push(notice);
     }
 }
 
-/// Is it about somebody else, and said to all who are in the room?
-fn is_said_to_everybody(notice: &Notice) -> bool {
-    matches!(notice, Notice::JoinedStage { .. } | Notice::NewHost { .. })
-}
-
-/// Posts changes and, behind them, notices; nothing if there are none.
-pub(super) fn post(
-    session: &Session,
-    room: RoomId,
-    now: RoomTime,
-    mut changes: Vec<Arc<TopicChange>>,
-    notices: Vec<Notice>,
-) {
-    if !notices.is_empty() {
-        changes.push(Arc::new(TopicChange::Notices { stream: notices }));
-    }
+/// Posts changes; nothing if there are none.
+pub(super) fn post(session: &Session, room: RoomId, now: RoomTime, changes: Vec<Arc<TopicChange>>) {
     if !changes.is_empty() {
         session.mailbox.post(room, RoomEvent::Changed { now, changes });
     }
