@@ -42,6 +42,8 @@ pub enum Act {
     SetHandScope,
     /// Write in the chat.
     Say,
+    /// React without a word.
+    React,
     /// Remove what somebody else wrote.
     RemoveMessages,
     /// Call somebody into the room who is around in the house.

@@ -110,6 +110,10 @@ codes! {
     ChatOff = "chat_off", 409;
     /// This person, or everybody together, writes faster than the chat takes.
     ChatTooFast = "chat_too_fast", 429;
+    /// Reactions are off.
+    ReactionsOff = "reactions_off", 409;
+    /// This person reacted a moment ago.
+    ReactedRecently = "reacted_recently", 429;
     /// That message is not there (any more).
     MessageGone = "message_gone", 404;
     /// The last one who can invite must hand over or end the room.

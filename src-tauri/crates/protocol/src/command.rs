@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{chat::MessageId, id::PersonId, switch::RoomSwitch};
+use crate::{chat::MessageId, id::PersonId, reaction::Reaction, switch::RoomSwitch};
 
 /// Who may raise a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +127,11 @@ pub enum Command {
     DeleteMessage {
         /// Which.
         id: MessageId,
+    },
+    /// Show something without a word; once in [`crate::limits::REACT_EVERY_MS`].
+    React {
+        /// What.
+        reaction: Reaction,
     },
     /// Leave quietly.
     Leave,

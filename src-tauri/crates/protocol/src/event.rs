@@ -1,4 +1,4 @@
-//! What a house tells a client: numbered envelopes with changes of topics, and streams of notices and of the chat.
+//! What a house tells a client: numbered envelopes with changes of topics, and streams of notices, chat and reactions.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::{
     door::KnockView,
     fold::ListPatch,
     id::RoomId,
+    reaction::Reacted,
     view::{Counts, HandView, InvitedView, PersonView, Rights, RoomRecord, RoomTime, RoomView, YouView},
 };
 
@@ -128,6 +129,11 @@ pub enum TopicChange {
     Chat {
         /// What is new, in order.
         stream: Vec<ChatEvent>,
+    },
+    /// What people show without a word.
+    Reactions {
+        /// What is new, in order.
+        stream: Vec<Reacted>,
     },
     /// From a newer house.
     #[serde(other)]

@@ -22,6 +22,7 @@ pub mod link;
 pub mod measurement;
 pub mod name;
 pub mod outside_test;
+pub mod reaction;
 pub mod sign_in;
 pub mod streams;
 pub mod switch;

@@ -68,6 +68,10 @@ pub const ROOM_SAYS_AT_ONCE: u64 = 40;
 pub const CHAT_KEPT: usize = 200;
 /// Messages that somebody who comes in is told.
 pub const CHAT_SHOWN: usize = 50;
+/// One person may react once in this long.
+pub const REACT_EVERY_MS: u64 = 1_000;
+/// What everybody shows is merged, and told no more often than this.
+pub const REACTIONS_TOLD_EVERY_MS: u64 = 250;
 /// With nobody on stage a room waits this long for somebody to come back.
 pub const EMPTY_STAGE_MS: u64 = 5 * 60_000;
 /// With nobody in it at all a room ends after this long.

@@ -18,6 +18,8 @@ pub enum RoomSwitch {
     StageHeld,
     /// Nobody writes in the chat; what was written stays.
     ChatOff,
+    /// Nobody reacts.
+    ReactionsOff,
     /// Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
     /// everybody 20 ms later.
     SavesUpload,
@@ -25,7 +27,7 @@ pub enum RoomSwitch {
 
 impl RoomSwitch {
     /// All of them, in the order of the menu.
-    pub const ALL: [Self; 4] = [Self::Locked, Self::StageHeld, Self::ChatOff, Self::SavesUpload];
+    pub const ALL: [Self; 5] = [Self::Locked, Self::StageHeld, Self::ChatOff, Self::ReactionsOff, Self::SavesUpload];
 }
 
 /// The switches that are on.

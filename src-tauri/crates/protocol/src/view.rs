@@ -371,7 +371,8 @@ impl RoomView {
             TopicChange::Hands { list } => list.apply(&mut self.hands),
             TopicChange::Invitations { list } => list.apply(&mut self.invitations),
             TopicChange::Door { list } => list.apply(&mut self.door),
-            TopicChange::Notices { .. } | TopicChange::Chat { .. } | TopicChange::Unknown => {}
+            TopicChange::Notices { .. } | TopicChange::Chat { .. } | TopicChange::Reactions { .. } => {}
+            TopicChange::Unknown => {}
         }
     }
 

@@ -13,6 +13,7 @@ mod hand_queue;
 mod invitation;
 mod outcome;
 pub mod permission;
+mod reactions;
 mod room;
 mod seat;
 mod settings;

@@ -21,7 +21,7 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
         | Act::SetHandScope
         | Act::AnswerDoor
         | Act::RemoveMessages => actor.may_moderate(),
-        Act::Ping | Act::Say => true,
+        Act::Ping | Act::Say | Act::React => true,
         Act::Mute | Act::MoveToAudience | Act::Remove => may_act_against(actor, target),
         Act::TakeModerator | Act::HandOver | Act::EndRoom => matches!(actor, Role::Host),
     }
@@ -30,7 +30,9 @@ pub const fn may(actor: Role, target: Role, act: Act) -> bool {
 /// May this role turn this switch?
 pub const fn may_turn(actor: Role, switch: RoomSwitch) -> bool {
     match switch {
-        RoomSwitch::Locked | RoomSwitch::StageHeld | RoomSwitch::ChatOff => actor.may_moderate(),
+        RoomSwitch::Locked | RoomSwitch::StageHeld | RoomSwitch::ChatOff | RoomSwitch::ReactionsOff => {
+            actor.may_moderate()
+        }
         RoomSwitch::SavesUpload => matches!(actor, Role::Host),
     }
 }
@@ -71,8 +73,8 @@ const fn applies_to(act: Act, target: Role) -> bool {
 const ON_ROOM: [Act; 6] =
     [Act::SeeQueue, Act::LowerAllHands, Act::MuteEveryone, Act::SetHandScope, Act::AnswerDoor, Act::RemoveMessages];
 /// Acts on oneself.
-const ON_SELF: [Act; 6] =
-    [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown, Act::Say];
+const ON_SELF: [Act; 7] =
+    [Act::RaiseHand, Act::LowerHand, Act::AcceptInvitation, Act::SendVoice, Act::StepDown, Act::Say, Act::React];
 /// Acts on other people.
 const ON_PEOPLE: [Act; 7] =
     [Act::Invite, Act::Mute, Act::MoveToAudience, Act::MakeModerator, Act::TakeModerator, Act::HandOver, Act::Remove];
@@ -129,6 +131,7 @@ impl Room {
             Act::SendVoice => self.why_no_unmuting(person, role),
             Act::StepDown => self.why_no_step_down(role),
             Act::Say => self.why_no_chat(),
+            Act::React => self.why_no_reacting(),
             _ => None,
         }
     }
@@ -161,6 +164,7 @@ mod tests {
         (Act::AnswerDoor, "- - y y"),
         (Act::Ping, "y y y y"),
         (Act::Say, "y y y y"),
+        (Act::React, "y y y y"),
         (Act::RemoveMessages, "- - y y"),
         (Act::HandOver, "- - - y"),
         (Act::EndRoom, "- - - y"),
@@ -170,6 +174,7 @@ mod tests {
         (RoomSwitch::Locked, "- - y y"),
         (RoomSwitch::StageHeld, "- - y y"),
         (RoomSwitch::ChatOff, "- - y y"),
+        (RoomSwitch::ReactionsOff, "- - y y"),
         (RoomSwitch::SavesUpload, "- - - y"),
     ];
 

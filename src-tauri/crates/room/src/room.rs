@@ -8,6 +8,7 @@ mod hands;
 mod inviting;
 mod leaving;
 mod passing_time;
+mod reacting;
 mod rows;
 mod running;
 
@@ -25,7 +26,7 @@ pub use rows::PersonRow;
 
 use crate::{
     chat::Chat, door::Door, hand_queue::HandQueue, invitation::Invitations, outcome::Outcome, permission::may,
-    seat::Seat, settings::Settings, stage::Stage, succession::HostClaims,
+    reactions::Reactions, seat::Seat, settings::Settings, stage::Stage, succession::HostClaims,
 };
 
 /// One room. Somebody who has a seat is on stage or in the audience, never both and never neither.
@@ -51,6 +52,8 @@ pub struct Room {
     /// In a room that was saved before it had one nobody wrote anything.
     #[serde(default)]
     pub(crate) chat: Chat,
+    #[serde(skip)]
+    pub(crate) reactions: Reactions,
     /// Whoever left the stage by themselves or by a lost connection.
     pub(crate) former_speakers: BTreeSet<PersonId>,
     blocked: BTreeSet<PersonId>,
@@ -107,6 +110,7 @@ impl Room {
             switches: Switches::default(),
             door: Door::default(),
             chat: Chat::default(),
+            reactions: Reactions::default(),
             former_speakers: BTreeSet::from([host]),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),
@@ -152,6 +156,7 @@ impl Room {
             Command::TurnAway { person } => self.turn_away(now, role, person),
             Command::Say { text } => self.say(now, actor, text, out),
             Command::DeleteMessage { id } => self.delete_message(actor, role, *id, out),
+            Command::React { reaction } => self.react(now, actor, *reaction),
             Command::SetMuted { muted } => self.set_muted(actor, *muted),
             Command::Mute { person } => self.mute(actor, person, out),
             Command::MuteEveryone => self.mute_everyone(actor, role, out),

@@ -14,7 +14,7 @@ use serambi_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{Listener, Room};
-use crate::seat::Seat;
+use crate::{reactions::Reactions, seat::Seat};
 
 /// What a room knows of one person, apart from places on stage, hands and invitations: there are few of those, they are
 /// in an order, and they stand in the row of the room itself.
@@ -47,6 +47,7 @@ impl Room {
             switches: self.switches.clone(),
             door: self.door.clone(),
             chat: self.chat.without_messages(),
+            reactions: Reactions::default(),
             former_speakers: BTreeSet::new(),
             blocked: BTreeSet::new(),
             removed: BTreeMap::new(),

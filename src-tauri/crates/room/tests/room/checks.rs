@@ -4,6 +4,7 @@ use serambi_protocol::{
     Code, Command, Notice,
     command::HandScope,
     event::ClosedReason,
+    reaction::Reaction,
     view::{InvitationState, PersonConnection, Role},
 };
 use serambi_room::Settings;
@@ -219,7 +220,8 @@ fn command_after(command: &Command, name: &str) -> Option<Command> {
         Command::LetIn { .. } => turn_away(name),
         Command::TurnAway { .. } => say("hello"),
         Command::Say { .. } => delete(1),
-        Command::DeleteMessage { .. } => Command::Leave,
+        Command::DeleteMessage { .. } => Command::React { reaction: Reaction::Clap },
+        Command::React { .. } => Command::Leave,
         Command::Leave => Command::EndRoom,
         Command::EndRoom => return None,
     })

@@ -11,6 +11,7 @@ use serambi_protocol::{
     chat::{ChatEvent, ChatLog, ChatMessage, MessageId},
     command::HandScope,
     limits::{CHAT_KEPT, CHAT_SHOWN, KNOCKS},
+    reaction::Reaction,
     view::{Role, RoleView, RoomTime},
 };
 use serambi_room::{Outcome, PersonRow, Room, Settings, may};
@@ -78,6 +79,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => (somebody(), prop::bool::weighted(0.2)).prop_map(|(person, block)| Command::Remove { person, block }),
         8 => "[a-c \u{200B}]{0,4}".prop_map(|text| Command::Say { text }),
         4 => (1..60u64).prop_map(|id| Command::DeleteMessage { id: MessageId(id) }),
+        3 => prop::sample::select(&Reaction::ALL[..]).prop_map(|reaction| Command::React { reaction }),
         1 => Just(Command::Leave),
     ]
 }

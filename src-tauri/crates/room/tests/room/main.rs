@@ -6,5 +6,6 @@ mod checks;
 mod door;
 mod fixtures;
 mod invariants;
+mod reactions;
 mod rules;
 mod timetable;

@@ -672,11 +672,11 @@ fn a_view_says_what_its_reader_may_do() {
         speaker.may(Act::StepDown) && speaker.may(Act::SendVoice) && speaker.rights.switches == Switches::default()
     );
     let refused = [RefusedAct { act: Act::RaiseHand, code: Code::HandsOff }];
-    assert_eq!((listener.you.may, listener.you.refused), (vec![Act::Say], refused.to_vec()));
+    assert_eq!((listener.you.may, listener.you.refused), (vec![Act::Say, Act::React], refused.to_vec()));
     assert_eq!(host.you.refused, [RefusedAct { act: Act::StepDown, code: Code::LastModerator }]);
     assert!(host.you.leaving_asks && !speaker.you.leaving_asks);
     room.does("A", scope(HandScope::Everyone)).raise_hands("C");
-    assert_eq!(room.view("C").you.may, [Act::LowerHand, Act::Say]);
+    assert_eq!(room.view("C").you.may, [Act::LowerHand, Act::Say, Act::React]);
 }
 
 #[test]
