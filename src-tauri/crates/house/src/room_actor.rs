@@ -210,6 +210,7 @@ impl RoomActor {
             self.ending.get_or_insert(Ending::Over);
             return;
         }
+        self.tell_reactions();
         self.tell_if_due();
         self.publish();
         self.save_if_due();
@@ -217,10 +218,9 @@ impl RoomActor {
 
     fn next_deadline_ms(&self) -> u64 {
         let to_house = |at: RoomTime| self.opened_at_ms.saturating_add(at.since(self.resumed_at));
-        let by_the_rules = self.room.next_deadline().map(to_house);
-        let others =
-            [by_the_rules, self.telling.times.due_at_ms(), self.saving.due_at_ms(), self.next_measurement_ms()];
-        others.into_iter().flatten().chain([self.look_at_ms]).min().unwrap_or(u64::MAX)
+        let by_the_rules = [self.room.next_deadline(), self.room.reactions_due()].into_iter().flatten().map(to_house);
+        let others = [self.telling.times.due_at_ms(), self.saving.due_at_ms(), self.next_measurement_ms()];
+        others.into_iter().flatten().chain(by_the_rules).chain([self.look_at_ms]).min().unwrap_or(u64::MAX)
     }
 
     fn pass_time(&mut self) {
@@ -296,6 +296,9 @@ impl RoomActor {
         }
         let person = session.person;
         let now = self.now();
+        if let Command::React { reaction } = command {
+            return answer_with(reply, self.room.react(now, &person, reaction));
+        }
         let carried_out = if saving::is_saved_at_once(&command) {
             self.command_on_disk(now, &person, &command).await
         } else {

@@ -134,7 +134,7 @@ fn complete(path: &str, operation: &mut Value) {
     let mut refusals = vec![
         (400, "`bad_request`, and what is wrong with a name, a title or a message"),
         (403, "`origin_refused`, `not_allowed`, `blocked`"),
-        (429, "`rate_limited`, `chat_too_fast`; `Retry-After` says when to ask again"),
+        (429, "`rate_limited`, `chat_too_fast`, `reacted_recently`; `Retry-After` says when to ask again"),
         (500, "`internal`"),
     ];
     if !operation["security"].is_null() {

@@ -53,6 +53,14 @@ impl RoomActor {
         }
     }
 
+    /// What people show goes its own way: neither views nor the disk have anything of it.
+    pub(super) fn tell_reactions(&mut self) {
+        if let Some(reacted) = self.room.take_reactions(self.now()) {
+            self.append(TopicChange::Reactions { stream: vec![reacted] });
+            self.telling.times.has_news();
+        }
+    }
+
     /// Everybody who is here is to be told.
     fn append(&mut self, entry: TopicChange) {
         let (entry, so_far, room) = (Arc::new(entry), &mut self.streams_so_far, &self.room);

@@ -106,8 +106,8 @@ async fn who_was_away_for_a_moment_misses_no_message_and_reads_none_twice() {
     sari.does(say("meanwhile")).await;
     sari.does(say("and more")).await;
     let channel = visitor.channel(seq).await.kept_alive();
-    let (notices, said) = (Vec::new(), Vec::new());
-    let mut wei = Follower { visitor, room, view, seq, notices, chat, said, closed: None, channel };
+    let (notices, said, reacted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut wei = Follower { visitor, room, view, seq, notices, chat, said, reacted, closed: None, channel };
     wei.reads("all", |chat| chat.messages().count() == 3).await;
     let texts: Vec<&str> = wei.said.iter().map(|message| message.text.as_deref().unwrap_or_default()).collect();
     assert_eq!(texts, ["meanwhile", "and more"]);

@@ -1,7 +1,8 @@
 //! Whatever happens in whatever order: a client that folds its events sees what the house would show it anew.
 
 use serambi_protocol::{
-    Command, PersonId, RoomEvent, RoomSwitch, RoomView, chat::MessageId, command::HandScope, view::RoomTime,
+    Command, PersonId, RoomEvent, RoomSwitch, RoomView, chat::MessageId, command::HandScope, reaction::Reaction,
+    view::RoomTime,
 };
 
 use crate::{follower::Follower, visitor::TestHouse};
@@ -17,7 +18,7 @@ impl Dice {
 
     fn command(&mut self, people: &[PersonId]) -> Command {
         let person = people[self.roll(people.len())];
-        match self.roll(25) {
+        match self.roll(26) {
             0..4 => Command::RaiseHand,
             4 => Command::LowerHand,
             5..8 => Command::Invite { person },
@@ -36,6 +37,7 @@ impl Dice {
             21 => Command::SetSwitch { switch: RoomSwitch::ALL[self.roll(2)], on: self.roll(2) == 0 },
             22 => Command::Say { text: "hello".to_owned() },
             23 => Command::DeleteMessage { id: MessageId(self.roll(20) as u64) },
+            24 => Command::React { reaction: Reaction::ALL[self.roll(6)] },
             _ => Command::SetMuted { muted: self.roll(2) == 0 },
         }
     }

@@ -11,6 +11,7 @@ use serambi_protocol::{
     api::{ChannelSay, ChannelTell, Joined},
     chat::{ChatEvent, ChatLog, ChatMessage},
     event::ClosedReason,
+    reaction::{Reacted, reactions_in},
 };
 use tokio::{net::TcpStream, sync::Mutex, task::JoinHandle};
 use tokio_rustls::client::TlsStream;
@@ -132,6 +133,8 @@ pub struct Follower {
     pub chat: ChatLog,
     /// Messages as they were told, one by one.
     pub said: Vec<ChatMessage>,
+    /// What was shown, entry by entry.
+    pub reacted: Vec<Reacted>,
     pub closed: Option<ClosedReason>,
     pub channel: Channel,
 }
@@ -140,8 +143,9 @@ impl Follower {
     /// Somebody who has just come in.
     pub fn new(visitor: Visitor, joined: Joined, channel: Channel) -> Self {
         let Joined { view, seq, .. } = joined;
-        let (notices, said) = (Vec::new(), Vec::new());
-        Self { visitor, room: view.room.id, view, seq, notices, chat: ChatLog::default(), said, closed: None, channel }
+        let (notices, said, reacted) = (Vec::new(), Vec::new(), Vec::new());
+        let (room, chat) = (view.room.id, ChatLog::default());
+        Self { visitor, room, view, seq, notices, chat, said, reacted, closed: None, channel }
     }
 
     pub fn id(&self) -> PersonId {
@@ -181,6 +185,9 @@ impl Follower {
                 self.said.push(message.clone());
             }
         }
+        if let RoomEvent::Changed { changes, .. } = &envelope.event {
+            self.reacted.extend(changes.iter().flat_map(|change| reactions_in(change)).cloned());
+        }
         if let RoomEvent::Closed { reason } = envelope.event {
             self.closed = Some(reason);
         }
@@ -206,6 +213,17 @@ impl Follower {
         };
         let in_time = tokio::time::timeout(LIMIT, read).await.is_ok();
         assert!(in_time, "{} never read: {what}\n{:#?}", self.visitor.name, self.chat);
+    }
+
+    /// Listens until that was shown.
+    pub async fn is_shown(&mut self, what: &str, is_so: impl Fn(&[Reacted]) -> bool) {
+        let shown = async {
+            while !is_so(&self.reacted) {
+                self.hear().await;
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, shown).await.is_ok();
+        assert!(in_time, "{} was never shown {what}, but {:?}", self.visitor.name, self.reacted);
     }
 
     /// Listens until told that.

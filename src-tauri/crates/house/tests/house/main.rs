@@ -25,6 +25,7 @@ mod media;
 mod port;
 mod private_network;
 mod program;
+mod reactions;
 mod restart;
 mod signing_in;
 #[cfg(feature = "reach")]
