@@ -127,7 +127,8 @@ Steps of --do stand between semicolons. Each begins with a time since the start 
   unmute, mute, hand, lower, accept, decline, audience, leave, end, invite-first (the hand that is up longest),
   save-upload (host: voices in long frames), lock, unlock,
   invite NAME, cancel NAME, mute NAME, audience NAME, moderator NAME, remove NAME, dismiss NAME,
-  ping NAME (somebody around in the house), let-in NAME, not-now NAME (somebody at the door), say TEXT (in the chat)
+  ping NAME (somebody around in the house), let-in NAME, not-now NAME (somebody at the door), say TEXT (in the chat),
+  react WHAT (clap, heart, laugh, thanks, idea or agree)
 NAME is a display name or the beginning of a person's id.";
     format!("{script}\n\n{}\n\n{}", report::HELP, exit::HELP)
 }

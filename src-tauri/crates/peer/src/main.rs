@@ -332,6 +332,7 @@ async fn act(call: &Call, action: Action) -> Result<(), CallError> {
         Action::LetIn(name) => Command::LetIn { person: find_at_door(call, &name)? },
         Action::NotNow(name) => Command::TurnAway { person: find_at_door(call, &name)? },
         Action::Say(text) => Command::Say { text },
+        Action::React(reaction) => Command::React { reaction },
         Action::Lock => Command::SetSwitch { switch: RoomSwitch::Locked, on: true },
         Action::Unlock => Command::SetSwitch { switch: RoomSwitch::Locked, on: false },
         Action::SaveUpload => Command::SetSwitch { switch: RoomSwitch::SavesUpload, on: true },

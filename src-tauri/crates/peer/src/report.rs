@@ -7,8 +7,9 @@ use std::{
 
 use serambi_call::{CallStatistics, CallView, Levels, PassageWay, SpeakerStatistics, VoiceDelay};
 use serambi_protocol::{
-    Refusal, RoomView, TopicChange,
+    PersonId, Refusal, RoomView, TopicChange,
     chat::{ChatEvent, ChatMessage, chat_in},
+    reaction::{Reaction, reactions_in},
     view::PersonView,
 };
 use serde::Serialize;
@@ -33,6 +34,8 @@ Every line on stdout is one JSON object with \"event\", \"at_ms\" (since the sta
   chat              id name text               somebody wrote; text: null if a moderator removed it. Those of
                                                before come first, after joining
   chat_gone         id by_moderator            a message was taken back, or removed by a moderator
+  reaction          reaction count person      shown by the audience so often since the last time (person: null), or
+                                               by somebody on stage
   called            by room title              somebody calls this person into another room of the house
   done / refused    action [code detail]       a step of --do, carried out or not
   problem           code detail                something went wrong by itself; it goes on
@@ -210,6 +213,13 @@ pub fn room_changes(was: &RoomView, is: &RoomView) -> Vec<(&'static str, Value)>
 pub fn stream_lines(change: &TopicChange) -> Vec<(&'static str, Value)> {
     let said =
         |message: &ChatMessage| ("chat", json!({ "id": message.id, "name": message.name, "text": message.text }));
+    let shown = reactions_in(change).iter().flat_map(|reacted| {
+        let line = |reaction: Reaction, count: u32, person: Option<PersonId>| {
+            ("reaction", json!({ "reaction": word(reaction), "count": count, "person": person }))
+        };
+        let audience = reacted.audience.iter().map(move |shown| line(shown.reaction, shown.count, None));
+        audience.chain(reacted.stage.iter().map(move |shown| line(shown.reaction, 1, Some(shown.person))))
+    });
     let lines = chat_in(change).iter().flat_map(|event| match event {
         ChatEvent::Opened { messages } => messages.iter().map(said).collect(),
         ChatEvent::Said { message } => vec![said(message)],
@@ -217,7 +227,7 @@ pub fn stream_lines(change: &TopicChange) -> Vec<(&'static str, Value)> {
         ChatEvent::Removed { id } => vec![("chat_gone", json!({ "id": id, "by_moderator": true }))],
         ChatEvent::Unknown => Vec::new(),
     });
-    lines.collect()
+    lines.chain(shown).collect()
 }
 
 /// What is different between two views of a call, as events in a fixed order.

@@ -6,6 +6,9 @@
 use std::time::Duration;
 
 use clap::builder::ValueParserFactory;
+use serambi_protocol::reaction::Reaction;
+
+use crate::report;
 
 /// What a person does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum Action {
     NotNow(String),
     /// Writes in the chat.
     Say(String),
+    /// Shows one of the six.
+    React(Reaction),
     Lock,
     Unlock,
     SaveUpload,
@@ -60,6 +65,7 @@ impl Action {
             Self::LetIn(_) => "let-in",
             Self::NotNow(_) => "not-now",
             Self::Say(_) => "say",
+            Self::React(_) => "react",
             Self::Lock => "lock",
             Self::Unlock => "unlock",
             Self::SaveUpload => "save-upload",
@@ -202,6 +208,7 @@ fn read_action(word: &str, name: &str) -> Result<Action, ScriptError> {
         "let-in" => return needs_name("let-in", optional).map(Action::LetIn),
         "not-now" => return needs_name("not-now", optional).map(Action::NotNow),
         "say" => return needs_name("say", optional).map(Action::Say),
+        "react" => return needs_name("react", optional).and_then(reaction).map(Action::React),
         "dismiss" => return needs_name("dismiss", optional).map(Action::Dismiss),
         _ => return Err(ScriptError::Action(word.to_owned())),
     };
@@ -209,6 +216,13 @@ fn read_action(word: &str, name: &str) -> Result<Action, ScriptError> {
         Some(name) => Err(ScriptError::Surplus(action.word(), name)),
         None => Ok(action),
     }
+}
+
+fn reaction(word: String) -> Result<Reaction, ScriptError> {
+    Reaction::ALL
+        .into_iter()
+        .find(|reaction| report::word(reaction) == word)
+        .ok_or(ScriptError::Action(format!("react {word}")))
 }
 
 fn needs_name(word: &'static str, name: Option<String>) -> Result<String, ScriptError> {
@@ -252,6 +266,12 @@ mod tests {
         assert_eq!(script.on("hand_raised").collect::<Vec<_>>(), [&Action::Invite("Ratna Wijaya".into())]);
         assert_eq!(script.steps[1].action, Action::Mute(Some("李晓雨".into())));
         assert_eq!(script.steps[2].action, Action::Audience(None));
+    }
+
+    #[test]
+    fn one_of_the_six_is_shown() {
+        assert_eq!(read("1s react thanks").unwrap().steps[0].action, Action::React(Reaction::Thanks));
+        assert_eq!(read("1s react wave"), Err(ScriptError::Action("react wave".into())));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 struct Peer {
     process: Child,
@@ -108,6 +108,15 @@ fn the_exit_code_says_why_nothing_came_of_it() {
     assert_eq!(join(&link.replace(room, "2222222222")).exit(), 5);
     assert_eq!(Peer::start(a.path(), &["join", &link]).exit(), 8);
     assert_eq!(Peer::start(b.path(), &["join", &link, "--name", " "]).exit(), 2);
+}
+
+#[test]
+fn what_is_shown_is_printed_for_everybody() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (mut host, link) = host(folders[0].path(), "20m leave");
+    let _guest = Peer::start(folders[1].path(), &["join", &link, "--name", "B", "--do", "100ms react heart"]);
+    let shown = host.until("reaction");
+    assert_eq!((&shown["reaction"], &shown["count"], &shown["person"]), (&json!("heart"), &json!(1), &Value::Null));
 }
 
 #[test]
