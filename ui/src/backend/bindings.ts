@@ -117,6 +117,8 @@ export type Act =
 "setHandScope" | 
 /**  Write in the chat. */
 "say" | 
+/**  React without a word. */
+"react" | 
 /**  Remove what somebody else wrote. */
 "removeMessages" | 
 /**  Call somebody into the room who is around in the house. */
@@ -421,6 +423,10 @@ export type Code =
 "chat_off" | 
 /**  This person, or everybody together, writes faster than the chat takes. */
 "chat_too_fast" | 
+/**  Reactions are off. */
+"reactions_off" | 
+/**  This person reacted a moment ago. */
+"reacted_recently" | 
 /**  That message is not there (any more). */
 "message_gone" | 
 /**  The last one who can invite must hand over or end the room. */
@@ -588,6 +594,10 @@ text: string } |
 { type: "deleteMessage"; 
 /**  Which. */
 id: MessageId } | 
+/**  Show something without a word; once in [`crate::limits::REACT_EVERY_MS`]. */
+{ type: "react"; 
+/**  What. */
+reaction: Reaction } | 
 /**  Leave quietly. */
 { type: "leave" } | 
 /**  The host (or a moderator while there is no host present): end the room for everyone. */
@@ -1068,6 +1078,37 @@ export type ReachView = {
 	link: string | null,
 };
 
+/**  What was shown since the last entry, by everybody. Stream `reactions`, alike for everybody; nothing of it is kept. */
+export type Reacted = {
+	/**  By the audience, each reaction once. */
+	audience: ReactionCount[],
+	/**  By people on stage, each once: their last. */
+	stage: StageReaction[],
+};
+
+/**  One of the six. The window has a picture of its own for each. */
+export type Reaction = 
+/**  Clapping hands. */
+"clap" | 
+/**  A heart. */
+"heart" | 
+/**  A laughing face. */
+"laugh" | 
+/**  Folded hands. */
+"thanks" | 
+/**  A lit lamp. */
+"idea" | 
+/**  A thumb up. */
+"agree";
+
+/**  How often the audience showed one. */
+export type ReactionCount = {
+	/**  Which. */
+	reaction: Reaction,
+	/**  How often, at least once. */
+	count: number,
+};
+
 /**  A code with a detail for whoever reads the log; what crosses HTTP and IPC when something is refused. */
 export type Refusal = {
 	/**  What to match on and translate. */
@@ -1165,6 +1206,8 @@ export type RoomSwitch =
 "stageHeld" | 
 /**  Nobody writes in the chat; what was written stays. */
 "chatOff" | 
+/**  Nobody reacts. */
+"reactionsOff" | 
 /**
  *  Everybody's voice goes out in long frames. Each listener then takes less upload of the house, and hears
  *  everybody 20 ms later.
@@ -1316,6 +1359,14 @@ export type SoundView = {
 	voices: ([PersonId, VoiceSetting])[],
 };
 
+/**  What somebody on stage showed. */
+export type StageReaction = {
+	/**  Who. */
+	person: PersonId,
+	/**  Which. */
+	reaction: Reaction,
+};
+
 /**  The window is seen again after it was closed and the app stayed: to be told, the first time. */
 export type StayedOpen = null;
 
@@ -1401,7 +1452,11 @@ stream: Notice[] } |
 /**  What people write. */
 { topic: "chat"; 
 /**  What is new, in order. */
-stream: ChatEvent[] };
+stream: ChatEvent[] } | 
+/**  What people show without a word. */
+{ topic: "reactions"; 
+/**  What is new, in order. */
+stream: Reacted[] };
 
 /**  Why there is no newer version here. */
 export type UpdateFailure = 

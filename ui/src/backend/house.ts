@@ -52,7 +52,7 @@ const GATE_LIMIT_MS = 5_000;
 export type SoundMaker = (needs: SoundNeeds, grant: MediaGrant) => Promise<Sound>;
 
 /** What a house refuses over plain HTTP, and the browser has no microphone for. */
-const NEEDS_SECURE_PAGE: ReadonlySet<Act> = new Set<Act>(['raiseHand', 'acceptInvitation', 'say']);
+const NEEDS_SECURE_PAGE: ReadonlySet<Act> = new Set<Act>(['raiseHand', 'acceptInvitation', 'say', 'react']);
 /** Why coming back to a room is refused for good, and what the person is told. */
 const OVER: Partial<Record<Code, ClosedReason>> = {
   room_ended: 'ended',

@@ -20,7 +20,7 @@ import type {
   VoiceSetting,
   WindowBackend,
 } from '../backend/backend';
-import { connectionWords, explain, interruptedWords, noticeWords, soundWords } from '../words/explain';
+import { connectionWords, explain, interruptedWords, noticeWords, reactionWords, soundWords } from '../words/explain';
 import { language, speak, systemLanguage, t } from '../words/words.svelte';
 import { Announcer } from './announcer.svelte';
 import { causeOf, type Cause } from './causes';
@@ -29,6 +29,7 @@ import { chatIn } from './chat.svelte';
 import { Dialogs, type Entering } from './dialogs.svelte';
 import { HomeStore } from './home.svelte';
 import { Notices } from './notices.svelte';
+import { ReactionsAloud, reactionsIn } from './reactions.svelte';
 import { Shortcuts } from './shortcuts.svelte';
 import { SoundStore, standingProblems } from './sound.svelte';
 import { stepped } from './voices';
@@ -62,6 +63,7 @@ export class App {
   readonly notices = new Notices();
   readonly screen = new Screen();
   readonly shortcuts = new Shortcuts();
+  readonly reactionsAloud = new ReactionsAloud((shown) => this.announcer.say(reactionWords(shown)));
 
   #opensAgain: ReturnType<typeof setTimeout> | undefined;
   #grown = false;
@@ -273,6 +275,17 @@ export class App {
     if (shown) this.screen.handsSheet = false;
   }
 
+  /** Of sheets and small sheets one is open at a time. */
+  showReactions(): void {
+    const { room } = this.call;
+    const refused = room?.whyNot('react');
+    if (refused) return this.tell(explain(refused));
+    if (!room?.may('react') || this.screen.atHome) return;
+    if (this.screen.narrow) this.showChat(false);
+    this.screen.handsSheet = false;
+    this.screen.reactionsShown = !this.screen.reactionsShown;
+  }
+
   whoIsTalking(names: string[], joined: string): void {
     this.announcer.interrupt(
       names.length === 0 ? t('talking.nobody') : t('talking.now', { names: joined, n: names.length }),
@@ -294,6 +307,7 @@ export class App {
   stop(): void {
     clearTimeout(this.#opensAgain);
     this.announcer.stop();
+    this.reactionsAloud.stop();
     this.notices.clear();
     this.sound.levels.clear();
   }
@@ -320,7 +334,7 @@ export class App {
     if (!this.call.take(updated)) return;
     this.notices.look();
     const { view: call, room } = this.call;
-    if (updated.update.type === 'room') this.#chatTold(updated.update.changes);
+    if (updated.update.type === 'room') this.#appended(updated.update.changes);
     if (call) this.#lastLink = call.link;
     if (room && room !== roomBefore) this.#callBegan();
     if (!room && roomBefore) this.#callOver();
@@ -336,9 +350,15 @@ export class App {
     }
   }
 
-  /** What others write is read aloud while the chat is looked at; of many at once, how many. */
+  /** What is read aloud of the streams, while the room is looked at. */
+  #appended(changes: TopicChange[]): void {
+    if (this.screen.mini || this.screen.atHome) return;
+    this.reactionsAloud.take(changes.flatMap(reactionsIn));
+    if (this.screen.chatShown) this.#chatTold(changes);
+  }
+
+  /** What others write; of many at once, how many. */
   #chatTold(changes: TopicChange[]): void {
-    if (!this.screen.chatShown || this.screen.mini || this.screen.atHome) return;
     const said = changes.flatMap(chatIn).flatMap((event) => (event.type === 'said' ? [event.message] : []));
     const news = said.filter(({ person }) => person !== this.call.room?.you.id);
     if (news.length > READ_ALOUD) return this.announcer.say(t('chat.told.many', { n: news.length }));
@@ -367,6 +387,8 @@ export class App {
     this.notices.clear();
     this.screen.handsSheet = false;
     this.screen.chatShown = false;
+    this.screen.reactionsShown = false;
+    this.reactionsAloud.stop();
     this.dialogs.closeAboutRoom();
     this.screen.atHome = false;
     if (this.screen.small) void this.setSmall(false);

@@ -32,7 +32,7 @@ function acts(app: App): Partial<Record<Asked, () => void>> {
     mute: () => void app.toggleMicrophone(),
     hand: () => void app.toggleHand(),
     talking: () => tellWhoIsTalking(app),
-    ...(!app.screen.mini && { chat: () => app.showChat(!app.screen.chatShown) }),
+    ...(!app.screen.mini && { chat: () => app.showChat(!app.screen.chatShown), react: () => app.showReactions() }),
   };
 }
 

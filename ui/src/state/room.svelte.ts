@@ -22,6 +22,7 @@ import { fold } from '../backend/fold';
 import { ChatStore } from './chat.svelte';
 import { RoomClock } from './clock.svelte';
 import { tagsOf } from './namesakes';
+import { ReactionStore } from './reactions.svelte';
 
 type StreamTopic = Extract<TopicChange, { stream: unknown }>['topic'];
 type StreamOf<Topic> = Extract<TopicChange, { topic: Topic; stream: unknown }>['stream'];
@@ -60,8 +61,12 @@ export class RoomStore implements RoomView {
   invitations: InvitedView[] = $state.raw([]);
   door: KnockView[] = $state.raw([]);
   readonly chat = new ChatStore(() => this.you.id);
+  readonly reactions = new ReactionStore();
   /** Who takes what is appended to which stream; notices are told by themselves, and others are from a newer house. */
-  readonly #streams: { [Topic in StreamTopic]?: { take(entries: StreamOf<Topic>): void } } = { chat: this.chat };
+  readonly #streams: { [Topic in StreamTopic]?: { take(entries: StreamOf<Topic>): void } } = {
+    chat: this.chat,
+    reactions: this.reactions,
+  };
 
   /** Everybody who is in the room, those included whom `audience` does not list. */
   people = $derived(this.stage.length + this.counts.listeners);

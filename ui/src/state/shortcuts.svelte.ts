@@ -6,16 +6,16 @@
  */
 
 /** In the order of the list of keys. */
-export const SHORTCUTS = ['mute', 'hand', 'talking', 'chat', 'sound', 'voice', 'invite', 'dismiss'] as const;
+export const SHORTCUTS = ['mute', 'hand', 'talking', 'chat', 'react', 'sound', 'voice', 'invite', 'dismiss'] as const;
 export type Shortcut = (typeof SHORTCUTS)[number];
 /** `keys`: the list of them, "?" by itself. */
 export type Asked = Shortcut | 'keys';
 
 const USUAL: Readonly<Record<Shortcut, string>> = {
-  mute: 'M', hand: 'H', talking: 'T', chat: 'C', sound: 'S', voice: 'V', invite: 'I', dismiss: 'D',
+  mute: 'M', hand: 'H', talking: 'T', chat: 'C', react: 'R', sound: 'S', voice: 'V', invite: 'I', dismiss: 'D',
 }; // prettier-ignore
-/** With Ctrl and Shift. T and C are left out: browsers open their last page again with the one, and their tools with the other. */
-const HELD: Readonly<Record<Asked, string>> = { ...USUAL, talking: 'A', chat: 'F', keys: 'K' };
+/** With Ctrl and Shift. T, C and R are left out: with them browsers open their last page again, their tools, and this page anew. */
+const HELD: Readonly<Record<Asked, string>> = { ...USUAL, talking: 'A', chat: 'F', react: 'X', keys: 'K' };
 const KEPT_AS = 'serambi.shortcuts';
 
 type Kept = Pick<Storage, 'getItem' | 'setItem'>;
@@ -105,8 +105,10 @@ function actOf<Act extends string>(letters: Readonly<Record<Act, string>>, lette
 function read(text: string | null): { single: boolean; letters: Readonly<Record<Shortcut, string>> } {
   try {
     const { single, letters } = JSON.parse(text ?? '') as { single: unknown; letters: Record<string, unknown> };
-    // Kept before the chat had a letter.
-    if (!('chat' in letters)) letters['chat'] = Object.values(letters).includes(USUAL.chat) ? HELD.chat : USUAL.chat;
+    // Kept before these had a letter.
+    for (const later of ['chat', 'react'] as const) {
+      if (!(later in letters)) letters[later] = Object.values(letters).includes(USUAL[later]) ? HELD[later] : USUAL[later];
+    }
     const all = SHORTCUTS.map((one) => letters[one]);
     const whole = all.every((letter) => /^[A-Z]$/.test(String(letter))) && new Set(all).size === SHORTCUTS.length;
     return { single: single !== false, letters: whole ? (letters as Record<Shortcut, string>) : USUAL };

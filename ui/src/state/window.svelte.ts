@@ -10,6 +10,8 @@ export class Screen {
   sidebarFolded = $state(false);
   /** The chat stands beside the stage, in the place of the hands, or (narrow) is a sheet. */
   chatShown = $state(false);
+  /** The six reactions stand there to be chosen from. */
+  reactionsShown = $state(false);
   /** The person made the window a small bar. */
   small = $state(false);
   /** Home is looked at while one stays in the room. */

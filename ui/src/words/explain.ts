@@ -7,10 +7,11 @@ import type {
   InvitationState,
   Notice,
   PersonConnection,
+  ReactionCount,
   Role,
   SoundNotice,
 } from '../backend/backend';
-import { catalogues, t, type Key } from './words.svelte';
+import { catalogues, list, t, type Key } from './words.svelte';
 
 /** What happened and what to do about it. A code from a newer house than this app is explained as `internal`. */
 export function explain(code: Code): string {
@@ -78,6 +79,11 @@ export function noticeWords(notice: Notice, muteKey: string): string | null {
 export function soundWords(notice: SoundNotice, muteKey: string): string {
   if (notice.type === 'talkingWhileMuted') return t('notice.talkingWhileMuted', { key: muteKey });
   return t(`notice.${notice.type}`, { device: notice.device });
+}
+
+/** "12 claps and 1 heart." */
+export function reactionWords(shown: readonly ReactionCount[]): string {
+  return t('reactions.told', { list: list(shown.map(({ reaction, count }) => t(`reaction.n.${reaction}`, { n: count }))) });
 }
 
 const roleKeys: Record<Role, Key> = {

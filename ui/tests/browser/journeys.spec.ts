@@ -240,6 +240,33 @@ test('a name that is too long and a link that is none are refused where they wer
   await expect(ratna.locator('.wrong')).toHaveText(/not a Serambi link/);
 });
 
+test('a listener and a host react; both see it, nobody moves, and a moderator turns it off', async ({ somebody }) => {
+  const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
+  await startRoom(ratna, 'Without a word');
+  await comeIn(dewi, /Without a word/);
+  const host = (page: Page) => page.locator('button.person').filter({ hasText: /Ratna Wijaya|You/ }).first();
+  const before = await host(dewi).boundingBox();
+
+  await dewi.keyboard.press('r');
+  await expect(dewi.getByRole('button', { name: 'Clap' })).toBeFocused();
+  await dewi.keyboard.press('Enter');
+  for (const page of [ratna, dewi]) await expect(page.locator('.reactions')).toHaveText('1');
+  await dewi.keyboard.press('r');
+  await dewi.keyboard.press('2');
+
+  await ratna.getByRole('button', { name: 'React' }).click();
+  await ratna.getByRole('button', { name: 'Idea' }).click();
+  for (const page of [ratna, dewi]) await expect(host(page).locator('.reaction svg.idea')).toBeVisible();
+  expect(await host(dewi).boundingBox()).toEqual(before);
+  await expect(host(dewi).locator('.reaction')).toHaveCount(0);
+
+  await ratna.getByRole('button', { name: 'More', exact: true }).click();
+  await ratna.getByRole('menuitem', { name: 'Turn reactions off' }).click();
+  await expect(dewi.getByRole('button', { name: 'React' })).toHaveAttribute('aria-disabled', 'true');
+  await dewi.keyboard.press('r');
+  await expect(dewi.getByText('Reactions are off right now.').last()).toBeVisible();
+});
+
 test('two people write to each other; what is taken back is gone, what a moderator removes is said', async ({ somebody }) => {
   const [ratna, dewi] = [await somebody('Ratna Wijaya'), await somebody('Dewi Lestari')];
   await startRoom(ratna, 'Beside the talk');

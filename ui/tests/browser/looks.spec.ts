@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect, test, type Page } from '@playwright/test';
 import type { AxeResults } from 'axe-core';
+import type { FixtureBackend } from '../fixtures/backend';
 import { complaints, open } from './page';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -112,6 +113,44 @@ for (const theme of ['light', 'dark']) {
       await expect(page.locator('[data-part="chat"]')).toBeVisible();
       expect(await violations(page, theme), scenario).toEqual([]);
     }
+  });
+}
+
+for (const language of ['en', 'id', 'zh']) {
+  test(`nothing sticks out while reactions are shown and chosen in ${language}, also with 130 % text`, async ({ page }) => {
+    for (const [width, height] of sizes) {
+      for (const scenario of ['host of a lively evening', 'listener on a lively evening']) {
+        await page.setViewportSize({ width, height });
+        await open(page, { window: scenario, language });
+        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+        await page.keyboard.press('r');
+        await react(page);
+        expect(await overflows(page), `${scenario} at ${width}`).toEqual([]);
+        await enlargeText(page);
+        expect(await overflows(page), `${scenario} at ${width} with 130 % text`).toEqual([]);
+      }
+    }
+  });
+}
+
+for (const theme of ['light', 'dark']) {
+  test(`axe finds nothing while reactions are shown and chosen, ${theme}`, async ({ page }) => {
+    await open(page, { window: 'host of a lively evening', theme });
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await page.keyboard.press('r');
+    await react(page);
+    await expect(page.locator('.reactions')).toBeVisible();
+    expect(await violations(page, theme)).toEqual([]);
+  });
+}
+
+/** The audience shows all six, hundreds of each, and everybody on stage one. */
+async function react(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { fixture } = globalThis as unknown as { fixture: FixtureBackend };
+    const kinds = ['clap', 'heart', 'laugh', 'thanks', 'idea', 'agree'] as const;
+    const stage = (fixture.fixture.room?.stage ?? []).map(({ id }) => ({ person: id, reaction: kinds[1] }));
+    fixture.tellReactions({ audience: kinds.map((reaction) => ({ reaction, count: 888 })), stage });
   });
 }
 

@@ -235,3 +235,72 @@ async function written(page: Page, first: number, last: number): Promise<void> {
     }
   }, [first, last] as const);
 }
+
+/** Check 44, at the window: what 500 people show in 3 s comes as 13 entries, told every 250 ms. */
+test('what 500 people show within three seconds moves nothing, and the frames it took are printed', async ({ page }) => {
+  await open(page, { window: 'host of a lively evening' });
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  const places = () => page.locator('main :is(button, h1, h2, li)').evaluateAll((all) => all.map((one) => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return [x, y, width, height].map(Math.round).join();
+  }));
+  const before = await places();
+  const { frames, longest, shifts } = await page.evaluate(async () => {
+    const { fixture } = globalThis as unknown as { fixture: FixtureBackend };
+    const stage = (fixture.fixture.room?.stage ?? []).map(({ id }) => id);
+    let shifts = 0;
+    new PerformanceObserver((list) => (shifts += list.getEntries().length)).observe({ type: 'layout-shift', buffered: false });
+    const times: number[] = [];
+    let watching = true;
+    const watch = (now: number) => {
+      times.push(now);
+      if (watching) requestAnimationFrame(watch);
+    };
+    requestAnimationFrame(watch);
+    const kinds = ['clap', 'heart', 'laugh', 'thanks', 'idea', 'agree'] as const;
+    for (let n = 0; n < 13; n += 1) {
+      fixture.tellReactions({
+        audience: kinds.slice(0, 1 + (n % 6)).map((reaction) => ({ reaction, count: 38 })),
+        stage: stage.map((person, index) => ({ person, reaction: kinds[(n + index) % 6] ?? 'clap' })),
+      });
+      await new Promise((done) => setTimeout(done, 250));
+    }
+    watching = false;
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
+    return { frames: gaps.length, longest: Math.max(...gaps), shifts };
+  });
+  console.log(`500 reactions in 3 s: ${frames} frames, the longest ${Math.round(longest)} ms`);
+  expect(shifts).toBe(0);
+  expect(await page.locator('.reaction').count()).toBe(3);
+  expect(await places()).toEqual(before);
+});
+
+test('with reduced motion a reaction appears where it stays', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await open(page, { window: 'listener on a lively evening' });
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.evaluate(() => {
+    const { fixture } = globalThis as unknown as { fixture: FixtureBackend };
+    const [first] = fixture.fixture.room?.stage ?? [];
+    fixture.tellReactions({ audience: [], stage: first ? [{ person: first.id, reaction: 'heart' }] : [] });
+  });
+  const shown = page.locator('.reaction').first();
+  expect(await shown.evaluate((one) => [getComputedStyle(one).animationName, getComputedStyle(one).opacity])).toEqual(['none', '1']);
+});
+
+test('with the keyboard alone: a reaction, and the letter works again at once', async ({ page }) => {
+  await open(page, { window: 'listener on a lively evening' });
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.keyboard.press('r');
+  const menu = page.getByRole('dialog', { name: 'React' });
+  await expect(menu.getByRole('button', { name: 'Clap' })).toBeFocused();
+  await pressUntilFocused(page, 'ArrowRight', menu.getByRole('button', { name: 'Thanks' }));
+  await page.keyboard.press('Enter');
+  await expect(menu).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'React' })).toBeFocused();
+  const commands = () => page.evaluate(() => (globalThis as unknown as { fixture: FixtureBackend }).fixture.commands);
+  expect(await commands()).toEqual([{ type: 'react', reaction: 'thanks' }]);
+  await page.keyboard.press('r');
+  await page.keyboard.press('2');
+  expect(await commands()).toContainEqual({ type: 'react', reaction: 'heart' });
+});

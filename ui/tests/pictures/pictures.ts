@@ -1,5 +1,6 @@
 /** Photographs of the window into `pictures-output/`; nothing is asserted, somebody looks. */
 import { test, type Page } from '@playwright/test';
+import type { FixtureBackend } from '../fixtures/backend';
 import type { WindowName } from '../fixtures/windows';
 import { open } from '../browser/page';
 
@@ -59,6 +60,19 @@ const more: Shot[] = [
   ['link', 'opened link', sizes.full],
 ];
 
+/** The audience shows four, two on stage one each. */
+async function reacted(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { fixture } = globalThis as unknown as { fixture: FixtureBackend };
+    const stage = fixture.fixture.room?.stage ?? [];
+    const shown = ['heart', 'idea', 'laugh', 'thanks', 'clap', 'agree'] as const;
+    fixture.tellReactions({
+      audience: [{ reaction: 'clap', count: 124 }, { reaction: 'laugh', count: 9 }, { reaction: 'thanks', count: 2 }, { reaction: 'agree', count: 31 }],
+      stage: stage.map(({ id }, index) => ({ person: id, reaction: shown[index % shown.length] ?? 'clap' })),
+    });
+  });
+}
+
 async function checkSound(page: Page): Promise<void> {
   const asked = page.getByRole('button', { name: 'Sound check' });
   if (await asked.count()) await asked.click();
@@ -106,7 +120,7 @@ const press = (name: string | RegExp) => (page: Page) => page.getByRole('button'
 const key = (pressed: string) => (page: Page) => page.keyboard.press(pressed);
 
 /** Things that open, and what is pressed for it. */
-const opened: [name: string, window: WindowName, size: Size, open: (page: Page) => Promise<void>][] = [
+const opened: [name: string, window: WindowName, size: Size, open: (page: Page) => Promise<void>, language?: string][] = [
   ['open-person', 'host of a lively evening', sizes.full, press(/^Mei Lin/)],
   ['open-listener', 'host with invitations', sizes.full, press(/^李晓雨, listener/)],
   ['open-namesake', 'host with namesakes', sizes.narrow, press(/^Ani/)],
@@ -151,6 +165,12 @@ const opened: [name: string, window: WindowName, size: Size, open: (page: Page) 
   ['open-check-fine', 'listener whose turn it is', sizes.full, judge],
   ['open-check-noisy', 'sound noisy', sizes.narrow, judge],
   ['open-check-refused', 'sound check refused', sizes.full, checkSound],
+  ['open-reactions', 'host of a lively evening', sizes.full, reacted],
+  ['open-reactions-narrow', 'listener on a lively evening', sizes.narrow, reacted, 'zh'],
+  ['open-react-host-narrow', 'host of a lively evening', sizes.narrow, key('r')],
+  ['open-reactions-wide', 'listener on a lively evening', { width: 1300, height: 800 }, reacted],
+  ['open-react', 'host of a lively evening', sizes.full, key('r')],
+  ['open-react-narrow', 'listener on a lively evening', sizes.narrow, key('r'), 'zh'],
   ['open-toast', 'microphone refused', sizes.narrow, press('Join the stage')],
 ];
 
@@ -166,10 +186,10 @@ for (const theme of ['light', 'dark']) {
 }
 
 for (const theme of process.env['ALL'] ? ['light', 'dark'] : []) {
-  for (const [name, window, size, act] of opened) {
+  for (const [name, window, size, act, language = 'en'] of opened) {
     test(`${name} ${theme}`, async ({ page }) => {
       await page.setViewportSize(size);
-      await open(page, { window, theme });
+      await open(page, { window, theme, language });
       await page.locator('h1').waitFor();
       await page.waitForTimeout(300);
       await act(page);
