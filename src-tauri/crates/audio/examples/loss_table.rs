@@ -39,8 +39,8 @@ enum Trouble {
     Stalls(f64),
 }
 
-/// How long TCP needs for a segment that is lost: until three more were acknowledged (RFC 5681 section 3.2), one each 20
-/// ms, and a round trip of 60 ms. Where that one is lost as well, its timer of 200 ms (Linux's least).
+/// How long TCP needs for a segment that is lost: until three more were acknowledged (RFC 5681 section 3.2), one each
+/// 20 ms, and a round trip of 60 ms. Where that one is lost as well, its timer of 200 ms (Linux's least).
 const FAST_RETRANSMIT: Duration = Duration::from_millis(3 * 20 + 60);
 const RETRANSMIT_TIMEOUT: Duration = Duration::from_millis(200 + 60);
 

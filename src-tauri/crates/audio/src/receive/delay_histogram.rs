@@ -23,8 +23,8 @@ pub const LATE_COST_WITH_COPIES_MS: f32 = 300.0;
 const HOLES_SHARE: f32 = 0.02;
 
 /// 30 ms of delay for one packet in a hundred: where ITU-T G.107 has both cost the same, 0.13 of R for a ms beyond 177
-/// ms and 4 of R for a percent. Over TCP that loses 2 % of its segments the wait became 140 ms instead of 8, and PESQ-WB
-/// 3.8 instead of 2.1 (`loss_table`, three seeds).
+/// ms and 4 of R for a percent. Over TCP that loses 2 % of its segments the wait became 140 ms instead of 8, and
+/// PESQ-WB 3.8 instead of 2.1 (`loss_table`, three seeds).
 const HOLES_COST_MS: f32 = 3_000.0;
 
 /// All of the holes together, ms of delay: what stalls for longer is not waited for, however often it does; nor is a
@@ -224,7 +224,7 @@ mod tests {
         assert!((18..=21).contains(&wait), "{wait}");
     }
 
-    /// Through a gate over TCP that lost 2 % of its segments nothing was waited for, and one frame in eight was invented.
+    /// Through a gate over TCP, 2 % of it lost, nothing was waited for, and one frame in eight was invented.
     #[test]
     fn a_path_that_stalls_every_second_is_waited_for() {
         let behind_a_lost_segment = [120, 100, 80, 60, 40, 20];

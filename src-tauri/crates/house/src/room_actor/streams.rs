@@ -8,7 +8,7 @@ use serambi_room::Room;
 use super::RoomActor;
 use crate::authenticator::Session;
 
-/// Entries that may wait for one person: more than a newcomer is told of the chat, and than anybody is told of in one go.
+/// Entries that may wait for one person: more than a newcomer is told of the chat, and than anybody is told in one go.
 const ENTRIES_WAITING: usize = 128;
 
 /// Entries of streams that one person has yet to be told, in order.
