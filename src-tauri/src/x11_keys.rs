@@ -236,8 +236,10 @@ impl Display {
         let (first, last) = (self.connection.setup().min_keycode, self.connection.setup().max_keycode);
         let asked = self.connection.get_keyboard_mapping(first, last - first + 1).map_err(|error| error.to_string())?;
         let layout = asked.reply().map_err(|error| error.to_string())?;
-        let mut keys = layout.keysyms.chunks(usize::from(layout.keysyms_per_keycode).max(1));
-        let at = keys.position(|keysyms| keysyms.contains(&wanted));
+        let columns = usize::from(layout.keysyms_per_keycode).max(1);
+        // The first layout's own letters before a second layout's: "us,fr" has an M of each, on two keys.
+        let at = (0..columns)
+            .find_map(|column| layout.keysyms.chunks(columns).position(|keysyms| keysyms.get(column) == Some(&wanted)));
         let keycode = at.and_then(|at| u8::try_from(usize::from(first) + at).ok());
         keycode.ok_or_else(|| format!("no key has {key}"))
     }
@@ -303,13 +305,16 @@ fn keysym_of(key: Key) -> Option<RawKeysym> {
     digit.or_else(function).or_else(named)
 }
 
-/// What a key that goes down means; a held key is told once.
+/// What a key that goes down means; a held key is told once, whichever modifiers come to it: it repeats with them.
 fn press(grabs: &mut [Grab], keycode: Keycode, state: KeyButMask) -> Option<KeyEvent> {
     let ours = MODIFIERS.iter().fold(0, |all, (_, mask)| all | u16::from(*mask));
     let modifiers = ModMask::from(u16::from(state) & ours);
+    if grabs.iter().any(|grab| grab.keycode == keycode && grab.is_down) {
+        return None;
+    }
     let grab = grabs.iter_mut().find(|grab| grab.keycode == keycode && grab.modifiers == modifiers)?;
-    let was_down = std::mem::replace(&mut grab.is_down, true);
-    (!was_down).then_some(grab.reports.pressed)
+    grab.is_down = true;
+    Some(grab.reports.pressed)
 }
 
 /// What a key that comes up means, whichever modifiers came up before it.
@@ -332,14 +337,24 @@ mod tests {
     const M: Keycode = 58;
     const F8: Keycode = 74;
 
-    fn grabs() -> [Grab; 2] {
+    fn grabs() -> [Grab; 3] {
         let grab = |keys: &str, keycode, reports| {
             let keys: KeyCombination = keys.parse().unwrap();
             Grab { keys, keycode, modifiers: modifiers_of(keys), reports, is_down: false }
         };
         let talk = KeyReports { pressed: KeyEvent::TalkPressed, released: Some(KeyEvent::TalkReleased) };
         let mute = KeyReports { pressed: KeyEvent::ToggleMute, released: None };
-        [grab("Ctrl+Shift+KeyM", M, mute), grab("F8", F8, talk)]
+        [grab("Ctrl+Shift+KeyM", M, mute), grab("Ctrl+F8", F8, mute), grab("F8", F8, talk)]
+    }
+
+    /// The release went to the other combination, and the microphone stayed open.
+    #[test]
+    fn a_held_key_to_which_a_modifier_comes_is_the_same_press() {
+        let mut grabs = grabs();
+        assert_eq!(press(&mut grabs, F8, KeyButMask::default()), Some(KeyEvent::TalkPressed));
+        assert_eq!(press(&mut grabs, F8, KeyButMask::CONTROL), None, "it repeats with what is held now");
+        assert_eq!(release(&mut grabs, F8), Some(KeyEvent::TalkReleased));
+        assert_eq!(press(&mut grabs, F8, KeyButMask::CONTROL), Some(KeyEvent::ToggleMute));
     }
 
     #[test]
