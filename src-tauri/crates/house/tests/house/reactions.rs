@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::{StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 use serambi_protocol::{
     Act, Code, Command, RoomSwitch,
     limits::REACTIONS_TOLD_EVERY_MS,
@@ -44,18 +47,25 @@ async fn everybody_is_told_the_audience_as_counts_and_the_stage_by_name() {
 async fn who_reacts_too_fast_is_told_when_to_go_on() {
     let house = TestHouse::open().await;
     let sari = house.visitor("Sari").await.open_room("").await;
-    sari.does(react(Reaction::Clap)).await;
     let path = house.at(&format!("rooms/{}/commands", sari.room));
-    let asked = sari.visitor.http.post(path).bearer_auth(&sari.visitor.session).json(&react(Reaction::Clap));
-    let answer = asked.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(answer.headers()[RETRY_AFTER], "1");
+    // The house's clock goes on by itself: on a busy computer a second may have passed before the next.
+    let mut answers = Vec::new();
+    let goes_on = |last: &(StatusCode, HeaderMap)| last.0 != StatusCode::TOO_MANY_REQUESTS;
+    while answers.len() < 20 && answers.last().is_none_or(goes_on) {
+        let asked = sari.visitor.http.post(&path).bearer_auth(&sari.visitor.session).json(&react(Reaction::Clap));
+        let answer = asked.send().await.unwrap();
+        answers.push((answer.status(), answer.headers().clone()));
+    }
+    assert_eq!(answers.first().unwrap().0, StatusCode::NO_CONTENT);
+    let (status, headers) = answers.pop().unwrap();
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(headers[RETRY_AFTER], "1");
     house.house.clock().skip_ms(1_000);
     sari.does(react(Reaction::Clap)).await;
 }
 
 #[tokio::test]
-async fn what_many_show_while_the_clock_stands_is_one_more_entry() {
+async fn what_many_show_is_told_in_fewer_entries_and_none_is_lost() {
     let house = TestHouse::open().await;
     let mut sari = house.visitor("Sari").await.open_room("").await;
     let mut crowd: Vec<Follower> = Vec::new();

@@ -36,8 +36,12 @@ impl Room {
         self.reactions.due()
     }
 
-    /// What was shown since this was last asked, if it is time to tell it.
+    /// What was shown since this was last asked, if it is time to tell it; of the stage, what those show who are still
+    /// there. Nothing, if reactions were turned off since.
     pub fn take_reactions(&mut self, now: RoomTime) -> Option<Reacted> {
-        self.reactions.take(now)
+        let mut reacted = self.reactions.take(now)?;
+        reacted.stage.retain(|shown| self.role_of(&shown.person).is_some_and(|role| role.is_on_stage()));
+        let is_empty = reacted.audience.is_empty() && reacted.stage.is_empty();
+        (!is_empty && self.why_no_reacting().is_none()).then_some(reacted)
     }
 }

@@ -59,6 +59,17 @@ fn moderators_turn_reactions_off_and_everybody_sees_why() {
 }
 
 #[test]
+fn what_waits_to_be_told_goes_with_who_showed_it_and_with_the_switch() {
+    let mut room = Timetable::a_starts();
+    room.joins("B").brings_up("B").does("B", react(Reaction::Idea)).does("A", remove("B"));
+    assert_eq!(room.room.take_reactions(room.now), None);
+    room.joins("C").at(20_000).does("C", react(Reaction::Clap)).does("A", reactions_off(true));
+    assert_eq!(room.room.take_reactions(room.now), None);
+    room.does("A", reactions_off(false));
+    assert_eq!(room.room.take_reactions(RoomTime(60_000)), None, "it is over");
+}
+
+#[test]
 fn nothing_of_a_reaction_is_on_a_disk() {
     let mut room = Timetable::a_starts();
     room.joins("B");
