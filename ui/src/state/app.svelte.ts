@@ -272,7 +272,9 @@ export class App {
   /** In the place of the hands, where those are shown. */
   showChat(shown: boolean): void {
     this.screen.chatShown = shown;
-    if (shown) this.screen.handsSheet = false;
+    if (!shown) return;
+    this.screen.handsSheet = false;
+    this.screen.reactionsShown = false;
   }
 
   /** Of sheets and small sheets one is open at a time. */
@@ -371,6 +373,8 @@ export class App {
   }
 
   #callBegan(): void {
+    this.screen.reactionsShown = false;
+    this.reactionsAloud.stop();
     this.home.closed = null;
     this.home.interrupted = null;
     this.home.left = null;

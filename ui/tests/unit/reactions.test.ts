@@ -76,6 +76,7 @@ describe('what is read aloud', () => {
       vi.advanceTimersByTime(250);
     }
     expect(say.mock.calls.length).toBeLessThanOrEqual(60_000 / SPOKEN_EVERY_MS);
+    expect(say.mock.calls.length).toBeGreaterThanOrEqual(60_000 / SPOKEN_EVERY_MS - 2);
   });
 
   it('can be turned off, which is remembered', () => {
@@ -101,7 +102,6 @@ describe('in the room', () => {
     expect(within(tile).queryAllByRole('img')).toEqual([]);
     expect(tile.querySelector('.reaction svg.idea')).not.toBeNull();
     expect(counted()).toEqual(['clap 12', 'heart 1']);
-    expect(await faults()).toEqual([]);
     expect(polite()).toBe('');
     await vi.advanceTimersByTimeAsync(SPOKEN_EVERY_MS);
     await settle();
@@ -109,6 +109,7 @@ describe('in the room', () => {
     expect(document.activeElement).toBe(before);
     expect(floating()).toEqual([]);
     expect(counted()).toEqual(['clap 12', 'heart 1']);
+    expect(await faults()).toEqual([]);
   });
 
   it('of people who are not on stage nothing floats', async () => {
