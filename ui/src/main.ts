@@ -21,8 +21,5 @@ async function backends(): Promise<Backends> {
   return { backend: tauri, windowBackend: tauri };
 }
 
-// WebKitGTK fades its own in and out at 60 pictures a second, a quarter of a second of a core for each list that grows.
-if (!inBrowser && /Linux.* AppleWebKit\/605/.test(navigator.userAgent)) document.documentElement.dataset.scrollbars = 'ours';
-
 const target = document.getElementById('app');
 if (target) void backends().then((props) => mount(App, { target, props }));
