@@ -5,6 +5,7 @@
 //! back as one more event.
 
 mod devices;
+mod early_events;
 mod house_events;
 mod own_microphone;
 
@@ -21,7 +22,7 @@ use tokio::{
     time::{Duration, interval, sleep_until, timeout},
 };
 
-use self::own_microphone::OwnMicrophone;
+use self::{early_events::EarlyEvents, own_microphone::OwnMicrophone};
 use crate::{
     call::{Ending, Instruments},
     call_events::{CallEvent, EventSink},
@@ -129,6 +130,7 @@ pub(crate) struct CallActor {
     /// Our seat is gone; when to ask for a new one.
     rejoin_at: Option<tokio::time::Instant>,
     rejoin_retry: Retry,
+    early: EarlyEvents,
     measuring: Measuring,
     /// How many of the server's mutes were carried out.
     server_mutes: u64,
@@ -181,6 +183,7 @@ impl CallActor {
             loudspeaker_problem: None,
             rejoin_at: None,
             rejoin_retry: Retry::default(),
+            early: EarlyEvents::default(),
             measuring: Measuring::new(now),
             server_mutes: 0,
             cue_rules: CueRules::default(),

@@ -9,7 +9,10 @@ use serambi_protocol::{
     view::{RoomTime, YouView},
 };
 
-use super::{CallActor, Flow, GO_ON, HouseAnswer};
+use super::{
+    CallActor, Flow, GO_ON, HouseAnswer,
+    early_events::{Early, EarlyEvents},
+};
 use crate::{
     call::media_endpoint,
     call_events::CallEvent,
@@ -36,8 +39,9 @@ impl CallActor {
             }
             ChannelNews::SessionNew => {
                 self.measuring.forget_house();
-                // Numbers start anew, and the first events may come before the answer that gives the seat.
+                // Numbers start anew; what came of the session before is of no use.
                 self.seq = 0;
+                self.early = EarlyEvents::default();
                 self.want_seat(now);
             }
             ChannelNews::Addresses => self.link = link_to_share(&self.house.house_now(), &self.room_id),
@@ -60,7 +64,14 @@ impl CallActor {
     }
 
     fn take_event(&mut self, envelope: Envelope) -> Flow {
-        if envelope.room != self.room_id || envelope.seq <= self.seq {
+        if envelope.room != self.room_id {
+            return GO_ON;
+        }
+        if self.rejoin_at.is_some() && !matches!(envelope.event, RoomEvent::Closed { .. }) {
+            self.early.keep(envelope);
+            return GO_ON;
+        }
+        if envelope.seq <= self.seq {
             return GO_ON;
         }
         self.seq = envelope.seq;
@@ -185,7 +196,13 @@ impl CallActor {
         }
         self.open_room(joined.view);
         self.follow_role();
-        GO_ON
+        match self.early.take() {
+            Early::Events(events) => events.into_iter().try_for_each(|event| self.take_event(event)),
+            Early::TooMany => {
+                self.want_seat(Instant::now());
+                GO_ON
+            }
+        }
     }
 
     fn take_refused_seat(&mut self, refusal: &Refusal) -> Flow {

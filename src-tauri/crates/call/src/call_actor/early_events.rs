@@ -1,0 +1,67 @@
+//! Events of a room that come while a seat in it is asked for: they belong behind the view that the answer brings,
+//! which may be older than they are.
+
+use serambi_protocol::Envelope;
+
+/// So many events wait for the answer: those of half a minute in which everything happens at once.
+const MAX_WAITING: usize = 1_024;
+
+/// Kept in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct EarlyEvents {
+    waiting: Vec<Envelope>,
+    /// There were more.
+    has_missed: bool,
+}
+
+/// What came before the answer.
+#[derive(Debug, PartialEq)]
+pub(super) enum Early {
+    /// All of it.
+    Events(Vec<Envelope>),
+    /// Too much was told: the view of the answer is older than what was passed over.
+    TooMany,
+}
+
+impl EarlyEvents {
+    pub(super) fn keep(&mut self, event: Envelope) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push(event);
+        } else {
+            self.has_missed = true;
+        }
+    }
+
+    /// All of it, once.
+    pub(super) fn take(&mut self) -> Early {
+        let Self { waiting, has_missed } = std::mem::take(self);
+        if has_missed { Early::TooMany } else { Early::Events(waiting) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serambi_protocol::{RoomEvent, RoomId};
+
+    use super::*;
+
+    fn event(seq: u64) -> Envelope {
+        Envelope { seq, room: RoomId::from_random([1; 10]), event: RoomEvent::Unknown }
+    }
+
+    #[test]
+    fn what_came_early_is_kept_in_order_and_given_out_once() {
+        let mut early = EarlyEvents::default();
+        [3, 4, 5].map(event).into_iter().for_each(|event| early.keep(event));
+        assert_eq!(early.take(), Early::Events(vec![event(3), event(4), event(5)]));
+        assert_eq!(early.take(), Early::Events(Vec::new()));
+    }
+
+    #[test]
+    fn more_than_can_wait_is_said() {
+        let mut early = EarlyEvents::default();
+        (0..=MAX_WAITING as u64).map(event).for_each(|event| early.keep(event));
+        assert_eq!(early.take(), Early::TooMany);
+        assert_eq!(early.take(), Early::Events(Vec::new()), "and forgotten");
+    }
+}
