@@ -87,8 +87,8 @@ impl LatenessHistogram {
         self.weights[late_ms] += self.weight;
         self.sum += self.weight;
         self.end = self.end.max(late_ms + 1);
-        let holes_cost_ms = holes_cost_ms(self.sum / self.weight);
-        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.sum, (self.late_cost_ms, holes_cost_ms));
+        let price = Price::of_late(self.late_cost_ms, self.sum / self.weight);
+        self.best_wait_ms = cheapest_wait(&self.weights[..self.end], self.sum, price);
     }
 
     fn bring_down(&mut self) {
@@ -156,24 +156,34 @@ impl DelayHistogram {
     }
 }
 
-/// What holes cost where so many packets are remembered.
-fn holes_cost_ms(remembered: f32) -> f32 {
-    if remembered < HOLES_KNOWN_AFTER { 0.0 } else { HOLES_COST_MS }
+/// What late packets cost, ms of delay for all of them.
+#[derive(Clone, Copy)]
+struct Price {
+    late_ms: f32,
+    /// Of what is late above [`HOLES_SHARE`].
+    holes_ms: f32,
 }
 
-/// What it costs that this share of the packets is late, ms of delay.
-fn price(late_share: f32, (late_cost_ms, holes_cost_ms): (f32, f32)) -> f32 {
-    let holes = (late_share - HOLES_SHARE).max(0.0) * holes_cost_ms;
-    late_share * late_cost_ms + holes.min(MAX_HOLES_COST_MS)
+impl Price {
+    /// Where so many packets are remembered.
+    fn of_late(late_ms: f32, remembered: f32) -> Self {
+        Self { late_ms, holes_ms: if remembered < HOLES_KNOWN_AFTER { 0.0 } else { HOLES_COST_MS } }
+    }
+
+    /// What it costs that this share of the packets is late, ms of delay.
+    fn ms(self, late_share: f32) -> f32 {
+        let holes = (late_share - HOLES_SHARE).max(0.0) * self.holes_ms;
+        late_share * self.late_ms + holes.min(MAX_HOLES_COST_MS)
+    }
 }
 
 /// The `n` for which waiting `n` ms plus the price of the packets that come later than that is least.
-fn cheapest_wait(weights: &[f32], sum: f32, costs_ms: (f32, f32)) -> usize {
+fn cheapest_wait(weights: &[f32], sum: f32, price: Price) -> usize {
     let mut later = 0.0;
     let mut best = (f32::INFINITY, 0);
     for (late_ms, weight) in weights.iter().enumerate().rev() {
         let wait_ms = late_ms + 1;
-        let cost = wait_ms as f32 + price(later / sum, costs_ms);
+        let cost = wait_ms as f32 + price.ms(later / sum);
         if cost <= best.0 {
             best = (cost, wait_ms);
         }
@@ -207,7 +217,7 @@ mod tests {
             let sum = fading.iter().sum::<f64>();
             let cost = |wait_ms: usize| {
                 let share = fading[wait_ms..].iter().sum::<f64>() / sum;
-                wait_ms as f64 + f64::from(price(share as f32, (LATE_COST_MS, holes_cost_ms(sum as f32))))
+                wait_ms as f64 + f64::from(Price::of_late(LATE_COST_MS, sum as f32).ms(share as f32))
             };
             let least = (1..=WIDEST_MS + 1).map(cost).fold(f64::INFINITY, f64::min);
             prop_assert!(cost(histogram.best_wait_ms()) < least + 0.2, "{} ms", histogram.best_wait_ms());
