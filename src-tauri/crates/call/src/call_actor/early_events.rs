@@ -1,7 +1,7 @@
 //! Events of a room that come while a seat in it is asked for: they belong behind the view that the answer brings,
 //! which may be older than they are.
 
-use serambi_protocol::Envelope;
+use serambi_protocol::{Envelope, RoomEvent, TopicChange};
 
 /// So many events wait for the answer: those of half a minute in which everything happens at once.
 const MAX_WAITING: usize = 1_024;
@@ -39,11 +39,32 @@ impl EarlyEvents {
     }
 }
 
+/// Whether an event tells its reader that they are muted, as everybody is who is not on stage.
+pub(super) fn says_muted(event: &RoomEvent) -> bool {
+    let RoomEvent::Changed { changes, .. } = event else { return false };
+    changes.iter().any(|change| matches!(&**change, TopicChange::You { record } if record.muted))
+}
+
 #[cfg(test)]
 mod tests {
-    use serambi_protocol::{RoomEvent, RoomId};
+    use std::sync::Arc;
+
+    use serambi_protocol::{
+        RoomId,
+        view::{RoomTime, YouView},
+    };
 
     use super::*;
+    use crate::test_views::room_view;
+
+    #[test]
+    fn a_mute_is_seen_before_it_is_its_turn() {
+        let changed = |muted: bool| {
+            let record = Box::new(YouView { muted, ..room_view().you });
+            RoomEvent::Changed { now: RoomTime(0), changes: vec![Arc::new(TopicChange::You { record })] }
+        };
+        assert!(says_muted(&changed(true)) && !says_muted(&changed(false)));
+    }
 
     fn event(seq: u64) -> Envelope {
         Envelope { seq, room: RoomId::from_random([1; 10]), event: RoomEvent::Unknown }

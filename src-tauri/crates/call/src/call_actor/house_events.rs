@@ -11,7 +11,7 @@ use serambi_protocol::{
 
 use super::{
     CallActor, Flow, GO_ON, HouseAnswer,
-    early_events::{Early, EarlyEvents},
+    early_events::{Early, EarlyEvents, says_muted},
 };
 use crate::{
     call::media_endpoint,
@@ -68,6 +68,10 @@ impl CallActor {
             return GO_ON;
         }
         if self.rejoin_at.is_some() && !matches!(envelope.event, RoomEvent::Closed { .. }) {
+            // A mute does not wait: the sound may be there although the seat is not.
+            if says_muted(&envelope.event) && self.microphone.is_live() {
+                self.go_quiet();
+            }
             self.early.keep(envelope);
             return GO_ON;
         }
